@@ -1,0 +1,208 @@
+//! [`ModelBackend`]: a model that a runtime has loaded, and all that the pipeline asks of it.
+//!
+//! An implementor writes two methods: [`ModelBackend::info`] and [`ModelBackend::forward`]. Everything
+//! else is an ability with a default that is right but slow, or that answers "unsupported".
+//! [`BackendLoader`] is what a backend plugin exports: it turns a [`ModelConfig`] into a model.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::masking::{self, MaskedScores};
+use crate::{Error, Result, Tensor, TensorView};
+
+/// A loaded model, ready to run forward. Calls may come from several threads at once.
+pub trait ModelBackend: Send + Sync {
+    /// What the model takes and gives; the same for the model's whole life.
+    fn info(&self) -> &ModelInfo;
+
+    /// Runs `batch` [N, C, H, W] and returns the class scores, with the activations of the layers in `taps`.
+    ///
+    /// The result for one item must not depend on what else is in the batch, beyond rounding.
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward>;
+
+    /// Scores of masked images, [masks, classes]; see [`MaskedScores`] for what is computed.
+    ///
+    /// The default makes the masked images on the CPU in one reused buffer and runs them in batches. A
+    /// backend whose device makes them itself overrides this, and reports each batch to `request.on_batch`.
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        masking::masked_scores_on_cpu(self, request)
+    }
+
+    /// Class scores [N, classes] when the activations [N, K, h, w] of `layer` are put in place of its own.
+    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        let _ = (layer, activations);
+        Err(Error::unsupported("this backend cannot run a model from an inner layer"))
+    }
+
+    /// The derivative [N, K, h, w] of the raw score of `class` with respect to the activations of `layer`.
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        let _ = (batch, layer, class);
+        Err(Error::unsupported("this backend has no gradients"))
+    }
+}
+
+/// What one forward pass returns.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// The model's raw output, [N, classes].
+    pub scores: Tensor,
+    /// One tensor [N, K, h, w] for each tap, in the order in which they were asked for.
+    pub activations: Vec<Tensor>,
+}
+
+/// What a model takes and gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// The image input, [N, C, H, W].
+    pub input: TensorInfo,
+    /// The output that holds the class scores, [N, classes].
+    pub output: TensorInfo,
+    /// What the model itself applies to its scores, when the backend can tell.
+    pub output_activation: OutputActivation,
+    /// Layers that can be tapped, in the order in which they run.
+    pub layers: Vec<LayerInfo>,
+    /// Index into `layers` of the last one with spatial extent before the classifier.
+    pub default_layer: Option<usize>,
+    /// How many images one pass may hold.
+    pub batch: BatchRule,
+    /// What the backend can do beyond running forward.
+    pub abilities: Abilities,
+}
+
+impl ModelInfo {
+    /// The layer called `name`, or the default one; an error that lists those that there are.
+    pub fn layer(&self, name: Option<&str>) -> Result<&LayerInfo> {
+        match name {
+            Some(name) => self.layers.iter().find(|l| l.name == name).ok_or_else(|| {
+                Error::not_found(format!("layer {name:?} is not in the model; {}", self.known_layers()))
+            }),
+            None => self.default_layer.and_then(|i| self.layers.get(i)).ok_or_else(|| {
+                Error::invalid(format!("no layer was given and none can be told; {}", self.known_layers()))
+            }),
+        }
+    }
+
+    fn known_layers(&self) -> String {
+        const SHOWN: usize = 8;
+        let spatial: Vec<&str> =
+            self.layers.iter().filter(|l| l.has_spatial_extent()).map(|l| l.name.as_str()).collect();
+        if spatial.is_empty() {
+            return "the model has no layer with spatial extent, which a saliency map needs".into();
+        }
+        let hidden = spatial.len().saturating_sub(SHOWN);
+        let more = if hidden > 0 { format!("{hidden} earlier ones, ") } else { String::new() };
+        format!("layers with spatial extent: {more}{}", spatial[hidden..].join(", "))
+    }
+}
+
+/// Name and shape of an input or output; an axis whose length is free is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// The name in the model.
+    pub name: String,
+    /// The length of each axis, batch first.
+    pub shape: Vec<Option<usize>>,
+}
+
+/// A layer that can be tapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// The name to give as target layer.
+    pub name: String,
+    /// What the layer does, in the model's own words ("Conv", "Relu").
+    pub operator: String,
+    /// Shape of its activations without the batch axis; [K, h, w] for a layer with spatial extent.
+    pub shape: Vec<Option<usize>>,
+}
+
+impl LayerInfo {
+    /// Whether the activations are maps with more than one cell (or of free size).
+    pub fn has_spatial_extent(&self) -> bool {
+        matches!(self.shape[..], [_, h, w] if h.is_none_or(|h| h > 1) || w.is_none_or(|w| w > 1))
+    }
+}
+
+/// How many images one pass may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchRule {
+    /// Any number; `preferred` is the fastest known for this model on this device.
+    Any {
+        /// Images a pass when the caller does not say.
+        preferred: usize,
+    },
+    /// Exactly this many, because the export fixed it.
+    Fixed(usize),
+}
+
+/// What a model applies to its class scores before it returns them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutputActivation {
+    /// Not known; the pipeline looks at the values and warns when they are probabilities.
+    #[default]
+    Unknown,
+    /// Nothing: the output is logits.
+    None,
+    /// Softmax: the output is probabilities that sum to 1.
+    Softmax,
+    /// Sigmoid: each output is a probability of its own.
+    Sigmoid,
+}
+
+/// What a backend can do beyond running forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Abilities {
+    /// It makes masked images itself, faster than the default.
+    pub masked_scores: bool,
+    /// It runs a model from an inner layer.
+    pub run_from: bool,
+    /// It differentiates a class score.
+    pub gradients: bool,
+}
+
+/// What a backend needs to load a model. Made by the host from a manifest, the command line or C options.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelConfig {
+    /// The model's file.
+    pub path: PathBuf,
+    /// Name of the image input; the only input when `None`.
+    pub input: Option<String>,
+    /// Height and width at which the model is to run, for models whose input size is free.
+    pub input_size: Option<(usize, usize)>,
+    /// The order of axes that the model's input wants.
+    pub layout: Layout,
+    /// Name of the output that holds class scores; the first output when `None`.
+    pub output: Option<String>,
+    /// The layer that will be explained; a hint that lets a backend prepare for it.
+    pub layer: Option<String>,
+    /// Threads for the runtime; all cores when `None`.
+    pub threads: Option<usize>,
+    /// The device ("cpu", "cuda:0"); the backend's own default when `None`.
+    pub device: Option<String>,
+    /// Settings of the backend itself, as `key = value`; unknown keys are errors.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// The order of axes of a model's input. Tensors in this workspace are always NCHW; a backend transposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// Channels before rows and columns.
+    #[default]
+    Nchw,
+    /// Channels last, as TensorFlow exports.
+    Nhwc,
+}
+
+/// A runtime that loads models: what a backend plugin exports.
+pub trait BackendLoader: Send + Sync {
+    /// The backend's id ("onnx-cpu").
+    fn id(&self) -> &str;
+
+    /// The plugin's own version.
+    fn version(&self) -> &str;
+
+    /// File extensions of models that this backend loads, without the dot ("onnx").
+    fn extensions(&self) -> &[&str];
+
+    /// Loads a model.
+    fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>>;
+}

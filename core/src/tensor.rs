@@ -1,0 +1,127 @@
+//! Dense f32 tensors, row-major, whose length always equals the product of their shape.
+//!
+//! Images and batches are [N, C, H, W], activations [N, K, h, w], class scores [N, classes], masks
+//! [M, h, w]. Nothing here computes; it only keeps the shape and the data true to each other.
+
+use crate::{Error, Result};
+
+/// The number of elements of a shape; an error where it overflows or exceeds what memory can address.
+pub fn element_count(shape: &[usize]) -> Result<usize> {
+    shape
+        .iter()
+        .try_fold(1usize, |product, &d| product.checked_mul(d))
+        .filter(|&n| n <= isize::MAX as usize / size_of::<f32>())
+        .ok_or_else(|| Error::invalid(format!("shape {shape:?} has more elements than memory can address")))
+}
+
+/// An owned tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+impl Tensor {
+    /// Wraps `data`; an error when its length is not the product of `shape`.
+    pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self> {
+        let shape = shape.into();
+        check_length(&shape, data.len())?;
+        Ok(Self { shape, data })
+    }
+
+    /// A tensor of zeros; an error when it cannot be allocated.
+    pub fn zeros(shape: impl Into<Vec<usize>>) -> Result<Self> {
+        let shape = shape.into();
+        let n = element_count(&shape)?;
+        let mut data = Vec::new();
+        data.try_reserve_exact(n)
+            .map_err(|_| Error::invalid(format!("no memory for a tensor of shape {shape:?}")))?;
+        data.resize(n, 0.0);
+        Ok(Self { shape, data })
+    }
+
+    /// The length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// All elements, the last axis fastest.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All elements, to be written.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The elements alone.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
+    /// A borrowed view of the whole.
+    pub fn view(&self) -> TensorView<'_> {
+        TensorView { shape: &self.shape, data: &self.data }
+    }
+
+    /// Item `i` along the first axis. Panics when there is none, as indexing does.
+    pub fn item(&self, i: usize) -> &[f32] {
+        self.view().item(i)
+    }
+
+    /// The same elements under another shape of the same length.
+    pub fn reshape(self, shape: impl Into<Vec<usize>>) -> Result<Self> {
+        Self::new(shape, self.data)
+    }
+}
+
+/// A borrowed tensor; cheap to copy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TensorView<'a> {
+    shape: &'a [usize],
+    data: &'a [f32],
+}
+
+impl<'a> TensorView<'a> {
+    /// Borrows `data`; an error when its length is not the product of `shape`.
+    pub fn new(shape: &'a [usize], data: &'a [f32]) -> Result<Self> {
+        check_length(shape, data.len())?;
+        Ok(Self { shape, data })
+    }
+
+    /// The length of each axis.
+    pub fn shape(&self) -> &'a [usize] {
+        self.shape
+    }
+
+    /// All elements, the last axis fastest.
+    pub fn data(&self) -> &'a [f32] {
+        self.data
+    }
+
+    /// The shape, when there are exactly `R` axes; otherwise an error that calls the tensor `what`.
+    pub fn dims<const R: usize>(&self, what: &str) -> Result<[usize; R]> {
+        self.shape.try_into().map_err(|_| {
+            Error::invalid(format!("{what} has shape {:?}; {R} axes were expected", self.shape))
+        })
+    }
+
+    /// Item `i` along the first axis. Panics when there is none, as indexing does.
+    pub fn item(&self, i: usize) -> &'a [f32] {
+        let n: usize = self.shape[1..].iter().product();
+        &self.data[i * n..][..n]
+    }
+
+    /// An owned copy.
+    pub fn to_tensor(&self) -> Tensor {
+        Tensor { shape: self.shape.to_vec(), data: self.data.to_vec() }
+    }
+}
+
+fn check_length(shape: &[usize], len: usize) -> Result<()> {
+    match element_count(shape)? == len {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("shape {shape:?} does not fit {len} elements"))),
+    }
+}
