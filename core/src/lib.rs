@@ -1,9 +1,21 @@
 //! The heart of scorecam: what a model and a method are, and how one explains the other.
+//!
+//! Start with [`ModelBackend`] (a loaded model) and [`CamMethod`] (an explanation algorithm). [`explain`]
+//! brings them together on one preprocessed image; [`image`] makes that image from a photo and draws the
+//! result. [`methods`] holds the algorithms that come with the crate, Score-CAM first.
+//!
+//! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints, starts a
+//! thread of its own or loads a library; whoever calls does.
 #![forbid(unsafe_code)]
 
 mod backend;
 mod error;
+mod explain;
 mod masking;
+mod method;
+pub mod methods;
+mod scores;
+mod study;
 mod tensor;
 mod upsample;
 
@@ -12,6 +24,10 @@ pub use backend::{
     OutputActivation, TensorInfo,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use explain::{Explanation, Request, Target, Targets, explain};
 pub use masking::MaskedScores;
+pub use method::{CamMethod, MethodInfo, MethodOutput, Needs, OptionKind, OptionSpec, Options, Preset};
+pub use scores::{ClassScore, class_score};
+pub use study::{CountedModel, Given, Masks, Monitor, Progress, Report, Stage, Study};
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};

@@ -102,9 +102,9 @@ impl<'a> TensorView<'a> {
 
     /// The shape, when there are exactly `R` axes; otherwise an error that calls the tensor `what`.
     pub fn dims<const R: usize>(&self, what: &str) -> Result<[usize; R]> {
-        self.shape.try_into().map_err(|_| {
-            Error::invalid(format!("{what} has shape {:?}; {R} axes were expected", self.shape))
-        })
+        self.shape
+            .try_into()
+            .map_err(|_| Error::invalid(format!("{what} has shape {:?}; {R} axes were expected", self.shape)))
     }
 
     /// Item `i` along the first axis. Panics when there is none, as indexing does.

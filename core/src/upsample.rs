@@ -1,7 +1,7 @@
 //! Resizing of maps: the upsampling of masks and of saliency maps.
 //!
 //! Each mode is a separable linear operator that keeps constants. An [`Upsampler`] holds its rows, at most
-//! four source cells each; work is done in f32 for masks, in f64 for maps that are read by people.
+//! four source cells each: masks are made in f32 row by row, maps that are read by people in f64.
 
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ impl Upsample {
     }
 }
 
-/// The weights of one output cell: `source[first..first + count]`, edge cells already merged.
+/// The weights of one output cell over its source cells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Taps {
     cells: [u32; 4],
@@ -73,18 +73,65 @@ impl Upsampler {
         (self.rows.len(), self.columns.len())
     }
 
+    /// The smallest and the largest value of `resize(map)`, without making all of it where the mode allows.
+    ///
+    /// Between two source cells a bilinear map is linear in each direction, so its extremes lie at the first
+    /// or last output cell of a segment; only those are looked at.
+    pub fn extremes(&self, map: &[f32]) -> (f64, f64) {
+        let map: Vec<f64> = map.iter().map(|&v| f64::from(v)).collect();
+        let (rows, columns) = (self.ends(&self.rows), self.ends(&self.columns));
+        let wide = widen(&map, self.from.1, &columns);
+        let width = columns.len();
+        let values = rows.iter().flat_map(|row| (0..width).map(|x| row.dot(|y| wide[y * width + x])));
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)))
+    }
+
+    fn ends(&self, axis: &[Taps]) -> Vec<Taps> {
+        let alike = |a: usize, b: Option<&Taps>| b.is_some_and(|b| b.segment == axis[a].segment);
+        let inner = |i: usize| i > 0 && alike(i, axis.get(i - 1)) && alike(i, axis.get(i + 1));
+        (0..axis.len()).filter(|&i| self.mode == Upsample::Bicubic || !inner(i)).map(|i| axis[i]).collect()
+    }
+
     /// Resizes one map in f64.
     pub fn resize(&self, map: &[f64]) -> Vec<f64> {
         let wide = widen(map, self.from.1, &self.columns);
         let width = self.columns.len();
-        self.rows.iter().flat_map(|row| (0..width).map(|x| row.dot(|y| wide[y * width + x])).collect::<Vec<_>>())
-            .collect()
+        let mut out = Vec::with_capacity(self.rows.len() * width);
+        for row in &self.rows {
+            out.extend((0..width).map(|x| row.dot(|y| wide[y * width + x])));
+        }
+        out
+    }
+
+    /// Resizes one map in f32, row by row: `row(y, values)` sees each output row once, in order.
+    ///
+    /// `wide` is scratch space that keeps its allocation from call to call.
+    pub fn rows(&self, map: &[f32], wide: &mut Vec<f32>, mut row: impl FnMut(usize, &[f32])) {
+        let width = self.columns.len();
+        wide.clear();
+        for source in map.chunks_exact(self.from.1) {
+            wide.extend(self.columns.iter().map(|c| c.dot32(|x| source[x])));
+        }
+        let mut values = vec![0.0f32; width];
+        for (y, taps) in self.rows.iter().enumerate() {
+            values.fill(0.0);
+            for t in 0..taps.count {
+                let (weight, source) =
+                    (taps.weights[t] as f32, &wide[taps.cells[t] as usize * width..][..width]);
+                values.iter_mut().zip(source).for_each(|(v, s)| *v += weight * s);
+            }
+            row(y, &values);
+        }
     }
 }
 
 impl Taps {
     fn dot(&self, value: impl Fn(usize) -> f64) -> f64 {
         (0..self.count).map(|t| self.weights[t] * value(self.cells[t] as usize)).sum()
+    }
+
+    fn dot32(&self, value: impl Fn(usize) -> f32) -> f32 {
+        (0..self.count).map(|t| self.weights[t] as f32 * value(self.cells[t] as usize)).sum()
     }
 }
 
@@ -110,7 +157,12 @@ fn taps(mode: Upsample, n_in: usize, n_out: usize, i: usize) -> Taps {
     let floor = (position.floor().max(0.0) as usize).min(n_in - 1);
     let next = (floor + 1).min(n_in - 1);
     let t = position - floor as f64;
-    Taps { cells: [floor as u32, next as u32, 0, 0], weights: [1.0 - t, t, 0.0, 0.0], count: 2, segment: floor as i64 }
+    Taps {
+        cells: [floor as u32, next as u32, 0, 0],
+        weights: [1.0 - t, t, 0.0, 0.0],
+        count: 2,
+        segment: floor as i64,
+    }
 }
 
 /// Keys' cubic with a = -0.75 around `position`, source cells clamped to the edge.

@@ -1,0 +1,216 @@
+//! [`CamMethod`]: an explanation algorithm, and the options by which a caller sets it.
+//!
+//! A method describes its options once, as [`OptionSpec`]s; command line, C API and documentation are made
+//! from that description. Values travel as text, because they come from text (a command line, a C string, a
+//! TOML file) and cross the plugin ABI as text; [`MethodInfo::resolve`] checks every one before a method
+//! sees it.
+
+use std::collections::BTreeMap;
+
+use crate::{Error, ModelBackend, Result, Study, Tensor};
+
+/// An explanation algorithm. Calls may come from several threads at once.
+pub trait CamMethod: Send + Sync {
+    /// The method's name, options and presets; the same for the method's whole life.
+    fn info(&self) -> &MethodInfo;
+
+    /// Explains each of the study's targets. `options` came from [`MethodInfo::resolve`].
+    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput>;
+}
+
+/// What a method returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodOutput {
+    /// One saliency map for each target, [targets, H, W], finite.
+    pub maps: Tensor,
+    /// Numbers worth reporting, by name ("distinct-masks").
+    pub measures: Vec<(String, f64)>,
+    /// What the user should know, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// What a method is called and how it can be set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodInfo {
+    /// The id ("score-cam").
+    pub id: String,
+    /// The plugin's own version.
+    pub version: String,
+    /// One line on what it does.
+    pub summary: String,
+    /// Its options.
+    pub options: Vec<OptionSpec>,
+    /// Named sets of option values.
+    pub presets: Vec<Preset>,
+    /// What it needs of the backend.
+    pub needs: Needs,
+}
+
+/// The abilities without which a method cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Gradients of class scores.
+    pub gradients: bool,
+    /// Passes from an inner layer.
+    pub run_from: bool,
+}
+
+impl Needs {
+    /// An error when `model` lacks what is needed; it names the ability.
+    pub fn check(self, method: &str, model: &dyn ModelBackend) -> Result<()> {
+        let has = model.info().abilities;
+        let lacking = match self {
+            Self { gradients: true, .. } if !has.gradients => "gradients",
+            Self { run_from: true, .. } if !has.run_from => "run-from",
+            _ => return Ok(()),
+        };
+        Err(Error::unsupported(format!(
+            "method {method:?} needs the ability {lacking:?}, which this backend lacks"
+        )))
+    }
+}
+
+/// A named set of option values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preset {
+    /// The name ("official").
+    pub name: String,
+    /// One line on what it reproduces.
+    pub summary: String,
+    /// Values that differ from the defaults.
+    pub values: Vec<(String, String)>,
+}
+
+/// One option of a method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptionSpec {
+    /// The name ("weight_norm").
+    pub name: String,
+    /// One line on what it decides.
+    pub help: String,
+    /// What values it takes.
+    pub kind: OptionKind,
+    /// The value when none is given.
+    pub default: String,
+}
+
+/// The values that an option takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OptionKind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number in a range, both ends included.
+    Integer {
+        /// The least value.
+        min: i64,
+        /// The greatest value.
+        max: i64,
+    },
+    /// A finite number in a range, both ends included.
+    Number {
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+    },
+    /// One of these words.
+    Choice(Vec<String>),
+    /// Text that the method itself reads; its help says in which form.
+    Text,
+}
+
+impl OptionSpec {
+    fn check(&self, value: &str) -> Result<()> {
+        let wanted = match &self.kind {
+            OptionKind::Flag if matches!(value, "true" | "false") => return Ok(()),
+            OptionKind::Flag => "true or false".to_owned(),
+            OptionKind::Integer { min, max } => match value.parse::<i64>() {
+                Ok(v) if (*min..=*max).contains(&v) => return Ok(()),
+                _ => format!("a whole number {}", range(min, max, i64::MAX)),
+            },
+            OptionKind::Number { min, max } => match value.parse::<f64>() {
+                Ok(v) if v.is_finite() && (*min..=*max).contains(&v) => return Ok(()),
+                _ => format!("a finite number {}", range(min, max, f64::MAX)),
+            },
+            OptionKind::Choice(words) if words.iter().any(|w| w == value) => return Ok(()),
+            OptionKind::Choice(words) => format!("one of {}", words.join(", ")),
+            OptionKind::Text => return Ok(()),
+        };
+        Err(Error::invalid(format!("option {} is {value:?}; it takes {wanted}", self.name)))
+    }
+}
+
+fn range<T: std::fmt::Display + PartialEq>(min: &T, max: &T, unbounded: T) -> String {
+    if *max == unbounded { format!("of at least {min}") } else { format!("from {min} to {max}") }
+}
+
+impl MethodInfo {
+    /// The complete options: defaults, then the preset, then `set`, each value checked.
+    pub fn resolve(&self, preset: Option<&str>, set: &[(String, String)]) -> Result<Options> {
+        let mut values: BTreeMap<String, String> =
+            self.options.iter().map(|o| (o.name.clone(), o.default.clone())).collect();
+        let preset = preset.map(|name| self.preset(name)).transpose()?;
+        for (name, value) in preset.iter().flat_map(|p| &p.values).chain(set) {
+            self.option(name)?.check(value)?;
+            values.insert(name.clone(), value.clone());
+        }
+        Ok(Options { values })
+    }
+
+    fn preset(&self, name: &str) -> Result<&Preset> {
+        self.presets.iter().find(|p| p.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.presets.iter().map(|p| p.name.as_str()).collect();
+            Error::not_found(format!(
+                "method {:?} has no preset {name:?}; it has {}",
+                self.id,
+                or_none(&known)
+            ))
+        })
+    }
+
+    fn option(&self, name: &str) -> Result<&OptionSpec> {
+        self.options.iter().find(|o| o.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.options.iter().map(|o| o.name.as_str()).collect();
+            Error::not_found(format!(
+                "method {:?} has no option {name:?}; it has {}",
+                self.id,
+                or_none(&known)
+            ))
+        })
+    }
+}
+
+fn or_none(known: &[&str]) -> String {
+    if known.is_empty() { "none".into() } else { known.join(", ") }
+}
+
+/// A value for every option of a method, checked against its [`OptionSpec`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Options {
+    values: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// Wraps values that came from [`MethodInfo::resolve`] on the other side of a plugin boundary.
+    pub fn from_checked(values: BTreeMap<String, String>) -> Self {
+        Self { values }
+    }
+
+    /// All values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+
+    /// The value as it was written; an error when the method has no such option.
+    pub fn text(&self, name: &str) -> Result<&str> {
+        self.values.get(name).map(String::as_str).ok_or_else(|| {
+            Error::internal(format!("option {name:?} was read but is not in the method's list"))
+        })
+    }
+
+    /// The value of an [`OptionKind::Flag`], [`OptionKind::Integer`] or [`OptionKind::Number`].
+    pub fn parse<T: std::str::FromStr>(&self, name: &str) -> Result<T> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| Error::invalid(format!("option {name} is {text:?}, which cannot be read")))
+    }
+}

@@ -1,0 +1,145 @@
+//! From activation maps to small masks: select, rectify, normalise, and keep each distinct mask once.
+
+use std::collections::HashMap;
+
+use super::options::{Flat, Norm, NormStage, ScoreCamOptions, Select, WeightNorm};
+use crate::{Error, Result, Study, Tensor, Upsampler};
+
+/// The activation maps that take part, one after the other.
+pub(super) struct Maps {
+    pub(super) size: (usize, usize),
+    pub(super) values: Vec<f32>,
+}
+
+impl Maps {
+    pub(super) fn count(&self) -> usize {
+        self.values.len() / (self.size.0 * self.size.1)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.size.0 * self.size.1)
+    }
+}
+
+/// Rectifies and selects, as the options say.
+pub(super) fn selected_maps(study: &Study<'_>, options: &ScoreCamOptions) -> Result<Maps> {
+    let [_, k, h, w] = study.given.activations.dims("the tensor of activations")?;
+    let rectify = |v: f32| if options.pre_relu { v.max(0.0) } else { v };
+    let mut maps =
+        Maps { size: (h, w), values: study.given.activations.data().iter().copied().map(rectify).collect() };
+    let chosen = match &options.select {
+        Select::All => return Ok(maps),
+        Select::TopByStd(n) => top(&maps, *n, deviation),
+        Select::TopByMax(n) => {
+            top(&maps, *n, |map| map.iter().copied().fold(f32::NEG_INFINITY, f32::max).into())
+        }
+        Select::List(list) => match list.iter().find(|&&c| c >= k) {
+            Some(c) => {
+                return Err(Error::invalid(format!(
+                    "option select_list names channel {c}; the layer has 0 to {}",
+                    k - 1
+                )));
+            }
+            None => list.clone(),
+        },
+    };
+    maps.values = chosen.iter().flat_map(|&c| &maps.values[c * h * w..][..h * w]).copied().collect();
+    Ok(maps)
+}
+
+/// The channels with the greatest key, earlier ones first where keys are equal.
+fn top(maps: &Maps, n: usize, key: impl Fn(&[f32]) -> f64) -> Vec<usize> {
+    let keys: Vec<f64> = maps.iter().map(key).collect();
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by(|&a, &b| keys[b].total_cmp(&keys[a]));
+    order.truncate(n);
+    order
+}
+
+fn deviation(map: &[f32]) -> f64 {
+    let n = map.len() as f64;
+    let mean = map.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+    (map.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+/// Which mask stands for which channel.
+pub(super) struct MaskPlan {
+    /// The input's height and width, to which masks are upsampled.
+    pub(super) input_size: (usize, usize),
+    /// Each distinct mask once, [M, h, w].
+    pub(super) masks: Tensor,
+    /// For each channel its mask, and whether its score becomes a weight or counts as 0.
+    pub(super) channels: Vec<Channel>,
+}
+
+/// What a channel's map became.
+#[derive(Clone, Copy)]
+pub(super) struct Channel {
+    /// Index of its mask; `None` when no score is needed.
+    pub(super) mask: Option<usize>,
+    /// Whether the channel takes part in the combination.
+    pub(super) weighted: bool,
+}
+
+impl MaskPlan {
+    /// Normalises each map and finds equal masks.
+    pub(super) fn new(study: &Study<'_>, maps: &Maps, options: &ScoreCamOptions) -> Result<Self> {
+        let [_, _, height, width] = study.given.input.dims("the input")?;
+        let upsampler = Upsampler::new(options.upsample, maps.size, (height, width))?;
+        let mut distinct = Distinct::default();
+        let channels = maps
+            .iter()
+            .map(|map| {
+                let (mask, flat) = small_mask(map, &upsampler, options);
+                let skipped = flat && options.flat == Flat::Skip;
+                // A softmax over channels has a term for every channel, skipped ones included.
+                let needed = !skipped || options.weight_norm == WeightNorm::Softmax;
+                Channel { mask: needed.then(|| distinct.index_of(mask)), weighted: !skipped }
+            })
+            .collect();
+        let shape = [distinct.found.len(), maps.size.0, maps.size.1];
+        Ok(Self { input_size: (height, width), masks: Tensor::new(shape, distinct.values)?, channels })
+    }
+
+    /// The number of channels that take part in the combination.
+    pub(super) fn live(&self) -> usize {
+        self.channels.iter().filter(|c| c.weighted).count()
+    }
+}
+
+/// The small mask whose upsampling is the normalised mask, and whether the map is flat.
+fn small_mask(map: &[f32], upsampler: &Upsampler, options: &ScoreCamOptions) -> (Vec<f32>, bool) {
+    let (low, high) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+    let flat = low == high;
+    if flat && options.flat != Flat::Keep {
+        return (vec![0.0; map.len()], true);
+    }
+    let (min, max) = match options.norm_stage {
+        NormStage::After if !flat => upsampler.extremes(map),
+        _ => (f64::from(low), f64::from(high)),
+    };
+    let range = max - min + options.eps;
+    let divisor = if range > 0.0 { range } else { 1.0 };
+    let offset = if options.norm == Norm::MinMax { min } else { 0.0 };
+    // Adding 0 makes -0 into 0, so that equal masks have equal bits.
+    (map.iter().map(|&v| ((f64::from(v) - offset) / divisor) as f32 + 0.0).collect(), flat)
+}
+
+/// A list of masks in which each occurs once.
+#[derive(Default)]
+struct Distinct {
+    values: Vec<f32>,
+    found: HashMap<Vec<u32>, usize>,
+}
+
+impl Distinct {
+    fn index_of(&mut self, mask: Vec<f32>) -> usize {
+        let next = self.found.len();
+        let key = mask.iter().map(|v| v.to_bits()).collect();
+        let index = *self.found.entry(key).or_insert(next);
+        if index == next {
+            self.values.extend(mask);
+        }
+        index
+    }
+}

@@ -1,0 +1,356 @@
+//! The options of Score-CAM: their description for callers, and their typed form for the steps.
+
+use crate::{ClassScore, Error, OptionKind, OptionSpec, Options, OutputActivation, Result, Study, Upsample};
+
+/// What is subtracted from every score.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Baseline {
+    None,
+    Zero,
+    Input,
+    Image,
+}
+
+/// What shows where a mask is 0.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Fill {
+    Zero,
+    Image,
+    /// The input, blurred with this standard deviation in pixels.
+    Blur(f64),
+}
+
+/// How scores become weights.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WeightNorm {
+    None,
+    Softmax,
+    Relu,
+    One,
+}
+
+/// Which extremes normalise a mask: those of the small map or those of the upsampled one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NormStage {
+    After,
+    Before,
+}
+
+/// `(a - min) / (max - min)` or `a / (max - min)`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Norm {
+    MinMax,
+    Range,
+}
+
+/// What becomes of a map whose cells are all equal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flat {
+    /// Its weight is 0.
+    Skip,
+    /// Its mask is 0 everywhere.
+    Zero,
+    /// It is normalised like any other; a range of 0 counts as 1.
+    Keep,
+}
+
+/// Which channels take part.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Select {
+    All,
+    TopByStd(usize),
+    TopByMax(usize),
+    List(Vec<usize>),
+}
+
+/// Which maps are combined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Combine {
+    Raw,
+    Upsampled,
+    Normalised,
+}
+
+/// How weighted maps become one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reduce {
+    Sum,
+    Max,
+}
+
+/// How the combined map is brought to [0, 1].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Final {
+    MinMax,
+    Max,
+    None,
+}
+
+/// The size of the result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// The input's.
+    Input,
+    /// That of the combined maps: the layer's for raw ones, else the input's.
+    Layer,
+    /// This height and width.
+    Size(usize, usize),
+}
+
+/// Whether the result is normalised before or after it is resized.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    ResizeNorm,
+    NormResize,
+    NormResizeNorm,
+}
+
+/// Every choice, read and typed.
+pub(super) struct ScoreCamOptions {
+    pub(super) score: ClassScore,
+    pub(super) baseline: Baseline,
+    pub(super) fill: Fill,
+    pub(super) weight_norm: WeightNorm,
+    pub(super) upsample: Upsample,
+    pub(super) norm_stage: NormStage,
+    pub(super) norm: Norm,
+    pub(super) eps: f64,
+    pub(super) flat: Flat,
+    pub(super) pre_relu: bool,
+    pub(super) post_relu: bool,
+    pub(super) select: Select,
+    pub(super) combine: Combine,
+    pub(super) reduce: Reduce,
+    pub(super) bias: f64,
+    pub(super) final_norm: Final,
+    pub(super) final_eps: f64,
+    pub(super) output: Output,
+    pub(super) resize: Upsample,
+    pub(super) order: Order,
+}
+
+/// The words of each choice, next to what they mean; descriptions and reading are both made from these.
+/// Numbers and lists that an option of their own gives are filled in by [`ScoreCamOptions::read`].
+const SCORE: &[(&str, ClassScore)] =
+    &[("softmax", ClassScore::Softmax), ("logit", ClassScore::Logit), ("sigmoid", ClassScore::Sigmoid)];
+const BASELINE: &[(&str, Baseline)] = &[
+    ("none", Baseline::None),
+    ("zero", Baseline::Zero),
+    ("input", Baseline::Input),
+    ("image", Baseline::Image),
+];
+const FILL: &[(&str, Fill)] = &[("zero", Fill::Zero), ("image", Fill::Image), ("blur", Fill::Blur(0.0))];
+const WEIGHT_NORM: &[(&str, WeightNorm)] = &[
+    ("none", WeightNorm::None),
+    ("softmax", WeightNorm::Softmax),
+    ("relu", WeightNorm::Relu),
+    ("one", WeightNorm::One),
+];
+const NORM_STAGE: &[(&str, NormStage)] = &[("after", NormStage::After), ("before", NormStage::Before)];
+const NORM: &[(&str, Norm)] = &[("minmax", Norm::MinMax), ("range", Norm::Range)];
+const FLAT: &[(&str, Flat)] = &[("skip", Flat::Skip), ("zero", Flat::Zero), ("keep", Flat::Keep)];
+const SELECT: &[(&str, Select)] = &[
+    ("all", Select::All),
+    ("std", Select::TopByStd(0)),
+    ("max", Select::TopByMax(0)),
+    ("list", Select::List(Vec::new())),
+];
+const COMBINE: &[(&str, Combine)] =
+    &[("raw", Combine::Raw), ("upsampled", Combine::Upsampled), ("normalised", Combine::Normalised)];
+const REDUCE: &[(&str, Reduce)] = &[("sum", Reduce::Sum), ("max", Reduce::Max)];
+const FINAL: &[(&str, Final)] = &[("minmax", Final::MinMax), ("max", Final::Max), ("none", Final::None)];
+const ORDER: &[(&str, Order)] = &[
+    ("resize-norm", Order::ResizeNorm),
+    ("norm-resize", Order::NormResize),
+    ("norm-resize-norm", Order::NormResizeNorm),
+];
+
+/// The description of every option; the defaults are those of the authors' code.
+pub(super) fn specs() -> Vec<OptionSpec> {
+    let upsample: Vec<(&str, ())> = Upsample::ALL.iter().map(|m| (m.name(), ())).collect();
+    let number = |min, max| OptionKind::Number { min, max };
+    vec![
+        spec("score", choice(SCORE), "softmax", "what the score of a masked image is"),
+        spec(
+            "baseline",
+            choice(BASELINE),
+            "none",
+            "whose score is subtracted: a zero image's, the unmasked input's, the reference image's",
+        ),
+        spec(
+            "fill",
+            choice(FILL),
+            "zero",
+            "what shows where a mask is 0: zeros, the reference image, the blurred input",
+        ),
+        spec("blur_sigma", number(0.1, 1000.0), "10", "standard deviation of fill=blur, in input pixels"),
+        spec(
+            "weight_norm",
+            choice(WEIGHT_NORM),
+            "none",
+            "how scores become weights; softmax is over channels, one ignores the scores",
+        ),
+        spec("upsample", choice(&upsample), "half-pixel", "how masks and upsampled maps are resized"),
+        spec(
+            "norm_stage",
+            choice(NORM_STAGE),
+            "after",
+            "whether masks are normalised after or before upsampling",
+        ),
+        spec(
+            "norm",
+            choice(NORM),
+            "minmax",
+            "how masks are normalised: (a - min) / (max - min), or a / (max - min)",
+        ),
+        spec("eps", number(0.0, 1.0), "0", "added to max - min of a mask"),
+        spec(
+            "flat",
+            choice(FLAT),
+            "skip",
+            "a map whose cells are all equal: weight 0, a zero mask, or normalised like any other",
+        ),
+        spec("pre_relu", OptionKind::Flag, "false", "rectify the activation maps first"),
+        spec("post_relu", OptionKind::Flag, "true", "rectify the combined map"),
+        spec(
+            "select",
+            choice(SELECT),
+            "all",
+            "which channels take part: all, the select_count with the greatest deviation or maximum, or select_list",
+        ),
+        spec(
+            "select_count",
+            OptionKind::Integer { min: 1, max: i64::from(u32::MAX) },
+            "10",
+            "how many channels select=std and select=max take",
+        ),
+        spec("select_list", OptionKind::Text, "", "the channels of select=list, as in 3,17,4"),
+        spec(
+            "combine",
+            choice(COMBINE),
+            "upsampled",
+            "which maps are weighted: the layer's, upsampled ones, or the masks",
+        ),
+        spec(
+            "reduce",
+            choice(REDUCE),
+            "sum",
+            "how weighted maps become one: their sum or their maximum in each pixel",
+        ),
+        spec("bias", number(-1e6, 1e6), "0", "added to the combined map"),
+        spec(
+            "final",
+            choice(FINAL),
+            "minmax",
+            "how the map is brought to 0..1: by minimum and maximum, by maximum, or not at all",
+        ),
+        spec("final_eps", number(0.0, 1.0), "0", "added to the divisor of final"),
+        spec(
+            "output",
+            OptionKind::Text,
+            "input",
+            "size of the map: input, layer (that of the combined maps), or HEIGHTxWIDTH",
+        ),
+        spec("resize", choice(&upsample), "half-pixel", "how the map is resized to output"),
+        spec(
+            "order",
+            choice(ORDER),
+            "resize-norm",
+            "whether the map is resized before or after it is normalised",
+        ),
+    ]
+}
+
+fn spec(name: &str, kind: OptionKind, default: &str, help: &str) -> OptionSpec {
+    OptionSpec { name: name.into(), help: help.into(), kind, default: default.into() }
+}
+
+fn choice<T>(words: &[(&str, T)]) -> OptionKind {
+    OptionKind::Choice(words.iter().map(|(w, _)| (*w).to_owned()).collect())
+}
+
+impl ScoreCamOptions {
+    pub(super) fn read(options: &Options) -> Result<Self> {
+        Ok(Self {
+            score: pick(options, "score", SCORE)?,
+            baseline: pick(options, "baseline", BASELINE)?,
+            fill: match pick(options, "fill", FILL)? {
+                Fill::Blur(_) => Fill::Blur(options.parse("blur_sigma")?),
+                other => other,
+            },
+            weight_norm: pick(options, "weight_norm", WEIGHT_NORM)?,
+            upsample: pick_upsample(options, "upsample")?,
+            norm_stage: pick(options, "norm_stage", NORM_STAGE)?,
+            norm: pick(options, "norm", NORM)?,
+            eps: options.parse("eps")?,
+            flat: pick(options, "flat", FLAT)?,
+            pre_relu: options.parse("pre_relu")?,
+            post_relu: options.parse("post_relu")?,
+            select: match pick(options, "select", SELECT)? {
+                Select::TopByStd(_) => Select::TopByStd(options.parse("select_count")?),
+                Select::TopByMax(_) => Select::TopByMax(options.parse("select_count")?),
+                Select::List(_) => Select::List(channel_list(options.text("select_list")?)?),
+                other => other,
+            },
+            combine: pick(options, "combine", COMBINE)?,
+            reduce: pick(options, "reduce", REDUCE)?,
+            bias: options.parse("bias")?,
+            final_norm: pick(options, "final", FINAL)?,
+            final_eps: options.parse("final_eps")?,
+            output: output(options.text("output")?)?,
+            resize: pick_upsample(options, "resize")?,
+            order: pick(options, "order", ORDER)?,
+        })
+    }
+
+    /// What a user should know about these options on this model.
+    pub(super) fn warnings(&self, study: &Study<'_>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let applied = match study.given.output_activation {
+            OutputActivation::Softmax => "softmax",
+            OutputActivation::Sigmoid => "sigmoid",
+            OutputActivation::None | OutputActivation::Unknown => "",
+        };
+        if self.score == ClassScore::Logit && !applied.is_empty() && self.weight_norm != WeightNorm::One {
+            warnings.push(format!(
+                "score=logit asks for raw outputs, but the model applies {applied} itself: its probabilities are used"
+            ));
+        }
+        if self.weight_norm == WeightNorm::One {
+            warnings.push("weight_norm=one ignores the scores: the map is the same for every class".into());
+        }
+        warnings
+    }
+}
+
+fn pick<T: Clone>(options: &Options, name: &str, words: &[(&str, T)]) -> Result<T> {
+    let word = options.text(name)?;
+    let found = words.iter().find(|(w, _)| *w == word).map(|(_, value)| value.clone());
+    found.ok_or_else(|| Error::invalid(format!("option {name} is {word:?}, which it does not take")))
+}
+
+fn pick_upsample(options: &Options, name: &str) -> Result<Upsample> {
+    pick(options, name, &Upsample::ALL.map(|mode| (mode.name(), mode)))
+}
+
+fn channel_list(text: &str) -> Result<Vec<usize>> {
+    let wrong = || Error::invalid(format!("option select_list is {text:?}; it takes channels as in 3,17,4"));
+    text.split(',').map(|c| c.trim().parse().map_err(|_| wrong())).collect()
+}
+
+/// The largest side that a map may be asked for.
+const LARGEST_SIDE: usize = 1 << 15;
+
+fn output(text: &str) -> Result<Output> {
+    let sides = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
+    match (text, sides) {
+        ("input", _) => Ok(Output::Input),
+        ("layer", _) => Ok(Output::Layer),
+        (_, Some((h, w))) if (1..=LARGEST_SIDE).contains(&h) && (1..=LARGEST_SIDE).contains(&w) => {
+            Ok(Output::Size(h, w))
+        }
+        _ => Err(Error::invalid(format!(
+            "option output is {text:?}; it takes input, layer or HEIGHTxWIDTH with sides of 1 to {LARGEST_SIDE}"
+        ))),
+    }
+}

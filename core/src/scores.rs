@@ -1,0 +1,38 @@
+//! Class scores: what a model's raw output says of one class.
+
+use crate::OutputActivation;
+
+/// What is taken as the score of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassScore {
+    /// The softmax probability.
+    Softmax,
+    /// The raw output.
+    Logit,
+    /// The sigmoid of the raw output.
+    Sigmoid,
+}
+
+/// The score of `class` in one row of raw outputs. Where the model has applied an activation itself, its
+/// output is the score, whatever `kind` asks: no activation is ever applied twice.
+pub fn class_score(kind: ClassScore, applied: OutputActivation, outputs: &[f32], class: usize) -> f64 {
+    let raw = f64::from(outputs[class]);
+    if !matches!(applied, OutputActivation::None | OutputActivation::Unknown) {
+        return raw;
+    }
+    match kind {
+        ClassScore::Logit => raw,
+        ClassScore::Sigmoid => 1.0 / (1.0 + (-raw).exp()),
+        ClassScore::Softmax => {
+            let max = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = outputs.iter().map(|&v| (f64::from(v) - f64::from(max)).exp()).sum();
+            (raw - f64::from(max)).exp() / sum
+        }
+    }
+}
+
+/// Whether the outputs look like probabilities of one distribution.
+pub(crate) fn sum_to_one(outputs: &[f32]) -> bool {
+    let sum: f64 = outputs.iter().map(|&v| f64::from(v)).sum();
+    outputs.len() > 1 && outputs.iter().all(|&v| (0.0..=1.0).contains(&v)) && (sum - 1.0).abs() < 1e-3
+}

@@ -1,0 +1,286 @@
+//! [`Study`]: all that a method gets to know of one image, and its only way to the model.
+//!
+//! Every pass goes through the study, so that passes are counted, reported, cancelled, cut into batches and
+//! checked for finite scores in one place, whatever the method.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::masking::MaskedScores;
+use crate::{
+    BatchRule, Error, Forward, ModelBackend, ModelInfo, OutputActivation, Result, Tensor, TensorView,
+    Upsample,
+};
+
+/// What the pipeline found out before the method begins.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The preprocessed input, [1, C, H, W].
+    pub input: TensorView<'a>,
+    /// Another image of the same shape, for methods that compare with one.
+    pub reference: Option<TensorView<'a>>,
+    /// Activations of the target layer on the input, [1, K, h, w].
+    pub activations: TensorView<'a>,
+    /// The target layer's name.
+    pub layer: &'a str,
+    /// The model's raw output on the input, one number a class.
+    pub scores: &'a [f32],
+    /// What the model has applied to its scores; never [`OutputActivation::Unknown`].
+    pub output_activation: OutputActivation,
+    /// The classes to explain, each in range.
+    pub targets: &'a [usize],
+    /// Images a pass.
+    pub batch_size: usize,
+}
+
+/// One image under explanation.
+pub struct Study<'a> {
+    /// What is known of the image already.
+    pub given: Given<'a>,
+    model: &'a dyn ModelBackend,
+    monitor: &'a Monitor<'a>,
+}
+
+/// Small masks and how they cover the study's input; see [`MaskedScores`].
+#[derive(Clone, Copy)]
+pub struct Masks<'a> {
+    /// The masks, [M, h, w].
+    pub masks: TensorView<'a>,
+    /// How they reach the size of the input.
+    pub upsample: Upsample,
+    /// What shows where a mask is 0, [1, C, H, W]; zeros when `None`.
+    pub fill: Option<TensorView<'a>>,
+}
+
+impl<'a> Study<'a> {
+    /// Binds what is known to the model it is known of.
+    pub fn new(model: &'a dyn ModelBackend, monitor: &'a Monitor<'a>, given: Given<'a>) -> Self {
+        Self { given, model, monitor }
+    }
+
+    /// Tells how many passes the method expects to make, for progress reports.
+    pub fn expect_passes(&self, passes: usize) {
+        self.monitor.expect(passes);
+    }
+
+    /// The model's raw scores [M, classes] of the input under each mask.
+    pub fn masked_scores(&self, masks: &Masks<'_>) -> Result<Tensor> {
+        self.counted().masked_scores(&MaskedScores {
+            images: self.given.input,
+            fill: masks.fill,
+            masks: masks.masks,
+            image_of_mask: &[],
+            upsample: masks.upsample,
+            batch_size: self.given.batch_size,
+            on_batch: &|_| Ok(()),
+        })
+    }
+
+    /// The model's raw scores [N, classes] of the images [N, C, H, W].
+    pub fn scores(&self, images: TensorView<'_>) -> Result<Tensor> {
+        Ok(self.counted().forward(images, &[])?.scores)
+    }
+
+    /// Scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
+    pub fn run_from_layer(&self, activations: TensorView<'_>) -> Result<Tensor> {
+        self.counted().run_from(self.given.layer, activations)
+    }
+
+    /// Derivatives [1, K, h, w] of the raw score of `class` with respect to the target layer.
+    pub fn gradients(&self, class: usize) -> Result<Tensor> {
+        self.counted().gradients(self.given.input, self.given.layer, class)
+    }
+
+    /// The model behind the study, as a backend of its own whose every pass is counted and checked. This is
+    /// what a method in another library is handed.
+    pub fn counted(&self) -> CountedModel<'_> {
+        CountedModel { model: self.model, monitor: self.monitor }
+    }
+}
+
+/// A model whose passes are counted, reported, cancelled and checked; a batch of any size is cut to what the
+/// model takes.
+pub struct CountedModel<'a> {
+    model: &'a dyn ModelBackend,
+    monitor: &'a Monitor<'a>,
+}
+
+impl<'a> CountedModel<'a> {
+    pub(crate) fn new(model: &'a dyn ModelBackend, monitor: &'a Monitor<'a>) -> Self {
+        Self { model, monitor }
+    }
+}
+
+impl ModelBackend for CountedModel<'_> {
+    fn info(&self) -> &ModelInfo {
+        self.model.info()
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        let [n, c, h, w] = batch.dims("the batch")?;
+        let forward = match self.model.info().batch {
+            BatchRule::Any { .. } => self.model.forward(batch, taps)?,
+            BatchRule::Fixed(size) if size == n => self.model.forward(batch, taps)?,
+            BatchRule::Fixed(size) => forward_fixed(self.model, size, (batch, [n, c, h, w]), taps)?,
+        };
+        check_scores(&forward.scores, n)?;
+        for (tap, activations) in taps.iter().zip(&forward.activations) {
+            check_finite(activations.data(), || format!("the activations of layer {tap:?}"))?;
+        }
+        self.monitor.passed(n)?;
+        Ok(forward)
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        let (_, [count, ..]) = request.dims()?;
+        if count == 0 {
+            return Tensor::zeros([0, 0]);
+        }
+        let on_batch = |n| {
+            self.monitor.passed(n)?;
+            (request.on_batch)(n)
+        };
+        let scores = self.model.masked_scores(&MaskedScores { on_batch: &on_batch, ..*request })?;
+        check_scores(&scores, count)?;
+        Ok(scores)
+    }
+
+    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        let [n, ..] = activations.dims::<4>("the tensor of activations")?;
+        let scores = self.model.run_from(layer, activations)?;
+        check_scores(&scores, n)?;
+        self.monitor.passed(n)?;
+        Ok(scores)
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        let [n, ..] = batch.dims::<4>("the batch")?;
+        let gradients = self.model.gradients(batch, layer, class)?;
+        check_finite(gradients.data(), || format!("the gradients of layer {layer:?}"))?;
+        self.monitor.passed(n)?;
+        Ok(gradients)
+    }
+}
+
+/// Runs any number of items on a model that takes exactly `size` at a time; the last batch is filled up with
+/// zero images.
+fn forward_fixed(
+    model: &dyn ModelBackend,
+    size: usize,
+    (batch, [n, c, h, w]): (TensorView<'_>, [usize; 4]),
+    taps: &[&str],
+) -> Result<Forward> {
+    let mut parts = Vec::new();
+    let mut padded = Tensor::zeros([size, c, h, w])?;
+    for items in batch.data().chunks(size * c * h * w) {
+        padded.data_mut()[..items.len()].copy_from_slice(items);
+        parts.push(model.forward(padded.view(), taps)?);
+    }
+    let join = |tensors: Vec<&Tensor>| -> Result<Tensor> {
+        let mut shape = tensors.first().map_or(vec![0], |t| t.shape().to_vec());
+        let item: usize = shape[1..].iter().product();
+        shape[0] = n;
+        let mut data: Vec<f32> = tensors.iter().flat_map(|t| t.data()).copied().collect();
+        data.truncate(n * item);
+        Tensor::new(shape, data)
+    };
+    Ok(Forward {
+        scores: join(parts.iter().map(|p| &p.scores).collect())?,
+        activations: (0..taps.len())
+            .map(|t| join(parts.iter().filter_map(|p| p.activations.get(t)).collect()))
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn check_scores(scores: &Tensor, items: usize) -> Result<()> {
+    match scores.shape() {
+        [n, classes] if *n == items && *classes > 0 => {
+            check_finite(scores.data(), || "the model's class scores".into())
+        }
+        shape => {
+            Err(Error::model(format!("the model returned scores of shape {shape:?} for {items} images")))
+        }
+    }
+}
+
+/// An error when a value is NaN or infinite; `what` is only called then.
+pub(crate) fn check_finite(values: &[f32], what: impl Fn() -> String) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(i) => Err(Error::model(format!("{}: value {} at index {i} is not finite", what(), values[i]))),
+    }
+}
+
+/// Where an explain call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Passes made so far, the first one included.
+    pub passes: usize,
+    /// Passes expected in all; 0 while not known.
+    pub expected: usize,
+}
+
+/// What an explain call is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The first pass, which gives scores and activations.
+    Forward,
+    /// The method at work: masked passes above all.
+    Passes,
+    /// All is done.
+    Done,
+}
+
+/// What is told of progress; [`ControlFlow::Break`] cancels.
+pub type Report = dyn Fn(Progress) -> ControlFlow<()> + Sync;
+
+/// Counts passes and reports them to the caller, who may cancel.
+pub struct Monitor<'a> {
+    report: &'a Report,
+    stage: AtomicUsize,
+    passes: AtomicUsize,
+    expected: AtomicUsize,
+}
+
+impl<'a> Monitor<'a> {
+    /// Reports to `report`, on whichever thread makes the passes; as a rule the caller's.
+    pub fn new(report: &'a Report) -> Self {
+        let zero = || AtomicUsize::new(0);
+        Self { report, stage: zero(), passes: zero(), expected: zero() }
+    }
+
+    /// Passes made so far.
+    pub fn passes(&self) -> usize {
+        self.passes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) -> Result<()> {
+        self.stage.store(stage as usize, Ordering::Relaxed);
+        self.tell()
+    }
+
+    fn expect(&self, passes: usize) {
+        self.expected.store(self.passes().saturating_add(passes), Ordering::Relaxed);
+    }
+
+    fn passed(&self, n: usize) -> Result<()> {
+        self.passes.fetch_add(n, Ordering::Relaxed);
+        self.tell()
+    }
+
+    fn tell(&self) -> Result<()> {
+        let stage = match self.stage.load(Ordering::Relaxed) {
+            0 => Stage::Forward,
+            1 => Stage::Passes,
+            _ => Stage::Done,
+        };
+        let progress =
+            Progress { stage, passes: self.passes(), expected: self.expected.load(Ordering::Relaxed) };
+        match (self.report)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::cancelled()),
+        }
+    }
+}
