@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::masking::{self, MaskedScores};
+use crate::masking::MaskedScores;
 use crate::{Error, Result, Tensor, TensorView};
 
 /// A loaded model, ready to run forward. Calls may come from several threads at once.
@@ -25,7 +25,7 @@ pub trait ModelBackend: Send + Sync {
     /// The default makes the masked images on the CPU in one reused buffer and runs them in batches. A
     /// backend whose device makes them itself overrides this, and reports each batch to `request.on_batch`.
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        masking::masked_scores_on_cpu(self, request)
+        request.on_cpu(self)
     }
 
     /// Class scores [N, classes] when the activations [N, K, h, w] of `layer` are put in place of its own.

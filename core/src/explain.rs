@@ -37,7 +37,7 @@ pub struct Request<'a> {
     /// What the model applies to its scores, when the caller knows better than the backend.
     pub output_activation: Option<OutputActivation>,
     /// Told of each batch, on the calling thread; breaking off cancels.
-    pub progress: &'a Report,
+    pub progress: &'a Report<'a>,
 }
 
 /// What was found.

@@ -11,6 +11,7 @@
 mod backend;
 mod error;
 mod explain;
+pub mod image;
 mod masking;
 mod method;
 pub mod methods;

@@ -30,6 +30,12 @@ pub struct MaskedScores<'a> {
 }
 
 impl MaskedScores<'_> {
+    /// The default of [`ModelBackend::masked_scores`]: makes the masked images on the CPU, in one reused
+    /// buffer of a batch, and runs them forward.
+    pub fn on_cpu<B: ModelBackend + ?Sized>(&self, model: &B) -> Result<Tensor> {
+        masked_scores_on_cpu(model, self)
+    }
+
     /// The index of the image that mask `m` covers.
     pub fn image_of(&self, m: usize) -> usize {
         self.image_of_mask.get(m).map_or(0, |&i| i as usize)
@@ -64,11 +70,7 @@ impl MaskedScores<'_> {
     }
 }
 
-/// The default of [`ModelBackend::masked_scores`]: masked images are made in one buffer of a batch.
-pub(crate) fn masked_scores_on_cpu<B: ModelBackend + ?Sized>(
-    model: &B,
-    request: &MaskedScores<'_>,
-) -> Result<Tensor> {
+fn masked_scores_on_cpu<B: ModelBackend + ?Sized>(model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
     let ([_, c, height, width], [count, h, w]) = request.dims()?;
     let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
     let per_pass = match model.info().batch {

@@ -59,8 +59,8 @@ impl<'a> Study<'a> {
     }
 
     /// Tells how many passes the method expects to make, for progress reports.
-    pub fn expect_passes(&self, passes: usize) {
-        self.monitor.expect(passes);
+    pub fn expect_passes(&self, passes: usize) -> Result<()> {
+        self.monitor.expect(passes)
     }
 
     /// The model's raw scores [M, classes] of the input under each mask.
@@ -234,11 +234,11 @@ pub enum Stage {
 }
 
 /// What is told of progress; [`ControlFlow::Break`] cancels.
-pub type Report = dyn Fn(Progress) -> ControlFlow<()> + Sync;
+pub type Report<'a> = dyn Fn(Progress) -> ControlFlow<()> + Sync + 'a;
 
 /// Counts passes and reports them to the caller, who may cancel.
 pub struct Monitor<'a> {
-    report: &'a Report,
+    report: &'a Report<'a>,
     stage: AtomicUsize,
     passes: AtomicUsize,
     expected: AtomicUsize,
@@ -246,7 +246,7 @@ pub struct Monitor<'a> {
 
 impl<'a> Monitor<'a> {
     /// Reports to `report`, on whichever thread makes the passes; as a rule the caller's.
-    pub fn new(report: &'a Report) -> Self {
+    pub fn new(report: &'a Report<'a>) -> Self {
         let zero = || AtomicUsize::new(0);
         Self { report, stage: zero(), passes: zero(), expected: zero() }
     }
@@ -261,8 +261,9 @@ impl<'a> Monitor<'a> {
         self.tell()
     }
 
-    fn expect(&self, passes: usize) {
+    fn expect(&self, passes: usize) -> Result<()> {
         self.expected.store(self.passes().saturating_add(passes), Ordering::Relaxed);
+        self.tell()
     }
 
     fn passed(&self, n: usize) -> Result<()> {

@@ -157,12 +157,13 @@ fn taps(mode: Upsample, n_in: usize, n_out: usize, i: usize) -> Taps {
     let floor = (position.floor().max(0.0) as usize).min(n_in - 1);
     let next = (floor + 1).min(n_in - 1);
     let t = position - floor as f64;
-    Taps {
-        cells: [floor as u32, next as u32, 0, 0],
-        weights: [1.0 - t, t, 0.0, 0.0],
-        count: 2,
-        segment: floor as i64,
-    }
+    // Mirrored cells run backwards over cells that are seen again, so they are a segment of their own.
+    let segment = match mode {
+        Upsample::Mirror if half_pixel < 0.0 => -1,
+        Upsample::Mirror if half_pixel > last => n_in as i64,
+        _ => floor as i64,
+    };
+    Taps { cells: [floor as u32, next as u32, 0, 0], weights: [1.0 - t, t, 0.0, 0.0], count: 2, segment }
 }
 
 /// Keys' cubic with a = -0.75 around `position`, source cells clamped to the edge.
@@ -186,5 +187,46 @@ fn bicubic(position: f64, n_in: usize) -> Taps {
         weights: [kernel(1.0 + t), kernel(t), kernel(1.0 - t), kernel(2.0 - t)],
         count: 4,
         segment: floor as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extremes_are_those_of_the_whole_resized_map() {
+        for mode in Upsample::ALL {
+            for (from, to) in [
+                ((7, 7), (224, 224)),
+                ((3, 5), (17, 64)),
+                ((1, 4), (9, 9)),
+                ((8, 8), (5, 3)),
+                ((2, 2), (1, 1)),
+            ] {
+                let map: Vec<f32> = (0..from.0 * from.1).map(|i| ((i * 37 + 11) % 23) as f32 - 9.0).collect();
+                let upsampler = Upsampler::new(mode, from, to).expect("sizes are positive");
+                let whole = upsampler.resize(&map.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+                let min = whole.iter().copied().fold(f64::INFINITY, f64::min);
+                let max = whole.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let found = upsampler.extremes(&map);
+                let far = (found.0 - min).abs().max((found.1 - max).abs());
+                assert!(far < 1e-12, "{mode:?} {from:?} to {to:?}: {found:?}, not {min} and {max}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_in_f32_equal_the_map_in_f64() {
+        for mode in Upsample::ALL {
+            let map: Vec<f32> = (0..12).map(|i| (i * i % 7) as f32 / 7.0).collect();
+            let upsampler = Upsampler::new(mode, (3, 4), (20, 31)).expect("sizes are positive");
+            let whole = upsampler.resize(&map.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+            upsampler.rows(&map, &mut Vec::new(), |y, row| {
+                for (x, &v) in row.iter().enumerate() {
+                    assert!((f64::from(v) - whole[y * 31 + x]).abs() < 1e-6, "{mode:?} at {y}, {x}");
+                }
+            });
+        }
     }
 }

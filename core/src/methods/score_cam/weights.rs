@@ -26,7 +26,7 @@ pub(super) fn score_masks(study: &Study<'_>, plan: &MaskPlan, options: &ScoreCam
             Some(blurred.view())
         }
     };
-    study.expect_passes(plan.masks.shape()[0]);
+    study.expect_passes(plan.masks.shape()[0])?;
     let baseline = match options.baseline {
         Baseline::None => None,
         Baseline::Input => Some(study.given.scores.to_vec()),

@@ -1,0 +1,105 @@
+//! Colours for saliency maps.
+
+use std::str::FromStr;
+
+use crate::{Error, Result, TensorView};
+
+use super::overlay::clamped;
+use super::{Photo, by_name};
+
+/// A scale of colours from 0 (no evidence) to 1 (most).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Colormap {
+    /// Dark blue, green, yellow; even in brightness, readable in print and by the colour-blind.
+    #[default]
+    Viridis,
+    /// A rainbow without jet's false edges: d3's polynomial, up to 32 levels off the original at its ends.
+    Turbo,
+    /// The rainbow of most published CAM figures, as Matplotlib defines it.
+    Jet,
+    /// Black, red, yellow, near white.
+    Inferno,
+    /// Black to white.
+    Grey,
+}
+
+impl Colormap {
+    /// All colormaps.
+    pub const ALL: [Colormap; 5] = [Self::Viridis, Self::Turbo, Self::Jet, Self::Inferno, Self::Grey];
+
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viridis => "viridis",
+            Self::Turbo => "turbo",
+            Self::Jet => "jet",
+            Self::Inferno => "inferno",
+            Self::Grey => "grey",
+        }
+    }
+
+    /// The colour of a value, red first; values are clamped to 0..1, and NaN is taken for 0.
+    pub fn rgb(self, value: f32) -> [u8; 3] {
+        let value = if value.is_nan() { 0.0 } else { f64::from(value.clamp(0.0, 1.0)) };
+        match self {
+            Self::Viridis => colorous::VIRIDIS.eval_continuous(value).as_array(),
+            Self::Turbo => colorous::TURBO.eval_continuous(value).as_array(),
+            Self::Inferno => colorous::INFERNO.eval_continuous(value).as_array(),
+            Self::Jet => JET.map(|segments| (255.0 * along(segments, value)).round() as u8),
+            Self::Grey => [(255.0 * value).round() as u8; 3],
+        }
+    }
+
+    /// A map of shape [h, w] as a picture of its own, one pixel for each cell. Values are clamped to 0..1;
+    /// NaN and an empty map are errors.
+    pub fn paint(self, map: TensorView<'_>) -> Result<Photo> {
+        let ([height, width], values) = clamped(map)?;
+        let mut picture = Photo::black((height, width))?;
+        let palette = self.palette();
+        for (y, row) in values.chunks_exact(width).enumerate() {
+            for (&value, out) in row.iter().zip(picture.row_mut(y)) {
+                *out = palette[shade(value)];
+            }
+        }
+        Ok(picture)
+    }
+
+    /// The colours of [`SHADES`] values, evenly spaced.
+    pub(super) fn palette(self) -> Vec<[u8; 3]> {
+        (0..SHADES).map(|i| self.rgb(i as f32 / (SHADES - 1) as f32)).collect()
+    }
+}
+
+impl FromStr for Colormap {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        by_name("colormap", name, &Self::ALL, |c| c.name())
+    }
+}
+
+/// Four for each 8-bit grey level: the steepest colormaps still pass smoothly, and a cache holds them all.
+const SHADES: usize = 1024;
+
+/// The index of a value of 0..1 in a palette.
+pub(super) fn shade(value: f32) -> usize {
+    ((value * (SHADES - 1) as f32 + 0.5) as usize).min(SHADES - 1)
+}
+
+/// Matplotlib's segments of jet, (position, intensity), for red, green and blue.
+const JET: [&[(f64, f64)]; 3] = [
+    &[(0.0, 0.0), (0.35, 0.0), (0.66, 1.0), (0.89, 1.0), (1.0, 0.5)],
+    &[(0.0, 0.0), (0.125, 0.0), (0.375, 1.0), (0.64, 1.0), (0.91, 0.0), (1.0, 0.0)],
+    &[(0.0, 0.5), (0.11, 1.0), (0.34, 1.0), (0.65, 0.0), (1.0, 0.0)],
+];
+
+/// The intensity at `value` on a line through `points`, which span 0..1.
+fn along(points: &[(f64, f64)], value: f64) -> f64 {
+    let segment = points.windows(2).find(|pair| value <= pair[1].0);
+    let (&(x0, y0), &(x1, y1)) = match segment {
+        Some(pair) => (&pair[0], &pair[1]),
+        None => (&points[points.len() - 1], &(2.0, points[points.len() - 1].1)),
+    };
+    y0 + (y1 - y0) * (value - x0) / (x1 - x0)
+}

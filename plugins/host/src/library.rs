@@ -1,0 +1,160 @@
+//! One plugin file: checked, opened, verified, and kept for the life of the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use abi_stable::library::AbiHeaderRef;
+use libloading::Library;
+use object::read::elf::{ElfFile64, ProgramHeader};
+use scorecam_core::{Error, Result};
+use scorecam_plugin::abi::scorecam_plugin_table;
+use scorecam_plugin::import::ImportedPlugin;
+use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL};
+
+/// How a host knows that a plugin's tables are laid out as its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The item is part of the program.
+    BuiltIn,
+    /// abi_stable compared every table, field by field.
+    LayoutVerified,
+    /// The ABI version and the sizes of structs agree.
+    VersionChecked,
+}
+
+impl std::fmt::Display for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::BuiltIn => "built in",
+            Self::LayoutVerified => "layout verified",
+            Self::VersionChecked => "version checked",
+        })
+    }
+}
+
+/// An opened library: its table and the proof that goes with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Opened {
+    pub(crate) plugin: ImportedPlugin,
+    pub(crate) proof: Proof,
+}
+
+/// Every library that this process has opened, by canonical path. Libraries are never closed: tables,
+/// threads and destructors of a plugin may be in use until the process ends.
+static OPENED: Mutex<Vec<(PathBuf, Opened)>> = Mutex::new(Vec::new());
+
+/// Opens a plugin, or returns it when it is open already.
+pub(crate) fn open(path: &Path) -> Result<Opened> {
+    let named = |e: Error| e.context(format!("plugin {}", path.display()));
+    let canonical = path.canonicalize().map_err(|e| named(Error::io(e.to_string())))?;
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, found)) = opened.iter().find(|(p, _)| *p == canonical) {
+        return Ok(*found);
+    }
+    let new = check_file(&canonical).and_then(|()| open_new(&canonical)).map_err(named)?;
+    opened.push((canonical, new));
+    Ok(new)
+}
+
+/// Refuses what would crash the system's loader: a file that is cut off, or is no library of this platform.
+fn check_file(path: &Path) -> Result<()> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io(e.to_string()))?;
+    if !file.metadata().map_err(|e| Error::io(e.to_string()))?.is_file() {
+        return Err(Error::plugin("it is not a file"));
+    }
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::io(e.to_string()))?;
+    check_program_headers(&bytes)
+}
+
+/// Every program header's extent must lie within the file: mapping what is not there ends in SIGBUS.
+fn check_program_headers(bytes: &[u8]) -> Result<()> {
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(Error::plugin("it is not a shared library"));
+    }
+    let elf = ElfFile64::<object::Endianness>::parse(bytes)
+        .map_err(|e| Error::plugin(format!("it is not a whole shared library: {e}")))?;
+    let endian = elf.endian();
+    for header in elf.elf_program_headers() {
+        let end = header.p_offset(endian).checked_add(header.p_filesz(endian));
+        if end.is_none_or(|end| end > bytes.len() as u64) {
+            return Err(Error::plugin(format!("it is cut off: the file has only {} bytes", bytes.len())));
+        }
+    }
+    Ok(())
+}
+
+fn open_new(path: &Path) -> Result<Opened> {
+    // SAFETY: loading runs the library's initialisers; a plugin is trusted code, as the documentation says.
+    let library = unsafe { open_library(path) }.map_err(|e| Error::plugin(loader_message(&e)))?;
+    // The library is leaked before anything of it is used, so that no address can outlive it.
+    let library: &'static Library = Box::leak(Box::new(library));
+    if let Some(table) = verified_table(library)? {
+        // SAFETY: a static table of a library that is never closed, its layout proven.
+        return Ok(Opened { plugin: unsafe { ImportedPlugin::new(table) }?, proof: Proof::LayoutVerified });
+    }
+    // SAFETY: the symbol is a variable of this type by the ABI; only its address is taken here.
+    let symbol = unsafe { library.get::<*const scorecam_plugin_table>(ENTRY_SYMBOL.as_bytes()) };
+    let symbol = symbol.map_err(|_| {
+        Error::plugin(format!("it is no scorecam plugin: it exports no symbol {ENTRY_SYMBOL}"))
+    })?;
+    // SAFETY: the address of a static table of a library that is never closed; its version is read first.
+    Ok(Opened { plugin: unsafe { ImportedPlugin::new(*symbol) }?, proof: Proof::VersionChecked })
+}
+
+#[cfg(unix)]
+unsafe fn open_library(path: &Path) -> Result<Library, libloading::Error> {
+    use libloading::os::unix::{Library as Unix, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: as the caller promises.
+    unsafe { Unix::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Library::from)
+}
+
+#[cfg(not(unix))]
+unsafe fn open_library(path: &Path) -> Result<Library, libloading::Error> {
+    // SAFETY: as the caller promises.
+    unsafe { Library::new(path) }
+}
+
+/// The table that the library's abi_stable root module leads to, once its layout is proven; `None` when the
+/// library has no such module.
+fn verified_table(library: &'static Library) -> Result<Option<*const scorecam_plugin_table>> {
+    // SAFETY: the symbol is abi_stable's header by its name; abi_stable checks the header before use.
+    let Ok(header) = (unsafe { library.get::<AbiHeaderRef>(ROOT_SYMBOL.as_bytes()) }) else {
+        return Ok(None);
+    };
+    let differs = |e: &dyn std::fmt::Display| {
+        let text = e.to_string();
+        tracing::debug!("layout check: {text}");
+        let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no message").to_owned();
+        Error::plugin(format!(
+            "its tables are laid out otherwise than this program's ({line}); build it against this version of scorecam-plugin"
+        ))
+    };
+    let header = header.upgrade().map_err(|e| differs(&e))?;
+    let root = header.init_root_module::<PluginRoot_Ref>().map_err(|e| differs(&e))?;
+    Ok(Some(root.entry().get()))
+}
+
+/// The loader's own words, with its cause.
+fn loader_message(error: &libloading::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("it cannot be loaded: {source}"),
+        None => format!("it cannot be loaded: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_was_cut_off_anywhere_is_refused() {
+        let whole = std::fs::read(std::env::current_exe().expect("a program")).expect("its bytes");
+        assert!(check_program_headers(&whole).is_ok());
+        for kept in [0, 3, 16, 63, 64, 200, whole.len() / 2] {
+            assert!(check_program_headers(&whole[..kept]).is_err(), "{kept} bytes");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The model manifest: what a framework's checkpoint does not say, in a TOML file beside it.
+//!
+//! Every key may be left out; an unknown one is an error that names the key and the line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorecam_core::image::{Color, Filter, Fit, Preprocess};
+use scorecam_core::{Error, Layout, OutputActivation, Result};
+use serde::Deserialize;
+
+/// A manifest as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Manifest {
+    /// The model itself.
+    pub model: ModelSection,
+    /// Its image input.
+    pub input: InputSection,
+    /// Its class scores.
+    pub output: OutputSection,
+    /// Settings of the backend, as `key = "value"`.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// `[model]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSection {
+    /// The model's file, relative to the manifest.
+    pub file: Option<PathBuf>,
+    /// The backend's id.
+    pub backend: Option<String>,
+    /// The layer to explain.
+    pub layer: Option<String>,
+    /// A text file with one class name a line, relative to the manifest.
+    pub labels: Option<PathBuf>,
+}
+
+/// `[input]`: value = (pixel * scale - mean) / std, pixels being 0 to 255.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InputSection {
+    /// The input's name.
+    pub name: Option<String>,
+    /// Height and width; the model's own when it says.
+    pub size: Option<[usize; 2]>,
+    /// `nchw` or `nhwc`.
+    pub layout: Option<String>,
+    /// `rgb`, `bgr` or `gray`.
+    pub color: Option<String>,
+    /// Factor of the pixels; 1/255 when left out.
+    pub scale: Option<f32>,
+    /// One number, or one a channel in the model's order.
+    pub mean: Option<Vec<f32>>,
+    /// One number, or one a channel in the model's order.
+    pub std: Option<Vec<f32>>,
+    /// `bilinear`, `bicubic`, `nearest` or `lanczos`.
+    pub resize: Option<String>,
+    /// `squash`, `crop` or `letterbox`.
+    pub fit: Option<String>,
+    /// The part of the shorter side that `fit = "crop"` keeps.
+    pub crop_fraction: Option<f64>,
+}
+
+/// `[output]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSection {
+    /// The output's name.
+    pub name: Option<String>,
+    /// What the model has applied already: `none`, `softmax` or `sigmoid`.
+    pub activation: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest; an error names the file, the line and the key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::io(format!("manifest {}: {e}", path.display())))?;
+        let manifest: Self = toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            Error::invalid(format!("manifest {}: line {line}: {}", path.display(), e.message()))
+        })?;
+        let checked = manifest.preprocess(None).map(|_| ());
+        let checked = checked.and(manifest.activation().map(|_| ())).and(manifest.layout().map(|_| ()));
+        checked.map_err(|e| e.context(format!("manifest {}", path.display())))?;
+        Ok(manifest)
+    }
+
+    /// Whether the manifest says how photos are normalised.
+    pub(crate) fn normalises(&self) -> bool {
+        self.input.scale.is_some() || self.input.mean.is_some() || self.input.std.is_some()
+    }
+
+    /// The preprocessing of photos, at the manifest's size or at `size`.
+    pub(crate) fn preprocess(&self, size: Option<(usize, usize)>) -> Result<Preprocess> {
+        let input = &self.input;
+        let plain = Preprocess::default();
+        let mut fit = parsed::<Fit>("input.fit", &input.fit)?.unwrap_or(plain.fit);
+        match (&mut fit, input.crop_fraction) {
+            (Fit::Crop { fraction }, Some(given)) => *fraction = given,
+            (_, Some(_)) => {
+                return Err(Error::invalid("input.crop_fraction is given, but input.fit is not \"crop\""));
+            }
+            _ => {}
+        }
+        let preprocess = Preprocess {
+            size: input.size.map(|[h, w]| (h, w)).or(size).unwrap_or(plain.size),
+            color: parsed::<Color>("input.color", &input.color)?.unwrap_or(plain.color),
+            scale: input.scale.unwrap_or(plain.scale),
+            mean: input.mean.clone().unwrap_or(plain.mean),
+            std: input.std.clone().unwrap_or(plain.std),
+            filter: parsed::<Filter>("input.resize", &input.resize)?.unwrap_or(plain.filter),
+            fit,
+        };
+        preprocess.check()?;
+        Ok(preprocess)
+    }
+
+    /// What the model has applied to its scores, where the manifest says.
+    pub(crate) fn activation(&self) -> Result<Option<OutputActivation>> {
+        match self.output.activation.as_deref() {
+            None => Ok(None),
+            Some("none") => Ok(Some(OutputActivation::None)),
+            Some("softmax") => Ok(Some(OutputActivation::Softmax)),
+            Some("sigmoid") => Ok(Some(OutputActivation::Sigmoid)),
+            Some(other) => Err(Error::invalid(format!(
+                "output.activation is {other:?}; it takes none, softmax or sigmoid"
+            ))),
+        }
+    }
+
+    /// The order of axes that the model wants.
+    pub(crate) fn layout(&self) -> Result<Layout> {
+        match self.input.layout.as_deref() {
+            None | Some("nchw") => Ok(Layout::Nchw),
+            Some("nhwc") => Ok(Layout::Nhwc),
+            Some(other) => Err(Error::invalid(format!("input.layout is {other:?}; it takes nchw or nhwc"))),
+        }
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err = Error>>(key: &str, text: &Option<String>) -> Result<Option<T>> {
+    text.as_deref().map(|t| t.parse::<T>().map_err(|e| e.context(key))).transpose()
+}

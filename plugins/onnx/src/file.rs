@@ -1,0 +1,144 @@
+//! A model's file: read, told apart from what is no model, and parsed.
+//!
+//! People hand over web pages saved by a failed download, pointers left by Git LFS and checkpoints of other
+//! frameworks; each is named for what it is. Weights that lie in other files are looked for here, so that a
+//! missing one is reported by its name and not by the runtime's.
+//!
+//! The bytes are not kept: a model of 500 MB would cost them for its whole life. A session for another set
+//! of layers reads the file again, and refuses it when it has changed since.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+
+use prost::Message;
+use scorecam_core::{Error, Result};
+
+use crate::proto;
+
+/// An ONNX model on disk.
+#[derive(Debug)]
+pub(crate) struct ModelFile {
+    path: PathBuf,
+    /// What the file was when the model was loaded.
+    stamp: (u64, Option<SystemTime>),
+    has_external_data: bool,
+}
+
+impl ModelFile {
+    /// Reads and parses the file; the bytes are handed back for the first sessions.
+    pub(crate) fn open(path: &Path) -> Result<(Self, proto::Graph, Vec<u8>)> {
+        let name = path.display();
+        let metadata = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+        if !metadata.is_file() {
+            return Err(Error::io(format!("model {name} is a folder; give the .onnx file in it")));
+        }
+        let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
+        if let Some(what) = known_stranger(&bytes) {
+            return Err(Error::model(format!("model {name} is {what}, not an ONNX model")));
+        }
+        let model = proto::Model::decode(bytes.as_slice()).map_err(|e| {
+            // Every exporter writes the version of the format first: field 1, a varint.
+            let what = match bytes.first() {
+                Some(0x08) => "is truncated or damaged; fetch or export it again",
+                _ => "is not an ONNX model",
+            };
+            Error::model(format!("model {name} {what} (protobuf: {e})"))
+        })?;
+        let graph = model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
+            Error::model(format!("model {name} is not an ONNX model, or is truncated: it has no graph"))
+        })?;
+        let has_external_data = check_external_data(path, &graph)?;
+        Ok((Self { path: path.into(), stamp: stamp(&metadata), has_external_data }, graph, bytes))
+    }
+
+    /// The file, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder that external weights are relative to; `None` when the model holds all of its weights.
+    pub(crate) fn external_data_folder(&self) -> Option<PathBuf> {
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.has_external_data.then(|| folder.to_path_buf())
+    }
+
+    /// The bytes once more; an error when the file is not what it was.
+    pub(crate) fn read_again(&self) -> Result<Vec<u8>> {
+        let metadata = fs::metadata(&self.path).map_err(|e| unreadable(&self.path, &e))?;
+        if stamp(&metadata) != self.stamp {
+            let name = self.path.display();
+            return Err(Error::io(format!("model {name} was changed after it was loaded; load it again")));
+        }
+        fs::read(&self.path).map_err(|e| unreadable(&self.path, &e))
+    }
+}
+
+fn stamp(metadata: &Metadata) -> (u64, Option<SystemTime>) {
+    // A file system without times leaves the length alone to tell a change.
+    (metadata.len(), metadata.modified().ok())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::io(format!("cannot read model {}: {error}", path.display()))
+}
+
+/// What a file that is certainly no ONNX model is instead.
+fn known_stranger(bytes: &[u8]) -> Option<&'static str> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    if bytes.is_empty() {
+        return Some("empty");
+    }
+    if text.starts_with(b"<") {
+        return Some("a web page or XML");
+    }
+    if text.starts_with(b"{") || text.starts_with(b"[") {
+        return Some("JSON");
+    }
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Some("a Git LFS pointer (run \"git lfs pull\")");
+    }
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Some("a zip archive, as TorchScript and PyTorch checkpoints are");
+    }
+    if bytes.starts_with(b"\x80\x02") {
+        return Some("a Python pickle, as old PyTorch checkpoints are");
+    }
+    if bytes.starts_with(b"\x89HDF") {
+        return Some("HDF5, as Keras models are");
+    }
+    match bytes.get(4..8) {
+        Some(b"ORTM") => Some("in ONNX Runtime's own ORT format, which cannot be tapped"),
+        Some(b"TFL3") => Some("a TensorFlow Lite model"),
+        _ => None,
+    }
+}
+
+/// Whether weights lie in other files; an error when one of those files is missing or out of place.
+fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<bool> {
+    let sparse = graph.sparse_initializers.iter().filter_map(|s| s.values.as_ref());
+    let mut found = false;
+    for initializer in graph.initializers.iter().chain(sparse) {
+        let Some(location) = initializer.external_file() else { continue };
+        found = true;
+        let stays_inside =
+            Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+        if !stays_inside || location.is_empty() {
+            return Err(Error::model(format!(
+                "model {} keeps the weights {:?} in {location:?}, which is not a file below its own folder",
+                model.display(),
+                initializer.name
+            )));
+        }
+        let file = model.parent().unwrap_or(Path::new("")).join(location);
+        if !file.is_file() {
+            return Err(Error::io(format!(
+                "model {} keeps its weights in {}, which does not exist; put it beside the model",
+                model.display(),
+                file.display()
+            )));
+        }
+    }
+    Ok(found)
+}

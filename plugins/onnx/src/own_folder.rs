@@ -1,0 +1,72 @@
+//! The folder of the shared library that this code was linked into.
+//!
+//! A plugin looks for its runtime beside itself, and only the loader of the operating system knows where
+//! that is: it is asked which file holds the address of a function of this crate. Linked into a program,
+//! the answer is the program's folder.
+
+use std::path::PathBuf;
+
+/// The folder of the library or program that holds this code; `None` where the system does not tell.
+pub(crate) fn own_folder() -> Option<PathBuf> {
+    file_of_this_code().and_then(|file| file.parent().map(PathBuf::from))
+}
+
+#[cfg(unix)]
+fn file_of_this_code() -> Option<PathBuf> {
+    use std::ffi::{CStr, OsStr};
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut place = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+    let address = own_folder as *const libc::c_void;
+    // SAFETY: the address is that of a function, and `place` has room for what dladdr writes.
+    if unsafe { libc::dladdr(address, place.as_mut_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: dladdr reported success, so it filled `place`.
+    let file = unsafe { place.assume_init() }.dli_fname;
+    if file.is_null() {
+        return None;
+    }
+    // SAFETY: the loader keeps the name, which ends in NUL, for as long as the library is loaded, and the
+    // library that is running now is loaded.
+    let name = unsafe { CStr::from_ptr(file) };
+    std::fs::canonicalize(OsStr::from_bytes(name.to_bytes())).ok()
+}
+
+#[cfg(windows)]
+fn file_of_this_code() -> Option<PathBuf> {
+    use std::ffi::{OsString, c_void};
+    use std::os::windows::ffi::OsStringExt;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetModuleHandleExW(flags: u32, address: *const c_void, module: *mut *mut c_void) -> i32;
+        fn GetModuleFileNameW(module: *mut c_void, name: *mut u16, capacity: u32) -> u32;
+    }
+    /// The address says which module is meant, and no reference to it is taken.
+    const FROM_ADDRESS_UNCOUNTED: u32 = 4 | 2;
+
+    let mut module = std::ptr::null_mut();
+    // SAFETY: the address is that of a function, and `module` is a place for one pointer.
+    if unsafe { GetModuleHandleExW(FROM_ADDRESS_UNCOUNTED, own_folder as *const c_void, &mut module) } == 0 {
+        return None;
+    }
+    let mut name = vec![0u16; 32768];
+    // SAFETY: the module is the one that is running, and `name` has the capacity that is passed.
+    let length = unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), name.len() as u32) } as usize;
+    (length > 0 && length < name.len()).then(|| OsString::from_wide(&name[..length]).into())
+}
+
+#[cfg(not(any(unix, windows)))]
+fn file_of_this_code() -> Option<PathBuf> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn code_in_a_program_is_in_the_programs_folder() {
+        let program = std::env::current_exe().and_then(std::fs::canonicalize).expect("the test is a program");
+        assert_eq!(super::own_folder().as_deref(), program.parent());
+    }
+}

@@ -1,0 +1,156 @@
+//! The few fields of ONNX's protobuf messages that this crate reads.
+//!
+//! These structs only read. Fields that are not named here, weights above all, are skipped without a copy,
+//! and a model is never written back from them, because what they do not name would be lost. The one thing
+//! that is encoded is [`output_appendix`]: protobuf messages merge when their bytes follow one another, so a
+//! few bytes behind a model's own make inner tensors outputs, and ONNX Runtime infers their types.
+//!
+//! Field numbers are those of onnx.proto3, which every ONNX version has kept.
+
+use prost::Message;
+
+/// The type of a tensor of 32-bit floats (`TensorProto.FLOAT`).
+pub(crate) const FLOAT: i32 = 1;
+/// `TensorProto.EXTERNAL`: the weights lie in another file.
+const EXTERNAL: i32 = 1;
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Model {
+    #[prost(int64, tag = "1")]
+    pub(crate) ir_version: i64,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) graph: Option<Graph>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Graph {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) nodes: Vec<Node>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) initializers: Vec<Initializer>,
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) inputs: Vec<Value>,
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) outputs: Vec<Value>,
+    #[prost(message, repeated, tag = "13")]
+    pub(crate) value_infos: Vec<Value>,
+    #[prost(message, repeated, tag = "15")]
+    pub(crate) sparse_initializers: Vec<SparseInitializer>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Node {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) inputs: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) outputs: Vec<String>,
+    #[prost(string, tag = "4")]
+    pub(crate) operator: String,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+impl Node {
+    /// Every tensor that the node reads, those that its inner graphs (If, Loop) capture included.
+    pub(crate) fn reads(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.inputs.iter().map(String::as_str).collect();
+        for graph in self.attributes.iter().filter_map(|a| a.graph.as_deref()) {
+            names.extend(graph.nodes.iter().flat_map(Node::reads));
+            names.extend(graph.outputs.iter().map(|o| o.name.as_str()));
+        }
+        names
+    }
+
+    /// The list of integers that the attribute `name` holds.
+    pub(crate) fn integers(&self, name: &str) -> Option<&[i64]> {
+        self.attributes.iter().find(|a| a.name == name).map(|a| a.integers.as_slice())
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Attribute {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(crate) graph: Option<Box<Graph>>,
+    #[prost(int64, repeated, tag = "8")]
+    pub(crate) integers: Vec<i64>,
+}
+
+/// A `TensorProto` without its values.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Initializer {
+    #[prost(string, tag = "8")]
+    pub(crate) name: String,
+    #[prost(message, repeated, tag = "13")]
+    pub(crate) external_data: Vec<Entry>,
+    #[prost(int32, tag = "14")]
+    pub(crate) data_location: i32,
+}
+
+impl Initializer {
+    /// The file, relative to the model's folder, that holds the values; `None` when the model itself does.
+    pub(crate) fn external_file(&self) -> Option<&str> {
+        if self.data_location != EXTERNAL {
+            return None;
+        }
+        self.external_data.iter().find(|e| e.key == "location").map(|e| e.value.as_str())
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SparseInitializer {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) values: Option<Initializer>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Entry {
+    #[prost(string, tag = "1")]
+    pub(crate) key: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
+}
+
+/// A `ValueInfoProto`: the name and type of a tensor.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Value {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) kind: Option<Kind>,
+}
+
+/// A `TypeProto`; `tensor` is `None` for sequences and maps.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Kind {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) tensor: Option<TensorKind>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TensorKind {
+    #[prost(int32, tag = "1")]
+    pub(crate) element: i32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) shape: Option<Shape>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) axes: Vec<Axis>,
+}
+
+/// The length of one axis; free when it has a name or nothing.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Axis {
+    #[prost(int64, optional, tag = "1")]
+    pub(crate) length: Option<i64>,
+}
+
+/// The bytes that, behind those of a model, make the tensors `names` outputs of its graph.
+pub(crate) fn output_appendix<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let outputs = names.into_iter().map(|name| Value { name: name.into(), kind: None }).collect();
+    Model { ir_version: 0, graph: Some(Graph { outputs, ..Graph::default() }) }.encode_to_vec()
+}

@@ -1,0 +1,214 @@
+//! ONNX Runtime's library: where it is looked for, and how it is opened.
+//!
+//! Looked at in this order: the setting `runtime`, the environment variable `ORT_DYLIB_PATH`, the folder of
+//! the plugin itself, the cache that `cargo xtask fetch` fills. The first two are a user's own word, so a
+//! wrong file there is an error and not a reason to look further.
+//!
+//! One library file holds one runtime for the life of the process, and a plugin (or program) that contains
+//! this crate holds one library file: `ort` ignores a second path without a word. So the path is remembered
+//! here and a request for another one is an error.
+
+use std::env;
+use std::error::Error as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
+use object::{Endianness, ReadCache, ReadRef, elf};
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use scorecam_core::{Error, Result};
+
+use crate::own_folder::own_folder;
+
+/// Which build of ONNX Runtime a plugin is made for, and how a user gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuntimeRelease {
+    /// The version, part of the library's name on Linux and macOS ("1.32.0").
+    pub version: &'static str,
+    /// The folder in the cache that holds it ("onnxruntime-1.32.0").
+    pub cache_folder: &'static str,
+    /// The one command that fetches it.
+    pub fetch_command: &'static str,
+}
+
+impl RuntimeRelease {
+    /// The build for the CPU.
+    pub const CPU: Self = Self {
+        version: "1.32.0",
+        cache_folder: "onnxruntime-1.32.0",
+        fetch_command: "cargo xtask fetch onnxruntime",
+    };
+
+    /// The names that the library goes by on this system, the most exact first.
+    fn file_names(&self) -> Vec<String> {
+        let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+        let plain = format!("{prefix}onnxruntime{suffix}");
+        match suffix {
+            ".dll" => vec![plain],
+            ".dylib" => vec![format!("{prefix}onnxruntime.{}{suffix}", self.version), plain],
+            _ => vec![format!("{plain}.{}", self.version), format!("{plain}.1"), plain],
+        }
+    }
+}
+
+/// The runtime of this process: the library's canonical path, and the environment once there is one.
+struct Loaded {
+    library: PathBuf,
+    environment: Option<Environment>,
+}
+
+static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
+
+/// Opens the runtime, or hands out the one that is open. `setting` is the user's own choice of a library,
+/// `plugin_folder` where to look beside the plugin when that is not where this code lies.
+pub(crate) fn open(
+    release: &RuntimeRelease,
+    setting: Option<&Path>,
+    plugin_folder: Option<&Path>,
+) -> Result<Environment> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loaded) = &*loaded {
+        refuse_another(&loaded.library, setting)?;
+        if let Some(environment) = &loaded.environment {
+            return Ok(environment.clone());
+        }
+    }
+    let library = match &*loaded {
+        Some(loaded) => loaded.library.clone(),
+        None => find(release, setting, plugin_folder)?,
+    };
+    refuse_truncated(&library)?;
+    let builder = ort::init_from(&library).map_err(|e| not_opened(&library, e))?;
+    // From here on the process has this runtime, whatever comes.
+    *loaded = Some(Loaded { library: library.clone(), environment: None });
+    let environment = builder
+        .with_name("scorecam")
+        .with_telemetry(false)
+        .with_logger(Arc::new(log))
+        .build()
+        .map_err(|e| Error::model(format!("onnxruntime {} does not start: {e}", library.display())))?;
+    // The logger is offered every message; below warnings they are not even worth formatting.
+    environment.set_log_level(LogLevel::Warning);
+    *loaded = Some(Loaded { library, environment: Some(environment.clone()) });
+    Ok(environment)
+}
+
+/// Where the runtime is; an error that lists the places and the command when it is nowhere.
+fn find(release: &RuntimeRelease, setting: Option<&Path>, plugin_folder: Option<&Path>) -> Result<PathBuf> {
+    let named = setting.map(|path| ("setting \"runtime\"", path.to_path_buf())).or_else(|| {
+        env::var_os("ORT_DYLIB_PATH").filter(|v| !v.is_empty()).map(|v| ("ORT_DYLIB_PATH", v.into()))
+    });
+    if let Some((origin, path)) = named {
+        return fs::canonicalize(&path).ok().filter(|p| p.is_file()).ok_or_else(|| {
+            Error::io(format!(
+                "{origin} names {}, which is not a file; give the library's path",
+                path.display()
+            ))
+        });
+    }
+    let folders = folders(release, plugin_folder);
+    for folder in &folders {
+        for name in release.file_names() {
+            if let Ok(path) = fs::canonicalize(folder.join(name)) {
+                return Ok(path);
+            }
+        }
+    }
+    let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+    Err(Error::io(format!(
+        "ONNX Runtime ({}) was not found: setting \"runtime\" and ORT_DYLIB_PATH are not set, and it is not \
+         in {}; run \"{}\"",
+        release.file_names()[0],
+        looked.join(" or "),
+        release.fetch_command
+    )))
+}
+
+fn folders(release: &RuntimeRelease, plugin_folder: Option<&Path>) -> Vec<PathBuf> {
+    let beside = plugin_folder.map(PathBuf::from).or_else(own_folder);
+    let cached = cache_folder().map(|cache| cache.join(release.cache_folder));
+    beside.into_iter().chain(cached).collect()
+}
+
+/// The folder that the project's own commands keep fetched files in.
+fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    if let Some(cache) = env::var_os("SCORECAM_CACHE").filter(|v| !v.is_empty()) {
+        return Some(cache.into());
+    }
+    let platform = if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        absolute("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+    };
+    platform.map(|p| p.join("scorecam"))
+}
+
+fn refuse_another(loaded: &Path, setting: Option<&Path>) -> Result<()> {
+    match setting {
+        Some(path) if fs::canonicalize(path).ok().as_deref() != Some(loaded) => Err(Error::invalid(format!(
+            "setting \"runtime\" names {}, but this process already runs {}; a process has one ONNX Runtime \
+             for each plugin: leave the setting out, or start another process",
+            path.display(),
+            loaded.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Reading past the end of a file that was cut short ends the process inside the system's loader, so the
+/// extents that an ELF file claims are compared with its length first.
+fn refuse_truncated(library: &Path) -> Result<()> {
+    let cause =
+        |what: &str| Error::io(format!("{} cannot be opened as a library: {what}", library.display()));
+    let file = File::open(library).map_err(|e| cause(&e.to_string()))?;
+    let cache = ReadCache::new(file);
+    let length = (&cache).len().map_err(|()| cause("its length is not known"))?;
+    let Ok(header) = elf::FileHeader64::<Endianness>::parse(&cache) else {
+        // Not ELF: another system's library, or a file that the loader itself refuses with a cause.
+        return Ok(());
+    };
+    let broken = |_| cause("its ELF header is broken or cut short");
+    let endian = header.endian().map_err(broken)?;
+    for segment in header.program_headers(endian, &cache).map_err(broken)? {
+        let end = segment.p_offset(endian).checked_add(segment.p_filesz(endian));
+        if end.is_none_or(|end| end > length) {
+            return Err(cause("it is truncated; fetch it again"));
+        }
+    }
+    Ok(())
+}
+
+fn not_opened(library: &Path, error: ort::LoadDynamicError) -> Error {
+    let file = library.display();
+    Error::io(match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => {
+            // The message proper says no more than "dlopen failed".
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("{file} cannot be opened as a library: {cause}")
+        }
+        ort::LoadDynamicError::MissingApi { .. } => {
+            format!("{file} is not ONNX Runtime: it does not export OrtGetApiBase")
+        }
+        ort::LoadDynamicError::InvalidVersionString => {
+            format!("{file} is not a usable ONNX Runtime: its version cannot be read")
+        }
+        ort::LoadDynamicError::BadVersion { version_str, .. } => {
+            format!("{file} is ONNX Runtime {version_str}; 1.{} or later is needed", ort::MINOR_VERSION)
+        }
+    })
+}
+
+/// Passes the runtime's messages on; without a logger it would write them to standard error.
+fn log(level: LogLevel, category: &str, _id: &str, location: &str, message: &str) {
+    match level {
+        LogLevel::Fatal | LogLevel::Error => tracing::error!(category, location, "{message}"),
+        LogLevel::Warning => tracing::warn!(category, location, "{message}"),
+        LogLevel::Info => tracing::info!(category, location, "{message}"),
+        LogLevel::Verbose => tracing::debug!(category, location, "{message}"),
+    }
+}

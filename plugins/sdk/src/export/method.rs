@@ -1,0 +1,257 @@
+//! [`CamMethod`] as `scorecam.method/1`.
+
+use std::ffi::{c_char, c_void};
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use scorecam_core::{
+    CamMethod, Error, Given, MethodInfo, MethodOutput, Monitor, OptionKind, OptionSpec, Options, Preset,
+    Progress, Result, Study,
+};
+
+use super::tensors::tensor_of;
+use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
+use crate::import::{ImportedModel, activation, optional_view, view};
+use crate::text::{Texts, guard, read, slice};
+
+/// A method that lives for the whole process; [`crate::export_plugin!`] implements it.
+pub trait ExportedMethod: 'static {
+    /// The one instance.
+    fn method() -> &'static dyn CamMethod;
+
+    /// Where its description is kept.
+    fn description() -> &'static OnceLock<Description>;
+}
+
+/// The table of a method.
+pub(super) const fn table<M: ExportedMethod>() -> &'static abi::scorecam_method {
+    const {
+        &abi::scorecam_method {
+            struct_size: size_of::<abi::scorecam_method>() as u32,
+            reserved: 0,
+            describe: Some(describe::<M>),
+            explain: Some(explain::<M>),
+        }
+    }
+}
+
+/// A method's description in C form, with what it points to.
+pub struct Description {
+    c: scorecam_method_description,
+    _options: Vec<abi::scorecam_option_spec>,
+    _choices: Vec<Vec<*const c_char>>,
+    _presets: Vec<abi::scorecam_preset>,
+    _values: Vec<Vec<abi::scorecam_option>>,
+    _texts: Texts,
+}
+
+// SAFETY: the pointers lead to what the same value owns and nobody changes.
+unsafe impl Send for Description {}
+// SAFETY: as above.
+unsafe impl Sync for Description {}
+
+impl Description {
+    fn of(info: &MethodInfo) -> Self {
+        let mut texts = Texts::default();
+        let choices: Vec<Vec<*const c_char>> = info
+            .options
+            .iter()
+            .map(|o| match &o.kind {
+                OptionKind::Choice(words) => words.iter().map(|w| texts.keep(w)).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        let options: Vec<_> =
+            info.options.iter().zip(&choices).map(|(o, words)| option_spec(o, words, &mut texts)).collect();
+        let values: Vec<Vec<abi::scorecam_option>> = info
+            .presets
+            .iter()
+            .map(|p| p.values.iter().map(|(name, value)| pair(name, value, &mut texts)).collect())
+            .collect();
+        let presets: Vec<_> =
+            info.presets.iter().zip(&values).map(|(p, values)| preset(p, values, &mut texts)).collect();
+        let gradients = if info.needs.gradients { abi::SCORECAM_NEEDS_GRADIENTS } else { 0 };
+        let run_from = if info.needs.run_from { abi::SCORECAM_NEEDS_RUN_FROM } else { 0 };
+        let c = scorecam_method_description {
+            struct_size: size_of::<scorecam_method_description>() as u32,
+            needs: gradients | run_from,
+            options: options.as_ptr(),
+            option_count: options.len() as u64,
+            presets: presets.as_ptr(),
+            preset_count: presets.len() as u64,
+        };
+        Self { c, _options: options, _choices: choices, _presets: presets, _values: values, _texts: texts }
+    }
+}
+
+fn option_spec(option: &OptionSpec, words: &[*const c_char], texts: &mut Texts) -> abi::scorecam_option_spec {
+    let (kind, min, max) = match &option.kind {
+        OptionKind::Flag => (abi::SCORECAM_OPTION_FLAG, 0.0, 0.0),
+        OptionKind::Integer { min, max } => (abi::SCORECAM_OPTION_INTEGER, *min as f64, *max as f64),
+        OptionKind::Number { min, max } => (abi::SCORECAM_OPTION_NUMBER, *min, *max),
+        OptionKind::Choice(_) => (abi::SCORECAM_OPTION_CHOICE, 0.0, 0.0),
+        OptionKind::Text => (abi::SCORECAM_OPTION_TEXT, 0.0, 0.0),
+    };
+    abi::scorecam_option_spec {
+        name: texts.keep(&option.name),
+        help: texts.keep(&option.help),
+        default_value: texts.keep(&option.default),
+        kind,
+        choice_count: words.len() as u32,
+        choices: words.as_ptr(),
+        min,
+        max,
+    }
+}
+
+fn preset(preset: &Preset, values: &[abi::scorecam_option], texts: &mut Texts) -> abi::scorecam_preset {
+    abi::scorecam_preset {
+        name: texts.keep(&preset.name),
+        summary: texts.keep(&preset.summary),
+        values: values.as_ptr(),
+        value_count: values.len() as u64,
+    }
+}
+
+pub(crate) fn pair(name: &str, value: &str, texts: &mut Texts) -> abi::scorecam_option {
+    abi::scorecam_option { name: texts.keep(name), value: texts.keep(value) }
+}
+
+unsafe extern "C" fn describe<M: ExportedMethod>(
+    description: *mut *const scorecam_method_description,
+    why: *mut scorecam_message,
+) -> i32 {
+    let body = || {
+        if description.is_null() {
+            return Err(Error::invalid("description is NULL; the caller must give a place for it"));
+        }
+        let made = M::description().get_or_init(|| Description::of(M::method().info()));
+        // SAFETY: not NULL, and writable by the contract of `describe`.
+        unsafe { description.write(&raw const made.c) };
+        Ok(())
+    };
+    // SAFETY: `why` is NULL or a message of the caller's.
+    unsafe { guard(why, body) }
+}
+
+unsafe extern "C" fn explain<M: ExportedMethod>(
+    study: *const abi::scorecam_study,
+    options: *const abi::scorecam_option,
+    option_count: u64,
+    result: *mut scorecam_method_result,
+    why: *mut scorecam_message,
+) -> i32 {
+    // SAFETY: study and options are valid by the contract of `explain`, here and below.
+    let body = || unsafe {
+        if result.is_null() {
+            return Err(Error::invalid("result is NULL; the caller must give a place for it"));
+        }
+        let options = slice(options, option_count, "options")?
+            .iter()
+            .map(|o| Ok((read(o.name, "an option's name")?.into(), read(o.value, "an option")?.into())))
+            .collect::<Result<_>>()?;
+        let study = study.as_ref().ok_or_else(|| Error::invalid("study is NULL"))?;
+        let output = explain_study(M::method(), study, &Options::from_checked(options))?;
+        result.write(OwnedResult::hand_over(output)?);
+        Ok(())
+    };
+    // SAFETY: `why` is NULL or a message of the caller's.
+    unsafe { guard(why, body) }
+}
+
+/// # Safety
+/// `c` is a study whose pointers are valid.
+unsafe fn explain_study(
+    method: &dyn CamMethod,
+    c: &abi::scorecam_study,
+    options: &Options,
+) -> Result<MethodOutput> {
+    // SAFETY: as the caller promises, in this whole function.
+    unsafe {
+        let table = c.backend.as_ref().ok_or_else(|| Error::invalid("study.backend is NULL"))?;
+        let model = ImportedModel::borrow(table, c.model, "the study's model".into())?;
+        let input = view(&raw const c.input, "study.input")?;
+        let reference = optional_view(&raw const c.reference, "study.reference")?;
+        let activations = view(&raw const c.activations, "study.activations")?;
+        let targets = slice(c.targets, c.target_count, "study.targets")?;
+        let targets: Vec<usize> = targets.iter().map(|&t| t as usize).collect();
+        let told = AtomicUsize::new(0);
+        let context = Context(c);
+        let report = |progress: Progress| {
+            // What the method expects is passed on when it changes; passes are counted by the host.
+            if told.swap(progress.expected, Ordering::Relaxed) != progress.expected {
+                context.expect_passes(progress.expected.saturating_sub(progress.passes));
+            }
+            ControlFlow::Continue(())
+        };
+        let monitor = Monitor::new(&report);
+        let given = Given {
+            input: input.view(),
+            reference: reference.as_ref().map(|r| r.view()),
+            activations: activations.view(),
+            layer: read(c.layer, "study.layer")?,
+            scores: slice(c.scores, c.class_count, "study.scores")?,
+            output_activation: activation(c.output_activation)?,
+            targets: &targets,
+            batch_size: (c.batch_size as usize).max(1),
+        };
+        if let Some(class) = targets.iter().find(|&&t| t >= given.scores.len()) {
+            return Err(Error::invalid(format!(
+                "study.targets names class {class} of {}",
+                given.scores.len()
+            )));
+        }
+        method.explain(&Study::new(&model, &monitor, given), options)
+    }
+}
+
+/// The study, for the thread that makes passes.
+struct Context<'a>(&'a abi::scorecam_study);
+
+// SAFETY: the ABI lets `expect_passes` be called from any thread of the method.
+unsafe impl Sync for Context<'_> {}
+
+impl Context<'_> {
+    fn expect_passes(&self, passes: usize) {
+        if let Some(expect) = self.0.expect_passes {
+            // SAFETY: the context belongs to the function, by contract.
+            unsafe { expect(self.0.context, passes as u64) };
+        }
+    }
+}
+
+/// A result in a box that the caller releases.
+struct OwnedResult {
+    output: MethodOutput,
+    measures: Vec<abi::scorecam_measure>,
+    warnings: Vec<*const c_char>,
+    _texts: Texts,
+}
+
+impl OwnedResult {
+    fn hand_over(output: MethodOutput) -> Result<scorecam_method_result> {
+        let mut texts = Texts::default();
+        let measure =
+            |(name, value): &(String, f64)| abi::scorecam_measure { name: texts.keep(name), value: *value };
+        let measures = output.measures.iter().map(measure).collect();
+        let warnings = output.warnings.iter().map(|w| texts.keep(w)).collect();
+        let owned = Box::new(Self { output, measures, warnings, _texts: texts });
+        Ok(scorecam_method_result {
+            maps: tensor_of(Some(owned.output.maps.view()))?,
+            measures: owned.measures.as_ptr(),
+            measure_count: owned.measures.len() as u64,
+            warnings: owned.warnings.as_ptr(),
+            warning_count: owned.warnings.len() as u64,
+            owner: Box::into_raw(owned).cast(),
+            release: Some(release),
+        })
+    }
+}
+
+unsafe extern "C" fn release(owner: *mut c_void) {
+    if !owner.is_null() {
+        // SAFETY: `owner` came from `hand_over`, and is released once.
+        drop(unsafe { Box::from_raw(owner.cast::<OwnedResult>()) });
+    }
+}

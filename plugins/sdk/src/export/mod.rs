@@ -1,0 +1,134 @@
+//! Rust objects as tables of the ABI: what a plugin shows to a host, and what a host shows to a method.
+//!
+//! Every function here is an `extern "C"` shim that converts its arguments, calls the trait inside a guard
+//! that catches panics, and converts the result. Results are boxed; their `release` drops the box.
+
+mod backend;
+mod method;
+mod tensors;
+
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::OnceLock;
+
+pub use backend::ExportedLoader;
+pub(crate) use backend::{ExportedModel, activation_number};
+pub(crate) use method::pair;
+pub use method::{Description, ExportedMethod};
+pub(crate) use tensors::tensor_of;
+
+use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table};
+use crate::text::Texts;
+use crate::{BACKEND, METHOD};
+
+/// The table over `items`, whose functions [`crate::plugin_table!`] supplies.
+pub const fn table(
+    items: &'static [Item],
+    descriptor: unsafe extern "C" fn(u32) -> *const scorecam_descriptor,
+    get_interface: unsafe extern "C" fn(u32, *const c_char) -> *const c_void,
+) -> scorecam_plugin_table {
+    scorecam_plugin_table {
+        abi_version: abi::SCORECAM_ABI_VERSION,
+        struct_size: size_of::<scorecam_plugin_table>() as u32,
+        count: items.len() as u32,
+        reserved: 0,
+        descriptor: Some(descriptor),
+        get_interface: Some(get_interface),
+    }
+}
+
+/// A backend or a method of a plugin.
+pub struct Item {
+    describe: fn() -> OwnedDescriptor,
+    described: OnceLock<OwnedDescriptor>,
+    interface_id: &'static CStr,
+    interface: Interface,
+}
+
+/// The address of an immutable static table.
+struct Interface(*const c_void);
+
+// SAFETY: it points to an immutable static.
+unsafe impl Send for Interface {}
+// SAFETY: as above.
+unsafe impl Sync for Interface {}
+
+impl Item {
+    /// A backend.
+    pub const fn backend<L: ExportedLoader>() -> Self {
+        Self {
+            describe: || {
+                let loader = L::loader();
+                OwnedDescriptor::new(
+                    abi::SCORECAM_KIND_BACKEND,
+                    [loader.id(), loader.version(), ""],
+                    Some(loader.extensions().join(" ")),
+                )
+            },
+            described: OnceLock::new(),
+            interface_id: BACKEND,
+            interface: Interface((&raw const *backend::table::<L>()).cast()),
+        }
+    }
+
+    /// A method.
+    pub const fn method<M: ExportedMethod>() -> Self {
+        Self {
+            describe: || {
+                let info = M::method().info();
+                OwnedDescriptor::new(
+                    abi::SCORECAM_KIND_METHOD,
+                    [&info.id, &info.version, &info.summary],
+                    None,
+                )
+            },
+            described: OnceLock::new(),
+            interface_id: METHOD,
+            interface: Interface((&raw const *method::table::<M>()).cast()),
+        }
+    }
+}
+
+/// A descriptor with the strings that it points to.
+struct OwnedDescriptor {
+    descriptor: scorecam_descriptor,
+    _texts: Texts,
+}
+
+// SAFETY: the pointers lead to strings that the same value owns and nobody changes.
+unsafe impl Send for OwnedDescriptor {}
+// SAFETY: as above.
+unsafe impl Sync for OwnedDescriptor {}
+
+impl OwnedDescriptor {
+    fn new(kind: u32, [id, version, summary]: [&str; 3], extensions: Option<String>) -> Self {
+        let mut texts = Texts::default();
+        let descriptor = scorecam_descriptor {
+            struct_size: size_of::<scorecam_descriptor>() as u32,
+            kind,
+            id: texts.keep(id),
+            version: texts.keep(version),
+            summary: texts.keep(summary),
+            extensions: extensions.map_or(std::ptr::null(), |e| texts.keep(&e)),
+        };
+        Self { descriptor, _texts: texts }
+    }
+}
+
+/// The function behind `scorecam_plugin_table.descriptor`: NULL when there is no such item or it panicked.
+pub fn descriptor(items: &'static [Item], index: u32) -> *const scorecam_descriptor {
+    let describe = || {
+        let item = items.get(index as usize)?;
+        Some(&raw const item.described.get_or_init(item.describe).descriptor)
+    };
+    std::panic::catch_unwind(describe).ok().flatten().unwrap_or(std::ptr::null())
+}
+
+/// The function behind `scorecam_plugin_table.get_interface`.
+///
+/// # Safety
+/// `id` is NULL or points to a string that ends with NUL.
+pub unsafe fn interface(items: &'static [Item], index: u32, id: *const c_char) -> *const c_void {
+    let Some(item) = items.get(index as usize).filter(|_| !id.is_null()) else { return std::ptr::null() };
+    // SAFETY: not NULL, and a string as the caller promises.
+    if unsafe { CStr::from_ptr(id) } == item.interface_id { item.interface.0 } else { std::ptr::null() }
+}

@@ -1,0 +1,382 @@
+//! `scorecam.backend/1` as [`BackendLoader`] and [`ModelBackend`].
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::mem::MaybeUninit;
+
+use scorecam_core::{
+    Abilities, BatchRule, Error, Forward, LayerInfo, Layout, MaskedScores, ModelBackend, ModelConfig,
+    ModelInfo, OutputActivation, Result, Tensor, TensorInfo, TensorView,
+};
+
+use super::tensors::{Sizes, take};
+use super::{Descriptor, check_size, checked_table};
+use crate::abi::{self, scorecam_outputs};
+use crate::export::tensor_of;
+use crate::status::status_of_kind;
+use crate::text::{Texts, check, empty_message, read, slice};
+
+/// A backend of a plugin.
+pub struct ImportedLoader {
+    table: &'static abi::scorecam_backend,
+    descriptor: Descriptor,
+}
+
+impl ImportedLoader {
+    pub(super) fn new(table: &'static abi::scorecam_backend, descriptor: Descriptor) -> Result<Self> {
+        check_functions(table)?;
+        match table.load {
+            Some(_) => Ok(Self { table, descriptor }),
+            None => Err(Error::plugin("its backend table lacks the function load")),
+        }
+    }
+
+    /// File extensions of the models that the backend loads.
+    pub fn extensions(&self) -> &[String] {
+        &self.descriptor.extensions
+    }
+
+    /// The backend's id.
+    pub fn id(&self) -> &str {
+        &self.descriptor.id
+    }
+
+    /// Loads a model.
+    pub fn load(&self, config: &ModelConfig) -> Result<ImportedModel<'static>> {
+        let who = format!("backend {:?}", self.descriptor.id);
+        let owned = OwnedConfig::new(config)?;
+        let load = self.table.load.ok_or_else(|| Error::internal("a loader without load was kept"))?;
+        let (mut model, mut why) = (std::ptr::null_mut(), empty_message());
+        // SAFETY: config, place and message are valid for the call; the table was checked.
+        let status = unsafe { load(&raw const owned.c, &raw mut model, &raw mut why) };
+        check(status, &why, &who)?;
+        // SAFETY: `load` succeeded, so `model` belongs to this table.
+        unsafe { ImportedModel::new(self.table, model, who) }
+    }
+}
+
+fn check_functions(table: &abi::scorecam_backend) -> Result<()> {
+    match (table.describe, table.forward) {
+        (Some(_), Some(_)) => Ok(()),
+        _ => Err(Error::plugin("its backend table lacks the function describe or forward")),
+    }
+}
+
+/// A config in C form with what it points to.
+struct OwnedConfig {
+    c: abi::scorecam_model_config,
+    _texts: Texts,
+    _settings: Vec<abi::scorecam_option>,
+}
+
+impl OwnedConfig {
+    fn new(config: &ModelConfig) -> Result<Self> {
+        let path = config.path.to_str().filter(|p| !p.contains('\0'));
+        let path = path.ok_or_else(|| {
+            Error::invalid(format!("the path {:?} is not UTF-8, which plugins need", config.path.display()))
+        })?;
+        let mut texts = Texts::default();
+        let settings: Vec<abi::scorecam_option> = config
+            .settings
+            .iter()
+            .map(|(name, value)| abi::scorecam_option { name: texts.keep(name), value: texts.keep(value) })
+            .collect();
+        let (height, width) = config.input_size.unwrap_or((0, 0));
+        let mut optional = |text: &Option<String>| text.as_ref().map_or(std::ptr::null(), |t| texts.keep(t));
+        let threads = config.threads.unwrap_or(0);
+        let c = abi::scorecam_model_config {
+            struct_size: size_of::<abi::scorecam_model_config>() as u32,
+            threads: u32::try_from(threads).map_err(|_| {
+                Error::invalid(format!("{threads} threads were asked for, which is too many"))
+            })?,
+            input: optional(&config.input),
+            output: optional(&config.output),
+            layer: optional(&config.layer),
+            device: optional(&config.device),
+            path: texts.keep(path),
+            input_height: height as u64,
+            input_width: width as u64,
+            channels_last: u32::from(config.layout == Layout::Nhwc),
+            setting_count: settings.len() as u32,
+            settings: settings.as_ptr(),
+        };
+        Ok(Self { c, _texts: texts, _settings: settings })
+    }
+}
+
+/// A model behind a table; released when dropped, if the table can.
+pub struct ImportedModel<'a> {
+    table: &'a abi::scorecam_backend,
+    model: *mut c_void,
+    release: bool,
+    info: ModelInfo,
+    who: String,
+    masked: Option<&'static abi::scorecam_masked_scores>,
+    from: Option<&'static abi::scorecam_run_from>,
+    gradients: Option<&'static abi::scorecam_gradients>,
+}
+
+// SAFETY: the ABI demands that a model can be called from several threads at once.
+unsafe impl Send for ImportedModel<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for ImportedModel<'_> {}
+
+impl<'a> ImportedModel<'a> {
+    /// Takes over a model that belongs to `table`; `who` names it in errors.
+    ///
+    /// # Safety
+    /// `table` and `model` are valid for `'a`, and the functions do what the ABI says.
+    pub unsafe fn new(table: &'a abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
+        // Held from here on, so that an error below releases the model.
+        let mut this = Self {
+            table,
+            model,
+            release: true,
+            info: placeholder(),
+            who,
+            masked: None,
+            from: None,
+            gradients: None,
+        };
+        check_functions(table).and_then(|()| this.describe()).map_err(|e| e.context(&this.who))?;
+        Ok(this)
+    }
+
+    /// As [`Self::new`], for a model that stays with its owner.
+    ///
+    /// # Safety
+    /// As for [`Self::new`].
+    pub unsafe fn borrow(table: &'a abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
+        // SAFETY: as the caller promises.
+        let mut this = unsafe { Self::new(table, model, who) }?;
+        this.release = false;
+        Ok(this)
+    }
+
+    fn describe(&mut self) -> Result<()> {
+        let describe =
+            self.table.describe.ok_or_else(|| Error::internal("a table without describe was kept"))?;
+        let (mut description, mut why) = (std::ptr::null(), empty_message());
+        // SAFETY: the model belongs to the table; place and message are valid.
+        let status = unsafe { describe(self.model, &raw mut description, &raw mut why) };
+        check(status, &why, "describe")?;
+        // SAFETY: NULL or a description that lives as long as the model.
+        let description =
+            unsafe { description.as_ref() }.ok_or_else(|| Error::plugin("its model description is NULL"))?;
+        self.masked = self.ability(crate::MASKED_SCORES)?;
+        self.from = self.ability(crate::RUN_FROM)?;
+        self.gradients = self.ability(crate::GRADIENTS)?;
+        let abilities = Abilities {
+            masked_scores: self.masked.is_some_and(|t| t.run.is_some()),
+            run_from: self.from.is_some_and(|t| t.run.is_some()),
+            gradients: self.gradients.is_some_and(|t| t.run.is_some()),
+        };
+        // SAFETY: strings and layers of a live description.
+        self.info = unsafe { read_description(description, abilities) }?;
+        Ok(())
+    }
+
+    fn ability<T>(&self, id: &CStr) -> Result<Option<&'static T>> {
+        let Some(get) = self.table.get_interface else { return Ok(None) };
+        // SAFETY: a live model, and a string that ends with NUL.
+        let table = unsafe { get(self.model, id.as_ptr()) };
+        if table.is_null() { Ok(None) } else { checked_table(table, &id.to_string_lossy()).map(Some) }
+    }
+
+    /// Calls a function that fills outputs, and takes `expected` tensors from it.
+    fn call(
+        &self,
+        expected: usize,
+        run: impl FnOnce(*mut scorecam_outputs, *mut abi::scorecam_message) -> i32,
+    ) -> Result<Vec<Tensor>> {
+        let mut why = empty_message();
+        // SAFETY: all fields of the outputs are valid when zero.
+        let mut outputs: scorecam_outputs = unsafe { MaybeUninit::zeroed().assume_init() };
+        let status = run(&raw mut outputs, &raw mut why);
+        check(status, &why, &self.who)?;
+        // SAFETY: the callee returned SCORECAM_OK.
+        unsafe { take(outputs, expected, &self.who) }
+    }
+}
+
+impl Drop for ImportedModel<'_> {
+    fn drop(&mut self) {
+        if let Some(release) = self.table.release.filter(|_| self.release) {
+            // SAFETY: the model belongs to the table and nobody else uses it any more.
+            unsafe { release(self.model) };
+        }
+    }
+}
+
+fn placeholder() -> ModelInfo {
+    let nothing = TensorInfo { name: String::new(), shape: Vec::new() };
+    ModelInfo {
+        input: nothing.clone(),
+        output: nothing,
+        output_activation: OutputActivation::Unknown,
+        layers: Vec::new(),
+        default_layer: None,
+        batch: BatchRule::Fixed(1),
+        abilities: Abilities::default(),
+    }
+}
+
+/// The most layers that a description may list.
+const MOST_LAYERS: u64 = 1 << 20;
+
+/// # Safety
+/// `d` is a description whose pointers are valid.
+unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abilities) -> Result<ModelInfo> {
+    check_size(d.struct_size, size_of::<abi::scorecam_model_description>(), "model description")?;
+    if d.layer_count > MOST_LAYERS {
+        return Err(Error::plugin(format!(
+            "its model has {} layers; {MOST_LAYERS} is the most",
+            d.layer_count
+        )));
+    }
+    // SAFETY: as the caller promises, here and below.
+    let layers = unsafe { slice(d.layers, d.layer_count, "its list of layers") }?;
+    let tensor = |name: *const c_char, shape: &abi::scorecam_shape, what: &str| -> Result<TensorInfo> {
+        // SAFETY: as the caller promises.
+        let name = unsafe { read(name, what) }?.to_owned();
+        Ok(TensorInfo { name, shape: Sizes::read(shape, what)?.or_free() })
+    };
+    let layers = layers.iter().map(|l| {
+        let TensorInfo { name, shape } = tensor(l.name, &l.shape, "a layer's name")?;
+        // SAFETY: as the caller promises.
+        Ok(LayerInfo {
+            name,
+            shape,
+            operator: unsafe { read(l.operation, "a layer's operation") }?.to_owned(),
+        })
+    });
+    let layers = layers.collect::<Result<Vec<_>>>()?;
+    let default_layer = match usize::try_from(d.default_layer) {
+        Ok(i) if i >= layers.len() => {
+            return Err(Error::plugin(format!("its default layer is number {i} of {}", layers.len())));
+        }
+        other => other.ok(),
+    };
+    Ok(ModelInfo {
+        input: tensor(d.input_name, &d.input_shape, "its input's name")?,
+        output: tensor(d.output_name, &d.output_shape, "its output's name")?,
+        output_activation: activation(d.output_activation)?,
+        layers,
+        default_layer,
+        batch: match (d.fixed_batch as usize, d.preferred_batch as usize) {
+            (0, preferred) => BatchRule::Any { preferred: preferred.max(1) },
+            (n, _) => BatchRule::Fixed(n),
+        },
+        abilities,
+    })
+}
+
+/// The output activation of a number.
+pub(crate) fn activation(number: u32) -> Result<OutputActivation> {
+    match number {
+        abi::SCORECAM_OUTPUT_UNKNOWN => Ok(OutputActivation::Unknown),
+        abi::SCORECAM_OUTPUT_LOGITS => Ok(OutputActivation::None),
+        abi::SCORECAM_OUTPUT_SOFTMAX => Ok(OutputActivation::Softmax),
+        abi::SCORECAM_OUTPUT_SIGMOID => Ok(OutputActivation::Sigmoid),
+        other => Err(Error::plugin(format!("output activation {other} is not known; 0 to 3 are"))),
+    }
+}
+
+fn c_name(name: &str) -> Result<CString> {
+    CString::new(name).map_err(|_| Error::invalid(format!("the name {name:?} has a NUL character in it")))
+}
+
+impl ModelBackend for ImportedModel<'_> {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        let run = self.table.forward.ok_or_else(|| Error::internal("a table without forward was kept"))?;
+        let names = taps.iter().map(|t| c_name(t)).collect::<Result<Vec<_>>>()?;
+        let pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
+        let batch = tensor_of(Some(batch))?;
+        let mut tensors = self.call(1 + taps.len(), |outputs, why| {
+            // SAFETY: every pointer is valid for the call, and the model belongs to the table.
+            unsafe { run(self.model, &raw const batch, pointers.as_ptr(), taps.len() as u64, outputs, why) }
+        })?;
+        let activations = tensors.split_off(1);
+        let scores = tensors.pop().ok_or_else(|| Error::internal("no scores were taken"))?;
+        Ok(Forward { scores, activations })
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        let Some(run) = self.masked.and_then(|t| t.run) else {
+            return request.on_cpu(self);
+        };
+        request.dims()?;
+        let callback = Callback { on_batch: request.on_batch, error: RefCell::new(None) };
+        let c = abi::scorecam_masked_request {
+            struct_size: size_of::<abi::scorecam_masked_request>() as u32,
+            upsample: request.upsample as u32,
+            images: tensor_of(Some(request.images))?,
+            fill: tensor_of(request.fill)?,
+            masks: tensor_of(Some(request.masks))?,
+            image_of_mask: match request.image_of_mask {
+                [] => std::ptr::null(),
+                indices => indices.as_ptr(),
+            },
+            batch_size: request.batch_size as u64,
+            context: (&raw const callback).cast_mut().cast(),
+            on_batch: Some(on_batch),
+        };
+        // SAFETY: request and callback live until the call returns.
+        let called = self.call(1, |outputs, why| unsafe { run(self.model, &raw const c, outputs, why) });
+        match callback.error.into_inner() {
+            Some(error) => Err(error),
+            None => called?.pop().ok_or_else(|| Error::internal("no scores were taken")),
+        }
+    }
+
+    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        let Some(run) = self.from.and_then(|t| t.run) else {
+            return Err(Error::unsupported(format!("{} cannot run a model from an inner layer", self.who)));
+        };
+        let (layer, activations) = (c_name(layer)?, tensor_of(Some(activations))?);
+        let tensors = self.call(1, |outputs, why| {
+            // SAFETY: every pointer is valid for the call, and the model belongs to the table.
+            unsafe { run(self.model, layer.as_ptr(), &raw const activations, outputs, why) }
+        });
+        tensors?.pop().ok_or_else(|| Error::internal("no scores were taken"))
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        let Some(run) = self.gradients.and_then(|t| t.run) else {
+            return Err(Error::unsupported(format!("{} has no gradients", self.who)));
+        };
+        let (layer, batch) = (c_name(layer)?, tensor_of(Some(batch))?);
+        let tensors = self.call(1, |outputs, why| {
+            // SAFETY: every pointer is valid for the call, and the model belongs to the table.
+            unsafe { run(self.model, &raw const batch, layer.as_ptr(), class as u64, outputs, why) }
+        });
+        tensors?.pop().ok_or_else(|| Error::internal("no gradients were taken"))
+    }
+}
+
+/// What `on_batch` finds behind its context.
+struct Callback<'a> {
+    on_batch: &'a dyn Fn(usize) -> Result<()>,
+    error: RefCell<Option<Error>>,
+}
+
+unsafe extern "C" fn on_batch(context: *mut c_void, masks: u64) -> i32 {
+    // SAFETY: the context is the callback of the request under way, on the thread of the call.
+    let Some(callback) = (unsafe { context.cast::<Callback<'_>>().as_ref() }) else {
+        return abi::SCORECAM_ERR_INVALID_ARGUMENT;
+    };
+    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (callback.on_batch)(masks as usize)))
+        .unwrap_or_else(|_| Err(Error::internal("a panic was caught in a progress callback")));
+    match told {
+        Ok(()) => abi::SCORECAM_OK,
+        Err(error) => {
+            let status = status_of_kind(error.kind());
+            callback.error.replace(Some(error));
+            status
+        }
+    }
+}

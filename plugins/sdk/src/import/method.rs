@@ -1,0 +1,200 @@
+//! `scorecam.method/1` as [`CamMethod`].
+
+use std::ffi::{CString, c_char, c_void};
+use std::mem::MaybeUninit;
+
+use scorecam_core::{
+    CamMethod, Error, MethodInfo, MethodOutput, Needs, OptionKind, OptionSpec, Options, Preset, Result, Study,
+};
+
+use super::{Descriptor, check_size, view};
+use crate::abi::{self, scorecam_method_description, scorecam_method_result};
+use crate::export::{ExportedModel, activation_number, pair, tensor_of};
+use crate::text::{Texts, check, empty_message, read, slice};
+
+/// A method of a plugin.
+pub struct ImportedMethod {
+    table: &'static abi::scorecam_method,
+    info: MethodInfo,
+}
+
+impl ImportedMethod {
+    pub(super) fn new(table: &'static abi::scorecam_method, descriptor: &Descriptor) -> Result<Self> {
+        let (Some(describe), Some(_)) = (table.describe, table.explain) else {
+            return Err(Error::plugin("its method table lacks the function describe or explain"));
+        };
+        let (mut description, mut why) = (std::ptr::null(), empty_message());
+        // SAFETY: place and message are valid for the call.
+        let status = unsafe { describe(&raw mut description, &raw mut why) };
+        check(status, &why, "describe")?;
+        // SAFETY: NULL or a static description.
+        let description =
+            unsafe { description.as_ref() }.ok_or_else(|| Error::plugin("its method description is NULL"))?;
+        // SAFETY: the description's pointers are valid by contract.
+        let info = unsafe { read_description(description, descriptor) }?;
+        Ok(Self { table, info })
+    }
+}
+
+/// # Safety
+/// `d` is a description whose pointers are valid.
+unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descriptor) -> Result<MethodInfo> {
+    check_size(d.struct_size, size_of::<scorecam_method_description>(), "method description")?;
+    // SAFETY: as the caller promises, here and below.
+    let (options, presets) = unsafe {
+        (slice(d.options, d.option_count, "its options")?, slice(d.presets, d.preset_count, "its presets")?)
+    };
+    let info = MethodInfo {
+        id: descriptor.id.clone(),
+        version: descriptor.version.clone(),
+        summary: descriptor.summary.clone(),
+        // SAFETY: as the caller promises.
+        options: options.iter().map(|o| unsafe { read_option(o) }).collect::<Result<_>>()?,
+        // SAFETY: as the caller promises.
+        presets: presets.iter().map(|p| unsafe { read_preset(p) }).collect::<Result<_>>()?,
+        needs: Needs {
+            gradients: d.needs & abi::SCORECAM_NEEDS_GRADIENTS != 0,
+            run_from: d.needs & abi::SCORECAM_NEEDS_RUN_FROM != 0,
+        },
+    };
+    // Defaults and presets that the options refuse would fail for every user; better to refuse the plugin.
+    info.resolve(None, &[]).map_err(|e| e.context("its defaults"))?;
+    for preset in &info.presets {
+        info.resolve(Some(&preset.name), &[])
+            .map_err(|e| e.context(format!("its preset {}", preset.name)))?;
+    }
+    Ok(info)
+}
+
+/// # Safety
+/// `o` is a spec whose pointers are valid.
+unsafe fn read_option(o: &abi::scorecam_option_spec) -> Result<OptionSpec> {
+    // SAFETY: as the caller promises, in this whole function.
+    unsafe {
+        let name = read(o.name, "an option's name")?.to_owned();
+        let kind = match o.kind {
+            abi::SCORECAM_OPTION_FLAG => OptionKind::Flag,
+            abi::SCORECAM_OPTION_INTEGER => OptionKind::Integer { min: o.min as i64, max: o.max as i64 },
+            abi::SCORECAM_OPTION_NUMBER => OptionKind::Number { min: o.min, max: o.max },
+            abi::SCORECAM_OPTION_TEXT => OptionKind::Text,
+            abi::SCORECAM_OPTION_CHOICE => OptionKind::Choice(
+                slice(o.choices, o.choice_count.into(), "an option's choices")?
+                    .iter()
+                    .map(|&c| read(c, "a choice").map(str::to_owned))
+                    .collect::<Result<_>>()?,
+            ),
+            other => {
+                return Err(Error::plugin(format!("its option {name} is of kind {other}; 1 to 5 are known")));
+            }
+        };
+        let help = read(o.help, "an option's help")?.to_owned();
+        Ok(OptionSpec { name, help, kind, default: read(o.default_value, "an option's default")?.to_owned() })
+    }
+}
+
+/// # Safety
+/// `p` is a preset whose pointers are valid.
+unsafe fn read_preset(p: &abi::scorecam_preset) -> Result<Preset> {
+    // SAFETY: as the caller promises, in this whole function.
+    unsafe {
+        let values = slice(p.values, p.value_count, "a preset's values")?
+            .iter()
+            .map(|v| {
+                Ok((
+                    read(v.name, "a preset's option")?.to_owned(),
+                    read(v.value, "a preset's value")?.to_owned(),
+                ))
+            })
+            .collect::<Result<_>>()?;
+        let name = read(p.name, "a preset's name")?.to_owned();
+        Ok(Preset { name, summary: read(p.summary, "a preset's summary")?.to_owned(), values })
+    }
+}
+
+impl CamMethod for ImportedMethod {
+    fn info(&self) -> &MethodInfo {
+        &self.info
+    }
+
+    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
+        let explain =
+            self.table.explain.ok_or_else(|| Error::internal("a table without explain was kept"))?;
+        let mut texts = Texts::default();
+        let options: Vec<_> = options.iter().map(|(name, value)| pair(name, value, &mut texts)).collect();
+        let counted = ExportedModel::new(Box::new(study.counted()))?;
+        let layer = CString::new(study.given.layer)
+            .map_err(|_| Error::invalid("the layer's name has a NUL in it"))?;
+        let targets: Vec<u64> = study.given.targets.iter().map(|&t| t as u64).collect();
+        let c = abi::scorecam_study {
+            struct_size: size_of::<abi::scorecam_study>() as u32,
+            output_activation: activation_number(study.given.output_activation),
+            backend: ExportedModel::TABLE,
+            model: counted.as_model(),
+            input: tensor_of(Some(study.given.input))?,
+            reference: tensor_of(study.given.reference)?,
+            activations: tensor_of(Some(study.given.activations))?,
+            layer: layer.as_ptr(),
+            scores: study.given.scores.as_ptr(),
+            class_count: study.given.scores.len() as u64,
+            targets: targets.as_ptr(),
+            target_count: targets.len() as u64,
+            batch_size: study.given.batch_size as u64,
+            context: (&raw const *study).cast_mut().cast(),
+            expect_passes: Some(expect_passes),
+        };
+        let mut why = empty_message();
+        // SAFETY: all fields of a result are valid when zero.
+        let mut result: scorecam_method_result = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: study, options and places live until the call returns.
+        let status = unsafe {
+            explain(&raw const c, options.as_ptr(), options.len() as u64, &raw mut result, &raw mut why)
+        };
+        check(status, &why, &format!("method {:?}", self.info.id))?;
+        // SAFETY: the callee returned SCORECAM_OK.
+        unsafe { take(result) }.map_err(|e| e.context(format!("method {:?}", self.info.id)))
+    }
+}
+
+/// Copies a result and releases it, whether or not it is right.
+///
+/// # Safety
+/// `result` was filled by a callee that returned `SCORECAM_OK`.
+unsafe fn take(result: scorecam_method_result) -> Result<MethodOutput> {
+    // SAFETY: as the caller promises.
+    let copied = unsafe { copy(&result) };
+    if let Some(release) = result.release {
+        // SAFETY: called once, after the last look at the result.
+        unsafe { release(result.owner) };
+    }
+    copied
+}
+
+/// # Safety
+/// As for [`take`].
+unsafe fn copy(result: &scorecam_method_result) -> Result<MethodOutput> {
+    // SAFETY: as the caller promises, in this whole function.
+    unsafe {
+        let measures = slice(result.measures, result.measure_count, "its measures")?;
+        let warnings = slice(result.warnings, result.warning_count, "its warnings")?;
+        Ok(MethodOutput {
+            maps: view(&raw const result.maps, "its maps")?.view().to_tensor(),
+            measures: measures
+                .iter()
+                .map(|m| Ok((read(m.name, "a measure's name")?.to_owned(), m.value)))
+                .collect::<Result<_>>()?,
+            warnings: warnings
+                .iter()
+                .map(|&w: &*const c_char| read(w, "a warning").map(str::to_owned))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+unsafe extern "C" fn expect_passes(context: *mut c_void, passes: u64) {
+    // SAFETY: the context is the study of the call under way.
+    if let Some(study) = unsafe { context.cast::<Study<'_>>().as_ref() } {
+        // A refusal here is a cancellation, which the next pass reports.
+        let tell = std::panic::AssertUnwindSafe(|| study.expect_passes(passes as usize));
+        let _cancelled = std::panic::catch_unwind(tell);
+    }
+}

@@ -1,0 +1,142 @@
+//! Tables of the ABI as Rust objects: what a host makes of a plugin, and a method plugin of its study.
+//!
+//! Everything that comes through a table is checked before use: NULL, sizes of structs, lengths of strings,
+//! ranks, products of dimensions, numbers of tensors. A pointer that lies about what it points to cannot be
+//! found out; a plugin is code in the same process.
+
+mod backend;
+mod method;
+mod tensors;
+
+pub(crate) use backend::activation;
+pub use backend::{ImportedLoader, ImportedModel};
+pub use method::ImportedMethod;
+pub(crate) use tensors::{optional_view, view};
+
+use scorecam_core::{Error, Result};
+
+use crate::abi;
+use crate::text::{read, read_optional};
+
+/// What a plugin says of one of its items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// [`abi::SCORECAM_KIND_BACKEND`], [`abi::SCORECAM_KIND_METHOD`], or a kind of a later version.
+    pub kind: u32,
+    /// The id by which users choose it.
+    pub id: String,
+    /// The plugin's own version.
+    pub version: String,
+    /// One line on what it is.
+    pub summary: String,
+    /// File extensions of a backend's models.
+    pub extensions: Vec<String>,
+}
+
+/// A plugin's table after the first look: version, size and functions are right.
+#[derive(Clone, Copy)]
+pub struct ImportedPlugin {
+    table: &'static abi::scorecam_plugin_table,
+}
+
+impl ImportedPlugin {
+    /// Checks a table's version and size.
+    ///
+    /// # Safety
+    /// `table` points to at least 8 readable bytes, and to a whole table of the size that it gives; it and
+    /// all that it leads to keep valid for the life of the process.
+    pub unsafe fn new(table: *const abi::scorecam_plugin_table) -> Result<Self> {
+        if table.is_null() || !table.is_aligned() {
+            return Err(Error::plugin("its entry table is NULL or not aligned"));
+        }
+        // SAFETY: the first two fields are readable, whatever the version; no reference to the whole is made yet.
+        let (version, size) = unsafe { ((*table).abi_version, (*table).struct_size as usize) };
+        if version != abi::SCORECAM_ABI_VERSION {
+            return Err(Error::plugin(format!(
+                "it was built for plugin ABI version {version}; this program needs version {}",
+                abi::SCORECAM_ABI_VERSION
+            )));
+        }
+        check_size(size as u32, size_of::<abi::scorecam_plugin_table>(), "scorecam_plugin_table")?;
+        // SAFETY: the size was checked, and the table is static as the caller promises.
+        let table = unsafe { &*table };
+        if table.descriptor.is_none() || table.get_interface.is_none() {
+            return Err(Error::plugin("its entry table lacks the function descriptor or get_interface"));
+        }
+        Ok(Self { table })
+    }
+
+    /// How many backends and methods the plugin holds.
+    pub fn count(&self) -> u32 {
+        self.table.count
+    }
+
+    /// What item `index` is.
+    pub fn descriptor(&self, index: u32) -> Result<Descriptor> {
+        // SAFETY: the function takes any index, by contract; the result is static or NULL.
+        let descriptor = unsafe { self.table.descriptor.and_then(|f| f(index).as_ref()) };
+        let d = descriptor.ok_or_else(|| Error::plugin(format!("its descriptor {index} is NULL")))?;
+        check_size(d.struct_size, size_of::<abi::scorecam_descriptor>(), "scorecam_descriptor")?;
+        // SAFETY: strings of a static descriptor.
+        unsafe {
+            let extensions = read_optional(d.extensions, "its list of extensions")?.unwrap_or_default();
+            Ok(Descriptor {
+                kind: d.kind,
+                id: check_id(read(d.id, "its id")?)?,
+                version: read(d.version, "its version")?.to_owned(),
+                summary: read_optional(d.summary, "its summary")?.unwrap_or_default().to_owned(),
+                extensions: extensions.split_whitespace().map(str::to_owned).collect(),
+            })
+        }
+    }
+
+    /// Item `index` as a backend.
+    pub fn backend(&self, index: u32) -> Result<ImportedLoader> {
+        let table = self.interface::<abi::scorecam_backend>(index, crate::BACKEND)?;
+        ImportedLoader::new(table, self.descriptor(index)?)
+    }
+
+    /// Item `index` as a method.
+    pub fn method(&self, index: u32) -> Result<ImportedMethod> {
+        let table = self.interface::<abi::scorecam_method>(index, crate::METHOD)?;
+        ImportedMethod::new(table, &self.descriptor(index)?)
+    }
+
+    fn interface<T>(&self, index: u32, id: &std::ffi::CStr) -> Result<&'static T> {
+        // SAFETY: the function takes any index and a string that ends with NUL; the result is static or NULL.
+        let table = unsafe { self.table.get_interface.map_or(std::ptr::null(), |f| f(index, id.as_ptr())) };
+        checked_table(table, &id.to_string_lossy())
+    }
+}
+
+/// A table behind an interface id: not NULL, aligned, of sufficient size.
+fn checked_table<T>(table: *const std::ffi::c_void, id: &str) -> Result<&'static T> {
+    let table = table.cast::<T>();
+    if table.is_null() || !table.is_aligned() {
+        return Err(Error::plugin(format!("its interface {id} is NULL or not aligned")));
+    }
+    // SAFETY: every table behind an interface id begins with its size in 32 bits.
+    let size = unsafe { *table.cast::<u32>() };
+    check_size(size, size_of::<T>(), id)?;
+    // SAFETY: not NULL, aligned, of the size that its id promises, and static by contract.
+    Ok(unsafe { &*table })
+}
+
+fn check_size(size: u32, wanted: usize, what: &str) -> Result<()> {
+    match size as usize >= wanted {
+        true => Ok(()),
+        false => {
+            Err(Error::plugin(format!("its {what} has struct_size {size}; at least {wanted} is needed")))
+        }
+    }
+}
+
+fn check_id(id: &str) -> Result<String> {
+    let fine = !id.is_empty()
+        && id.len() <= 64
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    match fine {
+        true => Ok(id.to_owned()),
+        false => Err(Error::plugin(format!("its id {id:?} is not made of 1 to 64 of a-z, 0-9 and hyphens"))),
+    }
+}

@@ -1,0 +1,114 @@
+//! Tensors and shapes on the way in.
+
+use scorecam_core::{Error, Result, Tensor, TensorView, element_count};
+
+use crate::abi::{SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
+use crate::text::slice;
+
+/// The sizes of a shape, at most four.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    sizes: [usize; SCORECAM_MAX_RANK],
+    rank: usize,
+}
+
+impl Sizes {
+    pub(crate) fn read(shape: &scorecam_shape, what: &str) -> Result<Self> {
+        let rank = shape.rank as usize;
+        if rank == 0 || rank > SCORECAM_MAX_RANK {
+            return Err(Error::plugin(format!(
+                "{what} has rank {rank}; 1 to {SCORECAM_MAX_RANK} is possible"
+            )));
+        }
+        let mut sizes = [0; SCORECAM_MAX_RANK];
+        for (to, &from) in sizes.iter_mut().zip(&shape.sizes[..rank]) {
+            *to = usize::try_from(from).map_err(|_| Error::plugin(format!("{what} has a size of {from}")))?;
+        }
+        Ok(Self { sizes, rank })
+    }
+
+    pub(crate) fn as_slice(&self) -> &[usize] {
+        &self.sizes[..self.rank]
+    }
+
+    /// The sizes, 0 read as free.
+    pub(crate) fn or_free(self) -> Vec<Option<usize>> {
+        self.as_slice().iter().map(|&n| (n > 0).then_some(n)).collect()
+    }
+}
+
+/// A borrowed tensor with room for its own shape.
+pub(crate) struct BorrowedTensor<'a> {
+    sizes: Sizes,
+    data: &'a [f32],
+}
+
+impl<'a> BorrowedTensor<'a> {
+    pub(crate) fn view(&self) -> TensorView<'_> {
+        // The length was computed from these very sizes; an empty view cannot be reached.
+        TensorView::new(self.sizes.as_slice(), self.data).expect("length and shape agree by construction")
+    }
+}
+
+/// Borrows a tensor; `what` names it in errors.
+///
+/// # Safety
+/// `tensor` is NULL or points to a tensor whose `data` is NULL or holds as many values as its shape says, all
+/// valid for `'a`.
+pub(crate) unsafe fn view<'a>(tensor: *const scorecam_tensor, what: &str) -> Result<BorrowedTensor<'a>> {
+    // SAFETY: as the caller promises.
+    let tensor = unsafe { tensor.as_ref() }.ok_or_else(|| Error::invalid(format!("{what} is NULL")))?;
+    let sizes = Sizes::read(&tensor.shape, what)?;
+    let count = element_count(sizes.as_slice()).map_err(|e| e.context(what))?;
+    if count == 0 {
+        return Err(Error::plugin(format!("{what} has shape {:?}, which is empty", sizes.as_slice())));
+    }
+    // SAFETY: as the caller promises.
+    let data = unsafe { slice(tensor.data, count as u64, what) }?;
+    Ok(BorrowedTensor { sizes, data })
+}
+
+/// As [`view`], with NULL data as `None`.
+///
+/// # Safety
+/// As for [`view`].
+pub(crate) unsafe fn optional_view<'a>(
+    tensor: *const scorecam_tensor,
+    what: &str,
+) -> Result<Option<BorrowedTensor<'a>>> {
+    // SAFETY: as the caller promises.
+    match unsafe { tensor.as_ref() } {
+        Some(t) if !t.data.is_null() => unsafe { view(tensor, what) }.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Copies the tensors that a callee made and releases them, whether or not they are right.
+///
+/// # Safety
+/// `outputs` was filled by a callee that returned `SCORECAM_OK`, or is zeroed.
+pub(super) unsafe fn take(outputs: scorecam_outputs, expected: usize, who: &str) -> Result<Vec<Tensor>> {
+    // SAFETY: as the caller promises.
+    let copied = unsafe { copy(&outputs, expected, who) };
+    if let Some(release) = outputs.release {
+        // SAFETY: called once, after the last look at the tensors.
+        unsafe { release(outputs.owner) };
+    }
+    copied
+}
+
+/// # Safety
+/// As for [`take`].
+unsafe fn copy(outputs: &scorecam_outputs, expected: usize, who: &str) -> Result<Vec<Tensor>> {
+    if outputs.count != expected as u64 {
+        let count = outputs.count;
+        return Err(Error::plugin(format!("{who} returned {count} tensors where {expected} were asked for")));
+    }
+    // SAFETY: as the caller promises.
+    let tensors = unsafe { slice(outputs.tensors, outputs.count, "outputs.tensors") }?;
+    tensors
+        .iter()
+        // SAFETY: as the caller promises.
+        .map(|t| Ok(unsafe { view(&raw const *t, &format!("a tensor of {who}")) }?.view().to_tensor()))
+        .collect()
+}

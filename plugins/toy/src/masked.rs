@@ -1,0 +1,91 @@
+//! Masked scores as the definition reads: cell by cell, in f64, one image at a time.
+//!
+//! It shares no code with core's default, so that each can be tested against the other.
+
+use scorecam_core::{BatchRule, Error, MaskedScores, ModelBackend, Result, Tensor, Upsample};
+
+use crate::model::ToyModel;
+
+/// Scores [M, classes] of the masked images of `request`.
+pub(crate) fn scores(model: &ToyModel, request: &MaskedScores<'_>) -> Result<Tensor> {
+    let [images, channels, height, width] = request.images.dims("images")?;
+    let [masks, h, w] = request.masks.dims("masks")?;
+    if request.fill.is_some_and(|fill| fill.shape() != request.images.shape()) {
+        return Err(Error::invalid("the fill's shape differs from that of the images; give one of the same"));
+    }
+    let batch = match model.info().batch {
+        BatchRule::Any { .. } => request.batch_size.max(1),
+        BatchRule::Fixed(n) => n,
+    };
+    let mut scores = Vec::new();
+    for first in (0..masks).step_by(batch) {
+        let count = batch.min(masks - first);
+        let mut pixels = Vec::new();
+        for m in first..first + count {
+            let index = request.image_of_mask.get(m).map_or(0, |&i| i as usize);
+            if index >= images {
+                return Err(Error::invalid(format!("mask {m} is for image {index} of {images}")));
+            }
+            let mask = Mask { values: request.masks.item(m), size: [h, w], mode: request.upsample };
+            let fill = request.fill.map(|fill| fill.item(index));
+            for (i, &value) in request.images.item(index).iter().enumerate() {
+                let shown = mask.at([i / width % height, i % width], [height, width]);
+                let hidden = fill.map_or(0.0, |fill| f64::from(fill[i]));
+                pixels.push((shown * f64::from(value) + (1.0 - shown) * hidden) as f32);
+            }
+        }
+        // A fixed batch is filled up with black images, whose scores are dropped.
+        let run = if matches!(model.info().batch, BatchRule::Fixed(_)) { batch } else { count };
+        pixels.resize(run * channels * height * width, 0.0);
+        let result = model.forward(Tensor::new([run, channels, height, width], pixels)?.view(), &[])?;
+        (0..count).for_each(|i| scores.extend_from_slice(result.scores.item(i)));
+        (request.on_batch)(count)?;
+    }
+    let classes = model.info().output.shape[1].unwrap_or_default();
+    Tensor::new([masks, classes], scores)
+}
+
+/// A small mask [h, w] that is sampled at the size of the image.
+struct Mask<'a> {
+    values: &'a [f32],
+    size: [usize; 2],
+    mode: Upsample,
+}
+
+impl Mask<'_> {
+    /// The value at pixel `at` (row, column) of an image of `size`.
+    fn at(&self, at: [usize; 2], size: [usize; 2]) -> f64 {
+        let [rows, columns] = [0, 1].map(|axis| taps(self.mode, self.size[axis], size[axis], at[axis]));
+        let cell = |y: usize, x: usize| f64::from(self.values[y * self.size[1] + x]);
+        rows.iter().map(|&(y, wy)| wy * columns.iter().map(|&(x, wx)| wx * cell(y, x)).sum::<f64>()).sum()
+    }
+}
+
+/// The cells that pixel `i` of `n_out` is mixed from, with their weights, on an axis of `n_in` cells.
+fn taps(mode: Upsample, n_in: usize, n_out: usize, i: usize) -> [(usize, f64); 4] {
+    let last = (n_in - 1) as f64;
+    let centre = (2 * i + 1) as f64 * n_in as f64 / (2 * n_out) as f64 - 0.5;
+    let position = match mode {
+        Upsample::HalfPixel => centre.max(0.0).min(last),
+        Upsample::AlignCorners if n_out == 1 => 0.0,
+        Upsample::AlignCorners => i as f64 * last / (n_out - 1) as f64,
+        Upsample::Mirror => last - (last - centre.abs()).abs(),
+        Upsample::Nearest => (i * n_in / n_out) as f64,
+        Upsample::Bicubic => centre,
+    };
+    let (cell, past) = (position.floor(), position - position.floor());
+    [-1.0, 0.0, 1.0, 2.0].map(|step| {
+        let distance = (step - past).abs();
+        let weight = if mode == Upsample::Bicubic { cubic(distance) } else { (1.0 - distance).max(0.0) };
+        ((cell + step).clamp(0.0, last) as usize, weight)
+    })
+}
+
+/// Keys' kernel with a = -3/4, by its two pieces.
+fn cubic(d: f64) -> f64 {
+    match d {
+        d if d <= 1.0 => 1.25 * d * d * d - 2.25 * d * d + 1.0,
+        d if d < 2.0 => -0.75 * (d - 1.0) * (d - 2.0) * (d - 2.0),
+        _ => 0.0,
+    }
+}

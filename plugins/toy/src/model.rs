@@ -1,0 +1,256 @@
+//! [`ToyModel`]: the network behind core's [`ModelBackend`], with the faults that its file asks for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use scorecam_core::{
+    Abilities, BatchRule, Error, Forward, LayerInfo, MaskedScores, ModelBackend, ModelInfo, OutputActivation,
+    Result, Tensor, TensorInfo, TensorView,
+};
+
+use crate::file::{Ability, Batch, Ending, ToyFile};
+use crate::masked;
+use crate::network::{Activations, Layer, Network};
+
+pub(crate) const INPUT: &str = "input";
+pub(crate) const OUTPUT: &str = "scores";
+/// Larger batches gain nothing, as each image is computed on its own.
+const PREFERRED_BATCH: usize = 16;
+
+/// A toy model. Runs on the calling thread; any number of threads may call at once.
+pub struct ToyModel {
+    file: ToyFile,
+    info: ModelInfo,
+    network: Network,
+    images_run: AtomicUsize,
+}
+
+impl ToyModel {
+    /// Makes the network of a checked file. `input_size` is only for models whose size is free, or equal.
+    pub fn new(file: ToyFile, input_size: Option<(usize, usize)>) -> Result<Self> {
+        let size = match input_size.map(|(height, width)| [height, width]) {
+            None if file.free_size => None,
+            None => Some(file.size),
+            Some(size) if size == file.size => Some(size),
+            Some(size) if file.free_size => {
+                cells_of(&file, size)?;
+                Some(size)
+            }
+            Some(size) => {
+                let text =
+                    format!("input size {size:?} was asked for; the model's is fixed at {:?}", file.size);
+                return Err(Error::invalid(text));
+            }
+        };
+        let info = info(&file, size)?;
+        let network = Network::new(&file);
+        Ok(Self { file, info, network, images_run: AtomicUsize::new(0) })
+    }
+
+    /// How many images have been run since the model was loaded, failed ones included.
+    pub fn images_run(&self) -> usize {
+        self.images_run.load(Ordering::Relaxed)
+    }
+
+    /// Counts `images`, waits and fails as the file says.
+    fn begin(&self, images: usize) -> Result<()> {
+        if let Batch::Fixed(n) = self.file.batch
+            && n != images
+        {
+            return Err(Error::model(format!("a batch of {images} was run; the model's is fixed at {n}")));
+        }
+        std::thread::sleep(Duration::from_millis(self.file.delay_ms));
+        let run = self.images_run.fetch_add(images, Ordering::Relaxed).saturating_add(images);
+        match self.file.fail_after {
+            Some(limit) if run > limit => {
+                Err(Error::model(format!("pass {run} failed, as the model's fail_after of {limit} asks")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a batch [N, C, H, W]; returns N and the size of the maps.
+    fn check_batch(&self, batch: TensorView<'_>) -> Result<(usize, [usize; 2])> {
+        let [n, c, h, w] = batch.dims("the batch")?;
+        let expected = &self.info.input.shape;
+        let fits = [c, h, w].iter().zip(&expected[1..]).all(|(&is, axis)| axis.is_none_or(|axis| axis == is));
+        if !fits {
+            let text = format!("the batch has shape {:?}; the model takes {:?}", batch.shape(), self.axes());
+            return Err(Error::invalid(text));
+        }
+        Ok((n, cells_of(&self.file, [h, w])?))
+    }
+
+    fn axes(&self) -> Vec<String> {
+        let axis = |length: &Option<usize>| length.map_or("any".into(), |n| n.to_string());
+        self.info.input.shape.iter().map(axis).collect()
+    }
+
+    fn layer(&self, name: &str) -> Result<Layer> {
+        self.info.layer(Some(name))?;
+        let found = Layer::ALL.into_iter().find(|layer| layer.name() == name);
+        found.ok_or_else(|| Error::internal(format!("layer {name:?} is listed but not known")))
+    }
+
+    /// The shape of the activations of `n` images.
+    fn activation_shape(&self, n: usize, [h, w]: [usize; 2]) -> Vec<usize> {
+        if self.file.spatial { vec![n, self.file.maps, h, w] } else { vec![n, self.file.maps] }
+    }
+
+    fn push_scores(&self, activations: &Activations, scores: &mut Vec<f32>) {
+        let first = scores.len();
+        self.network.scores(activations, scores);
+        if self.file.nan {
+            scores[first..].fill(f32::NAN);
+        }
+    }
+
+    fn needs(&self, ability: Ability, what: &str) -> Result<()> {
+        match self.file.offers(ability) {
+            true => Ok(()),
+            false => Err(Error::unsupported(format!("this toy model cannot {what}; add it to abilities"))),
+        }
+    }
+}
+
+impl ModelBackend for ToyModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        let (n, cells) = self.check_batch(batch)?;
+        let layers: Vec<Layer> = taps.iter().map(|name| self.layer(name)).collect::<Result<_>>()?;
+        self.begin(n)?;
+        let mut scores = Vec::with_capacity(n * self.file.classes);
+        let mut tapped: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
+        for i in 0..n {
+            let activations = self.network.activations(batch.item(i), cells);
+            self.push_scores(&activations, &mut scores);
+            for (values, &layer) in tapped.iter_mut().zip(&layers) {
+                values.extend_from_slice(activations.of(layer));
+            }
+        }
+        let shape = self.activation_shape(n, cells);
+        let activations =
+            tapped.into_iter().map(|values| Tensor::new(shape.clone(), values)).collect::<Result<_>>()?;
+        Ok(Forward { scores: Tensor::new([n, self.file.classes], scores)?, activations })
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        if self.file.offers(Ability::MaskedScores) {
+            return masked::scores(self, request);
+        }
+        // The trait's default cannot be called from its override, so it is reached through another type.
+        Plain(self).masked_scores(request)
+    }
+
+    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        self.needs(Ability::RunFrom, "run from an inner layer (\"run-from\")")?;
+        let layer = self.layer(layer)?;
+        let (n, cells) = match (activations.shape(), self.file.spatial) {
+            (&[n, k, h, w], true) if k == self.file.maps && h > 0 && w > 0 => (n, [h, w]),
+            (&[n, k], false) if k == self.file.maps => (n, [1, 1]),
+            (shape, _) => (0, [shape.len(), 0]),
+        };
+        let fits = self.file.free_size || cells == self.file.cells();
+        if !fits || cells[1] == 0 {
+            let wanted = self.activation_shape(1, self.file.cells());
+            let text = format!(
+                "activations have shape {:?}; {} wants {wanted:?} for one image",
+                activations.shape(),
+                layer.name()
+            );
+            return Err(Error::invalid(text));
+        }
+        self.begin(n)?;
+        let mut scores = Vec::with_capacity(n * self.file.classes);
+        for i in 0..n {
+            let rest = self.network.activations_from(layer, activations.item(i).to_vec(), cells);
+            self.push_scores(&rest, &mut scores);
+        }
+        Tensor::new([n, self.file.classes], scores)
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        self.needs(Ability::Gradients, "differentiate (\"gradients\")")?;
+        let (n, cells) = self.check_batch(batch)?;
+        let layer = self.layer(layer)?;
+        if class >= self.file.classes {
+            let text = format!("class {class} is out of range; the model has {} classes", self.file.classes);
+            return Err(Error::invalid(text));
+        }
+        self.begin(n)?;
+        let gradient = |i| {
+            let activations = self.network.activations(batch.item(i), cells);
+            self.network.gradient(&activations, layer, class)
+        };
+        Tensor::new(self.activation_shape(n, cells), (0..n).flat_map(gradient).collect::<Vec<f32>>())
+    }
+}
+
+/// A toy model without its own masked scores.
+struct Plain<'a>(&'a ToyModel);
+
+impl ModelBackend for Plain<'_> {
+    fn info(&self) -> &ModelInfo {
+        self.0.info()
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        self.0.forward(batch, taps)
+    }
+}
+
+/// The size of the maps of an input of `size`; an error where the patches do not divide it.
+fn cells_of(file: &ToyFile, size: [usize; 2]) -> Result<[usize; 2]> {
+    let [p, q] = file.patch();
+    let [height, width] = size;
+    if height == 0 || width == 0 || height % p != 0 || width % q != 0 {
+        let text = format!("input size {size:?} is no multiple of the patch {:?}; give one that is", [p, q]);
+        return Err(Error::invalid(text));
+    }
+    Ok([height / p, width / q])
+}
+
+/// `size` is the input's height and width, where they are not free.
+fn info(file: &ToyFile, size: Option<[usize; 2]>) -> Result<ModelInfo> {
+    let cells = size.map(|size| cells_of(file, size)).transpose()?;
+    let batch = match file.batch {
+        Batch::Any => BatchRule::Any { preferred: PREFERRED_BATCH },
+        Batch::Fixed(n) => BatchRule::Fixed(n),
+    };
+    let n = match file.batch {
+        Batch::Any => None,
+        Batch::Fixed(n) => Some(n),
+    };
+    let side = |sides: Option<[usize; 2]>, i: usize| sides.map(|s| s[i]);
+    let mut shape = vec![Some(file.maps), side(cells, 0), side(cells, 1)];
+    shape.truncate(if file.spatial { 3 } else { 1 });
+    let layer = |layer: Layer| LayerInfo {
+        name: layer.name().into(),
+        operator: layer.operator().into(),
+        shape: shape.clone(),
+    };
+    let layers: Vec<LayerInfo> = Layer::ALL.into_iter().map(layer).collect();
+    Ok(ModelInfo {
+        input: TensorInfo {
+            name: INPUT.into(),
+            shape: vec![n, Some(file.channels), side(size, 0), side(size, 1)],
+        },
+        output: TensorInfo { name: OUTPUT.into(), shape: vec![n, Some(file.classes)] },
+        output_activation: match file.ending {
+            Ending::Logits => OutputActivation::None,
+            Ending::Softmax => OutputActivation::Softmax,
+            Ending::Sigmoid => OutputActivation::Sigmoid,
+        },
+        default_layer: layers.iter().rposition(LayerInfo::has_spatial_extent),
+        layers,
+        batch,
+        abilities: Abilities {
+            masked_scores: file.offers(Ability::MaskedScores),
+            run_from: file.offers(Ability::RunFrom),
+            gradients: file.offers(Ability::Gradients),
+        },
+    })
+}

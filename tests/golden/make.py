@@ -1,0 +1,240 @@
+"""Makes the golden maps: `python make.py --help`. Needs numpy; the real models also onnx, onnxruntime, pillow.
+
+Writes `toy.json` and `onnx.json`, indexes with one row for each explanation, and the files they name. The
+README beside this file says what a row holds. Everything is made from fixed seeds: a second run writes the
+same bytes for the toy network, and the same maps up to the runtime's rounding for the real models.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from reference import PRESETS, Study, explain, options
+from toy import Toy
+
+HERE = Path(__file__).parent
+TOYS = ["plain", "hard", "softmax", "grey", "wide"]
+
+# One option changed at a time, or as few as make the change visible: model, layer, settings.
+FREE = "combine=raw"  # leaves the final resize something to do
+VARIATIONS = [
+    ("plain", "features", ["score=logit"]),
+    ("plain", "features", ["score=sigmoid"]),
+    ("softmax", "features", ["score=logit"]),
+    ("sigmoid", "features", ["score=sigmoid"]),
+    ("sigmoid", "features", ["score=logit"]),
+    ("plain", "features", ["baseline=zero"]),
+    ("plain", "features", ["baseline=input", "weight_norm=softmax"]),
+    ("plain", "features", ["baseline=image", "post_relu=false"]),
+    ("plain", "features", ["fill=image"]),
+    ("hard", "features", ["fill=image", "flat=keep", "baseline=image", "post_relu=false"]),
+    ("plain", "features", ["fill=blur"]),
+    ("plain", "features", ["fill=blur", "blur_sigma=2.5"]),
+    ("plain", "features", ["weight_norm=softmax"]),
+    ("plain", "features", ["weight_norm=relu", "baseline=zero", "score=logit"]),
+    ("hard", "features", ["weight_norm=one"]),
+    ("hard", "features", ["weight_norm=softmax", "score=logit"]),
+    ("plain", "features", ["upsample=align-corners"]),
+    ("plain", "features", ["upsample=bicubic"]),
+    ("plain", "features", ["upsample=mirror"]),
+    ("plain", "features", ["upsample=nearest"]),
+    ("hard", "features", ["upsample=bicubic", "norm_stage=before"]),
+    ("plain", "features", ["norm_stage=before"]),
+    ("plain", "conv2", ["norm=range"]),
+    ("plain", "features", ["eps=0.5"]),
+    ("hard", "features", ["flat=zero", "norm=range", "final=none"]),
+    ("hard", "features", ["flat=keep", "norm=range", "final=none"]),
+    ("hard", "features", ["flat=keep", "norm=range", "final=none", "eps=0.5"]),
+    ("plain", "conv2", ["pre_relu=false"]),
+    ("plain", "conv2", ["pre_relu=true"]),
+    ("plain", "conv2", ["post_relu=false"]),
+    ("plain", "relu1", ["norm=minmax"]),
+    ("plain", "features", ["select=std", "select_count=5"]),
+    ("hard", "features", ["select=max", "select_count=7"]),
+    ("plain", "features", ["select=list", "select_list=3,11,4"]),
+    ("plain", "features", ["combine=raw"]),
+    ("plain", "features", ["combine=normalised"]),
+    ("plain", "features", ["reduce=max"]),
+    ("plain", "conv2", ["bias=0.5"]),
+    ("plain", "features", ["final=max"]),
+    ("plain", "features", ["final=none"]),
+    ("plain", "features", ["final_eps=0.5"]),
+    ("plain", "features", ["output=layer", FREE]),
+    ("plain", "features", ["output=20x28", FREE]),
+    ("plain", "features", ["output=20x28"]),
+    ("wide", "features", ["output=48x16", FREE, "resize=bicubic"]),
+    ("plain", "features", ["resize=align-corners", FREE]),
+    ("plain", "features", ["resize=bicubic", FREE]),
+    ("plain", "features", ["resize=mirror", FREE]),
+    ("plain", "features", ["resize=nearest", FREE]),
+    ("plain", "features", ["order=norm-resize", FREE, "resize=bicubic"]),
+    ("plain", "features", ["order=norm-resize-norm", FREE, "resize=bicubic"]),
+]
+
+# Real models see an exact crop of the photo (left, top, side), so no resize filter enters the comparison.
+# Preprocessing: channels in `order`, then (value - mean) / scale, values 0..255.
+REAL = {
+    "efficientnet-lite0": {"left": 120, "top": 40, "side": 224, "order": "rgb", "mean": [127.0] * 3, "scale": 128.0},
+    "squeezenet1_1": {
+        "left": 120, "top": 40, "side": 227, "order": "bgr", "mean": [103.939, 116.779, 123.68], "scale": 1.0,
+    },
+}
+STRIDE = 4  # every 4th row and column of a large map is kept
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Makes the golden maps of the toy network and of real models.")
+    for name in REAL:
+        parser.add_argument(f"--{name}", metavar="ONNX", type=Path)
+    parser.add_argument("--photo", type=Path, help="chelsea.png of scikit-image; needed for the real models")
+    arguments = vars(parser.parse_args())
+    make_toy()
+    models = {name: arguments[name.replace("-", "_")] for name in REAL}
+    if all(models.values()) and arguments["photo"]:
+        make_real(models, arguments["photo"])
+
+
+class Maps:
+    """The maps of one model, one after the other in one .npy file, and the index rows that point into it."""
+
+    def __init__(self, file):
+        self.file, self.values, self.rows = file, [], []
+
+    def add(self, row, study, stride, tolerance):
+        """Explains `study` by the row's preset and settings and keeps every `stride`-th row and column."""
+        saliency = explain(study, options(row["preset"], row["set"])).astype(np.float32)
+        if np.ptp(saliency) == 0:
+            raise ValueError(f"the map of {row['name']!r} is constant and would test nothing")
+        stride = stride if min(saliency.shape) > 4 * stride else 1
+        row["tolerance"] = tolerance * max(1.0, float(np.abs(saliency).max()))
+        row["expected"] = {
+            "file": self.file, "offset": sum(map(len, self.values)), "shape": saliency.shape, "stride": stride,
+        }
+        self.values.append(saliency[::stride, ::stride].ravel())
+        self.rows.append(row)
+
+    def save(self):
+        np.save(HERE / self.file, np.concatenate(self.values))
+
+
+def make_toy():
+    models = {name: ToyGolden(name) for name in [*TOYS, "sigmoid"]}
+    for name in TOYS:
+        for preset in PRESETS:
+            models[name].add(preset, "features", [])
+    for name, layer, settings in VARIATIONS:
+        models[name].add("official", layer, settings)
+    for model in models.values():
+        model.maps.save()
+    write_index("toy.json", {"cases": [row for model in models.values() for row in model.maps.rows]})
+
+
+class ToyGolden:
+    """One toy model with its input, reference image and maps."""
+
+    def __init__(self, name):
+        self.name, self.toy, self.maps = name, Toy(HERE / f"toy/{name}.toy"), Maps(f"toy/{name}.maps.npy")
+        shape = (self.toy.channels, *self.toy.size)
+        self.files = {"input": f"toy/input{shape_name(shape)}.npy", "reference": f"toy/reference{shape_name(shape)}.npy"}
+        self.image, self.reference = toy_image(shape, seed=1), toy_image(shape, seed=2)
+        np.save(HERE / self.files["input"], self.image)
+        self.activations = {layer: maps[0] for layer, maps in self.toy.taps(self.image[None]).items()}
+        self.scores = self.toy.forward(self.image[None])[0]
+
+    def add(self, preset, layer, settings):
+        needs_reference = any(s in ("baseline=image", "fill=image") for s in settings)
+        if needs_reference:
+            np.save(HERE / self.files["reference"], self.reference)
+        target = int(self.scores.argmax())
+        row = {
+            "name": " ".join([self.name, preset, layer, *settings]), "model": f"toy/{self.name}.toy",
+            "input": self.files["input"], "reference": self.files["reference"] if needs_reference else None,
+            "layer": layer, "class": target, "output": float(self.scores[target]),
+            "preset": preset, "set": settings,
+        }
+        study = Study(
+            self.activations[layer], self.image, self.toy.forward, target, self.toy.ending, self.reference
+        )
+        self.maps.add(row, study, stride=1, tolerance=2e-5)
+
+
+def toy_image(shape, seed):
+    """A bright spot on noise, in multiples of 1/64 so that it has one exact value everywhere."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : shape[1], 0 : shape[2]]
+    centre = random.uniform(0.3, 0.7, 2) * shape[1:]
+    spot = 2 * np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / 40)
+    return (np.round((random.normal(0, 0.5, shape) + spot) * 64) / 64).astype(np.float32)
+
+
+def shape_name(shape):
+    return "-" + "x".join(map(str, shape))
+
+
+def make_real(paths, photo):
+    (HERE / "onnx").mkdir(exist_ok=True)
+    rows = []
+    for name, path in paths.items():
+        image = real_input(photo, **REAL[name])
+        model = TappedOnnx(path)
+        scores, activations = model.scores_and_features(image)
+        target = int(scores.argmax())
+        study = Study(activations, image, model.forward, target)
+        maps = Maps(f"onnx/{name}.maps.npy")
+        for preset in PRESETS:
+            row = {
+                "name": f"{name} {preset}", "model": name, "input": name, "reference": None, "layer": "features",
+                "class": target, "output": float(scores[target]), "preset": preset, "set": [],
+            }
+            maps.add(row, study, STRIDE, tolerance=1e-4)
+            print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
+        maps.save()
+        rows += maps.rows
+    write_index("onnx.json", {"photo": "chelsea.png", "inputs": REAL, "cases": rows})
+
+
+def real_input(photo, left, top, side, order, mean, scale):
+    """The crop of the photo as a tensor [3, side, side], in float32 arithmetic throughout."""
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(photo).convert("RGB"))[top : top + side, left : left + side]
+    pixels = pixels[..., ::-1] if order == "bgr" else pixels
+    tensor = (pixels.astype(np.float32) - np.float32(mean)) / np.float32(scale)
+    return np.ascontiguousarray(tensor.transpose(2, 0, 1))
+
+
+class TappedOnnx:
+    """An ONNX model with its inner tensor `features` as second output; equal images are run once."""
+
+    def __init__(self, path):
+        import onnx
+        import onnxruntime
+
+        model = onnx.load(path)
+        model.graph.output.append(onnx.ValueInfoProto(name="features"))
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        self.seen = {}
+
+    def scores_and_features(self, image):
+        scores, features = self.session.run(["logits", "features"], {"input": image[None]})
+        return scores[0], features[0]
+
+    def forward(self, batch):
+        """Scores of one image [1, C, H, W]; presets that share masks share their passes."""
+        key = hash(batch.tobytes())
+        if key not in self.seen:
+            self.seen[key] = self.session.run(["logits"], {"input": batch})[0]
+        return self.seen[key]
+
+
+def write_index(file, index):
+    """JSON with one case a line, so that a change shows as the lines it touches."""
+    cases = ",\n".join("  " + json.dumps(row) for row in index.pop("cases"))
+    head = "".join(f' {json.dumps(key)}: {json.dumps(value)},\n' for key, value in index.items())
+    (HERE / file).write_text(f'{{\n{head} "cases": [\n{cases}\n ]\n}}\n')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+//! Where things lie.
+
+use std::path::{Path, PathBuf};
+
+use scorecam_host::Host;
+
+/// A file of `tests/golden`.
+pub fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
+/// A file that the build has put into the folder of this profile; panics with the command that makes it.
+pub fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test program has a path");
+    // target/PROFILE/deps/TEST
+    let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    let path = profile.join(name);
+    assert!(path.exists(), "{} is missing; run cargo xtask test, or cargo build --workspace", path.display());
+    path
+}
+
+/// A shared library of this workspace, by the name of its crate with underscores.
+pub fn library(name: &str) -> PathBuf {
+    built(&format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
+/// The cache that `cargo xtask fetch` fills.
+pub fn cache() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    variable("SCORECAM_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|p| p.join("scorecam")))
+        .or_else(|| variable("HOME").map(|p| p.join(".cache").join("scorecam")))
+        .expect("HOME is set")
+}
+
+/// A fetched file; panics with the command that fetches it.
+pub fn fetched(name: &str) -> PathBuf {
+    let path = cache().join(name);
+    assert!(path.exists(), "{} is missing; run cargo xtask fetch", path.display());
+    path
+}
+
+/// A host with the toy backend.
+pub fn toy_host() -> Host {
+    let host = Host::new(None).expect("the built-in methods register");
+    host.load_plugin(&library("scorecam_toy")).expect("the toy plugin loads");
+    host
+}

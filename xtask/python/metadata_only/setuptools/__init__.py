@@ -1,0 +1,1 @@
+"""Stands where pip looks for setuptools when it downloads a source package; see `build_meta`."""

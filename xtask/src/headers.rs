@@ -1,0 +1,186 @@
+//! `cargo xtask headers`: writes the two C headers from the Rust sources they describe.
+//!
+//! The headers are committed, so an application needs no Rust to compile against them, and `--check` keeps
+//! them honest. cbindgen reads the sources alone, without asking cargo, so this works offline and on code
+//! that does not compile yet. What a header looks like is said in the `cbindgen.toml` beside its source.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::failure::{Failure, Outcome, While};
+use crate::workspace::Workspace;
+
+/// A header, all paths relative to the checkout.
+struct Header {
+    path: &'static str,
+    /// Modules that this file declares are followed.
+    source: &'static str,
+    config: &'static str,
+}
+
+const HEADERS: [Header; 2] = [
+    Header { path: "include/scorecam.h", source: "ffi/src/lib.rs", config: "ffi/cbindgen.toml" },
+    Header {
+        path: "include/scorecam_plugin.h",
+        source: "plugins/sdk/src/abi.rs",
+        config: "plugins/sdk/cbindgen.toml",
+    },
+];
+
+/// Writes both headers; one that is right already keeps its time stamp.
+pub(crate) fn write(workspace: &Workspace) -> Outcome {
+    for header in &HEADERS {
+        let text = generate(&workspace.path(header.source), &workspace.path(header.config))?;
+        let path = workspace.path(header.path);
+        if committed(&path)?.as_deref() == Some(&text) {
+            println!("{}: unchanged", header.path);
+            continue;
+        }
+        replace(&path, &text).doing(|| format!("write {}", header.path))?;
+        println!("{}: written", header.path);
+    }
+    Ok(())
+}
+
+/// Fails with the first line that differs.
+pub(crate) fn check(workspace: &Workspace) -> Outcome {
+    for header in &HEADERS {
+        let text = generate(&workspace.path(header.source), &workspace.path(header.config))?;
+        let found = committed(&workspace.path(header.path))?;
+        let difference = match &found {
+            None => "is missing".to_owned(),
+            Some(found) if *found == text => continue,
+            Some(found) => first_difference(found, &text),
+        };
+        return Err(Failure::new(format!(
+            "{} {difference}; run `cargo xtask headers` and commit the result (it is generated from {} by {})",
+            header.path, header.source, header.config
+        )));
+    }
+    println!("the headers are what their sources say");
+    Ok(())
+}
+
+fn generate(source: &Path, config: &Path) -> Outcome<String> {
+    for needed in [source, config] {
+        fs::metadata(needed).doing(|| format!("read {}", needed.display()))?;
+    }
+    let settings = cbindgen::Config::from_file(config)
+        .map_err(|cause| Failure::new(format!("can't use {}: {}", config.display(), one_line(&cause))))?;
+    let bindings = cbindgen::Builder::new().with_config(settings).with_src(source).generate();
+    let bindings = bindings.map_err(|cause| {
+        let cause = one_line(&cause.to_string());
+        Failure::new(format!("cbindgen can't make a header of {}: {cause}", source.display()))
+    })?;
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    String::from_utf8(text).doing(|| format!("read the header made of {} as UTF-8", source.display()))
+}
+
+fn committed(path: &Path) -> Outcome<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(Failure::new(format!("can't read {}: {cause}", path.display()))),
+    }
+}
+
+/// Puts the text in place in one step, so that no compiler ever sees half a header.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    set_readable(file.as_file())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A temporary file is private to its owner; a header is for everyone.
+#[cfg(unix)]
+fn set_readable(file: &fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn set_readable(_: &fs::File) -> std::io::Result<()> {
+    Ok(())
+}
+
+fn first_difference(found: &str, expected: &str) -> String {
+    let (mut old, mut new) = (found.lines(), expected.lines());
+    let mut number = 0;
+    loop {
+        number += 1;
+        match (old.next(), new.next()) {
+            (Some(old), Some(new)) if old == new => {}
+            (Some(old), Some(new)) => {
+                return format!(
+                    "is out of date in line {number}: it has `{}`, not `{}`",
+                    old.trim(),
+                    new.trim()
+                );
+            }
+            (Some(old), None) => {
+                return format!("is out of date: line {number}, `{}`, is too much", old.trim());
+            }
+            (None, Some(new)) => {
+                return format!("is out of date: line {number}, `{}`, is missing", new.trim());
+            }
+            (None, None) => return "is out of date in its line endings".to_owned(),
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_holds_what_the_source_and_its_modules_export() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("cbindgen.toml"), "language = \"C\"\ninclude_guard = \"A_H\"\n").unwrap();
+        fs::write(path("lib.rs"), "mod inner;\n").unwrap();
+        let function = "#[unsafe(no_mangle)]\npub extern \"C\" fn a_sum(x: i32, y: i32) -> i32 { x + y }\n";
+        fs::write(path("inner.rs"), function).unwrap();
+        let text = generate(&path("lib.rs"), &path("cbindgen.toml")).unwrap();
+        assert!(text.contains("int32_t a_sum(int32_t x, int32_t y);"), "{text}");
+        replace(&path("include/a.h"), &text).unwrap();
+        assert_eq!(committed(&path("include/a.h")).unwrap(), Some(text));
+    }
+
+    #[test]
+    fn a_missing_or_broken_source_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let check = |expected: &str| {
+            let failure = generate(&path("lib.rs"), &path("cbindgen.toml")).unwrap_err().to_string();
+            assert!(failure.contains(expected) && !failure.contains('\n'), "{failure}");
+        };
+        check("lib.rs: No such file");
+        fs::write(path("lib.rs"), "fn {").unwrap();
+        check("cbindgen.toml: No such file");
+        fs::write(path("cbindgen.toml"), "languag = \"C\"\n").unwrap();
+        check("languag");
+        fs::write(path("cbindgen.toml"), "language = \"C\"\n").unwrap();
+        check("can't make a header of");
+    }
+
+    #[test]
+    fn drift_is_shown_where_it_begins() {
+        let check = |found, expected, line: &str| assert_eq!(first_difference(found, expected), line);
+        check("a\nb\n", "a\nc\n", "is out of date in line 2: it has `b`, not `c`");
+        check("a\n", "a\nc\n", "is out of date: line 2, `c`, is missing");
+        check("a\nb\n", "a\n", "is out of date: line 2, `b`, is too much");
+        check("a\r\n", "a\n", "is out of date in its line endings");
+    }
+}
