@@ -1,7 +1,7 @@
 //! The repository's own commands, run as `cargo xtask COMMAND`.
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
-//! `fetch` fills the cache that both use, and `headers` writes the C headers. They live in Rust rather than in
+//! `fetch` fills the cache that both use, `bench` measures, and `headers` writes the C headers. They live in Rust rather than in
 //! shell so that they behave the same wherever the project builds. This crate depends on none of the
 //! workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
 //! `scorecam` program.
@@ -10,6 +10,7 @@
 //! for wrong usage.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
 
+mod bench;
 mod cache;
 mod demo;
 mod failure;
@@ -53,6 +54,8 @@ enum Command {
         #[arg(value_enum)]
         what: Vec<What>,
     },
+    /// Measure explain calls against raw forward passes of the same engine, and print a table
+    Bench,
     /// Write include/scorecam.h and include/scorecam_plugin.h from the Rust sources
     Headers {
         /// Write nothing; fail if a header differs from its source
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     let workspace = Workspace::find()?;
     match command {
+        Command::Bench => bench::bench(&workspace, &Cache::locate()?),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } => fetch::fetch(&workspace, &Cache::locate()?, &what),

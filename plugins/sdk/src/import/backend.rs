@@ -244,11 +244,8 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
     let layers = layers.iter().map(|l| {
         let TensorInfo { name, shape } = tensor(l.name, &l.shape, "a layer's name")?;
         // SAFETY: as the caller promises.
-        Ok(LayerInfo {
-            name,
-            shape,
-            operator: unsafe { read(l.operation, "a layer's operation") }?.to_owned(),
-        })
+        let operator = unsafe { read(l.operation, "a layer's operation") }?.to_owned();
+        Ok(LayerInfo { name, operator, shape })
     });
     let layers = layers.collect::<Result<Vec<_>>>()?;
     let default_layer = match usize::try_from(d.default_layer) {

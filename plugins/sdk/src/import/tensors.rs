@@ -77,10 +77,11 @@ pub(crate) unsafe fn optional_view<'a>(
     what: &str,
 ) -> Result<Option<BorrowedTensor<'a>>> {
     // SAFETY: as the caller promises.
-    match unsafe { tensor.as_ref() } {
-        Some(t) if !t.data.is_null() => unsafe { view(tensor, what) }.map(Some),
-        _ => Ok(None),
+    if unsafe { tensor.as_ref() }.is_none_or(|t| t.data.is_null()) {
+        return Ok(None);
     }
+    // SAFETY: as the caller promises.
+    unsafe { view(tensor, what) }.map(Some)
 }
 
 /// Copies the tensors that a callee made and releases them, whether or not they are right.

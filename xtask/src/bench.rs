@@ -1,0 +1,86 @@
+//! `cargo xtask bench`: how close an explain call comes to the engine's own speed, in one run.
+//!
+//! The measuring is done by the `bench` program of the tests, one process a figure, so that peak memory is
+//! that of one job. This only calls it and prints the table.
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::cache::Cache;
+use crate::failure::{Failure, Outcome, While};
+use crate::fetch;
+use crate::workspace::{Workspace, run};
+
+/// Models of the cache, by file.
+const MODELS: [&str; 2] = ["efficientnet_lite0.toml", "squeezenet1_1.toml"];
+
+/// Measures every model and prints the table.
+pub(crate) fn bench(workspace: &Workspace, cache: &Cache) -> Outcome {
+    fetch::fetch(workspace, cache, &[])?;
+    // Two calls, since --bin leaves out the libraries of every package named beside it.
+    for package in [&["-p", "scorecam-onnx-cpu"][..], &["-p", "scorecam-tests", "--bin", "bench"]] {
+        run(workspace.cargo(&["build", "--release"]).args(package), "cargo build")?;
+    }
+    let release = workspace.target_dir()?.join("release");
+    println!(
+        "{:<22}{:<11}{:>9}{:>8}{:>7}{:>10}{:>11}{:>8}{:>12}{:>12}{:>16}",
+        "model",
+        "backend",
+        "channels",
+        "passes",
+        "batch",
+        "raw s",
+        "explain s",
+        "ratio",
+        "forward MB",
+        "explain MB",
+        "64 channels MB"
+    );
+    for model in MODELS {
+        let measure = |mode: &str, set: &[&str]| measure(&release, cache, (mode, model, set));
+        let ratio = measure("ratio", &[])?;
+        let forward = measure("forward", &[])?;
+        let explain = measure("explain", &[])?;
+        let few = measure("explain", &["select=std", "select_count=64"])?;
+        println!(
+            "{:<22}{:<11}{:>9}{:>8}{:>7}{:>10.3}{:>11.3}{:>8.3}{:>12.0}{:>12.0}{:>16.0}",
+            model.trim_end_matches(".toml"),
+            "onnx-cpu",
+            number(&ratio, "channels"),
+            number(&ratio, "passes"),
+            number(&ratio, "best_batch"),
+            number(&ratio, "raw_seconds"),
+            number(&ratio, "explain_seconds"),
+            number(&ratio, "ratio"),
+            number(&forward, "peak_mb"),
+            number(&explain, "peak_mb"),
+            number(&few, "peak_mb"),
+        );
+    }
+    println!(
+        "\nraw s: as many forward passes as the explain call makes, at the fastest batch; ratio: explain / raw, median \
+         of 5 rounds in turn; MB: peak memory of a process that only runs batches of 16, explains, or explains with 64 \
+         channels"
+    );
+    Ok(())
+}
+
+fn measure(release: &Path, cache: &Cache, (mode, model, set): (&str, &str, &[&str])) -> Outcome<Value> {
+    let library = format!("{DLL_PREFIX}scorecam_onnx_cpu{DLL_SUFFIX}");
+    let mut command = Command::new(release.join(format!("bench{EXE_SUFFIX}")));
+    command.arg(mode).arg(release.join(library)).arg(cache.path("models").join(model));
+    command.arg(cache.path("photos").join("chelsea.png")).args(set).env("SCORECAM_CACHE", cache.root());
+    let output = command.output().doing(|| "run the bench program".into())?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::new(format!("bench {mode} {model}: {}", why.trim())));
+    }
+    serde_json::from_slice(&output.stdout).doing(|| format!("read what bench {mode} {model} printed"))
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or(f64::NAN)
+}
