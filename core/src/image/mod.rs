@@ -34,6 +34,6 @@ fn by_name<T: Clone>(what: &str, name: &str, all: &[T], name_of: impl Fn(&T) -> 
     let same = |known: &str| known.replace("grey", "gray") == name.replace("grey", "gray");
     all.iter().find(|value| same(name_of(value))).cloned().ok_or_else(|| {
         let known = all.iter().map(&name_of).collect::<Vec<_>>().join(", ");
-        Error::not_found(format!("{what} {name:?} does not exist; choose one of {known}"))
+        Error::invalid(format!("{what} {name:?} does not exist; choose one of {known}"))
     })
 }

@@ -79,7 +79,7 @@ impl Manifest {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::io(format!("manifest {}: {e}", path.display())))?;
         let manifest: Self = toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
             Error::invalid(format!("manifest {}: line {line}: {}", path.display(), e.message()))
         })?;
         let checked = manifest.preprocess(None).map(|_| ());

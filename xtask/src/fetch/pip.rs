@@ -102,7 +102,8 @@ impl Python {
         pip.args(["--retries", "2", "--timeout", "20", "--no-input", "--no-color", "--progress-bar", "off"]);
         pip.arg("--disable-pip-version-check").env("PIP_REQUIRE_VIRTUALENV", "0");
         match archive {
-            Archive::Wheel => pip.arg("--only-binary=:all:"),
+            // Naming a Python version lets one that is older than the package asks for still download it.
+            Archive::Wheel => pip.args(["--only-binary=:all:", "--python-version=3.11"]),
             Archive::LinuxWheel => pip.args([
                 "--only-binary=:all:",
                 "--platform=manylinux_2_28_x86_64",

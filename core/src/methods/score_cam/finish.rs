@@ -36,12 +36,19 @@ fn resize(map: Map, size: (usize, usize), options: &ScoreCamOptions) -> Result<M
     Ok(Map { size, values })
 }
 
-/// Brings a map to [0, 1]; one without range is left as it is rather than divided by 0.
+/// A range this far below the values themselves is rounding, not evidence.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
+/// Brings a map to [0, 1]; one without range becomes zeros rather than rounding blown up.
 fn normalise(mut map: Map, options: &ScoreCamOptions) -> Map {
     let min = map.values.iter().copied().fold(f64::INFINITY, f64::min);
     let max = map.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (offset, divisor) = match options.final_norm {
         Final::None => return map,
+        Final::MinMax if max - min <= ROUNDING * max.abs().max(min.abs()) => {
+            map.values.fill(0.0);
+            return map;
+        }
         Final::MinMax => (min, max - min + options.final_eps),
         Final::Max => (0.0, max + options.final_eps),
     };

@@ -26,7 +26,8 @@ pub(super) fn score_masks(study: &Study<'_>, plan: &MaskPlan, options: &ScoreCam
             Some(blurred.view())
         }
     };
-    study.expect_passes(plan.masks.shape()[0])?;
+    let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
+    study.expect_passes(plan.masks.shape()[0] + usize::from(own_pass))?;
     let baseline = match options.baseline {
         Baseline::None => None,
         Baseline::Input => Some(study.given.scores.to_vec()),

@@ -1,0 +1,263 @@
+//! What can be typed, and what of it is wrong before anything is opened.
+//!
+//! Values that only model or method can judge (layers, labels, options) are passed on as text.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+use scorecam_core::image::Colormap;
+
+/// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
+#[derive(Debug, Parser)]
+#[command(name = "scorecam", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Explain what a model sees in photos: a saliency map for each class
+    #[command(after_help = EXAMPLES)]
+    Explain(Box<ExplainArgs>),
+    /// List the layers of a model that can be explained
+    Layers(LayersArgs),
+    /// List the plugins that are found, and where they are looked for
+    Plugins(PluginsArgs),
+    /// List the methods with their options and presets
+    Methods(PluginsArgs),
+    /// Try a plugin out, each check in a process of its own
+    Check(CheckArgs),
+    #[command(name = "__check", hide = true)]
+    CheckOne(CheckOneArgs),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  The class that the model is most sure of, drawn over the photo:
+    scorecam explain cat.jpg --model net.onnx --overlay cat-map.png
+
+  Two classes by name, and their maps as numbers:
+    scorecam explain cat.jpg --model net.toml --class tabby \\
+        --class 'remote control' --map maps.npy
+
+  The five best classes of each photo in a folder, with out/results.json:
+    scorecam explain photos/ --model net.toml --class top:5 --out out
+
+  As the authors' code computes it, on an input that was prepared elsewhere:
+    scorecam explain input.npy --model net.onnx --preset official --map map.npy
+
+What a model wants of its pixels (mean, deviation, crop, order of colours) and
+the names of its classes are told by a TOML file of the model's name beside it.
+scorecam layers, methods and plugins list what there is to choose from.";
+
+const WHAT: &str = "What to explain";
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Photos, folders of photos, or .npy files with f32 tensors [C, H, W] that are used as they are
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// The layer to explain [default: the manifest's, or the last one with spatial extent]
+    #[arg(long, value_name = "NAME", help_heading = WHAT)]
+    pub(crate) layer: Option<String>,
+    /// A class by number or label, several numbers (1,2,3), or the K best (top:K); may be repeated
+    #[arg(long = "class", value_name = "N|LABEL|top:K", default_value = "top:1", help_heading = WHAT, allow_hyphen_values = true)]
+    pub(crate) classes: Vec<ClassArg>,
+    #[command(flatten)]
+    pub(crate) how: MethodArgs,
+    #[command(flatten)]
+    pub(crate) outputs: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// The model's file or its manifest (.toml)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// The backend that runs it [default: the one for such files]
+    #[arg(long, value_name = "ID")]
+    pub(crate) backend: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginFiles,
+    /// Threads for the backend [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// The device, by number or name ("cpu", "cuda:1") [default: the backend's]
+    #[arg(long, value_name = "N")]
+    pub(crate) device: Option<String>,
+    /// A setting of the backend; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) backend_set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginFiles {
+    /// A plugin to load before all else; may be repeated
+    #[arg(long = "plugin", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Method")]
+pub(crate) struct MethodArgs {
+    /// The method
+    #[arg(long, value_name = "ID", default_value = "score-cam")]
+    pub(crate) method: String,
+    /// A named set of the method's options
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// An option of the method, over the preset's; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Another photo or tensor, for options that compare with one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reference: Option<PathBuf>,
+    /// Masked images in one forward pass [default: what is fastest for the model]
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Write the map: f32 [H, W], or [classes, H, W] for several classes
+    #[arg(long, value_name = "OUT.npy")]
+    pub(crate) map: Option<PathBuf>,
+    /// Write the photo with the map over it; several classes make OUT-CLASS.png each
+    #[arg(long, value_name = "OUT.png", value_parser = png_path)]
+    pub(crate) overlay: Option<PathBuf>,
+    /// Write all results as JSON; - for standard output
+    #[arg(long, value_name = "OUT.json")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write map, overlays and results.json of every input into this folder, which is made when missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Colours of overlays: viridis, turbo, jet, inferno or grey
+    #[arg(long, value_name = "NAME", default_value = "viridis")]
+    pub(crate) colormap: Colormap,
+    /// How much of the photo the colours cover, 0 to 1
+    #[arg(long, value_name = "F", default_value_t = 0.5, value_parser = opacity, allow_hyphen_values = true)]
+    pub(crate) opacity: f32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LayersArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginsArgs {
+    #[command(flatten)]
+    pub(crate) plugins: PluginFiles,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The plugin's file
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckOneArgs {
+    pub(crate) name: String,
+    pub(crate) plugin: PathBuf,
+}
+
+/// One value of `--class`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClassArg {
+    /// `top:K`.
+    Top(usize),
+    /// `7` or `1,2,3`.
+    Numbers(Vec<usize>),
+    /// Anything else; the model's labels decide.
+    Label(String),
+}
+
+impl FromStr for ClassArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(k) = text.strip_prefix("top:") {
+            let k = k.parse().map_err(|_| format!("top: takes a whole number, as in top:5, not {k:?}"))?;
+            return Ok(Self::Top(k));
+        }
+        if text.trim().is_empty() {
+            return Err("give a number, a label or top:K".into());
+        }
+        let numbers: Result<Vec<usize>, _> = text.split(',').map(|n| n.trim().parse()).collect();
+        Ok(numbers.map_or_else(|_| Self::Label(text.to_owned()), Self::Numbers))
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("give KEY=VALUE".into()),
+    }
+}
+
+fn png_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(e) if e.eq_ignore_ascii_case("png") => Ok(path),
+        _ => Err("overlays are PNG; give a name that ends in .png".into()),
+    }
+}
+
+fn opacity(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(v) if (0.0..=1.0).contains(&v) => Ok(v),
+        _ => Err("give a number from 0 to 1".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn classes_are_numbers_labels_or_the_best() {
+        let check = |text: &str, expected: Option<ClassArg>| {
+            assert_eq!(text.parse::<ClassArg>().ok(), expected, "{text:?}");
+        };
+        check("7", Some(ClassArg::Numbers(vec![7])));
+        check("1,2, 3", Some(ClassArg::Numbers(vec![1, 2, 3])));
+        check("top:5", Some(ClassArg::Top(5)));
+        check("top:0", Some(ClassArg::Top(0)));
+        check("tabby", Some(ClassArg::Label("tabby".into())));
+        check("tabby, tabby cat", Some(ClassArg::Label("tabby, tabby cat".into())));
+        check("-1", Some(ClassArg::Label("-1".into())));
+        check("top:", None);
+        check("top:x", None);
+        check("top:-1", None);
+        check(" ", None);
+    }
+
+    #[test]
+    fn settings_need_a_key_and_an_equals_sign() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned()));
+            assert_eq!(key_value(text).ok(), expected, "{text:?}");
+        };
+        check("a=b", Some(("a", "b")));
+        check("a=b=c", Some(("a", "b=c")));
+        check("a=", Some(("a", "")));
+        check("a", None);
+        check("=b", None);
+    }
+}

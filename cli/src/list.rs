@@ -1,0 +1,156 @@
+//! `scorecam plugins`, `methods` and `layers`: what there is to choose from.
+//!
+//! Everything is read off the host and off what plugins say of themselves; no backend or method is known
+//! here by name. Loading plugins and models for the other commands stands here, too.
+
+use scorecam_core::{LayerInfo, MethodInfo, OptionKind, Result};
+use scorecam_host::{Descriptor, Host, Model, ModelRequest, PluginRecord};
+
+use crate::args::{ModelArgs, PluginFiles};
+use crate::table::{lines, row};
+use crate::terminal;
+
+/// Loads the plugins that were named; the first one that fails ends it.
+pub(crate) fn load(host: &Host, plugins: &PluginFiles) -> Result<()> {
+    plugins.files.iter().try_for_each(|file| host.load_plugin(file))
+}
+
+/// Loads the model that was named.
+pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -> Result<Model> {
+    host.load_model(&ModelRequest {
+        path: args.model.clone(),
+        backend: args.backend.clone(),
+        layer,
+        threads: args.threads,
+        device: args.device.clone(),
+        settings: args.backend_set.iter().cloned().collect(),
+    })
+}
+
+/// `scorecam layers`.
+pub(crate) fn layers(args: &ModelArgs) -> Result<()> {
+    let host = Host::new(None)?;
+    load(&host, &args.plugins)?;
+    let model = load_model(&host, args, None)?;
+    let info = model.info();
+    let chosen = info.layer(model.layer()).ok().map(|l| l.name.as_str());
+    let spatial: Vec<&LayerInfo> = info.layers.iter().filter(|l| l.has_spatial_extent()).collect();
+    let mut rows = vec![row!["LAYER", "OPERATOR", "SHAPE", ""]];
+    for layer in &spatial {
+        let mark = if Some(layer.name.as_str()) == chosen { "default" } else { "" };
+        rows.push(row![layer.name, layer.operator, shape(&layer.shape), mark]);
+    }
+    let mut text = String::new();
+    match spatial.len() {
+        0 => text.push_str("the model has no layer with spatial extent, which a saliency map needs\n"),
+        _ => text.push_str(&lines(&rows, 0)),
+    }
+    let flat = info.layers.len() - spatial.len();
+    if flat > 0 {
+        text.push_str(&format!("{flat} more without spatial extent, which cannot be explained\n"));
+    }
+    terminal::print(&text)
+}
+
+/// The lengths of a layer's axes; a free one is `?`.
+fn shape(axes: &[Option<usize>]) -> String {
+    let axes: Vec<String> = axes.iter().map(|a| a.map_or("?".into(), |a| a.to_string())).collect();
+    axes.join("x")
+}
+
+/// `scorecam plugins`.
+pub(crate) fn plugins(named: &PluginFiles) -> Result<()> {
+    let host = Host::new(None)?;
+    load(&host, named)?;
+    let failures = host.discover();
+    let mut rows = vec![row!["ID", "KIND", "VERSION", "PROOF", "FILE", "SUMMARY"]];
+    for plugin in host.plugins() {
+        rows.extend(plugin.items.iter().map(|item| plugin_row(&plugin, item)));
+    }
+    let mut text = lines(&rows, 0);
+    text.push_str("\nplugins are looked for in:\n");
+    for folder in host.search_path() {
+        let mark = if folder.is_dir() { "" } else { "  (does not exist)" };
+        text.push_str(&format!("  {}{mark}\n", folder.display()));
+    }
+    if !failures.is_empty() {
+        text.push_str("\nthese could not be loaded:\n");
+        failures.iter().for_each(|e| text.push_str(&format!("  {e}\n")));
+    }
+    terminal::print(&text)
+}
+
+fn plugin_row(plugin: &PluginRecord, item: &Descriptor) -> Vec<String> {
+    let file = plugin.path.as_ref().map_or("-".into(), |p| p.display().to_string());
+    let mut summary = item.summary.clone();
+    if !item.extensions.is_empty() {
+        let files = format!("loads .{}", item.extensions.join(", ."));
+        summary = if summary.is_empty() { files } else { format!("{summary} ({files})") };
+    }
+    row![item.id, kind(item), item.version, plugin.proof, file, summary]
+}
+
+/// What an item is, in a word. The numbers are the plugin ABI's, which never reuses one.
+pub(crate) fn kind(item: &Descriptor) -> &'static str {
+    match item.kind {
+        1 => "backend",
+        2 => "method",
+        _ => "unknown",
+    }
+}
+
+/// `scorecam methods`.
+pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
+    let host = Host::new(None)?;
+    load(&host, named)?;
+    // What cannot be loaded is listed by `plugins`; here it would only stand in the way.
+    host.discover();
+    let texts: Vec<String> = host.methods().iter().map(|m| method_text(m.info())).collect();
+    terminal::print(&texts.join("\n"))
+}
+
+fn method_text(info: &MethodInfo) -> String {
+    let mut text = format!("{} {}: {}\n", info.id, info.version, info.summary);
+    let needs = [(info.needs.gradients, "gradients"), (info.needs.run_from, "run-from")];
+    for (_, need) in needs.iter().filter(|(needed, _)| *needed) {
+        text.push_str(&format!("  needs a backend with the ability {need}\n"));
+    }
+    if !info.options.is_empty() {
+        let mut rows = vec![row!["OPTION", "DEFAULT", "VALUES", ""]];
+        rows.extend(info.options.iter().map(|o| {
+            let default = if o.default.is_empty() { "-" } else { o.default.as_str() };
+            row![o.name, default, values(&o.kind), o.help]
+        }));
+        text.push_str(&format!("\n{}", lines(&rows, 2)));
+    }
+    if !info.presets.is_empty() {
+        let mut rows = vec![row!["PRESET", ""]];
+        for preset in &info.presets {
+            rows.push(row![preset.name, preset.summary]);
+            let set: Vec<String> = preset.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            if !set.is_empty() {
+                rows.push(row!["", set.join(" ")]);
+            }
+        }
+        text.push_str(&format!("\n{}", lines(&rows, 2)));
+    }
+    text
+}
+
+fn values(kind: &OptionKind) -> String {
+    fn range<T: PartialEq + ToString>(min: T, max: T, least: T, most: T) -> String {
+        match (min == least, max == most) {
+            (true, true) => "any".into(),
+            (false, true) => format!("{} or more", min.to_string()),
+            (true, false) => format!("{} or less", max.to_string()),
+            (false, false) => format!("{} to {}", min.to_string(), max.to_string()),
+        }
+    }
+    match kind {
+        OptionKind::Flag => "true, false".into(),
+        OptionKind::Integer { min, max } => format!("number, {}", range(*min, *max, i64::MIN, i64::MAX)),
+        OptionKind::Number { min, max } => format!("number, {}", range(*min, *max, f64::MIN, f64::MAX)),
+        OptionKind::Choice(words) => words.join(", "),
+        OptionKind::Text => "text".into(),
+    }
+}

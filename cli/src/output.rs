@@ -1,0 +1,204 @@
+//! Files out: maps, overlays and JSON, whole or not at all.
+//!
+//! Each file is written beside its target under a temporary name and renamed when it is complete, so a
+//! program that is stopped or a disk that is full leaves nothing half-written under the name that was asked
+//! for. What is there already is replaced; a link is followed, a device or pipe written to directly.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use image::ImageEncoder;
+use image::codecs::png::PngEncoder;
+use npyz::WriterBuilder;
+use scorecam_core::image::Photo;
+use scorecam_core::{Error, Result, TensorView};
+
+/// Where the files of one input go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Destinations {
+    pub(crate) map: Option<PathBuf>,
+    pub(crate) overlay: Overlays,
+}
+
+/// Where overlays go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Overlays {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Here; with the class in the name when there are several.
+    File(PathBuf),
+    /// Here, always with the class in the name.
+    PerClass(PathBuf),
+}
+
+impl Overlays {
+    /// The file for one of `targets` classes.
+    pub(crate) fn of_class(&self, class: usize, targets: usize) -> Option<PathBuf> {
+        match self {
+            Self::None => None,
+            Self::File(path) if targets == 1 => Some(path.clone()),
+            Self::File(path) | Self::PerClass(path) => Some(with_class(path, class)),
+        }
+    }
+}
+
+/// Writes a tensor as f32 `.npy`.
+pub(crate) fn write_npy(path: &Path, tensor: TensorView<'_>) -> Result<()> {
+    let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
+    write(path, |file| {
+        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+        npy.extend(tensor.data().iter().copied())?;
+        npy.finish()
+    })
+}
+
+/// Writes a photo as PNG.
+pub(crate) fn write_png(path: &Path, photo: &Photo) -> Result<()> {
+    // A photo's sides have 16 bits.
+    let (width, height) = (photo.width() as u32, photo.height() as u32);
+    write(path, |file| {
+        PngEncoder::new(file)
+            .write_image(photo.pixels(), width, height, image::ExtendedColorType::Rgb8)
+            .map_err(|e| match e {
+                image::ImageError::IoError(e) => e,
+                other => io::Error::other(other),
+            })
+    })
+}
+
+/// Writes a text.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
+    write(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// An error when a file at `path` could not be written, so that a long run does not end in one.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    match Target::of(path) {
+        Target::Replace(target) => beside(&target).map(drop).map_err(|e| cannot_write(path, &e)),
+        Target::Direct => open_direct(path).map(drop).map_err(|e| cannot_write(path, &e)),
+    }
+}
+
+/// `out.png` with a class: `out-281.png`.
+fn with_class(path: &Path, class: usize) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{class}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+enum Target {
+    /// Nothing yet or an ordinary file, links resolved.
+    Replace(PathBuf),
+    /// A device or pipe: renaming a file over it would destroy it.
+    Direct,
+}
+
+impl Target {
+    fn of(path: &Path) -> Self {
+        match std::fs::metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => Self::Direct,
+            Ok(_) => Self::Replace(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
+            Err(_) => Self::Replace(path.to_path_buf()),
+        }
+    }
+}
+
+fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let written = match Target::of(path) {
+        Target::Direct => open_direct(path).and_then(|mut file| filled(&mut file, content)),
+        Target::Replace(target) => beside(&target).and_then(|mut file| {
+            filled(file.as_file_mut(), content)?;
+            file.persist(&target).map(drop).map_err(|e| e.error)
+        }),
+    };
+    written.map_err(|e| cannot_write(path, &e))
+}
+
+fn filled(file: &mut File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut buffered = BufWriter::new(file);
+    content(&mut buffered)?;
+    buffered.flush()
+}
+
+fn open_direct(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+/// A temporary file in the folder of `path`; it vanishes unless it is persisted.
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    if path.is_dir() {
+        return Err(io::Error::other("it is a folder"));
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.exists() {
+        return Err(io::Error::other(format!("folder {} does not exist, make it first", folder.display())));
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".scorecam-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any program's files: the user's umask decides.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder).map_err(without_path)
+}
+
+/// The system's own words: the name of a temporary file means nothing to the user.
+fn without_path(error: io::Error) -> io::Error {
+    error.raw_os_error().map(io::Error::from_raw_os_error).unwrap_or_else(|| io::Error::from(error.kind()))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    Error::io(format!("cannot write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_goes_before_the_ending() {
+        let check =
+            |path: &str, expected: &str| assert_eq!(with_class(Path::new(path), 7), Path::new(expected));
+        check("a/out.png", "a/out-7.png");
+        check("a.b.png", "a.b-7.png");
+        check("out", "out-7");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.json");
+        write_text(&path, "old").expect("written");
+        let failed = write(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(failed.is_err_and(|e| e.to_string().ends_with("x.json: the disk is full")));
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "old");
+        write_text(&path, "new").expect("written");
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_before_the_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let check = |path: PathBuf, expected: &str| {
+            let error = check_writable(&path).expect_err("not writable").to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check(folder.path().join("no/x.npy"), "/no does not exist, make it first");
+        check(folder.path().to_path_buf(), "it is a folder");
+    }
+}

@@ -1,0 +1,105 @@
+//! What a run found, for programs (JSON) and for people.
+//!
+//! The field names of these structs are the JSON's, and part of the program's interface. Paths are written
+//! as they were given; what is not UTF-8 in them is replaced.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use scorecam_core::{Error, Result};
+use serde::Serialize;
+
+/// All of a run.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Run {
+    /// One entry for each input that was explained, in the order of the inputs.
+    pub(crate) results: Vec<Outcome>,
+    /// The inputs that were not, and why; left out when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<FailedInput>,
+}
+
+/// One explained input.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) input: String,
+    pub(crate) model: String,
+    pub(crate) backend: String,
+    pub(crate) method: String,
+    pub(crate) preset: Option<String>,
+    pub(crate) layer: String,
+    /// Images run through the model.
+    pub(crate) passes: usize,
+    pub(crate) seconds: Seconds,
+    pub(crate) measures: BTreeMap<String, f64>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) targets: Vec<TargetOutcome>,
+}
+
+/// Wall-clock time by stage.
+#[derive(Debug, Serialize)]
+pub(crate) struct Seconds {
+    pub(crate) decode: f64,
+    pub(crate) preprocess: f64,
+    pub(crate) forward: f64,
+    pub(crate) passes: f64,
+    pub(crate) map: f64,
+    /// From before decoding until the last file is written.
+    pub(crate) total: f64,
+}
+
+/// One explained class of an input.
+#[derive(Debug, Serialize)]
+pub(crate) struct TargetOutcome {
+    pub(crate) class: usize,
+    pub(crate) label: Option<String>,
+    /// Probability, 0 to 1.
+    pub(crate) score: f64,
+    /// The model's raw output.
+    pub(crate) output: f32,
+    /// The file with the map; shared by all targets of an input.
+    pub(crate) map: Option<String>,
+    pub(crate) overlay: Option<String>,
+}
+
+/// One input that could not be explained.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailedInput {
+    pub(crate) input: String,
+    pub(crate) error: String,
+}
+
+/// A path as it is written into JSON.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+impl Run {
+    pub(crate) fn json(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|e| Error::internal(format!("the results cannot be written as JSON: {e}")))?;
+        Ok(text + "\n")
+    }
+}
+
+impl Outcome {
+    /// A few lines for a reader at a terminal.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = format!("{}\n", self.input);
+        for target in &self.targets {
+            let label = target.label.as_ref().map(|l| format!(" {l}")).unwrap_or_default();
+            text.push_str(&format!("  class {}{label}: score {:.4}\n", target.class, target.score));
+        }
+        let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
+        text.push_str(&format!(
+            "  {}{preset} at layer {} on {}: {} passes in {:.2} s\n",
+            self.method, self.layer, self.backend, self.passes, self.seconds.total
+        ));
+        let mut files: Vec<&String> = self.targets.iter().filter_map(|t| t.map.as_ref()).take(1).collect();
+        files.extend(self.targets.iter().filter_map(|t| t.overlay.as_ref()));
+        for file in files {
+            text.push_str(&format!("  wrote {file}\n"));
+        }
+        text
+    }
+}

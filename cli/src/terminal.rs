@@ -1,0 +1,35 @@
+//! All that the program says: results on stdout, warnings and errors on stderr.
+//!
+//! A reader that closes its end of a pipe (`scorecam methods | head -1`) is no error; any other failure to
+//! write to stdout is one. Nothing can be done when stderr fails, so that is passed over.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+use scorecam_core::{Error, Result};
+
+/// Writes a text that ends in a line break to stdout.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::io(format!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `error: ...` on stderr.
+pub(crate) fn error(error: &Error) {
+    warn_raw(&format!("error: {error}\n"));
+}
+
+/// `warning: ...` on stderr.
+pub(crate) fn warning(warning: impl Display) {
+    warn_raw(&format!("warning: {warning}\n"));
+}
+
+/// A finished text on stderr.
+pub(crate) fn warn_raw(text: &str) {
+    io::stderr().lock().write_all(text.as_bytes()).ok();
+}

@@ -1,0 +1,148 @@
+//! Template of a backend plugin: backend `brightness`, whose network is simple enough to check by eye.
+//!
+//! Build and use it:
+//!
+//! ```text
+//! cargo build --release
+//! echo 4 > four.bright
+//! scorecam explain cat.jpg --model four.bright --overlay cat.png \
+//!     --plugin target/release/libscorecam_example_backend.so
+//! ```
+//!
+//! A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
+//! 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, `cells`, holds the mean of each colour in each
+//! cell. The picture's columns are shared out among the classes, from left to right, and a class's score is
+//! how bright its columns are. To bring a runtime of your own, change [`Brightness::load`] and
+//! [`BrightnessModel::forward`]; the rest stays as it is.
+
+use scorecam_plugin::{
+    Abilities, BackendLoader, BatchRule, Error, Forward, LayerInfo, ModelBackend, ModelConfig, ModelInfo,
+    OutputActivation, Result, Tensor, TensorInfo, TensorView,
+};
+
+const CHANNELS: usize = 3;
+/// Height and width of the input.
+const SIDE: usize = 64;
+/// Cells in each direction.
+const GRID: usize = 8;
+/// Pixels of a cell in each direction.
+const CELL: usize = SIDE / GRID;
+
+// This is all that makes the library a plugin.
+scorecam_plugin::export_plugin! {
+    backend: Brightness,
+}
+
+/// The runtime: it turns files into models.
+struct Brightness;
+
+impl BackendLoader for Brightness {
+    fn id(&self) -> &str {
+        "brightness"
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["bright"]
+    }
+
+    fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
+        // A setting that is not understood must not be passed over in silence.
+        if let Some(key) = config.settings.keys().next() {
+            return Err(Error::not_found(format!("setting {key:?} is unknown; this backend has none")));
+        }
+        let name = config.path.display();
+        let text = std::fs::read_to_string(&config.path)
+            .map_err(|e| Error::io(format!("cannot read {name}: {e}")))?;
+        match text.trim().parse() {
+            Ok(classes @ 1..=GRID) => Ok(Box::new(BrightnessModel::new(classes))),
+            _ => Err(Error::model(format!("{name} does not hold a number of classes from 1 to {GRID}"))),
+        }
+    }
+}
+
+/// A loaded model. Calls may come from many threads, so a runtime that cannot bear that needs a lock here.
+struct BrightnessModel {
+    info: ModelInfo,
+    classes: usize,
+}
+
+impl BrightnessModel {
+    fn new(classes: usize) -> Self {
+        let layer = LayerInfo {
+            name: "cells".into(),
+            operator: "MeanPool".into(),
+            shape: vec![Some(CHANNELS), Some(GRID), Some(GRID)],
+        };
+        let info = ModelInfo {
+            // `None` is an axis of free length: here the batch.
+            input: TensorInfo {
+                name: "image".into(),
+                shape: vec![None, Some(CHANNELS), Some(SIDE), Some(SIDE)],
+            },
+            output: TensorInfo { name: "scores".into(), shape: vec![None, Some(classes)] },
+            output_activation: OutputActivation::None,
+            layers: vec![layer],
+            default_layer: Some(0),
+            batch: BatchRule::Any { preferred: 16 },
+            abilities: Abilities::default(),
+        };
+        Self { info, classes }
+    }
+
+    /// Scores [classes] of one image's cells [C, GRID, GRID]: the mean over the columns of each class.
+    fn scores(&self, cells: &[f32]) -> Vec<f32> {
+        let (mut sums, mut counts) = (vec![0.0; self.classes], vec![0.0; self.classes]);
+        for (i, value) in cells.iter().enumerate() {
+            let class = (i % GRID) * self.classes / GRID;
+            sums[class] += value;
+            counts[class] += 1.0;
+        }
+        sums.iter().zip(&counts).map(|(sum, count)| sum / count).collect()
+    }
+}
+
+impl ModelBackend for BrightnessModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        // Shapes and names come from outside, so they are checked before anything is indexed by them.
+        let [images, channels, height, width] = batch.dims("the batch")?;
+        if [channels, height, width] != [CHANNELS, SIDE, SIDE] {
+            return Err(Error::invalid(format!(
+                "the batch has shape {:?}; the model takes [any, {CHANNELS}, {SIDE}, {SIDE}]",
+                batch.shape()
+            )));
+        }
+        for tap in taps {
+            self.info.layer(Some(tap))?;
+        }
+        let (mut cells, mut scores) = (Vec::new(), Vec::new());
+        for image in 0..images {
+            let of_image = mean_of_cells(batch.item(image));
+            scores.extend(self.scores(&of_image));
+            cells.extend(of_image);
+        }
+        let cells = Tensor::new([images, CHANNELS, GRID, GRID], cells)?;
+        Ok(Forward {
+            scores: Tensor::new([images, self.classes], scores)?,
+            // There is one layer, so each tap is the same tensor.
+            activations: vec![cells; taps.len()],
+        })
+    }
+}
+
+/// The layer `cells`: the mean of each cell of an image [C, SIDE, SIDE], as [C, GRID, GRID].
+fn mean_of_cells(image: &[f32]) -> Vec<f32> {
+    let mut cells = vec![0.0; CHANNELS * GRID * GRID];
+    for (i, pixel) in image.iter().enumerate() {
+        let (x, y, channel) = (i % SIDE, i / SIDE % SIDE, i / (SIDE * SIDE));
+        cells[(channel * GRID + y / CELL) * GRID + x / CELL] += pixel / (CELL * CELL) as f32;
+    }
+    cells
+}

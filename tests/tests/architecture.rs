@@ -1,0 +1,113 @@
+//! The rules of the house that a compiler does not enforce: who depends on whom, where unsafe code may
+//! stand, and how long a file may be. The docs explain them; this fails when they no longer hold.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+/// Each crate, and which crates of this workspace it depends on, dev-dependencies included.
+const EDGES: &[(&str, &[&str])] = &[
+    ("scorecam-core", &[]),
+    ("scorecam-plugin", &["scorecam-core"]),
+    ("scorecam-host", &["scorecam-core", "scorecam-plugin"]),
+    ("scorecam-onnx", &["scorecam-core"]),
+    ("scorecam-onnx-cpu", &["scorecam-onnx", "scorecam-plugin"]),
+    ("scorecam-toy", &["scorecam-core", "scorecam-plugin"]),
+    ("scorecam-ffi", &["scorecam-core", "scorecam-host"]),
+    ("scorecam-cli", &["scorecam-core", "scorecam-host"]),
+    ("xtask", &[]),
+];
+/// May depend on every other crate, and none on it.
+const TESTS: &str = "scorecam-tests";
+
+/// Folders in which unsafe code may stand.
+const UNSAFE_HOMES: &[&str] = &["plugins/sdk", "plugins/host", "plugins/onnx", "ffi"];
+
+const MAX_LINES: usize = 500;
+/// One C header is made from this one file, and most of its lines are that header's documentation.
+const LONG_FILES: &[&str] = &["plugins/sdk/src/abi.rs"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository")
+}
+
+fn metadata() -> Metadata {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(root().join("Cargo.toml")).no_deps().other_options(["--offline".to_owned()]);
+    command.exec().expect("cargo metadata")
+}
+
+/// Every Rust source outside of build folders, relative to the root, with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let (mut folders, mut found) = (vec![root().to_path_buf()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                found.push((path.strip_prefix(root()).expect("below the root").to_path_buf(), text));
+            }
+        }
+    }
+    assert!(found.len() > 50, "only {} sources were found", found.len());
+    found
+}
+
+/// Whether a line holds the keyword outside of comments and strings.
+fn has_unsafe_code(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    let outside_strings: String = code.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+    outside_strings.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+}
+
+#[test]
+fn crates_depend_on_each_other_only_as_designed() {
+    let metadata = metadata();
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+    let known: BTreeSet<&str> = EDGES.iter().map(|(name, _)| *name).chain([TESTS]).collect();
+    assert_eq!(ours, known, "the workspace's crates and those of this test");
+    for package in &metadata.packages {
+        let edges = package.dependencies.iter().map(|d| d.name.as_str()).filter(|d| ours.contains(d));
+        let edges: BTreeSet<&str> = edges.collect();
+        match EDGES.iter().find(|(name, _)| *name == package.name.as_str()) {
+            Some((name, wanted)) => assert_eq!(edges, wanted.iter().copied().collect(), "{name} depends on"),
+            None => assert_eq!(package.name.as_str(), TESTS),
+        }
+    }
+}
+
+#[test]
+fn core_knows_no_runtime_and_no_loader() {
+    let metadata = metadata();
+    let core = metadata.packages.iter().find(|p| p.name.as_str() == "scorecam-core").expect("core");
+    for stranger in ["libloading", "ort", "tch", "abi_stable", "libc"] {
+        assert!(core.dependencies.iter().all(|d| d.name != stranger), "core depends on {stranger}");
+    }
+    let lib = std::fs::read_to_string(root().join("core/src/lib.rs")).expect("core's first file");
+    assert!(lib.lines().any(|line| line == "#![forbid(unsafe_code)]"), "core forbids unsafe code");
+}
+
+#[test]
+fn unsafe_code_stays_where_it_belongs() {
+    assert!(has_unsafe_code("    unsafe { f() }") && has_unsafe_code("#[unsafe(no_mangle)]"));
+    assert!(!has_unsafe_code("// unsafe") && !has_unsafe_code("f(\"unsafe\") #![forbid(unsafe_code)]"));
+    for (path, text) in sources() {
+        let allowed = UNSAFE_HOMES.iter().any(|home| path.starts_with(home));
+        if let Some(line) = text.lines().position(has_unsafe_code).filter(|_| !allowed) {
+            panic!("{}:{} has unsafe code; it belongs into {UNSAFE_HOMES:?}", path.display(), line + 1);
+        }
+    }
+}
+
+#[test]
+fn no_source_is_too_long_to_read() {
+    for (path, text) in sources() {
+        let excepted = LONG_FILES.iter().any(|file| path == Path::new(file));
+        let lines = text.lines().count();
+        assert!(excepted || lines <= MAX_LINES, "{} has {lines} lines; split it", path.display());
+    }
+}

@@ -1,0 +1,212 @@
+//! Wrong, damaged and missing files: each is refused with the right kind and one line that names the culprit.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use scorecam_core::{Error, ErrorKind, Explanation, Request, Result, Targets, explain};
+use scorecam_host::{Host, Model, ModelRequest};
+use scorecam_tests::{fetched, golden, library, read_npy, toy_host};
+use tempfile::TempDir;
+
+const PLAIN: &str = "channels = 3\nsize = [32, 32]\nmaps = 16\nmap_size = [8, 8]\nclasses = 10\nseed = 7\n";
+
+/// The error has this kind, is one line, and contains every word.
+fn check<T>(result: Result<T>, kind: ErrorKind, words: &[&str]) {
+    let error: Error = result.err().unwrap_or_else(|| panic!("no error; {words:?} was expected"));
+    let message = error.to_string();
+    assert_eq!(error.kind(), kind, "{message}");
+    assert!(!message.contains('\n'), "more than one line: {message}");
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in: {message}");
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).expect("written");
+    path
+}
+
+fn load(host: &Host, path: &Path) -> Result<Model> {
+    host.load_model(&ModelRequest { path: path.into(), ..Default::default() })
+}
+
+fn explain_with(
+    host: &Host,
+    model: &Model,
+    set: &[(&str, &str)],
+    batch: Option<usize>,
+) -> Result<Explanation> {
+    let method = host.method("score-cam")?;
+    let set: Vec<(String, String)> = set.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let options = method.info().resolve(None, &set)?;
+    let input = read_npy(&golden("toy/input-3x32x32.npy"));
+    let request = Request {
+        input: input.view(),
+        reference: None,
+        targets: Targets::Classes(vec![2, 5]),
+        layer: None,
+        options: &options,
+        batch_size: batch,
+        output_activation: model.output_activation(),
+        progress: &|_| ControlFlow::Continue(()),
+    };
+    explain(model.backend(), method.as_ref(), &request)
+}
+
+#[test]
+fn models_that_are_missing_cut_off_or_something_else_are_refused() {
+    let host = Host::new(None).expect("a host");
+    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+    let folder = folder();
+    let whole = std::fs::read(fetched("models/squeezenet1_1.onnx")).expect("a model");
+    let missing = folder.path().join("missing.onnx");
+    check(load(&host, &missing), ErrorKind::Io, &["missing.onnx", "does not exist"]);
+    let rows: &[(&str, &[u8], &str)] = &[
+        ("empty.onnx", b"", "empty"),
+        ("cut100.onnx", &whole[..100], "truncated"),
+        ("cuthalf.onnx", &whole[..whole.len() / 2], "truncated"),
+        ("cutlast.onnx", &whole[..whole.len() - 1], "truncated"),
+        ("garbage.onnx", &[0xa5; 4096], "not an ONNX model"),
+        ("page.onnx", b"<html>not found</html>", "web page"),
+    ];
+    for (name, bytes, word) in rows {
+        check(load(&host, &write(&folder, name, bytes)), ErrorKind::Model, &[name, word]);
+    }
+    let stranger = write(&folder, "model.xyz", "?");
+    check(load(&host, &stranger), ErrorKind::NotFound, &["model.xyz", "onnx-cpu"]);
+    let toy = toy_host();
+    check(load(&toy, &write(&folder, "bytes.toy", [0xff; 64])), ErrorKind::Model, &["bytes.toy", "not text"]);
+    let wrong = write(&folder, "wrong.toy", format!("{PLAIN}colour = 3\n"));
+    check(load(&toy, &wrong), ErrorKind::Model, &["wrong.toy", "colour", "line 7"]);
+}
+
+#[test]
+fn files_that_are_no_whole_plugin_are_refused() {
+    let folder = folder();
+    let whole = std::fs::read(library("scorecam_toy")).expect("the plugin");
+    let host = Host::new(None).expect("a host");
+    for kept in [0, 3, 20, 64, 1000, whole.len() / 4, whole.len() / 2] {
+        let name = format!("cut{kept}.so");
+        check(
+            host.load_plugin(&write(&folder, &name, &whole[..kept])),
+            ErrorKind::Plugin,
+            &["plugin", &name],
+        );
+    }
+    let text = write(&folder, "readme.so", "this is a text\n");
+    check(host.load_plugin(&text), ErrorKind::Plugin, &["readme.so", "not a shared library"]);
+    check(host.load_plugin(folder.path()), ErrorKind::Plugin, &["not a file"]);
+    let missing = folder.path().join("missing.so");
+    check(host.load_plugin(&missing), ErrorKind::Io, &["missing.so"]);
+    assert_eq!(host.plugins().len(), 1, "only the built-in methods are registered");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_library_that_is_no_plugin_is_refused_by_the_symbol_it_lacks() {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("this process's maps");
+    let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|p| p.contains("libc.so"));
+    let libc = libc.expect("the C library is loaded");
+    let host = Host::new(None).expect("a host");
+    check(host.load_plugin(Path::new(libc)), ErrorKind::Plugin, &["libc.so", "scorecam_plugin_entry"]);
+}
+
+#[test]
+fn an_id_that_is_taken_is_refused_and_its_owner_is_named() {
+    let host = toy_host();
+    let folder = folder();
+    let first = library("scorecam_toy").canonicalize().expect("the plugin");
+    let copy = folder.path().join(first.file_name().expect("a name"));
+    std::fs::copy(&first, &copy).expect("copied");
+    let words = [&copy.display().to_string(), "\"toy\"", &first.display().to_string()];
+    check(host.load_plugin(&copy), ErrorKind::Plugin, &words.map(|w| w as &str));
+    host.load_plugin(&first).expect("the same file again does nothing");
+    assert_eq!(host.plugins().len(), 2);
+}
+
+#[test]
+fn a_wrong_manifest_is_refused_by_key_and_value() {
+    let host = toy_host();
+    let folder = folder();
+    write(&folder, "m.toy", PLAIN);
+    let rows: &[(&str, ErrorKind, &[&str])] = &[
+        ("[model]\nfile = \"m.toy\"\nlayr = \"x\"\n", ErrorKind::InvalidArgument, &["layr", "line 3"]),
+        ("[modle]\nfile = \"m.toy\"\n", ErrorKind::InvalidArgument, &["modle", "line 1"]),
+        ("[model]\nfile = 5\n", ErrorKind::InvalidArgument, &["line 2"]),
+        ("[model\n", ErrorKind::InvalidArgument, &["line 1"]),
+        ("[input]\nsize = [32, 32]\n", ErrorKind::InvalidArgument, &["model.file"]),
+        ("[input]\nsize = [0, 32]\n", ErrorKind::InvalidArgument, &["0"]),
+        ("[input]\nlayout = \"hwc\"\n", ErrorKind::InvalidArgument, &["input.layout", "\"hwc\""]),
+        ("[input]\ncolor = \"cmyk\"\n", ErrorKind::InvalidArgument, &["input.color", "cmyk"]),
+        ("[input]\nstd = [0.0]\n", ErrorKind::InvalidArgument, &["std"]),
+        ("[input]\ncrop_fraction = 0.5\n", ErrorKind::InvalidArgument, &["input.crop_fraction"]),
+        ("[output]\nactivation = \"relu\"\n", ErrorKind::InvalidArgument, &["output.activation", "\"relu\""]),
+        ("[model]\nfile = \"n.toy\"\n", ErrorKind::Io, &["n.toy", "does not exist"]),
+        ("[model]\nfile = \"m.toy\"\nlabels = \"names.txt\"\n", ErrorKind::Io, &["labels", "names.txt"]),
+        ("[model]\nfile = \"m.toy\"\nbackend = \"tpu\"\n", ErrorKind::NotFound, &["\"tpu\"", "toy"]),
+        ("[model]\nfile = \"m.toy\"\nlayer = \"conv9\"\n", ErrorKind::NotFound, &["\"conv9\"", "features"]),
+        ("[model]\nfile = \"m.toy\"\n[settings]\nspeed = \"9\"\n", ErrorKind::NotFound, &["\"speed\""]),
+    ];
+    for (text, kind, words) in rows {
+        let path = write(&folder, "manifest.toml", text);
+        check(load(&host, &path), *kind, words);
+    }
+    for (i, (text, ..)) in rows.iter().enumerate().take(11) {
+        let path = write(&folder, &format!("m{i}.toml"), text);
+        check(load(&host, &path), ErrorKind::InvalidArgument, &[&path.display().to_string()]);
+    }
+}
+
+#[test]
+fn models_that_cannot_be_explained_say_why() {
+    let host = toy_host();
+    let folder = folder();
+    let rows = [
+        (
+            "dense",
+            PLAIN.replace("map_size = [8, 8]\n", "spatial = false\n"),
+            ErrorKind::InvalidArgument,
+            "spatial",
+        ),
+        ("nan", format!("{PLAIN}nan = true\n"), ErrorKind::Model, "not finite"),
+        ("failing", format!("{PLAIN}fail_after = 5\n"), ErrorKind::Model, "fail_after"),
+    ];
+    for (name, text, kind, word) in rows {
+        let model = load(&host, &write(&folder, &format!("{name}.toy"), text)).expect("the model loads");
+        check(explain_with(&host, &model, &[], Some(2)), kind, &[word]);
+    }
+}
+
+#[test]
+fn a_model_that_ends_in_softmax_is_warned_of_and_explained_alike() {
+    let host = toy_host();
+    let explained = |name: &str, score: &str| {
+        let model = load(&host, &golden(name)).expect("the model loads");
+        explain_with(&host, &model, &[("score", score)], None).expect("the explanation")
+    };
+    let (logits, softmax) = (explained("toy/plain.toy", "softmax"), explained("toy/softmax.toy", "softmax"));
+    assert!(logits.warnings.is_empty(), "{:?}", logits.warnings);
+    assert!(softmax.warnings.iter().any(|w| w.contains("softmax")), "{:?}", softmax.warnings);
+    for (a, b) in logits.maps.data().iter().zip(softmax.maps.data()) {
+        assert!((a - b).abs() < 1e-4, "{a} and {b}");
+    }
+}
+
+#[test]
+fn a_fixed_batch_gives_the_map_of_a_free_one() {
+    let host = toy_host();
+    let folder = folder();
+    let free = load(&host, &write(&folder, "free.toy", PLAIN)).expect("the model loads");
+    let fixed = load(&host, &write(&folder, "fixed.toy", format!("{PLAIN}batch = 4\n"))).expect("loads");
+    let wanted = explain_with(&host, &free, &[], None).expect("the explanation");
+    for batch in [None, Some(1), Some(3), Some(64)] {
+        assert_eq!(explain_with(&host, &fixed, &[], batch).expect("the explanation"), wanted, "{batch:?}");
+    }
+    let text = write(&folder, "text.toy", format!("{PLAIN}batch = \"4\"\n"));
+    check(load(&host, &text), ErrorKind::Model, &["text.toy", "batch", "\"4\"", "line 7"]);
+}
