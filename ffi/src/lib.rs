@@ -1,1 +1,25 @@
-//! Placeholder
+//! libscorecam: the C API, described for its users in `include/scorecam.h`, which is generated from here.
+//!
+//! There is one file for each C object ([`host`], [`model`], [`image`], [`explanation`], [`overlay`]). The
+//! idioms that need care live once each: `handles` (a handle is a number that is looked up, never a pointer
+//! that is followed), `export` (the only way out: panics, statuses, the last error) and `read` (strings,
+//! arrays and structs of the caller). A function reads its arguments, calls `scorecam_host` or
+//! `scorecam_core`, and writes its result; nothing is computed here.
+//!
+//! Types carry their C names, so that one name is searched for in both languages.
+#![allow(non_camel_case_types)]
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("handles hold a kind, a generation and an index in 64 bits: build for a 64-bit target");
+
+mod export;
+mod handles;
+mod location;
+mod read;
+
+pub mod explanation;
+pub mod host;
+pub mod image;
+pub mod model;
+pub mod overlay;
+pub mod version;

@@ -1,0 +1,452 @@
+//! `scorecam_explain` and the `scorecam_explanation` that it makes.
+
+use std::ffi::{CString, c_char, c_void};
+use std::ops::ControlFlow;
+
+use scorecam_core::image::Placement;
+use scorecam_core::{Error, Explanation, Request, Target, Targets, Tensor, TensorView};
+use scorecam_host::abi::scorecam_option;
+
+use crate::export::{Failure, Result, c_text, export};
+use crate::handles::{self, Handle};
+use crate::host::optional;
+use crate::image::{Image, read_image, scorecam_image};
+use crate::model::{ModelObject, scorecam_model};
+use crate::read;
+
+/// Saliency maps and what belongs to them. It needs neither the model nor the host any more, and never
+/// changes. What is read from it is valid until it is freed.
+pub struct scorecam_explanation {
+    _opaque: [u8; 0],
+}
+
+/// Is told of progress: `passes` images were run through the model of `expected`, which is 0 while not
+/// known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED`. Called on the thread of
+/// `scorecam_explain` unless a plugin runs its passes on another; never twice at once by this library. Must
+/// not throw.
+pub type scorecam_progress =
+    Option<unsafe extern "C" fn(passes: u64, expected: u64, user_data: *mut c_void) -> i32>;
+
+/// What to explain, and how. Begin with `SCORECAM_EXPLAIN_OPTIONS_INIT`; every field may stay 0.
+#[repr(C)]
+pub struct scorecam_explain_options {
+    /// `sizeof(scorecam_explain_options)`.
+    pub struct_size: u32,
+    /// Threads for the call's own work, which runs on the calling thread: 0 or 1. The engine's threads are
+    /// chosen when a model is loaded.
+    pub threads: u32,
+    /// The method's id; NULL for "score-cam".
+    pub method: *const c_char,
+    /// A preset of the method; NULL for its defaults.
+    pub preset: *const c_char,
+    /// Options of the method, which come before the preset's.
+    pub options: *const scorecam_option,
+    /// How many there are.
+    pub option_count: u64,
+    /// The classes to explain, all from the same passes.
+    pub classes: *const u64,
+    /// How many there are; 0 to take the classes with the highest scores.
+    pub class_count: u64,
+    /// How many classes with the highest scores, where `class_count` is 0; 0 for one.
+    pub top_k: u64,
+    /// The layer to explain; NULL for the one named at load, or the default one.
+    pub layer: *const c_char,
+    /// Images in a pass; 0 for what the model runs fastest.
+    pub batch_size: u64,
+    /// Another image that some options compare with, of the same input shape; NULL for none.
+    pub reference: *const scorecam_image,
+    /// Is told of progress and may cancel; NULL for nobody.
+    pub progress: scorecam_progress,
+    /// Passed to `progress`.
+    pub user_data: *mut c_void,
+}
+read::versioned!(scorecam_explain_options = "SCORECAM_EXPLAIN_OPTIONS_INIT");
+
+/// An explained class.
+#[repr(C)]
+pub struct scorecam_target {
+    /// `sizeof(scorecam_target)`.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The class.
+    pub class_index: u64,
+    /// Its probability on the image, 0 to 1.
+    pub score: f64,
+    /// The model's raw output for it.
+    pub output: f64,
+    /// Its label; NULL where no labels file gives one.
+    pub label: *const c_char,
+}
+read::versioned!(scorecam_target = "SCORECAM_TARGET_INIT");
+
+/// Explains what the model sees in an image; blocks until done. `options` may be NULL: Score-CAM of the class
+/// with the highest score. `*out` is the caller's, to be freed by `scorecam_explanation_free`.
+/// `SCORECAM_ERR_INVALID_ARGUMENT`: a value, class or image is wrong. `SCORECAM_ERR_NOT_FOUND`: no such
+/// method, preset, option or layer. `SCORECAM_ERR_CANCELLED`: the callback asked to stop. Any thread, also
+/// several at once with one model.
+///
+/// # Safety
+/// `out` leads to a writable handle; structs have the sizes that they say, arrays and images those that stand
+/// beside them; strings end with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explain(
+    out: *mut *mut scorecam_explanation,
+    model: *const scorecam_model,
+    image: *const scorecam_image,
+    options: *const scorecam_explain_options,
+) -> i32 {
+    export!({
+        read::check_pointer(out, "out")?;
+        let model = handles::get(model)?;
+        // SAFETY: as the caller promises.
+        let options = unsafe { read::read_optional(options) }?;
+        // SAFETY: as the caller promises.
+        let explanation = unsafe { explain(&model, image, options.as_ref()) }?;
+        let handle = handles::insert(explanation)?;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, handle, "out") }
+    })
+}
+
+/// Frees an explanation; NULL is right. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn scorecam_explanation_free(explanation: *mut scorecam_explanation) -> i32 {
+    export!({ handles::remove(explanation) })
+}
+
+/// How many targets, and as many maps, there are. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_count(
+    out: *mut u64,
+    explanation: *const scorecam_explanation,
+) -> i32 {
+    export!({
+        let count = handles::get(explanation)?.found.targets.len() as u64;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, count, "out") }
+    })
+}
+
+/// The saliency map of target `index`: `*height` rows of `*width` values, without gaps, all finite. Any
+/// thread.
+///
+/// # Safety
+/// `data`, `height` and `width` lead to where the results are to be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_map(
+    data: *mut *const f32,
+    height: *mut u64,
+    width: *mut u64,
+    explanation: *const scorecam_explanation,
+    index: u64,
+) -> i32 {
+    export!({
+        read::check_pointer(data, "data")?;
+        read::check_pointer(height, "height")?;
+        let explanation = handles::get(explanation)?;
+        let map = explanation.map(index)?;
+        let [h, w] = map.dims("the saliency map")?;
+        // SAFETY: as the caller promises.
+        unsafe {
+            read::write(width, w as u64, "width")?;
+            read::write(height, h as u64, "height")?;
+            read::write(data, map.data().as_ptr(), "data")
+        }
+    })
+}
+
+/// Class and scores of target `index`. Set `out` to `SCORECAM_TARGET_INIT` first. Any thread.
+///
+/// # Safety
+/// `out` leads to as many writable bytes as its `struct_size` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_target(
+    out: *mut scorecam_target,
+    explanation: *const scorecam_explanation,
+    index: u64,
+) -> i32 {
+    export!({
+        let explanation = handles::get(explanation)?;
+        let i = explanation.index(index)?;
+        let target = &explanation.found.targets[i];
+        let info = scorecam_target {
+            struct_size: size_of::<scorecam_target>() as u32,
+            reserved: 0,
+            class_index: target.class as u64,
+            score: target.score,
+            output: target.output.into(),
+            label: optional(explanation.labels[i].as_ref()),
+        };
+        // SAFETY: as the caller promises.
+        unsafe { read::write_struct(out, info) }
+    })
+}
+
+/// How many images were run through the model, the unmasked one included. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_passes(
+    out: *mut u64,
+    explanation: *const scorecam_explanation,
+) -> i32 {
+    export!({
+        let passes = handles::get(explanation)?.found.passes as u64;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, passes, "out") }
+    })
+}
+
+/// The layer that was explained. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_layer(
+    out: *mut *const c_char,
+    explanation: *const scorecam_explanation,
+) -> i32 {
+    export!({
+        let layer = handles::get(explanation)?.layer.as_ptr();
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, layer, "out") }
+    })
+}
+
+/// How many warnings there are. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_warning_count(
+    out: *mut u64,
+    explanation: *const scorecam_explanation,
+) -> i32 {
+    export!({
+        let count = handles::get(explanation)?.warnings.len() as u64;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, count, "out") }
+    })
+}
+
+/// Warning `index`, one line: something that was taken for granted and may be wrong. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_warning(
+    out: *mut *const c_char,
+    explanation: *const scorecam_explanation,
+    index: u64,
+) -> i32 {
+    export!({
+        let explanation = handles::get(explanation)?;
+        let warning = usize::try_from(index).ok().and_then(|i| explanation.warnings.get(i));
+        let warning = warning.ok_or_else(|| {
+            let count = explanation.warnings.len();
+            Error::invalid(format!("warning {index} is out of range; there are {count}"))
+        })?;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, warning.as_ptr(), "out") }
+    })
+}
+
+/// What a `scorecam_explanation` leads to.
+pub(crate) struct ExplanationObject {
+    found: Explanation,
+    /// Where the maps lie on the photo; `None` when a tensor was explained, whose photo is not known.
+    placement: Option<Placement>,
+    /// Height and width of the model's input.
+    input_size: (usize, usize),
+    layer: CString,
+    labels: Vec<Option<CString>>,
+    warnings: Vec<CString>,
+}
+
+impl Handle for scorecam_explanation {
+    type Object = ExplanationObject;
+    const KIND: u8 = 3;
+    const NAME: &'static str = "scorecam_explanation";
+}
+
+impl ExplanationObject {
+    /// The map of a target, [H, W].
+    pub(crate) fn map(&self, index: u64) -> Result<TensorView<'_>> {
+        let index = self.index(index)?;
+        Ok(TensorView::new(&self.found.maps.shape()[1..], self.found.maps.item(index))?)
+    }
+
+    /// Where the maps lie on a photo of `size` (height, width).
+    pub(crate) fn placement(&self, size: (usize, usize)) -> Placement {
+        self.placement.unwrap_or_else(|| Placement::whole(size, self.input_size))
+    }
+
+    fn index(&self, index: u64) -> Result<usize> {
+        let count = self.found.targets.len();
+        usize::try_from(index).ok().filter(|&i| i < count).ok_or_else(|| {
+            Failure::invalid(format!("target {index} is out of range; the explanation has {count}"))
+        })
+    }
+}
+
+/// The model's input, and what is known of where it came from.
+struct Input {
+    tensor: Tensor,
+    placement: Option<Placement>,
+    warning: Option<String>,
+}
+
+/// # Safety
+/// As for [`scorecam_explain`], of which this is the whole.
+unsafe fn explain(
+    model: &ModelObject,
+    image: *const scorecam_image,
+    options: Option<&scorecam_explain_options>,
+) -> Result<ExplanationObject> {
+    // SAFETY: as the caller promises.
+    let settings = options.map(|o| unsafe { Settings::read(o) }).transpose()?.unwrap_or_default();
+    let method = model.host.host.method(settings.method.unwrap_or("score-cam"))?;
+    let chosen = method.info().resolve(settings.preset, &settings.options)?;
+    // SAFETY: as the caller promises.
+    let input = unsafe { read_input(model, image, "image") }?;
+    let reference = options.map(|o| o.reference).filter(|r| !r.is_null());
+    // SAFETY: as the caller promises.
+    let reference = reference.map(|r| unsafe { read_input(model, r, "options.reference") }).transpose()?;
+
+    let progress = settings.progress;
+    let request = Request {
+        input: input.tensor.view(),
+        reference: reference.as_ref().map(|r| r.tensor.view()),
+        targets: settings.targets,
+        layer: settings.layer.or(model.model.layer()),
+        options: &chosen,
+        batch_size: settings.batch_size,
+        output_activation: model.model.output_activation(),
+        progress: &|now| progress.tell(now.passes as u64, now.expected as u64),
+    };
+    let found = scorecam_core::explain(model.model.backend(), &*method, &request)?;
+
+    let label = |t: &Target| model.model.label(t.class).map(c_text);
+    let [.., height, width] = input.tensor.view().dims::<4>("the input")?;
+    Ok(ExplanationObject {
+        layer: c_text(&found.layer),
+        labels: found.targets.iter().map(label).collect(),
+        warnings: input.warning.iter().chain(&found.warnings).map(|w| c_text(w)).collect(),
+        placement: input.placement,
+        input_size: (height, width),
+        found,
+    })
+}
+
+/// # Safety
+/// As for [`read_image`].
+unsafe fn read_input(model: &ModelObject, image: *const scorecam_image, what: &str) -> Result<Input> {
+    // SAFETY: as the caller promises.
+    Ok(match unsafe { read_image(image, what) }? {
+        Image::Photo(photo) => {
+            let (preprocess, warning) = model.model.preprocess()?;
+            let prepared = preprocess.apply(&photo)?;
+            Input { tensor: prepared.input, placement: Some(prepared.placement), warning }
+        }
+        Image::Tensor(data, shape) => {
+            let tensor = TensorView::new(&shape, data)?.to_tensor();
+            Input { tensor, placement: None, warning: None }
+        }
+    })
+}
+
+/// [`scorecam_explain_options`], read and checked.
+struct Settings<'a> {
+    method: Option<&'a str>,
+    preset: Option<&'a str>,
+    options: Vec<(String, String)>,
+    targets: Targets,
+    layer: Option<&'a str>,
+    batch_size: Option<usize>,
+    progress: Progress,
+}
+
+impl Default for Settings<'_> {
+    fn default() -> Self {
+        Self {
+            method: None,
+            preset: None,
+            options: Vec::new(),
+            targets: Targets::Top(1),
+            layer: None,
+            batch_size: None,
+            progress: Progress { call: None, user_data: std::ptr::null_mut() },
+        }
+    }
+}
+
+impl<'a> Settings<'a> {
+    /// # Safety
+    /// The strings and arrays are as [`scorecam_explain`] demands.
+    unsafe fn read(given: &'a scorecam_explain_options) -> Result<Self> {
+        if given.threads > 1 {
+            return Err(Failure::invalid(format!(
+                "options.threads is {}; the call's own work runs on one thread, the engine's threads are set in \
+                 scorecam_model_options",
+                given.threads
+            )));
+        }
+        // SAFETY: as the caller promises.
+        let classes = unsafe { read::array(given.classes, given.class_count, "options.classes") }?;
+        let size = |value: u64, what: &str| {
+            usize::try_from(value).map_err(|_| Failure::invalid(format!("{what} {value} is too much")))
+        };
+        let targets = match (classes, given.top_k) {
+            ([], 0) => Targets::Top(1),
+            ([], k) => Targets::Top(size(k, "options.top_k")?),
+            (_, 0) => {
+                let class = |&c| size(c, "class");
+                Targets::Classes(classes.iter().map(class).collect::<Result<_>>()?)
+            }
+            (_, k) => {
+                return Err(Failure::invalid(format!(
+                    "options has classes and top_k {k}; set one of them to 0"
+                )));
+            }
+        };
+        // SAFETY: as the caller promises.
+        let text = |given, what| unsafe { read::optional_text(given, what) };
+        Ok(Self {
+            method: text(given.method, "options.method")?,
+            preset: text(given.preset, "options.preset")?,
+            // SAFETY: as the caller promises.
+            options: unsafe { read::options(given.options, given.option_count, "options.options") }?,
+            targets,
+            layer: text(given.layer, "options.layer")?,
+            batch_size: (given.batch_size > 0)
+                .then(|| size(given.batch_size, "options.batch_size"))
+                .transpose()?,
+            progress: Progress { call: given.progress, user_data: given.user_data },
+        })
+    }
+}
+
+/// The caller's callback.
+struct Progress {
+    call: scorecam_progress,
+    user_data: *mut c_void,
+}
+
+// SAFETY: `user_data` is only handed through, and its callback is documented to be called from whichever
+// thread makes the passes.
+unsafe impl Sync for Progress {}
+
+impl Progress {
+    fn tell(&self, passes: u64, expected: u64) -> ControlFlow<()> {
+        // SAFETY: the caller's function with the caller's own pointer.
+        match self.call.map_or(0, |call| unsafe { call(passes, expected, self.user_data) }) {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `scorecam_overlay`: a map over its photo, into the caller's buffer.
+
+use std::ffi::c_char;
+
+use scorecam_core::image::{Colormap, Overlay, Photo};
+
+use crate::explanation::scorecam_explanation;
+use crate::export::{Failure, Result, export};
+use crate::handles;
+use crate::image::{Image, read_image, scorecam_image};
+use crate::read;
+
+/// How a map is shown. Begin with `SCORECAM_OVERLAY_OPTIONS_INIT`: target 0, viridis, half transparent.
+#[repr(C)]
+pub struct scorecam_overlay_options {
+    /// `sizeof(scorecam_overlay_options)`.
+    pub struct_size: u32,
+    /// The colour's share of the result: 0 (the photo alone) to 1 (the map alone).
+    pub opacity: f32,
+    /// Which target's map is shown.
+    pub target: u64,
+    /// "viridis", "turbo", "jet", "inferno" or "grey"; NULL for viridis.
+    pub colormap: *const c_char,
+    /// Bytes from one row of the result to the next; 0 for rows without gaps.
+    pub row_stride: u64,
+}
+read::versioned!(scorecam_overlay_options = "SCORECAM_OVERLAY_OPTIONS_INIT");
+
+/// Draws a map over its photo, as 8-bit red, green and blue, at the photo's upright size: an orientation of
+/// 5 to 8 swaps width and height. `photo` is the photo that was explained; after a tensor, any photo, of
+/// which the input is taken to have shown all. `options` may be NULL. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the
+/// message says how many bytes `out` needs, and nothing was written. Any thread.
+///
+/// # Safety
+/// `out` leads to `out_size` writable bytes; structs have the sizes that they say, the photo those that
+/// stand beside it; the colormap's name ends with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_overlay(
+    out: *mut u8,
+    out_size: usize,
+    explanation: *const scorecam_explanation,
+    photo: *const scorecam_image,
+    options: *const scorecam_overlay_options,
+) -> i32 {
+    export!({
+        read::check_pointer(out, "out")?;
+        let explanation = handles::get(explanation)?;
+        // SAFETY: as the caller promises.
+        let options = unsafe { read::read_optional(options) }?;
+        // SAFETY: as the caller promises.
+        let Image::Photo(photo) = (unsafe { read_image(photo, "photo") })? else {
+            return Err(Failure::invalid("photo is a tensor; an overlay needs a photo"));
+        };
+        let target = options.as_ref().map_or(0, |o| o.target);
+        let stride = options.as_ref().map_or(0, |o| o.row_stride);
+        let rows = Rows::new(&photo, stride, out_size)?;
+        // SAFETY: as the caller promises.
+        let overlay = options.map(|o| unsafe { read_overlay(&o) }).transpose()?.unwrap_or_default();
+        let drawn = overlay.render(&photo, explanation.map(target)?, &explanation.placement(photo.size()))?;
+        for (y, row) in drawn.pixels().chunks_exact(rows.length).enumerate() {
+            // SAFETY: `Rows::new` checked that the last row ends within `out_size` bytes, which are writable;
+            // `drawn` is memory of our own.
+            unsafe { out.add(y * rows.stride).copy_from_nonoverlapping(row.as_ptr(), row.len()) };
+        }
+        Ok(())
+    })
+}
+
+/// # Safety
+/// The colormap's name is NULL or ends with NUL.
+unsafe fn read_overlay(options: &scorecam_overlay_options) -> Result<Overlay> {
+    // SAFETY: as the caller promises.
+    let colormap = match unsafe { read::optional_text(options.colormap, "options.colormap") }? {
+        Some(name) => name.parse()?,
+        None => Colormap::default(),
+    };
+    Ok(Overlay { colormap, opacity: options.opacity })
+}
+
+/// How the result lies in the caller's buffer, in bytes.
+struct Rows {
+    length: usize,
+    stride: usize,
+}
+
+impl Rows {
+    fn new(photo: &Photo, stride: u64, out_size: usize) -> Result<Self> {
+        let (height, width) = photo.size();
+        let length = 3 * width;
+        let stride = match usize::try_from(stride) {
+            Ok(0) => length,
+            Ok(stride) if stride >= length => stride,
+            _ => {
+                return Err(Failure::invalid(format!(
+                    "options.row_stride is {stride}; a row of {width} pixels has {length} bytes"
+                )));
+            }
+        };
+        let needed = (height - 1).checked_mul(stride).and_then(|n| n.checked_add(length));
+        match needed {
+            Some(needed) if needed <= out_size => Ok(Self { length, stride }),
+            needed => Err(Failure::too_small(format!(
+                "out has {out_size} bytes; the overlay of {width}x{height} pixels needs {}",
+                needed.map_or("more than memory can hold".into(), |n| n.to_string())
+            ))),
+        }
+    }
+}

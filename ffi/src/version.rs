@@ -1,0 +1,57 @@
+//! Versions, statuses and the last error: what needs no handle.
+
+use std::ffi::{CStr, c_char};
+
+use scorecam_host::abi;
+
+use crate::export::{self, export};
+
+/// The library's version, as in "0.1.0". Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn scorecam_version() -> *const c_char {
+    export!(c"".as_ptr() => { VERSION.as_ptr() })
+}
+
+/// The version of the plugin ABI that this library speaks: `SCORECAM_ABI_VERSION` of its own header. Any
+/// thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn scorecam_abi_version() -> u32 {
+    export!(0 => { abi::SCORECAM_ABI_VERSION })
+}
+
+/// Why this thread's last failed call failed: one line of UTF-8 that names the thing, the value and what to
+/// do; empty when none failed. Valid until this thread's next call. A call that succeeds leaves the message
+/// as it is, so it may be read after cleaning up. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn scorecam_last_error() -> *const c_char {
+    export!(c"".as_ptr() => { export::last_error() })
+}
+
+/// The name of a status, as in "SCORECAM_ERR_NOT_FOUND"; "unknown status" for numbers that are none. Any
+/// thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn scorecam_status_name(status: i32) -> *const c_char {
+    export!(c"".as_ptr() => {
+        let known = STATUSES.iter().find(|(number, _)| *number == status);
+        known.map_or(c"unknown status", |(_, name)| name).as_ptr()
+    })
+}
+
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => panic!("a version has no NUL"),
+};
+
+const STATUSES: [(i32, &CStr); 11] = [
+    (abi::SCORECAM_OK, c"SCORECAM_OK"),
+    (abi::SCORECAM_ERR_INVALID_ARGUMENT, c"SCORECAM_ERR_INVALID_ARGUMENT"),
+    (abi::SCORECAM_ERR_NOT_FOUND, c"SCORECAM_ERR_NOT_FOUND"),
+    (abi::SCORECAM_ERR_UNSUPPORTED, c"SCORECAM_ERR_UNSUPPORTED"),
+    (abi::SCORECAM_ERR_MODEL, c"SCORECAM_ERR_MODEL"),
+    (abi::SCORECAM_ERR_PLUGIN, c"SCORECAM_ERR_PLUGIN"),
+    (abi::SCORECAM_ERR_IO, c"SCORECAM_ERR_IO"),
+    (abi::SCORECAM_ERR_CANCELLED, c"SCORECAM_ERR_CANCELLED"),
+    (abi::SCORECAM_ERR_INTERNAL, c"SCORECAM_ERR_INTERNAL"),
+    (abi::SCORECAM_ERR_INVALID_HANDLE, c"SCORECAM_ERR_INVALID_HANDLE"),
+    (abi::SCORECAM_ERR_BUFFER_TOO_SMALL, c"SCORECAM_ERR_BUFFER_TOO_SMALL"),
+];
