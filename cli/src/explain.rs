@@ -210,7 +210,13 @@ impl<'a> Explainer<'a> {
             model: shown(self.model.path()),
             backend: self.model.backend_id().to_owned(),
             method: self.method.info().id.clone(),
-            preset: self.args.how.preset.clone(),
+            preset: self
+                .args
+                .how
+                .preset
+                .as_deref()
+                .or(self.method.info().default_preset())
+                .map(str::to_owned),
             layer: found.layer,
             passes: found.passes,
             seconds: Seconds {

@@ -161,7 +161,7 @@ fn a_folder_goes_into_a_folder_and_one_bad_photo_does_not_stop_it() {
     assert_eq!(run["errors"].as_array().map(Vec::len), Some(1));
     let first = &run["results"][0];
     assert_eq!(first["backend"], "toy");
-    assert_eq!(first["preset"], Value::Null);
+    assert_eq!(first["preset"], "official");
     assert!(first["seconds"]["total"].as_f64() > first["seconds"]["forward"].as_f64());
     let overlay = image::open(out.join("a-2.png")).expect("an overlay");
     assert_eq!((overlay.width(), overlay.height()), (40, 30));

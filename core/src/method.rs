@@ -157,6 +157,11 @@ impl MethodInfo {
         Ok(Options { values })
     }
 
+    /// The preset that holds when none is chosen: the first one that changes no default.
+    pub fn default_preset(&self) -> Option<&str> {
+        self.presets.iter().find(|p| p.values.is_empty()).map(|p| p.name.as_str())
+    }
+
     fn preset(&self, name: &str) -> Result<&Preset> {
         self.presets.iter().find(|p| p.name == name).ok_or_else(|| {
             let known: Vec<&str> = self.presets.iter().map(|p| p.name.as_str()).collect();
