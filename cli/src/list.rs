@@ -4,7 +4,7 @@
 //! here by name. Loading plugins and models for the other commands stands here, too.
 
 use scorecam_core::{LayerInfo, MethodInfo, OptionKind, Result};
-use scorecam_host::{Descriptor, Host, Model, ModelRequest, PluginRecord};
+use scorecam_host::{Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 
 use crate::args::{ModelArgs, PluginFiles};
 use crate::table::{lines, row};
@@ -90,11 +90,11 @@ fn plugin_row(plugin: &PluginRecord, item: &Descriptor) -> Vec<String> {
     row![item.id, kind(item), item.version, plugin.proof, file, summary]
 }
 
-/// What an item is, in a word. The numbers are the plugin ABI's, which never reuses one.
+/// What an item is, in a word.
 pub(crate) fn kind(item: &Descriptor) -> &'static str {
     match item.kind {
-        1 => "backend",
-        2 => "method",
+        abi::SCORECAM_KIND_BACKEND => "backend",
+        abi::SCORECAM_KIND_METHOD => "method",
         _ => "unknown",
     }
 }
