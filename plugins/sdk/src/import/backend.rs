@@ -128,29 +128,24 @@ impl<'a> ImportedModel<'a> {
     /// `table` and `model` are valid for `'a`, and the functions do what the ABI says.
     pub unsafe fn new(table: &'a abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
         // Held from here on, so that an error below releases the model.
-        let mut this = Self {
-            table,
-            model,
-            release: true,
-            info: placeholder(),
-            who,
-            masked: None,
-            from: None,
-            gradients: None,
-        };
-        check_functions(table).and_then(|()| this.describe()).map_err(|e| e.context(&this.who))?;
-        Ok(this)
+        Self::held(table, model, who, true).described()
     }
 
-    /// As [`Self::new`], for a model that stays with its owner.
+    /// As [`Self::new`], for a model that stays with its owner, also when this fails.
     ///
     /// # Safety
     /// As for [`Self::new`].
     pub unsafe fn borrow(table: &'a abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
-        // SAFETY: as the caller promises.
-        let mut this = unsafe { Self::new(table, model, who) }?;
-        this.release = false;
-        Ok(this)
+        Self::held(table, model, who, false).described()
+    }
+
+    fn held(table: &'a abi::scorecam_backend, model: *mut c_void, who: String, release: bool) -> Self {
+        Self { table, model, release, info: placeholder(), who, masked: None, from: None, gradients: None }
+    }
+
+    fn described(mut self) -> Result<Self> {
+        check_functions(self.table).and_then(|()| self.describe()).map_err(|e| e.context(&self.who))?;
+        Ok(self)
     }
 
     fn describe(&mut self) -> Result<()> {
