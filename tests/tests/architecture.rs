@@ -11,7 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("scorecam-core", &[]),
     ("scorecam-plugin", &["scorecam-core"]),
     ("scorecam-host", &["scorecam-core", "scorecam-plugin"]),
-    ("scorecam-onnx", &["scorecam-core"]),
+    ("scorecam-onnx", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-onnx-cpu", &["scorecam-onnx", "scorecam-plugin"]),
     ("scorecam-toy", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-ffi", &["scorecam-core", "scorecam-host"]),

@@ -10,15 +10,14 @@
 
 use std::env;
 use std::error::Error as _;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use object::read::elf::{FileHeader as _, ProgramHeader as _};
-use object::{Endianness, ReadCache, ReadRef, elf};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use scorecam_core::{Error, Result};
+use scorecam_plugin::check_library_file;
 
 use crate::own_folder::own_folder;
 
@@ -79,7 +78,8 @@ pub(crate) fn open(
         Some(loaded) => loaded.library.clone(),
         None => find(release, setting, plugin_folder)?,
     };
-    refuse_truncated(&library)?;
+    check_library_file(&library)
+        .map_err(|e| Error::io(format!("{} cannot be opened as a library: {e}", library.display())))?;
     let builder = ort::init_from(&library).map_err(|e| not_opened(&library, e))?;
     // From here on the process has this runtime, whatever comes.
     *loaded = Some(Loaded { library: library.clone(), environment: None });
@@ -158,29 +158,6 @@ fn refuse_another(loaded: &Path, setting: Option<&Path>) -> Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Reading past the end of a file that was cut short ends the process inside the system's loader, so the
-/// extents that an ELF file claims are compared with its length first.
-fn refuse_truncated(library: &Path) -> Result<()> {
-    let cause =
-        |what: &str| Error::io(format!("{} cannot be opened as a library: {what}", library.display()));
-    let file = File::open(library).map_err(|e| cause(&e.to_string()))?;
-    let cache = ReadCache::new(file);
-    let length = (&cache).len().map_err(|()| cause("its length is not known"))?;
-    let Ok(header) = elf::FileHeader64::<Endianness>::parse(&cache) else {
-        // Not ELF: another system's library, or a file that the loader itself refuses with a cause.
-        return Ok(());
-    };
-    let broken = |_| cause("its ELF header is broken or cut short");
-    let endian = header.endian().map_err(broken)?;
-    for segment in header.program_headers(endian, &cache).map_err(broken)? {
-        let end = segment.p_offset(endian).checked_add(segment.p_filesz(endian));
-        if end.is_none_or(|end| end > length) {
-            return Err(cause("it is truncated; fetch it again"));
-        }
-    }
-    Ok(())
 }
 
 fn not_opened(library: &Path, error: ort::LoadDynamicError) -> Error {

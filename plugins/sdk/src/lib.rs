@@ -11,11 +11,13 @@
 pub mod abi;
 pub mod export;
 pub mod import;
+mod library_file;
 mod root;
 mod status;
 mod text;
 
 pub use abi_stable;
+pub use library_file::check_library_file;
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
 pub use scorecam_core::*;
 pub use status::{kind_of_status, status_of_kind};

@@ -1,0 +1,60 @@
+//! A look at a library's file before the system's loader gets it: mapping what a cut-off file does not have
+//! ends the process with SIGBUS, inside the loader, where nobody can catch it.
+//!
+//! The host looks at plugins this way, and a plugin at the runtime that it opens.
+
+use std::fs::File;
+use std::path::Path;
+
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
+use object::{Endianness, ReadCache, ReadRef, elf};
+use scorecam_core::{Error, ErrorKind, Result};
+
+/// Refuses what is not a file and, where libraries are ELF files, what is none or is cut off. The error says
+/// what is wrong with it and leaves its name to the caller; only headers are read.
+pub fn check_library_file(path: &Path) -> Result<()> {
+    let io = |e: std::io::Error| Error::io(e.to_string());
+    let file = File::open(path).map_err(io)?;
+    if !file.metadata().map_err(io)?.is_file() {
+        return Err(wrong("it is not a file"));
+    }
+    if cfg!(target_os = "linux") { check_elf(&ReadCache::new(file)) } else { Ok(()) }
+}
+
+/// Every segment's extent and the table of sections must lie within the file.
+fn check_elf<'a, R: ReadRef<'a>>(data: R) -> Result<()> {
+    let length = data.len().map_err(|()| wrong("its length is not known"))?;
+    let cut_off = || wrong(&format!("it is truncated: the file has only {length} bytes"));
+    if data.read_bytes_at(0, 4).ok() != Some(&elf::ELFMAG[..]) {
+        return Err(wrong("it is not a shared library"));
+    }
+    let header = elf::FileHeader64::<Endianness>::parse(data).map_err(|_| cut_off())?;
+    let endian = header.endian().map_err(|_| cut_off())?;
+    // The table of sections stands at a file's end, so it tells of a cut that no segment reaches.
+    header.section_headers(endian, data).map_err(|_| cut_off())?;
+    for segment in header.program_headers(endian, data).map_err(|_| cut_off())? {
+        let end = segment.p_offset(endian).checked_add(segment.p_filesz(endian));
+        if end.is_none_or(|end| end > length) {
+            return Err(cut_off());
+        }
+    }
+    Ok(())
+}
+
+fn wrong(what: &str) -> Error {
+    Error::new(ErrorKind::Plugin, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_was_cut_off_anywhere_is_refused() {
+        let whole = std::fs::read(std::env::current_exe().expect("a program")).expect("its bytes");
+        assert!(check_elf(&whole[..]).is_ok());
+        for kept in [0, 3, 16, 63, 64, 200, whole.len() / 2] {
+            assert!(check_elf(&whole[..kept]).is_err(), "{kept} bytes");
+        }
+    }
+}
