@@ -73,6 +73,17 @@ impl Upsampler {
         (self.rows.len(), self.columns.len())
     }
 
+    /// The resize of columns as a matrix [H, h], row-major: `row_matrix * map * column_matrix^T` is the
+    /// resized map. For devices on which a matrix product is the way to resize many maps at once.
+    pub fn row_matrix(&self) -> Vec<f32> {
+        dense(&self.rows, self.from.0)
+    }
+
+    /// The resize of rows as a matrix [W, w], row-major; see [`Upsampler::row_matrix`].
+    pub fn column_matrix(&self) -> Vec<f32> {
+        dense(&self.columns, self.from.1)
+    }
+
     /// The smallest and the largest value of `resize(map)`, without making all of it where the mode allows.
     ///
     /// Between two source cells a bilinear map is linear in each direction, so its extremes lie at the first
@@ -133,6 +144,16 @@ impl Taps {
     fn dot32(&self, value: impl Fn(usize) -> f32) -> f32 {
         (0..self.count).map(|t| self.weights[t] as f32 * value(self.cells[t] as usize)).sum()
     }
+}
+
+/// The weights of each output cell over all source cells. Cells that are clamped to an edge add up.
+fn dense(axis: &[Taps], n_in: usize) -> Vec<f32> {
+    let row = |taps: &Taps| {
+        let mut weights = vec![0.0f64; n_in];
+        (0..taps.count).for_each(|t| weights[taps.cells[t] as usize] += taps.weights[t]);
+        weights.into_iter().map(|w| w as f32)
+    };
+    axis.iter().flat_map(row).collect()
 }
 
 /// Resizes each row of `map` from `width` cells to the width of `columns`.

@@ -8,7 +8,7 @@ use libloading::Library;
 use scorecam_core::{Error, Result};
 use scorecam_plugin::abi::scorecam_plugin_table;
 use scorecam_plugin::import::ImportedPlugin;
-use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL, check_library_file};
+use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL, open_library};
 
 /// How a host knows that a plugin's tables are laid out as its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +50,14 @@ pub(crate) fn open(path: &Path) -> Result<Opened> {
     if let Some((_, found)) = opened.iter().find(|(p, _)| *p == canonical) {
         return Ok(*found);
     }
-    let new = check_library_file(&canonical).and_then(|()| open_new(&canonical)).map_err(named)?;
+    let new = open_new(&canonical).map_err(named)?;
     opened.push((canonical, new));
     Ok(new)
 }
 
 fn open_new(path: &Path) -> Result<Opened> {
     // SAFETY: loading runs the library's initialisers; a plugin is trusted code, as the documentation says.
-    let library = unsafe { open_library(path) }.map_err(|e| Error::plugin(loader_message(&e)))?;
-    // The library is leaked before anything of it is used, so that no address can outlive it.
-    let library: &'static Library = Box::leak(Box::new(library));
+    let library = unsafe { open_library(path) }?;
     if let Some(table) = verified_table(library)? {
         // SAFETY: a static table of a library that is never closed, its layout proven.
         return Ok(Opened { plugin: unsafe { ImportedPlugin::new(table) }?, proof: Proof::LayoutVerified });
@@ -71,23 +69,6 @@ fn open_new(path: &Path) -> Result<Opened> {
     })?;
     // SAFETY: the address of a static table of a library that is never closed; its version is read first.
     Ok(Opened { plugin: unsafe { ImportedPlugin::new(*symbol) }?, proof: Proof::VersionChecked })
-}
-
-/// # Safety
-/// Loading runs the library's initialisers, which must be trusted.
-#[cfg(unix)]
-unsafe fn open_library(path: &Path) -> Result<Library, libloading::Error> {
-    use libloading::os::unix::{Library as Unix, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: as the caller promises.
-    unsafe { Unix::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Library::from)
-}
-
-/// # Safety
-/// As above.
-#[cfg(not(unix))]
-unsafe fn open_library(path: &Path) -> Result<Library, libloading::Error> {
-    // SAFETY: as the caller promises.
-    unsafe { Library::new(path) }
 }
 
 /// The table that the library's abi_stable root module leads to, once its layout is proven; `None` when the
@@ -108,12 +89,4 @@ fn verified_table(library: &'static Library) -> Result<Option<*const scorecam_pl
     let header = header.upgrade().map_err(|e| differs(&e))?;
     let root = header.init_root_module::<PluginRoot_Ref>().map_err(|e| differs(&e))?;
     Ok(Some(root.entry().get()))
-}
-
-/// The loader's own words, with its cause.
-fn loader_message(error: &libloading::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("it cannot be loaded: {source}"),
-        None => format!("it cannot be loaded: {error}"),
-    }
 }

@@ -7,15 +7,13 @@
 //! and ends as a `model`.
 //!
 //! Inner tensors become outputs by a few bytes behind the model's own (`proto`), so a model is never
-//! re-encoded. Unsafe code is two calls: `OrtApi::Run` in `session`, and the question which file this code
-//! was loaded from in `own_folder`.
+//! re-encoded. Unsafe code is one call: `OrtApi::Run` in `session`.
 
 mod file;
 mod graph;
 mod layers;
 mod loader;
 mod model;
-mod own_folder;
 mod ports;
 mod proto;
 mod runtime;

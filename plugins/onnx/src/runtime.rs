@@ -17,9 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use scorecam_core::{Error, Result};
-use scorecam_plugin::check_library_file;
-
-use crate::own_folder::own_folder;
+use scorecam_plugin::{cache_folder, check_library_file, own_folder};
 
 /// Which build of ONNX Runtime a plugin is made for, and how a user gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,22 +128,6 @@ fn folders(release: &RuntimeRelease, plugin_folder: Option<&Path>) -> Vec<PathBu
     let beside = plugin_folder.map(PathBuf::from).or_else(own_folder);
     let cached = cache_folder().map(|cache| cache.join(release.cache_folder));
     beside.into_iter().chain(cached).collect()
-}
-
-/// The folder that the project's own commands keep fetched files in.
-fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    if let Some(cache) = env::var_os("SCORECAM_CACHE").filter(|v| !v.is_empty()) {
-        return Some(cache.into());
-    }
-    let platform = if cfg!(windows) {
-        absolute("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        absolute("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-    };
-    platform.map(|p| p.join("scorecam"))
 }
 
 fn refuse_another(loaded: &Path, setting: Option<&Path>) -> Result<()> {

@@ -11,13 +11,15 @@
 pub mod abi;
 pub mod export;
 pub mod import;
-mod library_file;
+mod library;
+mod places;
 mod root;
 mod status;
 mod text;
 
 pub use abi_stable;
-pub use library_file::check_library_file;
+pub use library::{check_library_file, open_library};
+pub use places::{cache_folder, own_folder};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
 pub use scorecam_core::*;
 pub use status::{kind_of_status, status_of_kind};

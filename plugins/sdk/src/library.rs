@@ -1,11 +1,12 @@
-//! A look at a library's file before the system's loader gets it: mapping what a cut-off file does not have
-//! ends the process with SIGBUS, inside the loader, where nobody can catch it.
+//! Opening a shared library: a plugin by the host, or a runtime by a plugin.
 //!
-//! The host looks at plugins this way, and a plugin at the runtime that it opens.
+//! The file is looked at before the system's loader gets it: mapping what a cut-off file does not have ends
+//! the process with SIGBUS, inside the loader, where nobody can catch it.
 
 use std::fs::File;
 use std::path::Path;
 
+use libloading::Library;
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use object::{Endianness, ReadCache, ReadRef, elf};
 use scorecam_core::{Error, ErrorKind, Result};
@@ -19,6 +20,41 @@ pub fn check_library_file(path: &Path) -> Result<()> {
         return Err(wrong("it is not a file"));
     }
     if cfg!(target_os = "linux") { check_elf(&ReadCache::new(file)) } else { Ok(()) }
+}
+
+/// Opens a library for the life of the process: it is never closed, so that no address of it can dangle. The
+/// error says what is wrong with it and leaves its name to the caller.
+///
+/// All symbols are bound at once, so that a library that does not fit fails here and not in the middle of a
+/// call, and none of them is offered to libraries opened later.
+///
+/// # Safety
+/// Loading runs the library's initialisers, which must be trusted.
+pub unsafe fn open_library(path: &Path) -> Result<&'static Library> {
+    check_library_file(path)?;
+    // SAFETY: as the caller promises.
+    let library = unsafe { bind_now(path) }.map_err(|e| {
+        let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+        wrong(&format!("it cannot be loaded: {cause}"))
+    })?;
+    Ok(Box::leak(Box::new(library)))
+}
+
+/// # Safety
+/// As [`open_library`].
+#[cfg(unix)]
+unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Error> {
+    use libloading::os::unix::{Library as Unix, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: as the caller promises.
+    unsafe { Unix::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Library::from)
+}
+
+/// # Safety
+/// As [`open_library`].
+#[cfg(not(unix))]
+unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Error> {
+    // SAFETY: as the caller promises.
+    unsafe { Library::new(path) }
 }
 
 /// Every segment's extent and the table of sections must lie within the file.

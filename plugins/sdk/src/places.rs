@@ -1,14 +1,33 @@
-//! The folder of the shared library that this code was linked into.
-//!
-//! A plugin looks for its runtime beside itself, and only the loader of the operating system knows where
-//! that is: it is asked which file holds the address of a function of this crate. Linked into a program,
-//! the answer is the program's folder.
+//! Where a plugin looks for the runtime that it needs: beside itself, and in the cache that the project's own
+//! commands fill.
 
+use std::env;
 use std::path::PathBuf;
 
-/// The folder of the library or program that holds this code; `None` where the system does not tell.
-pub(crate) fn own_folder() -> Option<PathBuf> {
+/// The folder of the library or program that holds this code: for a plugin, the plugin's. `None` where the
+/// system does not tell.
+///
+/// Only the loader of the operating system knows: it is asked which file holds the address of a function of
+/// this crate, which every plugin has linked in.
+pub fn own_folder() -> Option<PathBuf> {
     file_of_this_code().and_then(|file| file.parent().map(PathBuf::from))
+}
+
+/// The folder in which the project's own commands keep fetched files, whether it exists or not:
+/// `$SCORECAM_CACHE`, else `scorecam` in the platform's folder for caches.
+pub fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    if let Some(cache) = env::var_os("SCORECAM_CACHE").filter(|v| !v.is_empty()) {
+        return Some(cache.into());
+    }
+    let platform = if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        absolute("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+    };
+    platform.map(|p| p.join("scorecam"))
 }
 
 #[cfg(unix)]

@@ -1,0 +1,24 @@
+//! Compiles the C++ part against the headers of libtorch, which the variable LIBTORCH names.
+
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo:rerun-if-changed=cpp");
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    let Some(libtorch) = std::env::var_os("LIBTORCH").map(PathBuf::from) else {
+        panic!("LIBTORCH is not set; run \"cargo xtask libtorch\", which sets it");
+    };
+    let include = libtorch.join("include");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .flag("-fvisibility=hidden")
+        // libtorch's headers warn by the hundred.
+        .flag("-isystem")
+        .flag(include.display().to_string())
+        .flag("-isystem")
+        .flag(include.join("torch/csrc/api/include").display().to_string())
+        .warnings(true)
+        .files(["cpp/outline.cpp", "cpp/program.cpp", "cpp/shim.cpp"])
+        .compile("scorecam_libtorch_shim");
+}

@@ -1,0 +1,82 @@
+/* The C face of the graph work: everything about TorchScript that tch does not offer.
+ *
+ * A model is a loaded module whose forward graph has been inlined whole; the outputs of its module calls are
+ * known by number. A program is a runnable graph: scores alone (frozen and optimised), scores with the
+ * activations of some calls, or scores from the activations of one call on.
+ *
+ * Every function that can fail returns 0 or another number, in which case `error` holds text. No C++
+ * exception leaves a function. Models and programs may be used from several threads at once. Tensors are
+ * those of libtorch's C++ API, as tch holds them.
+ */
+#ifndef SCORECAM_LIBTORCH_SHIM_H
+#define SCORECAM_LIBTORCH_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+namespace at {
+class Tensor;
+}
+typedef at::Tensor sct_tensor;
+extern "C" {
+#else
+typedef struct sct_tensor sct_tensor;
+#endif
+
+typedef struct sct_model sct_model;
+typedef struct sct_program sct_program;
+
+/* Text that ends with NUL; longer texts are cut. */
+typedef struct sct_error {
+    char text[4096];
+} sct_error;
+
+/* What the model does to its scores before it returns them. */
+enum { SCT_OUTPUT_UNKNOWN = 0, SCT_OUTPUT_LOGITS = 1, SCT_OUTPUT_SOFTMAX = 2, SCT_OUTPUT_SIGMOID = 3 };
+
+/* One call of a module by another, or by the model itself. Strings live as long as the model. */
+typedef struct sct_call {
+    const char *path;    /* dotted, as in the module tree: "layer4.1.conv2" */
+    const char *type;    /* the module's class: "Conv2d" */
+    const char *refusal; /* why the call's result can't be tapped; NULL when it can */
+} sct_call;
+
+/* Loads a TorchScript file onto a device ("cpu", "cuda:0") for inference. `output` chooses among several
+ * outputs: an index of a tuple or list, a field of a named tuple, a key of a dict; NULL for a sole tensor. */
+int sct_open(const char *path, const char *device, const char *output, sct_model **model, sct_error *error);
+void sct_close(sct_model *model);
+
+/* The module calls, in the order in which they end; the inner one first where two end together. */
+size_t sct_call_count(const sct_model *model);
+sct_call sct_call_at(const sct_model *model, size_t index);
+int sct_output_kind(const sct_model *model);
+/* The shape [N, C, H, W] of the image that the model was traced with; 0 when the file does not tell. */
+int sct_traced_shape(const sct_model *model, int64_t shape[4]);
+/* Channels that a convolution takes from the input; 0 when that can't be told. */
+int64_t sct_input_channels(const sct_model *model);
+
+/* Scores alone; where `optimized` is not 0, frozen and optimised for inference if the model lets that be done. */
+int sct_compile_scores(const sct_model *model, int optimized, sct_program **program, sct_error *error);
+/* Scores, then the activations of `calls` in that order; differentiable. */
+int sct_compile_taps(
+    const sct_model *model, const size_t *calls, size_t count, sct_program **program, sct_error *error);
+/* Scores from the activations of `call`; refused where the input reaches the scores past that call. */
+int sct_compile_from(const sct_model *model, size_t call, sct_program **program, sct_error *error);
+void sct_free_program(sct_program *program);
+
+/* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for the scores and each tap; the caller owns what is put there. */
+int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **outputs, sct_error *error);
+/* The derivative of scores[:, klass], summed, with respect to the sole tap of `program`. */
+int sct_gradient(
+    const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient, sct_error *error);
+
+/* CUDA devices that this libtorch can use; -1 when it has no CUDA at all. */
+int sct_cuda_devices(void);
+/* Threads for operators that are called from this thread; returns how many there were before. */
+int sct_set_threads(int threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

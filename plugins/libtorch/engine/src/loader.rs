@@ -1,0 +1,36 @@
+//! [`TorchLoader`]: the backend loader that the plugin finds in the engine.
+
+use scorecam_plugin::{BackendLoader, Error, ModelBackend, ModelConfig, Result};
+
+use crate::device;
+use crate::model::TorchModel;
+use crate::settings::Settings;
+use crate::shim::Module;
+
+/// Loads TorchScript files. May be used from several threads.
+pub(crate) struct TorchLoader;
+
+impl BackendLoader for TorchLoader {
+    fn id(&self) -> &str {
+        "libtorch"
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["pt", "pth", "ts"]
+    }
+
+    fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
+        let settings = Settings::parse(&config.settings).map_err(|e| e.context(self.id()))?;
+        let device = device::choose(config.device.as_deref())?;
+        let of_file = |e: Error| e.context(format!("model {}", config.path.display()));
+        let path = config.path.to_str().ok_or_else(|| {
+            Error::invalid(format!("path {:?} is not UTF-8, as libtorch needs; rename it", config.path))
+        })?;
+        let module = Module::open(path, &device, config.output.as_deref()).map_err(of_file)?;
+        Ok(Box::new(TorchModel::load(module, (device, settings), config).map_err(of_file)?))
+    }
+}

@@ -1,0 +1,199 @@
+//! [`TorchModel`]: a TorchScript model as core's [`ModelBackend`].
+//!
+//! Scoring passes run on one frozen, optimised program. Everything else (activations, gradients, runs from an
+//! inner layer) is one pass of an explain call, and runs on programs that are made for it out of the model's
+//! outline: they share the weights, cost some milliseconds, and nothing depends on what ran before.
+
+use scorecam_plugin::{
+    Abilities, BatchRule, Error, Forward, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result,
+    Tensor, TensorInfo, TensorView,
+};
+use tch::Device;
+
+use crate::masks;
+use crate::settings::Settings;
+use crate::shim::{Module, Program, Threads};
+use crate::survey::{Survey, survey};
+use crate::tensors::{failed, from_device, shape_of, to_device};
+
+/// A model that libtorch has loaded. Any number of threads may call at once.
+pub(crate) struct TorchModel {
+    module: Module,
+    scores: Program,
+    info: ModelInfo,
+    calls: Vec<usize>,
+    refused: Vec<(String, String)>,
+    device: Device,
+    threads: Option<usize>,
+    layout: Layout,
+}
+
+impl TorchModel {
+    /// Makes the scoring program and looks at the model by trial passes.
+    pub(crate) fn load(
+        module: Module,
+        (device, settings): (Device, Settings),
+        config: &ModelConfig,
+    ) -> Result<Self> {
+        let _threads = Threads::of(config.threads);
+        let scores = module.scores(settings.optimized)?;
+        let Survey { image: [c, h, w], batch, classes, layers, calls, default_layer, refused } =
+            survey(&module, &scores, device, config)?;
+        let n = match batch {
+            BatchRule::Fixed(n) => Some(n),
+            BatchRule::Any { .. } => None,
+        };
+        let name = config.output.clone().unwrap_or_else(|| "output".into());
+        let info = ModelInfo {
+            input: TensorInfo { name: "input".into(), shape: vec![n, Some(c), Some(h), Some(w)] },
+            output: TensorInfo { name, shape: vec![n, Some(classes)] },
+            output_activation: module.output_activation(),
+            layers,
+            default_layer,
+            batch,
+            abilities: Abilities { masked_scores: true, run_from: true, gradients: true },
+        };
+        let model = Self {
+            module,
+            scores,
+            info,
+            calls,
+            refused,
+            device,
+            threads: config.threads,
+            layout: config.layout,
+        };
+        if let Some(layer) = &config.layer {
+            model.layer(layer)?;
+        }
+        Ok(model)
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Class scores [N, classes] of a batch that lies on the device.
+    pub(crate) fn scores_of(&self, batch: &tch::Tensor) -> Result<Tensor> {
+        let _threads = Threads::of(self.threads);
+        let outputs = self.scores.run(&self.arranged(batch)?)?;
+        self.scores_from(outputs.first(), batch.size().first().copied().unwrap_or(0) as usize)
+    }
+
+    /// A batch [N, C, H, W] in the order of axes that the model wants.
+    fn arranged(&self, batch: &tch::Tensor) -> Result<tch::Tensor> {
+        match self.layout {
+            Layout::Nchw => Ok(batch.shallow_clone()),
+            Layout::Nhwc => {
+                batch.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).map_err(failed)
+            }
+        }
+    }
+
+    fn scores_from(&self, output: Option<&tch::Tensor>, n: usize) -> Result<Tensor> {
+        let output = output.ok_or_else(|| Error::internal("a program gave no scores"))?;
+        let shape = scores_shape(&shape_of(output), n)?;
+        from_device(output)?.reshape(shape)
+    }
+
+    /// The index of a layer; an error that says why where the model has the module but can't tap it.
+    fn layer(&self, name: &str) -> Result<usize> {
+        if let Some((_, why)) = self.refused.iter().find(|(refused, _)| refused == name) {
+            return Err(Error::invalid(format!("layer {name:?} can't be tapped: {why}; choose another")));
+        }
+        let layer = self.info.layer(Some(name))?;
+        self.info
+            .layers
+            .iter()
+            .position(|l| l.name == layer.name)
+            .ok_or_else(|| Error::internal(format!("layer {name:?} is both there and not")))
+    }
+
+    /// The call of a layer.
+    fn call(&self, layer: &str) -> Result<usize> {
+        Ok(self.calls[self.layer(layer)?])
+    }
+
+    fn check(&self, batch: TensorView<'_>) -> Result<()> {
+        let wanted = &self.info.input.shape;
+        let given = batch.shape();
+        let fits = given.len() == wanted.len()
+            && given.iter().zip(wanted).all(|(&g, w)| g > 0 && w.is_none_or(|w| w == g));
+        match fits {
+            true => Ok(()),
+            false => {
+                let wanted: Vec<String> =
+                    wanted.iter().map(|w| w.map_or("N".into(), |w| w.to_string())).collect();
+                Err(Error::invalid(format!(
+                    "the input wants [{}]; the tensor is {given:?}",
+                    wanted.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+impl ModelBackend for TorchModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        self.check(batch)?;
+        let calls = taps.iter().map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
+        let on_device = to_device(batch, self.device)?;
+        if calls.is_empty() {
+            return Ok(Forward { scores: self.scores_of(&on_device)?, activations: vec![] });
+        }
+        let _threads = Threads::of(self.threads);
+        let outputs = self.module.taps(&calls)?.run(&self.arranged(&on_device)?)?;
+        let scores = self.scores_from(outputs.first(), batch.shape()[0])?;
+        let activations = outputs[1..].iter().map(from_device).collect::<Result<_>>()?;
+        Ok(Forward { scores, activations })
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        masks::scores(self, request)
+    }
+
+    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        let index = self.layer(layer)?;
+        let listed = &self.info.layers[index].shape;
+        let given = activations.shape();
+        let fits = given.len() == listed.len() + 1
+            && given.iter().skip(1).zip(listed).all(|(&g, l)| l.is_none_or(|l| l == g));
+        if !fits || given[0] == 0 {
+            let listed: Vec<usize> = listed.iter().flatten().copied().collect();
+            return Err(Error::invalid(format!(
+                "layer {layer:?} wants activations of shape {listed:?} for each image; the tensor is {given:?}"
+            )));
+        }
+        let _threads = Threads::of(self.threads);
+        let outputs = self.module.from(self.calls[index])?.run(&to_device(activations, self.device)?)?;
+        self.scores_from(outputs.first(), given[0])
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        self.check(batch)?;
+        let call = self.call(layer)?;
+        let classes = self.info.output.shape[1].unwrap_or_default();
+        if class >= classes {
+            let text = format!("class {class} is out of range; the model has {classes} classes");
+            return Err(Error::invalid(text));
+        }
+        let _threads = Threads::of(self.threads);
+        let input = self.arranged(&to_device(batch, self.device)?)?;
+        let gradient = self.module.taps(&[call])?.gradient(&input, class);
+        from_device(&gradient.map_err(|e| e.context(format!("layer {layer:?}")))?)
+    }
+}
+
+/// [N, classes] of an output of `shape` for `n` images; trailing axes of length 1 are passed over.
+pub(crate) fn scores_shape(shape: &[usize], n: usize) -> Result<[usize; 2]> {
+    match *shape {
+        [rows, classes] | [rows, classes, 1, 1] if rows == n && classes > 0 => Ok([rows, classes]),
+        _ => Err(Error::unsupported(format!(
+            "its output has shape {shape:?} for {n} images; class scores [{n}, classes] are needed"
+        ))),
+    }
+}

@@ -1,0 +1,40 @@
+//! [`LibtorchLoader`]: checks what needs no libtorch, and hands the rest to the engine.
+
+use std::path::PathBuf;
+
+use scorecam_plugin::{BackendLoader, Error, ModelBackend, ModelConfig, Result};
+
+use crate::{file, runtime};
+
+/// The setting that names libtorch's folder.
+const RUNTIME: &str = "runtime";
+
+/// Loads TorchScript files. May be used from several threads.
+pub(crate) struct LibtorchLoader;
+
+impl BackendLoader for LibtorchLoader {
+    fn id(&self) -> &str {
+        "libtorch"
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["pt", "pth", "ts"]
+    }
+
+    fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
+        if config.threads == Some(0) {
+            return Err(Error::invalid("threads is 0; give 1 or more, or leave it out for all cores"));
+        }
+        // The model first: a wrong file is told even where no libtorch is installed.
+        file::check(&config.path)?;
+        let mut config = config.clone();
+        let runtime = config.settings.remove(RUNTIME).map(PathBuf::from);
+        let on_gpu = config.device.as_deref().is_some_and(|device| device.starts_with("cuda"));
+        let engine = runtime::open(runtime.as_deref(), on_gpu)?;
+        Ok(Box::new(engine.load(&config)?))
+    }
+}

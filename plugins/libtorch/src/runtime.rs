@@ -1,0 +1,171 @@
+//! libtorch and the engine: where they are looked for, and how they are opened.
+//!
+//! libtorch is looked for in this order: the setting `runtime`, the environment variable `LIBTORCH`, beside
+//! the plugin, the cache that `cargo xtask fetch` fills. The first two are a user's own word, so a wrong
+//! folder there is an error and not a reason to look further. The engine lies beside the plugin.
+//!
+//! `libtorch_cpu.so` is opened by its path; the engine, opened after it, then finds what it needs already
+//! there, so nobody has to set a search path. A process has one libtorch, for the rest of its life.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use scorecam_plugin::abi::scorecam_plugin_table;
+use scorecam_plugin::import::{ImportedLoader, ImportedPlugin};
+use scorecam_plugin::{ENTRY_SYMBOL, Error, Result, cache_folder, open_library, own_folder};
+
+/// The version that the engine is built for: C++ libraries of other versions do not fit.
+const VERSION: &str = "2.13.0";
+/// The one command that gets libtorch and builds the engine.
+const COMMAND: &str = "cargo xtask libtorch";
+
+/// What is open in this process.
+struct Opened {
+    /// Canonical.
+    folder: PathBuf,
+    engine: &'static ImportedLoader,
+    has_cuda: bool,
+}
+
+static OPENED: Mutex<Option<Opened>> = Mutex::new(None);
+
+/// Opens libtorch and the engine, or hands out the engine that is open. `setting` is the user's own choice of
+/// a folder; libtorch's CUDA part is opened only when it is needed, since it is large.
+pub(crate) fn open(setting: Option<&Path>, on_gpu: bool) -> Result<&'static ImportedLoader> {
+    let mut place = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let opened = match &mut *place {
+        Some(opened) => {
+            refuse_another(&opened.folder, setting)?;
+            opened
+        }
+        empty => empty.insert(open_new(find(setting)?)?),
+    };
+    if on_gpu && !opened.has_cuda {
+        open_cuda(opened)?;
+    }
+    Ok(opened.engine)
+}
+
+fn open_new(folder: PathBuf) -> Result<Opened> {
+    let libtorch = folder.join(file_name("torch_cpu"));
+    // SAFETY: libtorch's initialisers register operators; the user chose or fetched this library.
+    unsafe { open_library(&libtorch) }.map_err(|e| {
+        Error::io(format!("libtorch {} cannot be opened: {e}; run \"{COMMAND}\"", libtorch.display()))
+    })?;
+    let engine = engine_file()?;
+    let of_engine = |e: Error| {
+        Error::plugin(format!(
+            "the engine {} does not open beside libtorch {}: {e}; run \"{COMMAND}\", which builds it for libtorch \
+             {VERSION}",
+            engine.display(),
+            folder.display()
+        ))
+    };
+    // SAFETY: the engine is the other half of this plugin.
+    let library = unsafe { open_library(&engine) }.map_err(of_engine)?;
+    // SAFETY: the symbol is a variable of this type by the ABI; only its address is taken here.
+    let table = unsafe { library.get::<*const scorecam_plugin_table>(ENTRY_SYMBOL.as_bytes()) }
+        .map_err(|_| of_engine(Error::plugin(format!("it exports no symbol {ENTRY_SYMBOL}"))))?;
+    // SAFETY: a static table of a library that is never closed; its version is read first.
+    let plugin = unsafe { ImportedPlugin::new(*table) }.map_err(of_engine)?;
+    let engine = Box::leak(Box::new(plugin.backend(0).map_err(of_engine)?));
+    Ok(Opened { folder, engine, has_cuda: false })
+}
+
+/// Opens the part of libtorch that serves GPUs, where this libtorch has it; the engine says so where not.
+fn open_cuda(opened: &mut Opened) -> Result<()> {
+    let library = opened.folder.join(file_name("torch_cuda"));
+    if library.exists() {
+        // SAFETY: as for the part that is open already.
+        unsafe { open_library(&library) }.map_err(|e| {
+            Error::io(format!("libtorch's CUDA part {} cannot be opened: {e}", library.display()))
+        })?;
+    }
+    opened.has_cuda = true;
+    Ok(())
+}
+
+/// The folder that holds libtorch's libraries; an error that lists the places and the command when there is none.
+fn find(setting: Option<&Path>) -> Result<PathBuf> {
+    let named = setting.map(|path| ("setting \"runtime\"", path.to_path_buf())).or_else(|| {
+        env::var_os("LIBTORCH").filter(|v| !v.is_empty()).map(|v| ("the variable LIBTORCH", v.into()))
+    });
+    if let Some((origin, path)) = named {
+        let folder = libraries_in(&path).ok_or_else(|| {
+            Error::io(format!(
+                "{origin} names {}, which holds no {}; give libtorch's folder",
+                path.display(),
+                file_name("torch_cpu")
+            ))
+        })?;
+        return check_version(folder);
+    }
+    let beside = own_folder();
+    let cached = cache_folder().map(|cache| cache.join(format!("libtorch-{VERSION}")));
+    let places: Vec<PathBuf> = beside.into_iter().chain(cached).collect();
+    match places.iter().find_map(|place| libraries_in(place)) {
+        Some(folder) => check_version(folder),
+        None => {
+            let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
+            Err(Error::io(format!(
+                "libtorch ({}) was not found: setting \"runtime\" and LIBTORCH are not set, and it is not in {}; \
+                 run \"{COMMAND}\"",
+                file_name("torch_cpu"),
+                looked.join(" or ")
+            )))
+        }
+    }
+}
+
+/// The folder with libraries in or below `folder`: a distribution has them in `lib`.
+fn libraries_in(folder: &Path) -> Option<PathBuf> {
+    let candidates = [folder.to_path_buf(), folder.join("lib"), folder.join("libtorch").join("lib")];
+    let found = candidates.into_iter().find(|place| place.join(file_name("torch_cpu")).is_file())?;
+    fs::canonicalize(found).ok()
+}
+
+/// Refuses a libtorch that says it is of another version; one that does not say is found out when it opens.
+fn check_version(folder: PathBuf) -> Result<PathBuf> {
+    let stated = folder.parent().and_then(|parent| fs::read_to_string(parent.join("build-version")).ok());
+    // "2.13.0+cpu" names the build behind the version.
+    match stated.as_deref().map(|text| text.trim().split('+').next().unwrap_or_default()) {
+        Some(version) if version != VERSION => Err(Error::plugin(format!(
+            "libtorch {} is of version {version}; the engine is built for {VERSION}: run \"{COMMAND}\"",
+            folder.display()
+        ))),
+        _ => Ok(folder),
+    }
+}
+
+/// The engine, beside the plugin.
+fn engine_file() -> Result<PathBuf> {
+    let name = file_name("scorecamtorch");
+    let folder = own_folder()
+        .ok_or_else(|| Error::io(format!("the system does not tell where the plugin lies, beside {name}")))?;
+    let engine = folder.join(&name);
+    match engine.is_file() {
+        true => Ok(engine),
+        false => Err(Error::io(format!(
+            "libtorch is here, but the plugin's engine {name} is not in {}; run \"{COMMAND}\", which builds it",
+            folder.display()
+        ))),
+    }
+}
+
+fn refuse_another(opened: &Path, setting: Option<&Path>) -> Result<()> {
+    match setting {
+        Some(path) if libraries_in(path).as_deref() != Some(opened) => Err(Error::invalid(format!(
+            "setting \"runtime\" names {}, but this process already runs the libtorch in {}; a process has one: \
+             leave the setting out, or start another process",
+            path.display(),
+            opened.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn file_name(library: &str) -> String {
+    format!("{}{library}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX)
+}
