@@ -3,11 +3,10 @@
 //!
 //! The paper, its authors' code and every port differ, so each choice is an option and a preset names a set
 //! of choices. The flow: [`masks`] turns activation maps into small masks, equal ones once; the study scores
-//! them; [`weights`] makes channel weights of the scores; [`combine`] sums weighted maps; [`finish`]
-//! rectifies, resizes and normalises. All targets share the same passes.
+//! them; [`weights`] makes channel weights of the scores; [`combine`] sums weighted maps, which
+//! [`super::finish`] rectifies, resizes and normalises. All targets share the same passes.
 
 mod combine;
-mod finish;
 mod masks;
 mod options;
 mod presets;
@@ -15,7 +14,8 @@ mod weights;
 
 use self::masks::MaskPlan;
 use self::options::ScoreCamOptions;
-use crate::{CamMethod, MethodInfo, MethodOutput, Needs, Options, Result, Study, Tensor};
+use super::{choices, map};
+use crate::{CamMethod, MethodInfo, MethodOutput, Needs, Options, Result, Study};
 
 /// The reference method.
 pub struct ScoreCam {
@@ -31,7 +31,7 @@ impl ScoreCam {
                 version: env!("CARGO_PKG_VERSION").into(),
                 summary: "activation maps weighted by the score of the image that each lets through".into(),
                 options: options::specs(),
-                presets: presets::all(),
+                presets: choices::presets(presets::PRESETS),
                 needs: Needs::default(),
             },
         }
@@ -54,17 +54,13 @@ impl CamMethod for ScoreCam {
         let maps = masks::selected_maps(study, &options)?;
         let plan = MaskPlan::new(study, &maps, &options)?;
         let scored = weights::score_masks(study, &plan, &options)?;
-        let mut data = Vec::new();
-        let mut size = (0, 0);
-        for &class in study.given.targets {
+        let maps_of_targets = map::of_targets(study, |class| {
             let weights = weights::channel_weights(study, &plan, &scored, (&options, class))?;
             let combined = combine::combine(&maps, &plan, &weights, &options)?;
-            let map = finish::finish(combined, plan.input_size, &options)?;
-            size = map.size;
-            data.extend(map.values.iter().map(|&v| v as f32));
-        }
+            options.finish.apply(combined, plan.input_size)
+        })?;
         Ok(MethodOutput {
-            maps: Tensor::new([study.given.targets.len(), size.0, size.1], data)?,
+            maps: maps_of_targets,
             measures: vec![
                 ("channels".into(), maps.count() as f64),
                 ("live-maps".into(), plan.live() as f64),
@@ -73,10 +69,4 @@ impl CamMethod for ScoreCam {
             warnings: options.warnings(study),
         })
     }
-}
-
-/// A map in f64, as it goes from step to step.
-struct Map {
-    size: (usize, usize),
-    values: Vec<f64>,
 }

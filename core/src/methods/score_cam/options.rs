@@ -1,5 +1,7 @@
 //! The options of Score-CAM: their description for callers, and their typed form for the steps.
 
+use crate::methods::choices::{choice, number, pick, pick_upsample, spec, upsample};
+use crate::methods::finish::Finish;
 use crate::{ClassScore, Error, OptionKind, OptionSpec, Options, OutputActivation, Result, Study, Upsample};
 
 /// What is subtracted from every score.
@@ -78,33 +80,6 @@ pub(super) enum Reduce {
     Max,
 }
 
-/// How the combined map is brought to [0, 1].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Final {
-    MinMax,
-    Max,
-    None,
-}
-
-/// The size of the result.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Output {
-    /// The input's.
-    Input,
-    /// That of the combined maps: the layer's for raw ones, else the input's.
-    Layer,
-    /// This height and width.
-    Size(usize, usize),
-}
-
-/// Whether the result is normalised before or after it is resized.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    ResizeNorm,
-    NormResize,
-    NormResizeNorm,
-}
-
 /// Every choice, read and typed.
 pub(super) struct ScoreCamOptions {
     pub(super) score: ClassScore,
@@ -117,16 +92,11 @@ pub(super) struct ScoreCamOptions {
     pub(super) eps: f64,
     pub(super) flat: Flat,
     pub(super) pre_relu: bool,
-    pub(super) post_relu: bool,
     pub(super) select: Select,
     pub(super) combine: Combine,
     pub(super) reduce: Reduce,
     pub(super) bias: f64,
-    pub(super) final_norm: Final,
-    pub(super) final_eps: f64,
-    pub(super) output: Output,
-    pub(super) resize: Upsample,
-    pub(super) order: Order,
+    pub(super) finish: Finish,
 }
 
 /// The words of each choice, next to what they mean; descriptions and reading are both made from these.
@@ -158,18 +128,9 @@ const SELECT: &[(&str, Select)] = &[
 const COMBINE: &[(&str, Combine)] =
     &[("raw", Combine::Raw), ("upsampled", Combine::Upsampled), ("normalised", Combine::Normalised)];
 const REDUCE: &[(&str, Reduce)] = &[("sum", Reduce::Sum), ("max", Reduce::Max)];
-const FINAL: &[(&str, Final)] = &[("minmax", Final::MinMax), ("max", Final::Max), ("none", Final::None)];
-const ORDER: &[(&str, Order)] = &[
-    ("resize-norm", Order::ResizeNorm),
-    ("norm-resize", Order::NormResize),
-    ("norm-resize-norm", Order::NormResizeNorm),
-];
-
 /// The description of every option; the defaults are those of the authors' code.
 pub(super) fn specs() -> Vec<OptionSpec> {
-    let upsample: Vec<(&str, ())> = Upsample::ALL.iter().map(|m| (m.name(), ())).collect();
-    let number = |min, max| OptionKind::Number { min, max };
-    vec![
+    let mut specs = vec![
         spec("score", choice(SCORE), "softmax", "what the score of a masked image is"),
         spec(
             "baseline",
@@ -190,7 +151,7 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "none",
             "how scores become weights; softmax is over channels, one ignores the scores",
         ),
-        spec("upsample", choice(&upsample), "half-pixel", "how masks and upsampled maps are resized"),
+        spec("upsample", upsample(), "half-pixel", "how masks and upsampled maps are resized"),
         spec(
             "norm_stage",
             choice(NORM_STAGE),
@@ -211,7 +172,6 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "a map whose cells are all equal: weight 0, a zero mask, or normalised like any other",
         ),
         spec("pre_relu", OptionKind::Flag, "false", "rectify the activation maps first"),
-        spec("post_relu", OptionKind::Flag, "true", "rectify the combined map"),
         spec(
             "select",
             choice(SELECT),
@@ -238,35 +198,9 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "how weighted maps become one: their sum or their maximum in each pixel",
         ),
         spec("bias", number(-1e6, 1e6), "0", "added to the combined map"),
-        spec(
-            "final",
-            choice(FINAL),
-            "minmax",
-            "how the map is brought to 0..1: by minimum and maximum, by maximum, or not at all",
-        ),
-        spec("final_eps", number(0.0, 1.0), "0", "added to the divisor of final"),
-        spec(
-            "output",
-            OptionKind::Text,
-            "input",
-            "size of the map: input, layer (that of the combined maps), or HEIGHTxWIDTH",
-        ),
-        spec("resize", choice(&upsample), "half-pixel", "how the map is resized to output"),
-        spec(
-            "order",
-            choice(ORDER),
-            "resize-norm",
-            "whether the map is resized before or after it is normalised",
-        ),
-    ]
-}
-
-fn spec(name: &str, kind: OptionKind, default: &str, help: &str) -> OptionSpec {
-    OptionSpec { name: name.into(), help: help.into(), kind, default: default.into() }
-}
-
-fn choice<T>(words: &[(&str, T)]) -> OptionKind {
-    OptionKind::Choice(words.iter().map(|(w, _)| (*w).to_owned()).collect())
+    ];
+    specs.extend(Finish::specs(Upsample::HalfPixel));
+    specs
 }
 
 impl ScoreCamOptions {
@@ -285,7 +219,6 @@ impl ScoreCamOptions {
             eps: options.parse("eps")?,
             flat: pick(options, "flat", FLAT)?,
             pre_relu: options.parse("pre_relu")?,
-            post_relu: options.parse("post_relu")?,
             select: match pick(options, "select", SELECT)? {
                 Select::TopByStd(_) => Select::TopByStd(options.parse("select_count")?),
                 Select::TopByMax(_) => Select::TopByMax(options.parse("select_count")?),
@@ -295,11 +228,7 @@ impl ScoreCamOptions {
             combine: pick(options, "combine", COMBINE)?,
             reduce: pick(options, "reduce", REDUCE)?,
             bias: options.parse("bias")?,
-            final_norm: pick(options, "final", FINAL)?,
-            final_eps: options.parse("final_eps")?,
-            output: output(options.text("output")?)?,
-            resize: pick_upsample(options, "resize")?,
-            order: pick(options, "order", ORDER)?,
+            finish: Finish::read(options)?,
         })
     }
 
@@ -323,34 +252,7 @@ impl ScoreCamOptions {
     }
 }
 
-fn pick<T: Clone>(options: &Options, name: &str, words: &[(&str, T)]) -> Result<T> {
-    let word = options.text(name)?;
-    let found = words.iter().find(|(w, _)| *w == word).map(|(_, value)| value.clone());
-    found.ok_or_else(|| Error::invalid(format!("option {name} is {word:?}, which it does not take")))
-}
-
-fn pick_upsample(options: &Options, name: &str) -> Result<Upsample> {
-    pick(options, name, &Upsample::ALL.map(|mode| (mode.name(), mode)))
-}
-
 fn channel_list(text: &str) -> Result<Vec<usize>> {
     let wrong = || Error::invalid(format!("option select_list is {text:?}; it takes channels as in 3,17,4"));
     text.split(',').map(|c| c.trim().parse().map_err(|_| wrong())).collect()
-}
-
-/// The largest side that a map may be asked for.
-const LARGEST_SIDE: usize = 1 << 15;
-
-fn output(text: &str) -> Result<Output> {
-    let sides = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
-    match (text, sides) {
-        ("input", _) => Ok(Output::Input),
-        ("layer", _) => Ok(Output::Layer),
-        (_, Some((h, w))) if (1..=LARGEST_SIDE).contains(&h) && (1..=LARGEST_SIDE).contains(&w) => {
-            Ok(Output::Size(h, w))
-        }
-        _ => Err(Error::invalid(format!(
-            "option output is {text:?}; it takes input, layer or HEIGHTxWIDTH with sides of 1 to {LARGEST_SIDE}"
-        ))),
-    }
 }

@@ -1,24 +1,7 @@
 //! The presets: what each implementation of Score-CAM computes, as differences from the authors' code.
 
-use crate::Preset;
-
-/// Every preset, the default first.
-pub(super) fn all() -> Vec<Preset> {
-    PRESETS
-        .iter()
-        .map(|(name, summary, values)| Preset {
-            name: (*name).into(),
-            summary: (*summary).into(),
-            values: values
-                .split_whitespace()
-                .filter_map(|pair| pair.split_once('='))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        })
-        .collect()
-}
-
-const PRESETS: &[(&str, &str, &str)] = &[
+/// Every preset, the default first; see [`crate::methods::choices::presets`] for the form.
+pub(super) const PRESETS: &[(&str, &str, &str)] = &[
     ("official", "the authors' code (the default)", ""),
     ("paper", "the paper, section 3.2: probability minus that of the zero image", "baseline=zero flat=keep"),
     (

@@ -1,0 +1,163 @@
+//! The last step of a method: ReLU, resize and normalise, in the order that the options say.
+//!
+//! The options of this step bear the same names and mean the same in every method that ends with it.
+
+use super::choices::{choice, number, pick, pick_upsample, spec, upsample};
+use super::map::Map;
+use crate::{Error, OptionKind, OptionSpec, Options, Result, Upsample, Upsampler};
+
+/// How a combined map becomes the saliency map.
+pub(super) struct Finish {
+    post_relu: bool,
+    norm: Norm,
+    eps: f64,
+    output: Output,
+    resize: Upsample,
+    order: Order,
+}
+
+/// How a map is brought to [0, 1].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Norm {
+    MinMax,
+    Max,
+    None,
+}
+
+/// The size of the result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// The input's.
+    Input,
+    /// That of the combined map.
+    Layer,
+    /// This height and width.
+    Size(usize, usize),
+}
+
+/// Whether the result is normalised before or after it is resized.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    ResizeNorm,
+    NormResize,
+    NormResizeNorm,
+}
+
+const NORM: &[(&str, Norm)] = &[("minmax", Norm::MinMax), ("max", Norm::Max), ("none", Norm::None)];
+const ORDER: &[(&str, Order)] = &[
+    ("resize-norm", Order::ResizeNorm),
+    ("norm-resize", Order::NormResize),
+    ("norm-resize-norm", Order::NormResizeNorm),
+];
+
+impl Finish {
+    /// The options of this step; `resize` is the default of the one of that name.
+    pub(super) fn specs(resize: Upsample) -> Vec<OptionSpec> {
+        vec![
+            spec("post_relu", OptionKind::Flag, "true", "rectify the combined map"),
+            spec(
+                "final",
+                choice(NORM),
+                "minmax",
+                "how the map is brought to 0..1: by minimum and maximum, by maximum, or not at all",
+            ),
+            spec("final_eps", number(0.0, 1.0), "0", "added to the divisor of final"),
+            spec(
+                "output",
+                OptionKind::Text,
+                "input",
+                "size of the map: input, layer (that of the combined maps), or HEIGHTxWIDTH",
+            ),
+            spec("resize", upsample(), resize.name(), "how the map is resized to output"),
+            spec(
+                "order",
+                choice(ORDER),
+                "resize-norm",
+                "whether the map is resized before or after it is normalised",
+            ),
+        ]
+    }
+
+    /// Reads what [`Self::specs`] describes.
+    pub(super) fn read(options: &Options) -> Result<Self> {
+        Ok(Self {
+            post_relu: options.parse("post_relu")?,
+            norm: pick(options, "final", NORM)?,
+            eps: options.parse("final_eps")?,
+            output: output(options.text("output")?)?,
+            resize: pick_upsample(options, "resize")?,
+            order: pick(options, "order", ORDER)?,
+        })
+    }
+
+    /// Turns the combined map into the saliency map.
+    pub(super) fn apply(&self, mut map: Map, input_size: (usize, usize)) -> Result<Map> {
+        if self.post_relu {
+            rectify(&mut map);
+        }
+        let size = match self.output {
+            Output::Input => input_size,
+            Output::Layer => map.size,
+            Output::Size(h, w) => (h, w),
+        };
+        Ok(match self.order {
+            Order::ResizeNorm => self.normalise(self.resize(map, size)?),
+            Order::NormResize => self.resize(self.normalise(map), size)?,
+            Order::NormResizeNorm => {
+                let mut map = self.resize(self.normalise(map), size)?;
+                rectify(&mut map);
+                self.normalise(map)
+            }
+        })
+    }
+
+    fn resize(&self, map: Map, size: (usize, usize)) -> Result<Map> {
+        if map.size == size {
+            return Ok(map);
+        }
+        let values = Upsampler::new(self.resize, map.size, size)?.resize(&map.values);
+        Ok(Map { size, values })
+    }
+
+    /// Brings a map to [0, 1]; one without range becomes zeros rather than rounding blown up.
+    fn normalise(&self, mut map: Map) -> Map {
+        let min = map.values.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = map.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (offset, divisor) = match self.norm {
+            Norm::None => return map,
+            Norm::MinMax if max - min <= ROUNDING * max.abs().max(min.abs()) => {
+                map.values.fill(0.0);
+                return map;
+            }
+            Norm::MinMax => (min, max - min + self.eps),
+            Norm::Max => (0.0, max + self.eps),
+        };
+        let divisor = if divisor == 0.0 { 1.0 } else { divisor };
+        map.values.iter_mut().for_each(|v| *v = (*v - offset) / divisor);
+        map
+    }
+}
+
+/// A range this far below the values themselves is rounding, not evidence.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
+fn rectify(map: &mut Map) {
+    map.values.iter_mut().for_each(|v| *v = v.max(0.0));
+}
+
+/// The largest side that a map may be asked for.
+const LARGEST_SIDE: usize = 1 << 15;
+
+fn output(text: &str) -> Result<Output> {
+    let sides = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
+    match (text, sides) {
+        ("input", _) => Ok(Output::Input),
+        ("layer", _) => Ok(Output::Layer),
+        (_, Some((h, w))) if (1..=LARGEST_SIDE).contains(&h) && (1..=LARGEST_SIDE).contains(&w) => {
+            Ok(Output::Size(h, w))
+        }
+        _ => Err(Error::invalid(format!(
+            "option output is {text:?}; it takes input, layer or HEIGHTxWIDTH with sides of 1 to {LARGEST_SIDE}"
+        ))),
+    }
+}

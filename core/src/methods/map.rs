@@ -1,0 +1,35 @@
+//! [`Map`]: one map in f64, as it goes from step to step; and the maps of all targets as one tensor.
+
+use crate::{Result, Study, Tensor};
+
+/// A map of `size` (height, width), row-major.
+pub(super) struct Map {
+    pub(super) size: (usize, usize),
+    pub(super) values: Vec<f64>,
+}
+
+impl Map {
+    /// The sum of `maps`, each times its weight.
+    pub(super) fn weighted_sum<'a>(
+        size: (usize, usize),
+        maps: impl Iterator<Item = (&'a [f32], f64)>,
+    ) -> Self {
+        let mut values = vec![0.0; size.0 * size.1];
+        for (map, weight) in maps {
+            values.iter_mut().zip(map).for_each(|(sum, &v)| *sum += weight * f64::from(v));
+        }
+        Self { size, values }
+    }
+}
+
+/// One map for each target of `study`, [targets, H, W]; `explain` makes that of a class.
+pub(super) fn of_targets(study: &Study<'_>, mut explain: impl FnMut(usize) -> Result<Map>) -> Result<Tensor> {
+    let mut data = Vec::new();
+    let mut size = (0, 0);
+    for &class in study.given.targets {
+        let map = explain(class)?;
+        size = map.size;
+        data.extend(map.values.iter().map(|&v| v as f32));
+    }
+    Tensor::new([study.given.targets.len(), size.0, size.1], data)
+}
