@@ -170,14 +170,19 @@
 #define SCORECAM_OPTION_TEXT 5
 
 /**
- * `scorecam_method_description.needs`: the backend must offer `scorecam.gradients/1`.
+ * What a backend offers or a method needs: class scores are differentiated, `scorecam.gradients/1`.
  */
-#define SCORECAM_NEEDS_GRADIENTS 1
+#define SCORECAM_ABILITY_GRADIENTS 1
 
 /**
- * `scorecam_method_description.needs`: the backend must offer `scorecam.run-from/1`.
+ * What a backend offers or a method needs: a model is run from an inner layer, `scorecam.run-from/1`.
  */
-#define SCORECAM_NEEDS_RUN_FROM 2
+#define SCORECAM_ABILITY_RUN_FROM 2
+
+/**
+ * What a backend offers: masked images are made by the backend itself, `scorecam.masked-scores/1`.
+ */
+#define SCORECAM_ABILITY_MASKED_SCORES 4
 
 /**
  * What one item of a plugin is.
@@ -207,6 +212,15 @@ typedef struct scorecam_descriptor {
      * For a backend: file extensions of its models, without dots, separated by spaces. Else NULL.
      */
     const char *extensions;
+    /**
+     * For a backend: what can be done with its models, a sum of `SCORECAM_ABILITY_*`. A model may lack some of
+     * these; one that offers another is refused. Else 0.
+     */
+    uint32_t abilities;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } scorecam_descriptor;
 
 /**
@@ -481,7 +495,7 @@ typedef struct scorecam_backend {
                        struct scorecam_message *why);
     /**
      * The table of a further ability of this model (`scorecam.masked-scores/1`, ...), or NULL. May itself be
-     * NULL. The result stays valid until `release`.
+     * NULL. The result stays valid until `release`. The descriptor's `abilities` must name it, too.
      */
     const void *(*get_interface)(void *model, const char *id);
 } scorecam_backend;
@@ -587,8 +601,8 @@ typedef struct scorecam_gradients {
      */
     uint32_t reserved;
     /**
-     * Tensor 0 of `outputs` is the derivative [N, K, h, w] of the raw score of a class with respect to the
-     * layer's activations on `batch` [N, C, H, W].
+     * Tensor 0 of `outputs` is the derivative [N, K, h, w] of the model's own output for a class, as `forward`
+     * gives it, with respect to the layer's activations on `batch` [N, C, H, W].
      */
     int32_t (*run)(void *model,
                    const struct scorecam_tensor *batch,
@@ -667,7 +681,7 @@ typedef struct scorecam_method_description {
      */
     uint32_t struct_size;
     /**
-     * A sum of `SCORECAM_NEEDS_*`.
+     * The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`.
      */
     uint32_t needs;
     /**

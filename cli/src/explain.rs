@@ -170,6 +170,7 @@ impl<'a> Explainer<'a> {
         let method = host.method(&args.how.method)?;
         let options = method.info().resolve(args.how.preset.as_deref(), &args.how.set)?;
         let model = list::load_model(&host, &args.model, args.layer.clone())?;
+        host.check_needs(method.info(), &model)?;
         let targets = targets(&args.classes, &model)?;
         let reference = args.how.reference.as_ref().map(|path| {
             let ready = ready(path, &model).map_err(|e| e.context("reference"))?;

@@ -3,7 +3,7 @@
 //! Everything is read off the host and off what plugins say of themselves; no backend or method is known
 //! here by name. Loading plugins and models for the other commands stands here, too.
 
-use scorecam_core::{LayerInfo, MethodInfo, OptionKind, Result};
+use scorecam_core::{Abilities, LayerInfo, MethodInfo, OptionKind, Result};
 use scorecam_host::{Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 
 use crate::args::{ModelArgs, PluginFiles};
@@ -84,7 +84,10 @@ fn plugin_row(plugin: &PluginRecord, item: &Descriptor) -> Vec<String> {
     let file = plugin.path.as_ref().map_or("-".into(), |p| p.display().to_string());
     let mut summary = item.summary.clone();
     if !item.extensions.is_empty() {
-        let files = format!("loads .{}", item.extensions.join(", ."));
+        let mut files = format!("loads .{}", item.extensions.join(", ."));
+        if item.abilities != Abilities::NONE {
+            files.push_str(&format!("; offers {}", item.abilities));
+        }
         summary = if summary.is_empty() { files } else { format!("{summary} ({files})") };
     }
     row![item.id, kind(item), item.version, plugin.proof, file, summary]
@@ -111,9 +114,8 @@ pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
 
 fn method_text(info: &MethodInfo) -> String {
     let mut text = format!("{} {}: {}\n", info.id, info.version, info.summary);
-    let needs = [(info.needs.gradients, "gradients"), (info.needs.run_from, "run-from")];
-    for (_, need) in needs.iter().filter(|(needed, _)| *needed) {
-        text.push_str(&format!("  needs a backend with the ability {need}\n"));
+    if info.needs != Abilities::NONE {
+        text.push_str(&format!("  needs {}; scorecam plugins lists which backends offer that\n", info.needs));
     }
     if !info.options.is_empty() {
         let mut rows = vec![row!["OPTION", "DEFAULT", "VALUES", ""]];

@@ -34,7 +34,8 @@ pub trait ModelBackend: Send + Sync {
         Err(Error::unsupported("this backend cannot run a model from an inner layer"))
     }
 
-    /// The derivative [N, K, h, w] of the raw score of `class` with respect to the activations of `layer`.
+    /// The derivative [N, K, h, w] of the model's own output for `class`, as [`Self::forward`] returns it, with
+    /// respect to the activations of `layer`.
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         let _ = (batch, layer, class);
         Err(Error::unsupported("this backend has no gradients"))
@@ -148,15 +149,42 @@ pub enum OutputActivation {
     Sigmoid,
 }
 
-/// What a backend can do beyond running forward.
+/// What can be done with a model beyond running it forward: what a backend offers, or what a method needs.
+/// Shown as a list of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Abilities {
-    /// It makes masked images itself, faster than the default.
+    /// Masked images are made by the backend itself, faster than by the default.
     pub masked_scores: bool,
-    /// It runs a model from an inner layer.
+    /// A model is run from an inner layer.
     pub run_from: bool,
-    /// It differentiates a class score.
+    /// A class score is differentiated.
     pub gradients: bool,
+}
+
+impl Abilities {
+    /// None at all.
+    pub const NONE: Self = Self { masked_scores: false, run_from: false, gradients: false };
+
+    /// Those that `others` lacks.
+    pub fn without(self, others: Self) -> Self {
+        Self {
+            masked_scores: self.masked_scores && !others.masked_scores,
+            run_from: self.run_from && !others.run_from,
+            gradients: self.gradients && !others.gradients,
+        }
+    }
+}
+
+impl std::fmt::Display for Abilities {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = [
+            (self.masked_scores, "masked-scores"),
+            (self.run_from, "run-from"),
+            (self.gradients, "gradients"),
+        ];
+        let names: Vec<&str> = all.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
+        f.write_str(&names.join(", "))
+    }
 }
 
 /// What a backend needs to load a model. Made by the host from a manifest, the command line or C options.
@@ -202,6 +230,12 @@ pub trait BackendLoader: Send + Sync {
 
     /// File extensions of models that this backend loads, without the dot ("onnx").
     fn extensions(&self) -> &[&str];
+
+    /// What can be done with its models, as far as the backend can. A model may have fewer of these abilities
+    /// (see [`ModelInfo::abilities`]), never another one: that is refused when it is loaded.
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE
+    }
 
     /// Loads a model.
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>>;

@@ -75,7 +75,7 @@ pub fn explain(
     request: &Request<'_>,
 ) -> Result<Explanation> {
     let shape = check_input(request)?;
-    method.info().needs.check(&method.info().id, model)?;
+    method.info().check_needs(model.info())?;
     let layer = &model.info().layer(request.layer)?.name;
     let monitor = Monitor::new(request.progress);
 

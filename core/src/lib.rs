@@ -2,7 +2,7 @@
 //!
 //! Start with [`ModelBackend`] (a loaded model) and [`CamMethod`] (an explanation algorithm). [`explain`]
 //! brings them together on one preprocessed image; [`image`] makes that image from a photo and draws the
-//! result. [`methods`] holds the algorithms that come with the crate, Score-CAM first.
+//! result. [`methods`] holds the algorithms that come with the crate, Score-CAM and Grad-CAM.
 //!
 //! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints, starts a
 //! thread of its own or loads a library; whoever calls does.
@@ -27,7 +27,7 @@ pub use backend::{
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{Explanation, Request, Target, Targets, explain};
 pub use masking::MaskedScores;
-pub use method::{CamMethod, MethodInfo, MethodOutput, Needs, OptionKind, OptionSpec, Options, Preset};
+pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset};
 pub use scores::{ClassScore, class_score};
 pub use study::{CountedModel, Given, Masks, Monitor, Progress, Report, Stage, Study};
 pub use tensor::{Tensor, TensorView, element_count};

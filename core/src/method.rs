@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Error, ModelBackend, Result, Study, Tensor};
+use crate::{Abilities, Error, ModelInfo, Result, Study, Tensor};
 
 /// An explanation algorithm. Calls may come from several threads at once.
 pub trait CamMethod: Send + Sync {
@@ -42,32 +42,8 @@ pub struct MethodInfo {
     pub options: Vec<OptionSpec>,
     /// Named sets of option values.
     pub presets: Vec<Preset>,
-    /// What it needs of the backend.
-    pub needs: Needs,
-}
-
-/// The abilities without which a method cannot work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Needs {
-    /// Gradients of class scores.
-    pub gradients: bool,
-    /// Passes from an inner layer.
-    pub run_from: bool,
-}
-
-impl Needs {
-    /// An error when `model` lacks what is needed; it names the ability.
-    pub fn check(self, method: &str, model: &dyn ModelBackend) -> Result<()> {
-        let has = model.info().abilities;
-        let lacking = match self {
-            Self { gradients: true, .. } if !has.gradients => "gradients",
-            Self { run_from: true, .. } if !has.run_from => "run-from",
-            _ => return Ok(()),
-        };
-        Err(Error::unsupported(format!(
-            "method {method:?} needs the ability {lacking:?}, which this backend lacks"
-        )))
-    }
+    /// The abilities without which it cannot work.
+    pub needs: Abilities,
 }
 
 /// A named set of option values.
@@ -155,6 +131,17 @@ impl MethodInfo {
             values.insert(name.clone(), value.clone());
         }
         Ok(Options { values })
+    }
+
+    /// An error when `model` lacks what the method needs; it names the abilities.
+    pub fn check_needs(&self, model: &ModelInfo) -> Result<()> {
+        match self.needs.without(model.abilities) {
+            Abilities::NONE => Ok(()),
+            lacking => Err(Error::unsupported(format!(
+                "method {:?} needs {lacking}, which the model's backend does not offer for it",
+                self.id
+            ))),
+        }
     }
 
     /// The preset that holds when none is chosen: the first one that changes no default.

@@ -312,6 +312,7 @@ unsafe fn explain(
     let settings = options.map(|o| unsafe { Settings::read(o) }).transpose()?.unwrap_or_default();
     let method = model.host.host.method(settings.method.unwrap_or("score-cam"))?;
     let chosen = method.info().resolve(settings.preset, &settings.options)?;
+    model.host.host.check_needs(method.info(), &model.model)?;
     // SAFETY: as the caller promises.
     let input = unsafe { read_input(model, image, "image") }?;
     let reference = options.map(|o| o.reference).filter(|r| !r.is_null());

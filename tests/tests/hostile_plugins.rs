@@ -55,9 +55,19 @@ static int32_t forward(void *model, const scorecam_tensor *batch, const char *co
     out->count = TENSORS < 1 + tap_count ? TENSORS : 1 + tap_count;
     return SCORECAM_OK;
 }
-static const scorecam_backend backend = {sizeof(scorecam_backend), 0, load, NULL, describe, FORWARD, NULL};
+static int32_t slopes(void *model, const scorecam_tensor *batch, const char *layer, uint64_t class_index,
+                      scorecam_outputs *out, scorecam_message *why) {
+    (void)model; (void)batch; (void)layer; (void)class_index; (void)out; (void)why; return SCORECAM_ERR_UNSUPPORTED;
+}
+static const scorecam_gradients gradients = {sizeof(scorecam_gradients), 0, slopes};
+static const void *offers(void *model, const char *id) {
+    (void)model; return strcmp(id, "scorecam.gradients/1") == 0 ? &gradients : NULL;
+}
+static const scorecam_backend backend = {
+    sizeof(scorecam_backend), 0, load, NULL, describe, FORWARD, MODEL_INTERFACE};
 static const scorecam_descriptor about = {
-    sizeof(scorecam_descriptor), SCORECAM_KIND_BACKEND, ID, "1", "spoiled on purpose", "spoiled"};
+    sizeof(scorecam_descriptor), SCORECAM_KIND_BACKEND, ID, "1", "spoiled on purpose", "spoiled",
+    ABILITIES, 0};
 static const scorecam_descriptor *descriptor(uint32_t index) { (void)index; return DESCRIPTOR; }
 static const void *get_interface(uint32_t index, const char *id) {
     (void)index; return strcmp(id, "scorecam.backend/1") == 0 ? INTERFACE : NULL;
@@ -67,10 +77,12 @@ const scorecam_plugin_table scorecam_plugin_entry = {
 "#;
 
 /// The macros of a plugin that works.
-const SOUND: [(&str, &str); 6] = [
+const SOUND: [(&str, &str); 8] = [
     ("DEFAULT_LAYER", "0"),
     ("MAP_RANK", "4"),
     ("FORWARD", "forward"),
+    ("MODEL_INTERFACE", "NULL"),
+    ("ABILITIES", "0"),
     ("DESCRIPTOR", "&about"),
     ("INTERFACE", "&backend"),
     ("GET_INTERFACE", "get_interface"),
@@ -121,6 +133,10 @@ fn a_sound_plugin_in_c_explains() {
     let library = build(folder.path(), "sound", &[]);
     let passes = outcome(folder.path(), &library).expect("a sound plugin works");
     assert_eq!(passes, 2, "one pass for scores and activations, one for the two equal masks");
+    let declared = [("MODEL_INTERFACE", "offers"), ("ABILITIES", "SCORECAM_ABILITY_GRADIENTS | 1u << 31")];
+    let library = build(folder.path(), "declared", &declared);
+    outcome(folder.path(), &library)
+        .expect("abilities that it names are fine, as are those of a later version");
 }
 
 /// A name, what is spoiled, and what the error must say.
@@ -138,6 +154,7 @@ fn a_plugin_that_breaks_the_contract_is_refused_with_a_line() {
         ("null_id", &[("ID", "NULL")], "its id is NULL"),
         ("interface", &[("INTERFACE", "NULL")], "scorecam.backend/1"),
         ("forward", &[("FORWARD", "NULL")], "forward"),
+        ("undeclared", &[("MODEL_INTERFACE", "offers")], "offers gradients, which its descriptor does not"),
         ("layer", &[("DEFAULT_LAYER", "7")], "default layer is number 7"),
         ("few", &[("TENSORS", "1")], "returned 1 tensors where 2"),
         ("rank", &[("MAP_RANK", "9")], "rank 9"),

@@ -13,7 +13,7 @@
 //! [`CamMethod::explain`] (the algorithm); the rest stays as it is.
 
 use scorecam_plugin::{
-    CamMethod, MethodInfo, MethodOutput, Needs, OptionKind, OptionSpec, Options, Preset, Result, Study,
+    Abilities, CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result, Study,
     Tensor, Upsample, Upsampler,
 };
 
@@ -52,7 +52,7 @@ impl MeanActivation {
             summary: "mean of the layer's activation maps; the same for every class".into(),
             options: vec![upsample, rectify],
             presets: vec![cells],
-            needs: Needs::default(),
+            needs: Abilities::NONE,
         };
         Self { info }
     }

@@ -11,6 +11,7 @@ mod builtin;
 mod library;
 mod manifest;
 mod model;
+mod needs;
 mod registry;
 mod search;
 

@@ -108,8 +108,13 @@ impl Host {
             Some(id) => b.id() == id,
             None => b.extensions().contains(&extension),
         };
-        let find = || self.read().backends.iter().find(|b| fits(b)).cloned();
+        let find = || self.backends().into_iter().find(&fits);
         self.find_or_search(find).ok_or_else(|| self.no_backend(id, path))
+    }
+
+    /// Every backend.
+    pub(crate) fn backends(&self) -> Vec<Arc<ImportedLoader>> {
+        self.read().backends.clone()
     }
 
     fn no_backend(&self, id: Option<&str>, path: &Path) -> Error {
@@ -134,7 +139,7 @@ impl Host {
         ))
     }
 
-    fn find_or_search<T>(&self, find: impl Fn() -> Option<T>) -> Option<T> {
+    pub(crate) fn find_or_search<T>(&self, find: impl Fn() -> Option<T>) -> Option<T> {
         find().or_else(|| {
             if !self.read().searched {
                 self.discover();

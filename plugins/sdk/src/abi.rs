@@ -79,10 +79,12 @@ pub const SCORECAM_OPTION_CHOICE: u32 = 4;
 /// Option kinds: text, read by the method.
 pub const SCORECAM_OPTION_TEXT: u32 = 5;
 
-/// `scorecam_method_description.needs`: the backend must offer `scorecam.gradients/1`.
-pub const SCORECAM_NEEDS_GRADIENTS: u32 = 1;
-/// `scorecam_method_description.needs`: the backend must offer `scorecam.run-from/1`.
-pub const SCORECAM_NEEDS_RUN_FROM: u32 = 2;
+/// What a backend offers or a method needs: class scores are differentiated, `scorecam.gradients/1`.
+pub const SCORECAM_ABILITY_GRADIENTS: u32 = 1;
+/// What a backend offers or a method needs: a model is run from an inner layer, `scorecam.run-from/1`.
+pub const SCORECAM_ABILITY_RUN_FROM: u32 = 2;
+/// What a backend offers: masked images are made by the backend itself, `scorecam.masked-scores/1`.
+pub const SCORECAM_ABILITY_MASKED_SCORES: u32 = 4;
 
 /// Where a function writes, in one line ending with NUL, why it failed. The caller owns it.
 #[repr(C)]
@@ -163,6 +165,11 @@ pub struct scorecam_descriptor {
     pub summary: *const c_char,
     /// For a backend: file extensions of its models, without dots, separated by spaces. Else NULL.
     pub extensions: *const c_char,
+    /// For a backend: what can be done with its models, a sum of `SCORECAM_ABILITY_*`. A model may lack some of
+    /// these; one that offers another is refused. Else 0.
+    pub abilities: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 /// A name and a value, both text.
@@ -287,7 +294,7 @@ pub struct scorecam_backend {
         ) -> i32,
     >,
     /// The table of a further ability of this model (`scorecam.masked-scores/1`, ...), or NULL. May itself be
-    /// NULL. The result stays valid until `release`.
+    /// NULL. The result stays valid until `release`. The descriptor's `abilities` must name it, too.
     pub get_interface: Option<unsafe extern "C" fn(model: *mut c_void, id: *const c_char) -> *const c_void>,
 }
 
@@ -365,8 +372,8 @@ pub struct scorecam_gradients {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Tensor 0 of `outputs` is the derivative [N, K, h, w] of the raw score of a class with respect to the
-    /// layer's activations on `batch` [N, C, H, W].
+    /// Tensor 0 of `outputs` is the derivative [N, K, h, w] of the model's own output for a class, as `forward`
+    /// gives it, with respect to the layer's activations on `batch` [N, C, H, W].
     pub run: Option<
         unsafe extern "C" fn(
             model: *mut c_void,
@@ -421,7 +428,7 @@ pub struct scorecam_preset {
 pub struct scorecam_method_description {
     /// `sizeof(scorecam_method_description)`.
     pub struct_size: u32,
-    /// A sum of `SCORECAM_NEEDS_*`.
+    /// The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`.
     pub needs: u32,
     /// The options.
     pub options: *const scorecam_option_spec,

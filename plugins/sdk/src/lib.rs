@@ -9,6 +9,7 @@
 //! Everything of core is re-exported, so that a plugin needs no other dependency.
 
 pub mod abi;
+mod ability;
 pub mod export;
 pub mod import;
 mod library;

@@ -1,6 +1,6 @@
 //! [`ToyLoader`]: from a model configuration to a [`ToyModel`].
 
-use scorecam_core::{BackendLoader, Error, Layout, ModelBackend, ModelConfig, Result};
+use scorecam_core::{Abilities, BackendLoader, Error, Layout, ModelBackend, ModelConfig, Result};
 
 use crate::file::ToyFile;
 use crate::model::{INPUT, OUTPUT, ToyModel};
@@ -20,6 +20,11 @@ impl BackendLoader for ToyLoader {
 
     fn extensions(&self) -> &[&str] {
         &["toy"]
+    }
+
+    /// A file chooses which of them its model has.
+    fn abilities(&self) -> Abilities {
+        Abilities { masked_scores: true, run_from: true, gradients: true }
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {

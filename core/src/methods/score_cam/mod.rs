@@ -15,7 +15,7 @@ mod weights;
 use self::masks::MaskPlan;
 use self::options::ScoreCamOptions;
 use super::{choices, map};
-use crate::{CamMethod, MethodInfo, MethodOutput, Needs, Options, Result, Study};
+use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study};
 
 /// The reference method.
 pub struct ScoreCam {
@@ -32,7 +32,7 @@ impl ScoreCam {
                 summary: "activation maps weighted by the score of the image that each lets through".into(),
                 options: options::specs(),
                 presets: choices::presets(presets::PRESETS),
-                needs: Needs::default(),
+                needs: Abilities::NONE,
             },
         }
     }

@@ -12,6 +12,7 @@ use scorecam_core::{
 
 use super::tensors::tensor_of;
 use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
+use crate::ability;
 use crate::import::{ImportedModel, activation, optional_view, view};
 use crate::text::{Texts, guard, read, slice};
 
@@ -71,11 +72,9 @@ impl Description {
             .collect();
         let presets: Vec<_> =
             info.presets.iter().zip(&values).map(|(p, values)| preset(p, values, &mut texts)).collect();
-        let gradients = if info.needs.gradients { abi::SCORECAM_NEEDS_GRADIENTS } else { 0 };
-        let run_from = if info.needs.run_from { abi::SCORECAM_NEEDS_RUN_FROM } else { 0 };
         let c = scorecam_method_description {
             struct_size: size_of::<scorecam_method_description>() as u32,
-            needs: gradients | run_from,
+            needs: ability::number(info.needs),
             options: options.as_ptr(),
             option_count: options.len() as u64,
             presets: presets.as_ptr(),

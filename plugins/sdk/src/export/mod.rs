@@ -18,7 +18,7 @@ pub(crate) use tensors::tensor_of;
 
 use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table};
 use crate::text::Texts;
-use crate::{BACKEND, METHOD};
+use crate::{BACKEND, BackendLoader, METHOD, ability};
 
 /// The table over `items`, whose functions [`crate::plugin_table!`] supplies.
 pub const fn table(
@@ -58,11 +58,8 @@ impl Item {
         Self {
             describe: || {
                 let loader = L::loader();
-                OwnedDescriptor::new(
-                    abi::SCORECAM_KIND_BACKEND,
-                    [loader.id(), loader.version(), ""],
-                    Some(loader.extensions().join(" ")),
-                )
+                let texts = [loader.id(), loader.version(), ""];
+                OwnedDescriptor::new(abi::SCORECAM_KIND_BACKEND, texts, Some(loader))
             },
             described: OnceLock::new(),
             interface_id: BACKEND,
@@ -100,7 +97,7 @@ unsafe impl Send for OwnedDescriptor {}
 unsafe impl Sync for OwnedDescriptor {}
 
 impl OwnedDescriptor {
-    fn new(kind: u32, [id, version, summary]: [&str; 3], extensions: Option<String>) -> Self {
+    fn new(kind: u32, [id, version, summary]: [&str; 3], loader: Option<&dyn BackendLoader>) -> Self {
         let mut texts = Texts::default();
         let descriptor = scorecam_descriptor {
             struct_size: size_of::<scorecam_descriptor>() as u32,
@@ -108,7 +105,9 @@ impl OwnedDescriptor {
             id: texts.keep(id),
             version: texts.keep(version),
             summary: texts.keep(summary),
-            extensions: extensions.map_or(std::ptr::null(), |e| texts.keep(&e)),
+            extensions: loader.map_or(std::ptr::null(), |l| texts.keep(&l.extensions().join(" "))),
+            abilities: loader.map_or(0, |l| ability::number(l.abilities())),
+            reserved: 0,
         };
         Self { descriptor, _texts: texts }
     }

@@ -41,6 +41,11 @@ impl ImportedLoader {
         &self.descriptor.id
     }
 
+    /// What can be done with its models, as far as the backend can.
+    pub fn abilities(&self) -> Abilities {
+        self.descriptor.abilities
+    }
+
     /// Loads a model.
     pub fn load(&self, config: &ModelConfig) -> Result<ImportedModel<'static>> {
         let who = format!("backend {:?}", self.descriptor.id);
@@ -51,7 +56,14 @@ impl ImportedLoader {
         let status = unsafe { load(&raw const owned.c, &raw mut model, &raw mut why) };
         check(status, &why, &who)?;
         // SAFETY: `load` succeeded, so `model` belongs to this table.
-        unsafe { ImportedModel::new(self.table, model, who) }
+        let model = unsafe { ImportedModel::new(self.table, model, who) }?;
+        match model.info.abilities.without(self.abilities()) {
+            Abilities::NONE => Ok(model),
+            more => Err(Error::plugin(format!(
+                "{}: its model offers {more}, which its descriptor does not name in abilities",
+                model.who
+            ))),
+        }
     }
 }
 

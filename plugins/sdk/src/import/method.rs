@@ -4,11 +4,13 @@ use std::ffi::{CString, c_char, c_void};
 use std::mem::MaybeUninit;
 
 use scorecam_core::{
-    CamMethod, Error, MethodInfo, MethodOutput, Needs, OptionKind, OptionSpec, Options, Preset, Result, Study,
+    Abilities, CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result,
+    Study,
 };
 
 use super::{Descriptor, check_size, view};
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
+use crate::ability;
 use crate::export::{ExportedModel, activation_number, pair, tensor_of};
 use crate::text::{Texts, check, empty_message, read, slice};
 
@@ -52,10 +54,7 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
         options: options.iter().map(|o| unsafe { read_option(o) }).collect::<Result<_>>()?,
         // SAFETY: as the caller promises.
         presets: presets.iter().map(|p| unsafe { read_preset(p) }).collect::<Result<_>>()?,
-        needs: Needs {
-            gradients: d.needs & abi::SCORECAM_NEEDS_GRADIENTS != 0,
-            run_from: d.needs & abi::SCORECAM_NEEDS_RUN_FROM != 0,
-        },
+        needs: read_needs(d.needs)?,
     };
     // Defaults and presets that the options refuse would fail for every user; better to refuse the plugin.
     info.resolve(None, &[]).map_err(|e| e.context("its defaults"))?;
@@ -64,6 +63,15 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
             .map_err(|e| e.context(format!("its preset {}", preset.name)))?;
     }
     Ok(info)
+}
+
+fn read_needs(sum: u32) -> Result<Abilities> {
+    match ability::abilities(sum) {
+        (needs, 0) => Ok(needs),
+        (_, unknown) => {
+            Err(Error::plugin(format!("it needs abilities {unknown:#x}, which are not known here")))
+        }
+    }
 }
 
 /// # Safety

@@ -13,9 +13,10 @@ pub use backend::{ImportedLoader, ImportedModel};
 pub use method::ImportedMethod;
 pub(crate) use tensors::{optional_view, view};
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Abilities, Error, Result};
 
 use crate::abi;
+use crate::ability;
 use crate::text::{read, read_optional};
 
 /// What a plugin says of one of its items.
@@ -31,6 +32,8 @@ pub struct Descriptor {
     pub summary: String,
     /// File extensions of a backend's models.
     pub extensions: Vec<String>,
+    /// What can be done with a backend's models; a model may lack some of it. None for a method.
+    pub abilities: Abilities,
 }
 
 /// A plugin's table after the first look: version, size and functions are right.
@@ -86,6 +89,8 @@ impl ImportedPlugin {
                 version: read(d.version, "its version")?.to_owned(),
                 summary: read_optional(d.summary, "its summary")?.unwrap_or_default().to_owned(),
                 extensions: extensions.split_whitespace().map(str::to_owned).collect(),
+                // Those that are not known here cannot be asked for either.
+                abilities: ability::abilities(d.abilities).0,
             })
         }
     }

@@ -1,0 +1,42 @@
+//! What a method needs and a model lacks, told with the backends that have it.
+//!
+//! Core refuses such a pair, too, but it knows one model only. A host knows every backend, so whoever has one
+//! asks here, before the first image is read.
+
+use scorecam_core::{Abilities, Error, MethodInfo, Result};
+use scorecam_plugin::import::ImportedLoader;
+
+use crate::{Host, Model};
+
+impl Host {
+    /// An error when `model` lacks an ability that `method` needs. It names the other backends that have it;
+    /// plugins are searched when none is known.
+    pub fn check_needs(&self, method: &MethodInfo, model: &Model) -> Result<()> {
+        let lacking = method.needs.without(model.info().abilities);
+        if lacking == Abilities::NONE {
+            return Ok(());
+        }
+        let (own, others) = self.backends_with(lacking, model.backend_id());
+        // A backend that could says so of itself; then it is the model that cannot.
+        let but = if own { format!(" for {}", model.path().display()) } else { String::new() };
+        let others = match others.is_empty() {
+            true => "no other backend that was found offers it".to_owned(),
+            false => format!("backends that offer it: {}", others.join(", ")),
+        };
+        Err(Error::unsupported(format!(
+            "method {:?} needs {lacking}, which backend {:?} does not offer{but}; {others}",
+            method.id,
+            model.backend_id()
+        )))
+    }
+
+    /// Whether backend `own` has the abilities, and the other ones that have, with their files.
+    fn backends_with(&self, abilities: Abilities, own: &str) -> (bool, Vec<String>) {
+        let having =
+            || self.backends().into_iter().filter(|b| abilities.without(b.abilities()) == Abilities::NONE);
+        let named = |b: &ImportedLoader| format!("{} (.{})", b.id(), b.extensions().join(", ."));
+        let others = || having().filter(|b| b.id() != own).map(|b| named(&b)).collect::<Vec<_>>();
+        let found = self.find_or_search(|| Some(others()).filter(|o| !o.is_empty()));
+        (having().any(|b| b.id() == own), found.unwrap_or_default())
+    }
+}
