@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::masking::MaskedScores;
 use crate::{
     BatchRule, Error, Forward, ModelBackend, ModelInfo, OutputActivation, Result, Tensor, TensorView,
-    Upsample,
+    Upsample, element_count,
 };
 
 /// What the pipeline found out before the method begins.
@@ -86,9 +86,17 @@ impl<'a> Study<'a> {
         self.counted().run_from(self.given.layer, activations)
     }
 
-    /// Derivatives [1, K, h, w] of the raw score of `class` with respect to the target layer.
+    /// Derivatives [1, K, h, w] of the model's own output for `class` with respect to the target layer's
+    /// activations.
     pub fn gradients(&self, class: usize) -> Result<Tensor> {
-        self.counted().gradients(self.given.input, self.given.layer, class)
+        let gradients = self.counted().gradients(self.given.input, self.given.layer, class)?;
+        let (is, wanted) = (gradients.shape(), self.given.activations.shape());
+        if is != wanted {
+            return Err(Error::model(format!(
+                "the model returned gradients of shape {is:?} for activations of shape {wanted:?}"
+            )));
+        }
+        Ok(gradients)
     }
 
     /// The model behind the study, as a backend of its own whose every pass is counted and checked. This is
@@ -117,12 +125,13 @@ impl ModelBackend for CountedModel<'_> {
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let [n, c, h, w] = batch.dims("the batch")?;
-        let forward = match self.model.info().batch {
-            BatchRule::Any { .. } => self.model.forward(batch, taps)?,
-            BatchRule::Fixed(size) if size == n => self.model.forward(batch, taps)?,
-            BatchRule::Fixed(size) => forward_fixed(self.model, size, (batch, [n, c, h, w]), taps)?,
-        };
+        let [n, ..] = batch.dims::<4>("the batch")?;
+        let mut tensors = self.in_batches(batch, |batch| {
+            let Forward { scores, activations } = self.model.forward(batch, taps)?;
+            Ok(std::iter::once(scores).chain(activations).collect())
+        })?;
+        let activations = tensors.split_off(tensors.len().min(1));
+        let forward = Forward { scores: only(tensors)?, activations };
         check_scores(&forward.scores, n)?;
         for (tap, activations) in taps.iter().zip(&forward.activations) {
             check_finite(activations.data(), || format!("the activations of layer {tap:?}"))?;
@@ -147,7 +156,7 @@ impl ModelBackend for CountedModel<'_> {
 
     fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
         let [n, ..] = activations.dims::<4>("the tensor of activations")?;
-        let scores = self.model.run_from(layer, activations)?;
+        let scores = only(self.in_batches(activations, |part| Ok(vec![self.model.run_from(layer, part)?]))?)?;
         check_scores(&scores, n)?;
         self.monitor.passed(n)?;
         Ok(scores)
@@ -155,41 +164,56 @@ impl ModelBackend for CountedModel<'_> {
 
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         let [n, ..] = batch.dims::<4>("the batch")?;
-        let gradients = self.model.gradients(batch, layer, class)?;
+        let gradients =
+            only(self.in_batches(batch, |part| Ok(vec![self.model.gradients(part, layer, class)?]))?)?;
         check_finite(gradients.data(), || format!("the gradients of layer {layer:?}"))?;
         self.monitor.passed(n)?;
         Ok(gradients)
     }
 }
 
-/// Runs any number of items on a model that takes exactly `size` at a time; the last batch is filled up with
-/// zero images.
-fn forward_fixed(
-    model: &dyn ModelBackend,
-    size: usize,
-    (batch, [n, c, h, w]): (TensorView<'_>, [usize; 4]),
-    taps: &[&str],
-) -> Result<Forward> {
-    let mut parts = Vec::new();
-    let mut padded = Tensor::zeros([size, c, h, w])?;
-    for items in batch.data().chunks(size * c * h * w) {
-        padded.data_mut()[..items.len()].copy_from_slice(items);
-        parts.push(model.forward(padded.view(), taps)?);
+impl CountedModel<'_> {
+    /// Runs any number of items [N, C, H, W]. Where the model takes a fixed number at a time they are cut to
+    /// it, and the last batch is filled up with zeros. `run` gives some tensors [items, ...]; the result has
+    /// as many, [N, ...].
+    fn in_batches(
+        &self,
+        items: TensorView<'_>,
+        run: impl Fn(TensorView<'_>) -> Result<Vec<Tensor>>,
+    ) -> Result<Vec<Tensor>> {
+        let [n, c, h, w] = items.dims("the batch")?;
+        let size = match self.model.info().batch {
+            BatchRule::Fixed(size) if size != n => size,
+            BatchRule::Any { .. } | BatchRule::Fixed(_) => return run(items),
+        };
+        let mut padded = Tensor::zeros([size, c, h, w])?;
+        let mut parts = Vec::new();
+        for some in items.data().chunks(size * c * h * w) {
+            padded.data_mut()[..some.len()].copy_from_slice(some);
+            parts.push(run(padded.view())?);
+        }
+        let count = parts.first().map_or(0, Vec::len);
+        (0..count).map(|t| join(parts.iter().filter_map(|p| p.get(t)), n)).collect()
     }
-    let join = |tensors: Vec<&Tensor>| -> Result<Tensor> {
-        let mut shape = tensors.first().map_or(vec![0], |t| t.shape().to_vec());
-        let item: usize = shape[1..].iter().product();
-        shape[0] = n;
-        let mut data: Vec<f32> = tensors.iter().flat_map(|t| t.data()).copied().collect();
-        data.truncate(n * item);
-        Tensor::new(shape, data)
-    };
-    Ok(Forward {
-        scores: join(parts.iter().map(|p| &p.scores).collect())?,
-        activations: (0..taps.len())
-            .map(|t| join(parts.iter().filter_map(|p| p.activations.get(t)).collect()))
-            .collect::<Result<_>>()?,
-    })
+}
+
+/// The first `n` items of tensors one after the other.
+fn join<'a>(parts: impl Iterator<Item = &'a Tensor>, n: usize) -> Result<Tensor> {
+    let (mut shape, mut data) = (Vec::new(), Vec::new());
+    for part in parts {
+        shape = part.shape().to_vec();
+        data.extend_from_slice(part.data());
+    }
+    if let Some(items) = shape.first_mut() {
+        *items = n;
+    }
+    data.truncate(element_count(&shape)?);
+    Tensor::new(shape, data)
+}
+
+/// The one tensor that a run gave.
+fn only(tensors: Vec<Tensor>) -> Result<Tensor> {
+    tensors.into_iter().next().ok_or_else(|| Error::model("the model was run on no image"))
 }
 
 fn check_scores(scores: &Tensor, items: usize) -> Result<()> {

@@ -108,7 +108,7 @@ pub enum Ability {
     MaskedScores,
     /// Runs on from any of its layers.
     RunFrom,
-    /// Differentiates the logits.
+    /// Differentiates the scores.
     Gradients,
 }
 

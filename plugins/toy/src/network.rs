@@ -89,12 +89,14 @@ impl Network {
         apply(self.ending, &mut scores[first..]);
     }
 
-    /// The derivative [K, h, w] of the logit of `class` with respect to the activations of `layer`.
+    /// The derivative [K, h, w] of the score of `class`, ending included, with respect to the activations of
+    /// `layer`.
     pub(crate) fn gradient(&self, activations: &Activations, layer: Layer, class: usize) -> Vec<f32> {
         let area = activations.cells[0] * activations.cells[1];
-        let row = &self.weights.head[class * self.maps..][..self.maps];
-        let mut gradient: Vec<f32> =
-            row.iter().flat_map(|&w| std::iter::repeat_n(w / area as f32, area)).collect();
+        let mut gradient: Vec<f32> = self
+            .gradient_of_pooled(activations, class)
+            .flat_map(|slope| std::iter::repeat_n((slope / area as f64) as f32, area))
+            .collect();
         for step in Layer::ALL.into_iter().rev().take_while(|&step| step > layer) {
             if step == Layer::Conv2 {
                 gradient = self.conv2_backward(&gradient, activations.cells);
@@ -105,6 +107,25 @@ impl Network {
             }
         }
         gradient
+    }
+
+    /// The derivative [K] of the score of `class` with respect to the pooled features.
+    fn gradient_of_pooled(&self, activations: &Activations, class: usize) -> impl Iterator<Item = f64> {
+        let mut scores = Vec::new();
+        self.scores(activations, &mut scores);
+        let score = |c: usize| f64::from(scores[c]);
+        let of_logit = |c: usize| match self.ending {
+            Ending::Logits => f64::from(u8::from(c == class)),
+            Ending::Sigmoid if c == class => score(c) * (1.0 - score(c)),
+            Ending::Sigmoid => 0.0,
+            Ending::Softmax if c == class => score(c) * (1.0 - score(c)),
+            Ending::Softmax => -score(class) * score(c),
+        };
+        let of_logits: Vec<f64> = (0..scores.len()).map(of_logit).collect();
+        (0..self.maps).map(move |k| {
+            let rows = self.weights.head.chunks_exact(self.maps);
+            rows.zip(&of_logits).map(|(row, slope)| slope * f64::from(row[k])).sum()
+        })
     }
 
     /// A convolution whose stride is its kernel. Patches are unfolded first, so that the inner loop runs
