@@ -80,7 +80,15 @@ fn every_golden_map_of_the_toy_models_comes_out_of_the_program() {
         let file = |key: &str| golden(&format!("../{}", word(case, key)));
         let mut command = scorecam();
         command.args(["explain", &file("input"), "--model", &file("model"), "--layer", &word(case, "layer")]);
-        command.args(["--preset", &word(case, "preset"), "--class", &case["class"].to_string()]);
+        let method = case["method"].as_str().unwrap_or("score-cam");
+        command.args([
+            "--method",
+            method,
+            "--preset",
+            &word(case, "preset"),
+            "--class",
+            &case["class"].to_string(),
+        ]);
         command.arg("--map").arg(&map);
         for pair in case["set"].as_array().expect("options") {
             let text = match pair.as_array() {
@@ -305,8 +313,12 @@ fn what_there_is_can_be_listed() {
         }
     };
     check(&run(&["layers", "--model", &golden("plain.toy")]), &["features", "default", "16x8x8"]);
-    check(&run(&["plugins"]), &["score-cam", "built in", "toy", "layout verified", "looked for in"]);
+    check(
+        &run(&["plugins"]),
+        &["score-cam", "built in", "toy", "layout verified", "offers masked-scores, run-from, gradients"],
+    );
     check(&run(&["methods"]), &["score-cam", "official", "OPTION", "PRESET"]);
+    check(&run(&["methods"]), &["grad-cam", "needs gradients", "captum"]);
     check(&run(&["explain", "--help"]), &["Examples:", "--class", "top:5", "Method:", "Output:"]);
     check(&run(&["--version"]), &[env!("CARGO_PKG_VERSION")]);
     assert!(!run(&["--help"]).contains("__check"));

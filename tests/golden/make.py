@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reference import PRESETS, Study, explain, options
+import grad_cam
+from reference import PRESETS, Study, explain, options, read_options
 from toy import Toy
 
 HERE = Path(__file__).parent
@@ -73,6 +74,25 @@ VARIATIONS = [
     ("plain", "features", ["order=norm-resize-norm", FREE, "resize=bicubic"]),
 ]
 
+# The same for Grad-CAM, on models that offer gradients.
+GRAD_CAM_TOYS = ["slopes", "slopes-softmax"]
+GRAD_CAM_VARIATIONS = [
+    ("slopes", "conv2", ["post_relu=false"]),
+    ("slopes", "relu1", []),
+    ("slopes", "conv1", []),
+    ("slopes", "features", ["final=none"]),
+    ("slopes", "features", ["final=max"]),
+    ("slopes", "conv2", ["final_eps=0.5"]),
+    ("slopes", "features", ["output=layer"]),
+    ("slopes", "features", ["output=20x28", "resize=bicubic"]),
+    ("slopes", "features", ["resize=half-pixel"]),
+    ("slopes", "features", ["resize=mirror"]),
+    ("slopes", "features", ["resize=nearest"]),
+    ("slopes", "features", ["order=norm-resize", "resize=bicubic"]),
+    ("slopes", "features", ["order=norm-resize-norm", "resize=bicubic"]),
+    ("slopes-softmax", "conv2", []),
+]
+
 # Real models see an exact crop of the photo (left, top, side), so no resize filter enters the comparison.
 # Preprocessing: channels in `order`, then (value - mean) / scale, values 0..255.
 REAL = {
@@ -102,9 +122,9 @@ class Maps:
     def __init__(self, file):
         self.file, self.values, self.rows = file, [], []
 
-    def add(self, row, study, stride, tolerance):
-        """Explains `study` by the row's preset and settings and keeps every `stride`-th row and column."""
-        saliency = explain(study, options(row["preset"], row["set"])).astype(np.float32)
+    def add(self, row, saliency, stride, tolerance):
+        """Keeps every `stride`-th row and column of a map."""
+        saliency = saliency.astype(np.float32)
         if np.ptp(saliency) == 0:
             raise ValueError(f"the map of {row['name']!r} is constant and would test nothing")
         stride = stride if min(saliency.shape) > 4 * stride else 1
@@ -120,12 +140,17 @@ class Maps:
 
 
 def make_toy():
-    models = {name: ToyGolden(name) for name in [*TOYS, "sigmoid"]}
+    models = {name: ToyGolden(name) for name in [*TOYS, "sigmoid", *GRAD_CAM_TOYS]}
     for name in TOYS:
         for preset in PRESETS:
             models[name].add(preset, "features", [])
     for name, layer, settings in VARIATIONS:
         models[name].add("official", layer, settings)
+    for name in GRAD_CAM_TOYS:
+        for preset in grad_cam.PRESETS:
+            models[name].add_grad_cam(preset, "features", [])
+    for name, layer, settings in GRAD_CAM_VARIATIONS:
+        models[name].add_grad_cam("official", layer, settings)
     for model in models.values():
         model.maps.save()
     write_index("toy.json", {"cases": [row for model in models.values() for row in model.maps.rows]})
@@ -147,17 +172,30 @@ class ToyGolden:
         needs_reference = any(s in ("baseline=image", "fill=image") for s in settings)
         if needs_reference:
             np.save(HERE / self.files["reference"], self.reference)
+        row = self.row(preset, layer, settings)
+        row["reference"] = self.files["reference"] if needs_reference else None
+        study = Study(
+            self.activations[layer], self.image, self.toy.forward, row["class"], self.toy.ending, self.reference
+        )
+        self.maps.add(row, explain(study, options(preset, settings)), stride=1, tolerance=2e-5)
+
+    def add_grad_cam(self, preset, layer, settings):
+        row = {"method": "grad-cam", **self.row(preset, layer, settings)}
+        row["name"] = "grad-cam " + row["name"]
+        activations = self.activations[layer]
+        slopes = grad_cam.slopes(lambda a: self.toy.scores_from(layer, a), activations, row["class"])
+        o = read_options(grad_cam.Options, grad_cam.PRESETS[preset], settings)
+        saliency = grad_cam.explain(activations, slopes, self.image.shape[1:], o)
+        self.maps.add(row, saliency, stride=1, tolerance=2e-5)
+
+    def row(self, preset, layer, settings):
         target = int(self.scores.argmax())
-        row = {
+        return {
             "name": " ".join([self.name, preset, layer, *settings]), "model": f"toy/{self.name}.toy",
-            "input": self.files["input"], "reference": self.files["reference"] if needs_reference else None,
+            "input": self.files["input"], "reference": None,
             "layer": layer, "class": target, "output": float(self.scores[target]),
             "preset": preset, "set": settings,
         }
-        study = Study(
-            self.activations[layer], self.image, self.toy.forward, target, self.toy.ending, self.reference
-        )
-        self.maps.add(row, study, stride=1, tolerance=2e-5)
 
 
 def toy_image(shape, seed):
@@ -188,7 +226,7 @@ def make_real(paths, photo):
                 "name": f"{name} {preset}", "model": name, "input": name, "reference": None, "layer": "features",
                 "class": target, "output": float(scores[target]), "preset": preset, "set": [],
             }
-            maps.add(row, study, STRIDE, tolerance=1e-4)
+            maps.add(row, explain(study, options(preset)), STRIDE, tolerance=1e-4)
             print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
         maps.save()
         rows += maps.rows

@@ -78,12 +78,17 @@ PRESETS = {
 
 def options(preset, settings=()):
     """The options of `preset` with `settings`, a list of "key=value" as the command line takes them."""
-    kinds = {f.name: f.type for f in fields(Options)}
-    changes = dict(PRESETS[preset])
+    return read_options(Options, PRESETS[preset], settings)
+
+
+def read_options(kind, preset, settings):
+    """An object of dataclass `kind` with the values of a preset and of "key=value" settings."""
+    kinds = {f.name: f.type for f in fields(kind)}
+    changes = dict(preset)
     for setting in settings:
         key, value = setting.split("=", 1)
         changes[key] = _READERS[kinds[key]](value)
-    return replace(Options(), **changes)
+    return replace(kind(), **changes)
 
 
 _READERS = {

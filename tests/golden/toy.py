@@ -60,13 +60,26 @@ class Toy:
     def forward(self, batch):
         """Scores [N, classes] of a batch [N, C, H, W]."""
         features = self.taps(batch)["features"].astype(np.float64)
+        return self._end(self._head(features).astype(np.float32)).astype(np.float32)
+
+    def scores_from(self, layer, activations):
+        """Scores [N, classes] in float64 when `activations` [N, K, h, w] stand in place of those of `layer`."""
+        steps = {"relu1": lambda v: np.maximum(v, 0), "conv2": self._conv2, "features": lambda v: np.maximum(v, 0)}
+        layers = ["conv1", *steps]
+        for step in layers[layers.index(layer) + 1 :]:
+            activations = steps[step](activations)
+        return self._end(self._head(activations))
+
+    def _head(self, features):
         pooled = features.sum((2, 3)) / (self.cells[0] * self.cells[1])
-        logits = (pooled @ self.head.T.astype(np.float64) + self.head_bias).astype(np.float32)
+        return pooled @ self.head.T.astype(np.float64) + self.head_bias
+
+    def _end(self, logits):
         values = logits.astype(np.float64)
         if self.ending == "softmax":
             powers = np.exp(values - values.max(1, keepdims=True))
-            return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
-        return (1 / (1 + np.exp(-values))).astype(np.float32) if self.ending == "sigmoid" else logits
+            return powers / powers.sum(1, keepdims=True)
+        return 1 / (1 + np.exp(-values)) if self.ending == "sigmoid" else values
 
     def _conv1(self, batch):
         """A convolution whose stride is its kernel: each cell sees its own patch."""
@@ -81,7 +94,7 @@ class Toy:
         """3x3, padded by zeros; map k sees the maps of `links` indices from its source's on, cyclically."""
         h, w = self.cells
         padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)))
-        result = np.broadcast_to(self.bias2[:, None, None], maps.shape).copy()
+        result = np.broadcast_to(self.bias2[:, None, None], maps.shape).astype(maps.dtype)
         for link in range(self.links):
             seen = padded[:, (self.source + link) % self.maps]
             for y in range(3):

@@ -25,6 +25,9 @@ pub struct CaseFile {
 pub struct Case {
     /// What a failure is reported as.
     pub name: String,
+    /// The method's id.
+    #[serde(default = "score_cam")]
+    pub method: String,
     /// The model's file in `tests/golden`, or the key of a real model.
     pub model: String,
     /// The input's file, or the key of a crop.
@@ -45,6 +48,10 @@ pub struct Case {
     pub tolerance: f64,
     /// Where the expected map is.
     pub expected: Expected,
+}
+
+fn score_cam() -> String {
+    "score-cam".into()
 }
 
 /// A map inside a file of many: rows and columns 0, `stride`, 2 `stride`, ...

@@ -91,6 +91,20 @@ fn the_static_library_serves_a_c_program() {
 }
 
 #[test]
+fn a_c_program_gets_grad_cam_or_the_reason_why_not() {
+    let out = tempfile::tempdir().expect("a folder");
+    let archive = built("libscorecam.a").display().to_string();
+    let program = ("CC", "cc", "c11", "grad_cam.c");
+    let binary = build(program, out.path(), &[&archive, "-lpthread", "-ldl", "-lm"]);
+    let model = |name| scorecam_tests::golden(name);
+    let mut command = Command::new(&binary);
+    command.arg(library("scorecam_toy")).arg(model("toy/wide.toy")).arg(model("toy/slopes.toy"));
+    let printed = run(&mut command);
+    let refused = "refused: method \"grad-cam\" needs gradients, which backend \"toy\" does not offer for ";
+    assert!(printed.starts_with(refused) && printed.ends_with("targets 2 passes 3\n"), "{printed}");
+}
+
+#[test]
 fn headers_compile_alone_and_twice() {
     for header in ["scorecam.h", "scorecam_plugin.h"] {
         for (variable, usual, standards) in

@@ -1,4 +1,4 @@
-//! Every preset and every option gives the map of the independent numpy implementation.
+//! Every preset and every option of every method gives the map of the independent numpy implementation.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use scorecam_host::{Host, Model, ModelRequest};
 use scorecam_tests::{Case, CaseFile, difference, fetched, golden, library, read_npy, toy_host};
 
 fn run(host: &Host, model: &Model, case: &Case, input: &Tensor) -> Explanation {
-    let method = host.method("score-cam").expect("the method is built in");
+    let method = host.method(&case.method).expect("the method is built in");
     let options = method.info().resolve(Some(&case.preset), &case.options()).expect("the options resolve");
     let reference = case.reference.as_ref().map(|r| read_npy(&golden(r)));
     let request = Request {

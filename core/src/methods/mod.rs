@@ -5,7 +5,9 @@
 
 mod choices;
 mod finish;
+mod grad_cam;
 mod map;
 mod score_cam;
 
+pub use grad_cam::GradCam;
 pub use score_cam::ScoreCam;
