@@ -15,7 +15,11 @@ from torchscript_file import Skeleton
 
 BLOCKS = 16
 # Parts of a block in the model: the convolution and the batch normalisation that hold its weights.
-PARTS = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+PARTS = {
+    "expand": ("_expand_conv", "_bn0"),
+    "depthwise": ("_depthwise_conv", "_bn1"),
+    "project": ("_project_conv", "_bn2"),
+}
 
 
 def main(wheel, out):

@@ -247,7 +247,9 @@ def not_torchscript(model):
 
 def without_traces(name, content):
     """A member of a .pt2 without the stack traces, which name this machine's paths."""
-    return re.sub(rb'"stack_trace": "(\\.|[^"\\])*"', b'"stack_trace": ""', content) if name.endswith(".json") else content
+    if not name.endswith(".json"):
+        return content
+    return re.sub(rb'"stack_trace": "(\\.|[^"\\])*"', b'"stack_trace": ""', content)
 
 
 def other_device():
