@@ -6,6 +6,8 @@
 `xtask/python/torchscript_file.py` says what a skeleton is and fills it. Only whoever changes a model runs
 this; the results are committed. Each parameter is given a value of its own before the model is saved, and by
 that value its place in the archive is found again.
+
+SqueezeNet and ResNet-18 are torchvision's networks, whose licence (BSD-3-Clause) is `torchvision-LICENSE.txt`.
 """
 
 import io
