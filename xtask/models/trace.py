@@ -67,7 +67,7 @@ class Block(nn.Module):
         wide = channels * factor
         self.expand = step(channels, wide, 1) if factor > 1 else nn.Identity()
         self.depthwise = step(wide, wide, kernel, stride=stride, groups=wide)
-        self.project = step(wide, out, 1, relu=False)
+        self.project = step(wide, out, 1)[:-1]  # nothing cuts off what the sum is made of
         self.residual = stride == 1 and channels == out
 
     def forward(self, x):
@@ -75,8 +75,8 @@ class Block(nn.Module):
         return narrow + x if self.residual else narrow
 
 
-def step(channels, out, kernel, stride=1, groups=1, relu=True):
-    """A convolution with TensorFlow's SAME padding, which at stride 2 is one more at the end."""
+def step(channels, out, kernel, stride=1, groups=1):
+    """Convolution, normalisation, ReLU6. The padding is TensorFlow's SAME: at stride 2, one more at the end."""
     start = end = kernel // 2
     layers = OrderedDict()
     if stride == 2:
@@ -84,8 +84,7 @@ def step(channels, out, kernel, stride=1, groups=1, relu=True):
         start = 0
     layers["conv"] = nn.Conv2d(channels, out, kernel, stride, start, groups=groups, bias=False)
     layers["norm"] = nn.BatchNorm2d(out, eps=1e-3)
-    if relu:
-        layers["relu6"] = nn.ReLU6(inplace=True)
+    layers["relu6"] = nn.ReLU6(inplace=True)
     return nn.Sequential(layers)
 
 
