@@ -6,6 +6,8 @@
 //!
 //! Every command on the engine gets the same environment: the build script that compiles libtorch's C++
 //! interface takes minutes, and cargo repeats it when a variable that it reads has changed.
+//! (For the same reason the engine's manifest has to fix `debug` for what build scripts depend on. Left open,
+//! it differs between `cargo clippy` and `cargo build`, and each runs the script for itself.)
 
 use std::env;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
@@ -120,7 +122,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Formats nothing, and fails if the engine's sources are not formatted. Needs no libtorch.
+/// Fails unless the sources of the engine are formatted. Needs no libtorch.
 pub(crate) fn check_format(workspace: &Workspace) -> Outcome {
     let mut fmt = workspace.cargo(&["fmt", "--check", "--manifest-path"]);
     run(fmt.arg(workspace.path(ENGINE)), "cargo fmt of the libtorch engine")
