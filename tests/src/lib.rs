@@ -7,4 +7,4 @@ mod cases;
 mod places;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
-pub use places::{built, cache, fetched, golden, library, toy_host};
+pub use places::{built, cache, fetched, golden, library, torch_host, torch_model, toy_host};

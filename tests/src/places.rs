@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use scorecam_host::Host;
+use scorecam_core::Result;
+use scorecam_host::{Host, Model, ModelRequest};
 
 /// A file of `tests/golden`.
 pub fn golden(name: &str) -> PathBuf {
@@ -38,6 +39,29 @@ pub fn fetched(name: &str) -> PathBuf {
     let path = cache().join(name);
     assert!(path.exists(), "{} is missing; run cargo xtask fetch", path.display());
     path
+}
+
+/// A host with the libtorch backend.
+pub fn torch_host() -> Host {
+    let host = Host::new(None).expect("the built-in methods register");
+    host.load_plugin(&library("scorecam_libtorch")).expect("the libtorch plugin loads");
+    host
+}
+
+/// A TorchScript model with a manifest that says its input size, and which of its outputs are the scores.
+/// One thread, so that equal inputs give equal bits.
+pub fn torch_model(host: &Host, path: &Path, size: [usize; 2], output: Option<&str>) -> Result<Model> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = output.map_or(String::new(), |name| format!("[output]\nname = {name:?}\n"));
+    let manifest = format!("[model]\nfile = {path:?}\n[input]\nsize = {size:?}\nscale = 1.0\n{output}");
+    let file = folder.path().join("model.toml");
+    std::fs::write(&file, manifest).expect("the manifest is written");
+    host.load_model(&ModelRequest {
+        path: file,
+        backend: Some("libtorch".into()),
+        threads: Some(1),
+        ..Default::default()
+    })
 }
 
 /// A host with the toy backend.

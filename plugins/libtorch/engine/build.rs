@@ -19,6 +19,10 @@ fn main() {
         .flag("-isystem")
         .flag(include.join("torch/csrc/api/include").display().to_string())
         .warnings(true)
+        // gcc 12 takes libtorch's empty std::optional for one that is read, and its null tensor for one that is
+        // counted.
+        .flag_if_supported("-Wno-maybe-uninitialized")
+        .flag_if_supported("-Wno-stringop-overflow")
         .files(["cpp/outline.cpp", "cpp/program.cpp", "cpp/shim.cpp"])
         .compile("scorecam_libtorch_shim");
 }

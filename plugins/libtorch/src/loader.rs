@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use scorecam_plugin::{BackendLoader, Error, ModelBackend, ModelConfig, Result};
+use scorecam_plugin::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Result};
 
 use crate::{file, runtime};
 
@@ -23,6 +23,10 @@ impl BackendLoader for LibtorchLoader {
 
     fn extensions(&self) -> &[&str] {
         &["pt", "pth", "ts"]
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { masked_scores: true, run_from: true, gradients: true }
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {

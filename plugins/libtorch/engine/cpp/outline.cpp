@@ -48,6 +48,9 @@ class Walk {
             if (GraphFunction *callee = tryToGraphFunction(node)) {
                 if (node->kind() == prim::CallMethod) {
                     note(node, conditional);
+                } else {
+                    // What is called stands first among the inputs, and is no argument.
+                    node->removeInput(0);
                 }
                 Node *before = node->prev();
                 inlineCallTo(node, callee, callee->graph().get());

@@ -17,18 +17,19 @@ namespace scorecam {
 struct Program {
     Program(const std::shared_ptr<torch::jit::Graph> &graph, const torch::jit::Module &module, at::ScalarType type);
 
-    // Outputs: the scores, then the taps. The input is converted to `type`. Runs under the caller's grad mode.
+    // Outputs: the scores, then the taps. The input is converted to `type` and `format`. Runs under the caller's grad mode.
     std::vector<at::Tensor> run(const at::Tensor &input) const;
 
     torch::jit::Code code;
     torch::jit::IValue self;
     at::ScalarType type;
+    at::MemoryFormat format = at::MemoryFormat::Contiguous;
 };
 
 // The type of a module's parameters, which is that of its input.
 at::ScalarType parameter_type(const torch::jit::Module &module);
 
-// Scores alone, from the frozen and optimised module; from the plain graph where the module can't be frozen.
+// Scores alone, the fastest way known for the model; from the plain graph where the module can't be frozen.
 Program compile_optimized(const torch::jit::Module &module, const Outline &outline, const std::string &output);
 
 // Scores, and the results of `calls` as they were when each call returned.

@@ -1,6 +1,6 @@
 //! [`TorchLoader`]: the backend loader that the plugin finds in the engine.
 
-use scorecam_plugin::{BackendLoader, Error, ModelBackend, ModelConfig, Result};
+use scorecam_plugin::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Result};
 
 use crate::device;
 use crate::model::TorchModel;
@@ -21,6 +21,10 @@ impl BackendLoader for TorchLoader {
 
     fn extensions(&self) -> &[&str] {
         &["pt", "pth", "ts"]
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { masked_scores: true, run_from: true, gradients: true }
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {

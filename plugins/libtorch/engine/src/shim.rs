@@ -179,10 +179,11 @@ impl Module {
         })
     }
 
-    /// A program for scores from the result of `call` on.
+    /// A program for scores from the result of `call` on; unsupported where the graph can't be cut there.
     pub(crate) fn from(&self, call: usize) -> Result<Program> {
         // SAFETY: the model is alive.
         self.program(0, |made, error| unsafe { sct_compile_from(self.0.as_ptr(), call, made, error) })
+            .map_err(|e| Error::unsupported(e.to_string()))
     }
 
     fn program(
