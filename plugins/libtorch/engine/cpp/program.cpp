@@ -127,11 +127,16 @@ Program compile_from(const Module &module, const Outline &outline, size_t call) 
     std::shared_ptr<Graph> graph = outline.graph->copy();
     Value *tapped = graph->outputs().at(outline.calls.at(call).output);
     set_outputs(graph, {graph->outputs().at(0), tapped});
+    // A model that writes into its input writes into a copy here, which dies with what it was written for.
+    Value *image = graph->inputs().at(1);
+    WithInsertPoint first(graph->param_node()->next());
+    Value *copy = graph->insert(aten::clone, {image});
+    image->replaceAllUsesAfterNodeWith(copy->node(), copy);
     Value *given = graph->addInput("activations");
     given->setType(TensorType::get());
     tapped->replaceAllUsesWith(given);
     set_outputs(graph, {graph->outputs().at(0)});
-    if (graph->inputs().at(1)->hasUses()) {
+    if (image->hasUses()) {
         throw std::runtime_error("the model can't be cut at layer \"" + outline.calls.at(call).path +
                                  "\": the input also reaches the scores on a way past it");
     }

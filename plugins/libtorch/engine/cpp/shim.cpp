@@ -201,8 +201,9 @@ int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t kl
                  sct_error *error) {
     return guarded(error, [&] {
         const at::AutoGradMode recording(true);
-        const at::Tensor image = input->detach().clone().requires_grad_(true);
-        const std::vector<at::Tensor> outputs = program->program.run(image);
+        const at::Tensor leaf = input->detach().requires_grad_(true);
+        // The model runs on a copy, since it may write into its input, which autograd forbids for a leaf.
+        const std::vector<at::Tensor> outputs = program->program.run(leaf.clone());
         const at::Tensor score = outputs.at(0).select(1, klass).sum();
         if (!outputs.at(1).requires_grad()) {
             throw std::runtime_error("its activations do not depend on the input in a way that has a derivative");
