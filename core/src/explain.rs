@@ -76,7 +76,7 @@ pub fn explain(
 ) -> Result<Explanation> {
     let shape = check_input(request)?;
     method.info().check_needs(model.info())?;
-    let layer = &model.info().layer(request.layer)?.name;
+    let layer = &find_layer(model, request)?;
     let monitor = Monitor::new(request.progress);
 
     monitor.enter(Stage::Forward)?;
@@ -111,6 +111,17 @@ pub fn explain(
         measures: output.measures,
         warnings,
     })
+}
+
+/// The target layer. Of a layer that is not listed the model itself is asked, since it may know why: a backend's
+/// own words say more than a list of others.
+fn find_layer(model: &dyn ModelBackend, request: &Request<'_>) -> Result<String> {
+    let unknown = match model.info().layer(request.layer) {
+        Ok(layer) => return Ok(layer.name.clone()),
+        Err(unknown) => unknown,
+    };
+    let asked = request.layer.map(|name| model.forward(request.input, &[name]));
+    Err(asked.and_then(Result::err).unwrap_or(unknown))
 }
 
 fn check_input(request: &Request<'_>) -> Result<[usize; 4]> {

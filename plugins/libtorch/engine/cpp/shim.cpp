@@ -2,7 +2,9 @@
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/import.h>
+#include <torch/csrc/jit/serialization/import_read.h>
 #include <torch/cuda.h>
 
 #include <cstring>
@@ -19,6 +21,8 @@ struct sct_model {
     Module module;
     std::string output;
     scorecam::Outline outline;
+    // The shape of the image that the model was traced with; empty when the file does not tell.
+    std::vector<int64_t> traced;
 };
 
 struct sct_program {
@@ -107,6 +111,26 @@ int64_t channels_taken(const Value *value, const Module &module) {
     return 0;
 }
 
+// A trace keeps the inputs it was made with in an archive of their own. What can't be read there is left
+// unknown: older exporters wrote none, and nothing else depends on it.
+std::vector<int64_t> traced_shape(const char *path) {
+    std::vector<int64_t> shape;
+    sct_error ignored;
+    guarded(&ignored, [&] {
+        caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
+        if (!reader.hasRecord("traced_inputs.pkl")) {
+            return;
+        }
+        const IValue inputs = readArchiveAndTensors("traced_inputs", "", "traced_inputs/", std::nullopt,
+                                                    std::nullopt, c10::Device("cpu"), reader);
+        const IValue image = inputs.toGenericDict().at("forward").toListRef()[0];
+        if (image.isTensor() && image.toTensor().dim() == 4) {
+            shape = image.toTensor().sizes().vec();
+        }
+    });
+    return shape;
+}
+
 }  // namespace
 
 int sct_open(const char *path, const char *device, const char *output, sct_model **model, sct_error *error) {
@@ -121,7 +145,7 @@ int sct_open(const char *path, const char *device, const char *output, sct_model
         }
         std::string chosen = output == nullptr ? "" : output;
         scorecam::Outline outline = scorecam::outline(module, chosen);
-        *model = new sct_model{std::move(module), std::move(chosen), std::move(outline)};
+        *model = new sct_model{std::move(module), std::move(chosen), std::move(outline), traced_shape(path)};
     });
 }
 
@@ -137,21 +161,8 @@ sct_call sct_call_at(const sct_model *model, size_t index) {
 int sct_output_kind(const sct_model *model) { return kind_of_output(*model->outline.graph); }
 
 int sct_traced_shape(const sct_model *model, int64_t shape[4]) {
-    bool known = false;
-    sct_error ignored;
-    guarded(&ignored, [&] {
-        const auto traced = model->module.retrieve_traced_inputs();
-        const auto inputs = traced.find("forward");
-        if (inputs == traced.end() || inputs->value().empty()) {
-            return;
-        }
-        const IValue image = inputs->value().get(0);
-        known = image.isTensor() && image.toTensor().dim() == 4;
-        for (int64_t axis = 0; known && axis < 4; ++axis) {
-            shape[axis] = image.toTensor().size(axis);
-        }
-    });
-    return known ? 1 : 0;
+    std::copy(model->traced.begin(), model->traced.end(), shape);
+    return model->traced.empty() ? 0 : 1;
 }
 
 int64_t sct_input_channels(const sct_model *model) {

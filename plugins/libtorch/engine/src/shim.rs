@@ -12,6 +12,10 @@ use torch_sys::C_tensor;
 use crate::device;
 
 const ERROR_LENGTH: usize = 4096;
+/// How the error line for exhausted memory begins.
+pub(crate) const OUT_OF_MEMORY: &str = "out of memory";
+/// Of a longer line only the first sentence is kept.
+const LONG_LINE: usize = 240;
 
 #[repr(C)]
 struct RawModule {
@@ -275,15 +279,16 @@ impl Drop for Threads {
     }
 }
 
-/// The one line that matters of what libtorch says: its interpreter puts a traceback in front, and c10 stack
-/// frames behind.
+/// The one line that matters of what libtorch says: its interpreter puts a traceback in front, c10 stack frames
+/// behind, and some messages go on with a page of advice.
 pub(crate) fn cause(text: &str) -> String {
     let text = text.rsplit_once("RuntimeError: ").map_or(text, |(_, last)| last);
     let text = text.split("Exception raised from").next().unwrap_or(text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message");
-    let line = line.trim_end_matches('.').trim_start_matches("[enforce fail at ");
+    let line = if line.len() > LONG_LINE { line.split(". ").next().unwrap_or(line) } else { line };
+    let line = line.trim_end_matches('.');
     match line.contains("allocate memory") || line.contains("out of memory") {
-        true => format!("out of memory: {line}; use a smaller batch or input"),
+        true => format!("{OUT_OF_MEMORY}: {line}; use a smaller batch or input"),
         false => line.to_owned(),
     }
 }

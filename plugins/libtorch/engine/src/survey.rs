@@ -5,7 +5,7 @@ use scorecam_plugin::{BatchRule, Error, LayerInfo, ModelConfig, Result};
 use tch::{Device, Kind, Tensor};
 
 use crate::model::scores_shape;
-use crate::shim::{Module, Program};
+use crate::shim::{Module, OUT_OF_MEMORY, Program};
 use crate::tensors::{failed, shape_of};
 
 /// Images a pass on the CPU when the caller does not say. From 8 on, activations of the first layers exceed
@@ -103,7 +103,10 @@ fn find_batch(scores: &Program, image: [usize; 3], device: Device) -> Result<(Ba
     if let Ok(found) = first {
         return Ok((BatchRule::Fixed(1), found));
     }
-    for n in &FIXED_BATCHES[1..] {
+    // More images need more memory, so where one is too many no number will do.
+    let exhausted = first.as_ref().is_err_and(|e| e.to_string().starts_with(OUT_OF_MEMORY));
+    let further = if exhausted { &[] } else { &FIXED_BATCHES[1..] };
+    for n in further {
         if let Ok(found) = classes(*n) {
             return Ok((BatchRule::Fixed(*n), found));
         }

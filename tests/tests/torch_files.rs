@@ -1,0 +1,300 @@
+//! What the libtorch backend makes of files: which outputs and layers a model offers, what is refused and with
+//! which words, and that neither explaining nor failing leaks.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use scorecam_core::{
+    BatchRule, Error, ErrorKind, Explanation, OutputActivation, Request, Result, Targets, Tensor, explain,
+};
+use scorecam_host::{Host, Model, ModelRequest};
+use scorecam_tests::{built, fetched, golden, torch_host, torch_model};
+
+const SIZE: [usize; 2] = [16, 16];
+
+fn small(name: &str) -> PathBuf {
+    golden("torch").join(name)
+}
+
+/// The error has this kind, is one line, and contains every word.
+fn check<T>(result: Result<T>, kind: ErrorKind, words: &[&str]) {
+    let error: Error = result.err().unwrap_or_else(|| panic!("no error; {words:?} was expected"));
+    let message = error.to_string();
+    assert_eq!(error.kind(), kind, "{message}");
+    assert!(!message.contains('\n') && message.len() < 600, "not one line: {message}");
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in: {message}");
+    }
+}
+
+fn explain_zeros(host: &Host, model: &Model, method: &str, layer: Option<&str>) -> Result<Explanation> {
+    let method = host.method(method)?;
+    let input = Tensor::new([1, 3, 16, 16], (0..3 * 256).map(|i| (i % 7) as f32 - 3.0).collect())?;
+    let request = Request {
+        input: input.view(),
+        reference: None,
+        targets: Targets::Top(1),
+        layer,
+        options: &method.info().resolve(None, &[])?,
+        batch_size: None,
+        output_activation: None,
+        progress: &|_| ControlFlow::Continue(()),
+    };
+    explain(model.backend(), method.as_ref(), &request)
+}
+
+#[test]
+fn layers_are_the_modules_by_their_dotted_paths() {
+    let host = torch_host();
+    let model =
+        torch_model(&host, &fetched("models/resnet18_random.ts.pt"), [224, 224], None).expect("loads");
+    let info = model.info();
+    let names: Vec<&str> = info.layers.iter().map(|l| l.name.as_str()).collect();
+    assert!(!names.contains(&"layer4.1.relu"), "a module that is called twice can't be tapped");
+    let place = |name| names.iter().position(|n| *n == name).unwrap_or_else(|| panic!("{name} in {names:?}"));
+    let order =
+        ["conv1", "bn1", "relu", "maxpool", "layer1.0.conv1", "layer4.1.conv2", "layer4.1", "layer4", "fc"];
+    assert!(order.map(place).is_sorted(), "{names:?}");
+    let layer = &info.layers[info.default_layer.expect("a default layer")];
+    assert_eq!((layer.name.as_str(), layer.operator.as_str()), ("layer4", "Sequential"));
+    assert_eq!(layer.shape, [Some(512), Some(7), Some(7)]);
+    assert_eq!(info.input.shape, [None, Some(3), Some(224), Some(224)]);
+    assert_eq!(info.output.shape, [None, Some(1000)]);
+    assert_eq!(info.output_activation, OutputActivation::None);
+}
+
+#[test]
+fn a_trace_tells_its_input_size_and_batch() {
+    let host = torch_host();
+    let load = |name| host.load_model(&ModelRequest { path: small(name), ..Default::default() });
+    let model = load("plain.pt").expect("a traced model needs no manifest");
+    assert_eq!(model.info().input.shape, [None, Some(3), Some(16), Some(16)]);
+    let fixed = load("fixed_batch.pt").expect("loads");
+    assert_eq!(fixed.info().batch, BatchRule::Fixed(2));
+    explain_zeros(&host, &fixed, "score-cam", None).expect("a batch is filled up");
+    explain_zeros(&host, &fixed, "grad-cam", None).expect("a batch is filled up");
+    check(
+        load("plain_scripted.pt"),
+        ErrorKind::InvalidArgument,
+        &["plain_scripted.pt", "size = [height, width]"],
+    );
+}
+
+#[test]
+fn what_the_graph_ends_in_is_seen() {
+    let host = torch_host();
+    for (name, ending) in [
+        ("plain.pt", OutputActivation::None),
+        ("softmax.pt", OutputActivation::Softmax),
+        ("softmax_call.pt", OutputActivation::Softmax),
+    ] {
+        let model = torch_model(&host, &small(name), SIZE, None).expect("loads");
+        assert_eq!(model.info().output_activation, ending, "{name}");
+    }
+}
+
+#[test]
+fn several_outputs_are_chosen_by_name() {
+    let host = torch_host();
+    let load = |name: &str, output| torch_model(&host, &small(name), SIZE, output);
+    for (name, output) in [
+        ("tuple.pt", "0"),
+        ("named_tuple.pt", "logits"),
+        ("named_tuple.pt", "0"),
+        ("dict.pt", "logits"),
+        ("dict_traced.pt", "logits"),
+    ] {
+        let model = load(name, Some(output)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(model.info().output.name, output);
+        explain_zeros(&host, &model, "score-cam", Some("relu2")).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    let rows: [(&str, Option<&str>, &[&str]); 8] = [
+        ("tuple.pt", None, &["tuple of 2", "output.name", "\"0\", \"1\""]),
+        ("tuple.pt", Some("2"), &["no output \"2\"", "\"0\", \"1\""]),
+        ("named_tuple.pt", None, &["\"logits\""]),
+        ("named_tuple.pt", Some("scores"), &["no output \"scores\"", "\"logits\""]),
+        ("dict.pt", None, &["a dict", "output.name", "\"logits\""]),
+        ("dict.pt", Some("scores"), &["no output \"scores\"", "\"logits\""]),
+        ("plain.pt", Some("scores"), &["one tensor", "\"scores\"", "leave the name out"]),
+        ("two_inputs.pt", None, &["second input"]),
+    ];
+    for (name, output, words) in rows {
+        check(load(name, output), ErrorKind::Model, &[&[name], words].concat());
+    }
+}
+
+#[test]
+fn modules_that_cannot_be_tapped_are_refused_with_the_reason() {
+    let host = torch_host();
+    let rows = [
+        ("twice.pt", "shared", "called 2 times"),
+        ("twice_scripted.pt", "relu1", "called 2 times"),
+        ("branches.pt", "wide", "inside an if"),
+        ("many_tensors_scripted.pt", "split", "not one tensor"),
+        ("many_tensors_scripted.pt", "pyramid", "not one tensor"),
+        ("plain.pt", "conv9", "layers with spatial extent"),
+    ];
+    for (name, layer, why) in rows {
+        let model = torch_model(&host, &small(name), SIZE, None).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let kind = if layer == "conv9" { ErrorKind::NotFound } else { ErrorKind::InvalidArgument };
+        // Named for the call, and named when the model is loaded.
+        check(explain_zeros(&host, &model, "score-cam", Some(layer)), kind, &[layer, why]);
+        let request = ModelRequest { path: small(name), layer: Some(layer.into()), ..Default::default() };
+        if !name.contains("scripted") && !name.contains("branches") {
+            check(host.load_model(&request), kind, &[layer, why]);
+        }
+    }
+    for name in ["mlp.pt", "plain_frozen.pt"] {
+        let model = torch_model(&host, &small(name), SIZE, None).expect("loads");
+        let found = explain_zeros(&host, &model, "score-cam", None);
+        check(found, ErrorKind::InvalidArgument, &["no layer with spatial extent"]);
+    }
+}
+
+#[test]
+fn files_that_are_no_torchscript_are_named_for_what_they_are() {
+    let host = torch_host();
+    let load = |path: &Path| {
+        host.load_model(&ModelRequest {
+            path: path.into(),
+            backend: Some("libtorch".into()),
+            ..Default::default()
+        })
+    };
+    for (name, what) in [
+        ("state_dict.pth", "a checkpoint"),
+        ("state_dict_old.pth", "Python pickle"),
+        ("whole_module.pth", "a checkpoint"),
+        ("exported.pt2", ".pt2"),
+    ] {
+        check(load(&small(name)), ErrorKind::Model, &[name, what, "torch.jit.trace"]);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = std::fs::read(small("plain.pt")).expect("a model");
+    for kept in [0, 2, 100, whole.len() / 2, whole.len() - 1] {
+        let path = folder.path().join("cut.pt");
+        std::fs::write(&path, &whole[..kept]).expect("written");
+        check(load(&path), ErrorKind::Model, &["cut.pt"]);
+    }
+    // Whole as an archive, spoiled inside.
+    let mut spoiled = whole.clone();
+    let code = whole.windows(7).position(|w| w == b"forward").expect("the code");
+    spoiled[code..code + 7].copy_from_slice(b"f(rward");
+    let path = folder.path().join("spoiled.pt");
+    std::fs::write(&path, &spoiled).expect("written");
+    check(load(&path), ErrorKind::Model, &["spoiled.pt"]);
+    check(load(&folder.path().join("missing.pt")), ErrorKind::Io, &["missing.pt"]);
+    check(load(folder.path()), ErrorKind::Io, &["folder"]);
+}
+
+#[test]
+fn wrong_sizes_devices_and_settings_are_refused() {
+    let host = torch_host();
+    let plain = small("plain.pt");
+    let with = |change: &dyn Fn(&mut ModelRequest)| {
+        let mut request = ModelRequest { path: plain.clone(), ..Default::default() };
+        change(&mut request);
+        host.load_model(&request)
+    };
+    let device = |name: &'static str| with(&|r| r.device = Some(name.into()));
+    let unsupported = ErrorKind::Unsupported;
+    check(device("cuda"), unsupported, &["\"cuda\"", "CPU alone"]);
+    check(device("cuda:7"), unsupported, &["\"cuda:7\""]);
+    check(device("tpu"), unsupported, &["\"tpu\"", "cuda:N"]);
+    device("cpu").expect("the CPU is always there");
+    let set =
+        |key: &'static str, value: &'static str| with(&|r| drop(r.settings.insert(key.into(), value.into())));
+    check(set("speed", "1"), ErrorKind::NotFound, &["\"speed\"", "optimization"]);
+    check(set("optimization", "some"), ErrorKind::InvalidArgument, &["\"some\"", "none or all"]);
+    check(set("runtime", "/nowhere"), ErrorKind::InvalidArgument, &["/nowhere", "already runs"]);
+    check(with(&|r| r.threads = Some(0)), ErrorKind::InvalidArgument, &["threads"]);
+
+    let size = |size| torch_model(&host, &plain, size, None);
+    check(size([5, 5]), ErrorKind::Model, &["plain.pt", "[1, 3, 5, 5]", "input.size"]);
+    // On a machine without a GPU this file loads, and fails when its code names the GPU.
+    torch_model(&host, &small("cuda_weights.pt"), SIZE, None).expect("weights move to the CPU");
+    check(torch_model(&host, &small("cuda_code.pt"), SIZE, None), ErrorKind::Model, &["cuda_code.pt"]);
+
+    let model = size(SIZE).expect("loads");
+    let small = Tensor::zeros([1, 3, 8, 8]).expect("a tensor");
+    check(
+        model.backend().forward(small.view(), &[]),
+        ErrorKind::InvalidArgument,
+        &["[N, 3, 16, 16]", "[1, 3, 8, 8]"],
+    );
+    let right = Tensor::zeros([1, 3, 16, 16]).expect("a tensor");
+    check(
+        model.backend().gradients(right.view(), "relu2", 99),
+        ErrorKind::InvalidArgument,
+        &["99", "5 classes"],
+    );
+}
+
+#[test]
+fn optimisation_changes_no_map_by_more_than_rounding() {
+    let host = torch_host();
+    for name in ["plain.pt", "inplace.pt", "twice.pt", "modifies_input.pt"] {
+        let load = |optimization: &str| {
+            let settings = [("optimization".to_owned(), optimization.to_owned())].into();
+            host.load_model(&ModelRequest { path: small(name), settings, ..Default::default() })
+                .expect("loads")
+        };
+        let maps =
+            |model: &Model| explain_zeros(&host, model, "score-cam", Some("conv1")).expect("a map").maps;
+        let (all, none) = (maps(&load("all")), maps(&load("none")));
+        let far = all.data().iter().zip(none.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-4, "{name}: {far}");
+    }
+}
+
+/// In a process of its own, which may have 3 GB of addresses: the first convolution's result alone has 4 GB.
+#[cfg(target_os = "linux")]
+#[test]
+fn running_out_of_memory_is_an_error_and_no_crash() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = folder.path().join("large.toml");
+    let file = fetched("models/resnet18_random.ts.pt");
+    let text = format!("[model]\nfile = {file:?}\nbackend = \"libtorch\"\n[input]\nsize = [8192, 8192]\n");
+    std::fs::write(&manifest, text).expect("the manifest is written");
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 3000000 && exec \"$0\" layers --model \"$1\""])
+        .args([built("scorecam").as_os_str(), manifest.as_os_str()])
+        .output()
+        .expect("sh is there");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("out of memory") && message.trim_end().lines().count() == 1, "{message}");
+}
+
+/// Memory of this process, in kB, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").trim().parse().ok()
+}
+
+#[test]
+fn a_thousand_explanations_and_failures_leave_memory_flat() {
+    let host = torch_host();
+    let load = || {
+        host.load_model(&ModelRequest { path: small("inplace.pt"), threads: Some(1), ..Default::default() })
+    };
+    let model = load().expect("loads");
+    let narrow = Tensor::zeros([1, 3, 16, 8]).expect("a tensor");
+    let once = |i: usize| {
+        explain_zeros(&host, &model, "score-cam", Some("norm")).expect("a map");
+        explain_zeros(&host, &model, "grad-cam", Some("norm")).expect("a map");
+        assert!(model.backend().forward(narrow.view(), &[]).is_err());
+        assert!(explain_zeros(&host, &model, "score-cam", Some("nothing")).is_err());
+        if i.is_multiple_of(10) {
+            assert!(load().is_ok() && torch_model(&host, &small("tuple.pt"), SIZE, None).is_err());
+            assert!(torch_model(&host, &small("plain.pt"), [5, 5], None).is_err());
+        }
+    };
+    // The allocator and libtorch's own caches fill up first.
+    (0..200).for_each(once);
+    let Some(before) = resident() else { return };
+    (0..1000).for_each(once);
+    let after = resident().expect("told before");
+    assert!(after < before + 8 * 1024, "{before} kB before 1,000 explanations, {after} kB after");
+}
