@@ -1,4 +1,4 @@
-//! What every backend owes the pipeline, as one suite: run on the toy backend and on ONNX Runtime.
+//! What every backend owes the pipeline, as one suite: run on the toy backend, ONNX Runtime and libtorch.
 //!
 //! A backend of yours is checked by one more row: a host that has loaded it, a model, an input, and a method's
 //! options that keep the number of passes small.
@@ -10,7 +10,7 @@ use scorecam_core::{
     Error, ErrorKind, Explanation, Progress, Request, Result, Targets, Tensor, TensorView, explain,
 };
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{fetched, golden, library, read_npy, toy_host};
+use scorecam_tests::{fetched, golden, library, read_npy, torch_host, toy_host};
 
 /// One backend under test.
 struct Subject<'a> {
@@ -262,6 +262,26 @@ fn the_onnx_backend_conforms() {
     let layers: Vec<&str> = spatial.map(|l| l.name.as_str()).take(3).collect();
     let set = &[("select", "list"), ("select_list", "0,3,5,8,13,21,34,55")];
     conformance(&Subject { host, path, input, set, layers, tolerance: 1e-4 });
+}
+
+#[test]
+fn the_libtorch_backend_conforms() {
+    let pixel = |i: usize| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 4.0;
+    let input = Tensor::new([1, 3, 224, 224], (0..3 * 224 * 224).map(pixel).collect()).expect("a tensor");
+    conformance(&Subject {
+        host: torch_host(),
+        path: fetched("models/resnet18_random.ts.pt"),
+        input,
+        set: &[("select", "list"), ("select_list", "0,3,5,8,13,21,34,55")],
+        layers: vec!["layer4", "layer4.1.conv2", "layer2"],
+        tolerance: 1e-4,
+    });
+    // Every activation here is overwritten by what follows it.
+    let pixel = |i: usize| (i * 31 % 101) as f32 / 50.0 - 1.0;
+    let input = Tensor::new([1, 3, 16, 16], (0..3 * 16 * 16).map(pixel).collect()).expect("a tensor");
+    let path = golden("torch/inplace.pt");
+    let layers = vec!["norm", "conv2"];
+    conformance(&Subject { host: torch_host(), path, input, set: &[], layers, tolerance: 1e-4 });
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Every preset and every option of every method gives the map of the independent numpy implementation.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use scorecam_core::{Explanation, Request, Targets, Tensor, explain};
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{Case, CaseFile, difference, fetched, golden, library, read_npy, toy_host};
+use scorecam_tests::{Case, CaseFile, difference, fetched, golden, library, read_npy, torch_host, toy_host};
 
 fn run(host: &Host, model: &Model, case: &Case, input: &Tensor) -> Explanation {
     let method = host.method(&case.method).expect("the method is built in");
@@ -52,19 +53,26 @@ fn toy_maps_equal_the_independent_implementation() {
     report(wrong.collect(), file.cases.len());
 }
 
-#[test]
-fn real_onnx_maps_equal_the_independent_implementation() {
-    let host = Host::new(None).expect("the built-in methods register");
-    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+/// The cases of real models, on the files that `path` gives for a model's name.
+fn check_real(host: &Host, path: impl Fn(&str) -> PathBuf) {
     let file = CaseFile::read("onnx.json");
     let photo = fetched("photos/chelsea.png");
     let mut wrong = Vec::new();
     for (key, crop) in &file.inputs {
-        let path = fetched(&format!("models/{}.onnx", key.replace('-', "_")));
+        let path = path(&key.replace('-', "_"));
         let model = host.load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads");
         let input = crop.tensor(&photo);
         let cases = file.cases.iter().filter(|c| c.model == *key);
-        wrong.extend(cases.filter_map(|case| check(&host, &model, case, &input)));
+        wrong.extend(cases.filter_map(|case| check(host, &model, case, &input)));
     }
     report(wrong, file.cases.len());
+}
+
+/// One after the other: two runtimes that share the cores take more than twice as long.
+#[test]
+fn real_maps_equal_the_independent_implementation() {
+    let host = Host::new(None).expect("the built-in methods register");
+    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+    check_real(&host, |name| fetched(&format!("models/{name}.onnx")));
+    check_real(&torch_host(), |name| fetched(&format!("models/{name}.ts.pt")));
 }
