@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{MetadataCommand, Package};
 
 /// Each crate, and which crates of this workspace it depends on, dev-dependencies included.
 const EDGES: &[(&str, &[&str])] = &[
@@ -13,6 +13,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("scorecam-host", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-onnx", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-onnx-cpu", &["scorecam-onnx", "scorecam-plugin"]),
+    ("scorecam-libtorch", &["scorecam-plugin"]),
+    // A workspace of its own, since it is linked to libtorch.
+    ("scorecam-libtorch-engine", &["scorecam-plugin"]),
     ("scorecam-toy", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-ffi", &["scorecam-core", "scorecam-host"]),
     ("scorecam-cli", &["scorecam-core", "scorecam-host"]),
@@ -22,7 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const TESTS: &str = "scorecam-tests";
 
 /// Folders in which unsafe code may stand.
-const UNSAFE_HOMES: &[&str] = &["plugins/sdk", "plugins/host", "plugins/onnx", "ffi"];
+const UNSAFE_HOMES: &[&str] = &["plugins/sdk", "plugins/host", "plugins/onnx", "plugins/libtorch", "ffi"];
 
 const MAX_LINES: usize = 500;
 /// One C header is made from this one file, and most of its lines are that header's documentation.
@@ -32,10 +35,16 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository")
 }
 
-fn metadata() -> Metadata {
-    let mut command = MetadataCommand::new();
-    command.manifest_path(root().join("Cargo.toml")).no_deps().other_options(["--offline".to_owned()]);
-    command.exec().expect("cargo metadata")
+/// The manifests of all workspaces that make up the product.
+const WORKSPACES: &[&str] = &["Cargo.toml", "plugins/libtorch/engine/Cargo.toml"];
+
+fn packages() -> Vec<Package> {
+    let of = |manifest: &&str| {
+        let mut command = MetadataCommand::new();
+        command.manifest_path(root().join(manifest)).no_deps().other_options(["--offline".to_owned()]);
+        command.exec().expect("cargo metadata").packages
+    };
+    WORKSPACES.iter().flat_map(of).collect()
 }
 
 /// Every Rust source outside of build folders, relative to the root, with its text.
@@ -66,11 +75,11 @@ fn has_unsafe_code(line: &str) -> bool {
 
 #[test]
 fn crates_depend_on_each_other_only_as_designed() {
-    let metadata = metadata();
-    let ours: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
     let known: BTreeSet<&str> = EDGES.iter().map(|(name, _)| *name).chain([TESTS]).collect();
     assert_eq!(ours, known, "the workspace's crates and those of this test");
-    for package in &metadata.packages {
+    for package in &packages {
         let edges = package.dependencies.iter().map(|d| d.name.as_str()).filter(|d| ours.contains(d));
         let edges: BTreeSet<&str> = edges.collect();
         match EDGES.iter().find(|(name, _)| *name == package.name.as_str()) {
@@ -82,8 +91,8 @@ fn crates_depend_on_each_other_only_as_designed() {
 
 #[test]
 fn core_knows_no_runtime_and_no_loader() {
-    let metadata = metadata();
-    let core = metadata.packages.iter().find(|p| p.name.as_str() == "scorecam-core").expect("core");
+    let packages = packages();
+    let core = packages.iter().find(|p| p.name.as_str() == "scorecam-core").expect("core");
     for stranger in ["libloading", "ort", "tch", "abi_stable", "libc"] {
         assert!(core.dependencies.iter().all(|d| d.name != stranger), "core depends on {stranger}");
     }
