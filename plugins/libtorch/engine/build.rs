@@ -23,6 +23,6 @@ fn main() {
         // counted.
         .flag_if_supported("-Wno-maybe-uninitialized")
         .flag_if_supported("-Wno-stringop-overflow")
-        .files(["cpp/outline.cpp", "cpp/program.cpp", "cpp/shim.cpp"])
+        .files(["cpp/outline.cpp", "cpp/ports.cpp", "cpp/program.cpp", "cpp/shim.cpp"])
         .compile("scorecam_libtorch_shim");
 }

@@ -26,13 +26,14 @@ struct Opened {
     /// Canonical.
     folder: PathBuf,
     engine: &'static ImportedLoader,
-    has_cuda: bool,
+    /// Whether libtorch's CUDA part is there and open, or why not.
+    cuda: Result<()>,
 }
 
 static OPENED: Mutex<Option<Opened>> = Mutex::new(None);
 
 /// Opens libtorch and the engine, or hands out the engine that is open. `setting` is the user's own choice of
-/// a folder; libtorch's CUDA part is opened only when it is needed, since it is large.
+/// a folder. With `on_gpu`, an error where libtorch has a CUDA part that does not open.
 pub(crate) fn open(setting: Option<&Path>, on_gpu: bool) -> Result<&'static ImportedLoader> {
     let mut place = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
     let opened = match &mut *place {
@@ -42,8 +43,8 @@ pub(crate) fn open(setting: Option<&Path>, on_gpu: bool) -> Result<&'static Impo
         }
         empty => empty.insert(open_new(find(setting)?)?),
     };
-    if on_gpu && !opened.has_cuda {
-        open_cuda(opened)?;
+    if on_gpu {
+        opened.cuda.clone()?;
     }
     Ok(opened.engine)
 }
@@ -54,6 +55,8 @@ fn open_new(folder: PathBuf) -> Result<Opened> {
     unsafe { open_library(&libtorch) }.map_err(|e| {
         Error::io(format!("libtorch {} cannot be opened: {e}; run \"{COMMAND}\"", libtorch.display()))
     })?;
+    // Before anything runs: libtorch looks for its CUDA part once, and a process that ran without it stays so.
+    let cuda = open_cuda(&folder);
     let engine = engine_file()?;
     let of_engine = |e: Error| {
         Error::plugin(format!(
@@ -71,20 +74,20 @@ fn open_new(folder: PathBuf) -> Result<Opened> {
     // SAFETY: a static table of a library that is never closed; its version is read first.
     let plugin = unsafe { ImportedPlugin::new(*table) }.map_err(of_engine)?;
     let engine = Box::leak(Box::new(plugin.backend(0).map_err(of_engine)?));
-    Ok(Opened { folder, engine, has_cuda: false })
+    Ok(Opened { folder, engine, cuda })
 }
 
-/// Opens the part of libtorch that serves GPUs, where this libtorch has it; the engine says so where not.
-fn open_cuda(opened: &mut Opened) -> Result<()> {
-    let library = opened.folder.join(file_name("torch_cuda"));
-    if library.exists() {
-        // SAFETY: as for the part that is open already.
-        unsafe { open_library(&library) }.map_err(|e| {
-            Error::io(format!("libtorch's CUDA part {} cannot be opened: {e}", library.display()))
-        })?;
+/// Opens the part of libtorch that serves GPUs, where this libtorch has it; the engine says so where not. A
+/// failure is kept for those who ask for a GPU: its own libraries may be missing where nobody needs them.
+fn open_cuda(folder: &Path) -> Result<()> {
+    let library = folder.join(file_name("torch_cuda"));
+    if !library.exists() {
+        return Ok(());
     }
-    opened.has_cuda = true;
-    Ok(())
+    // SAFETY: as for the part that is open already.
+    unsafe { open_library(&library) }
+        .map(|_| ())
+        .map_err(|e| Error::io(format!("libtorch's CUDA part {} cannot be opened: {e}", library.display())))
 }
 
 /// The folder that holds libtorch's libraries; an error that lists the places and the command when there is none.
@@ -128,15 +131,26 @@ fn libraries_in(folder: &Path) -> Option<PathBuf> {
 
 /// Refuses a libtorch that says it is of another version; one that does not say is found out when it opens.
 fn check_version(folder: PathBuf) -> Result<PathBuf> {
-    let stated = folder.parent().and_then(|parent| fs::read_to_string(parent.join("build-version")).ok());
-    // "2.13.0+cpu" names the build behind the version.
-    match stated.as_deref().map(|text| text.trim().split('+').next().unwrap_or_default()) {
+    match stated_version(&folder) {
         Some(version) if version != VERSION => Err(Error::plugin(format!(
-            "libtorch {} is of version {version}; the engine is built for {VERSION}: run \"{COMMAND}\"",
+            "libtorch {} is of version {version}; the engine is built for {VERSION}: name one of that version by setting \
+             \"runtime\" or LIBTORCH, or leave both out and run \"{COMMAND}\"",
             folder.display()
         ))),
         _ => Ok(folder),
     }
+}
+
+/// The version in a distribution's `build-version`, or in the `version.py` of PyTorch's Python package. Behind
+/// it the build may be named: "2.13.0+cpu".
+fn stated_version(folder: &Path) -> Option<String> {
+    let read = |name| fs::read_to_string(folder.parent()?.join(name)).ok();
+    let stated = read("build-version").or_else(|| {
+        let script = read("version.py")?;
+        let line = script.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
+        Some(line.trim_matches(['\'', '"']).to_owned())
+    })?;
+    stated.trim().split('+').next().map(str::to_owned)
 }
 
 /// The engine, beside the plugin.

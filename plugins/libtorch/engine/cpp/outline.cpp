@@ -2,14 +2,16 @@
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <sstream>
-#include <stdexcept>
+#include <set>
 #include <unordered_map>
+
+#include "ports.h"
 
 namespace scorecam {
 
@@ -17,237 +19,226 @@ using namespace torch::jit;
 
 namespace {
 
-// The dotted path of the submodule that `value` is, by the chain of attributes that leads to it from `self`;
-// none where the chain begins elsewhere, empty for `self`.
-std::optional<std::string> path_of(const Value *value, const Value *self) {
-    std::string path;
+// The names of the attributes that lead from `self` to `value`; none where the chain begins elsewhere.
+std::optional<std::vector<std::string>> chain_of(const Value *value, const Value *self) {
+    std::vector<std::string> names;
     for (; value != self; value = value->node()->input()) {
         if (value->node()->kind() != prim::GetAttr) {
             return std::nullopt;
         }
-        const std::string &name = value->node()->s(attr::name);
-        path = path.empty() ? name : name + "." + path;
+        names.push_back(value->node()->s(attr::name));
+    }
+    std::reverse(names.begin(), names.end());
+    return names;
+}
+
+std::string dotted(const std::vector<std::string> &names) {
+    std::string path;
+    for (const std::string &name : names) {
+        path += (path.empty() ? "" : ".") + name;
     }
     return path;
 }
 
-// A trace names the second and further calls of one module forward1, forward2, ...
+// A trace names the second and further calls of one module forward1, forward2, ...; overloads in scripts are
+// forward__0, forward__1, ...
 bool is_forward(const std::string &method) {
-    return method.rfind("forward", 0) == 0 &&
-           method.find_first_not_of("0123456789", std::string("forward").size()) == std::string::npos;
+    static const std::string name = "forward";
+    if (method.compare(0, name.size(), name) != 0) {
+        return false;
+    }
+    const size_t digits = name.size() + (method.compare(name.size(), 2, "__") == 0 ? 2 : 0);
+    return method.find_first_not_of("0123456789", digits) == std::string::npos;
+}
+
+void collect_written(const Block *block, std::set<std::string> &names) {
+    for (const Node *node : block->nodes()) {
+        if (node->kind() == prim::SetAttr) {
+            names.insert(node->s(attr::name));
+        }
+        for (const Block *inner : node->blocks()) {
+            collect_written(inner, names);
+        }
+    }
+}
+
+// Names of attributes that some method of the model writes.
+std::set<std::string> written_attributes(const Module &module) {
+    std::set<std::string> names;
+    for (const Module &part : module.modules()) {
+        for (const Method &method : part.get_methods()) {
+            collect_written(toGraphFunction(method.function()).graph()->block(), names);
+        }
+    }
+    return names;
 }
 
 class Walk {
    public:
-    explicit Walk(Outline &outline) : outline_(outline), self_(outline.graph->inputs().at(0)) {}
+    explicit Walk(Outline &outline)
+        : outline_(outline),
+          graph_(*outline.graph),
+          self_(outline.graph->inputs().at(0)),
+          written_(written_attributes(outline.module)) {}
 
-    // Registers and inlines every call in `block`, and those that inlining brings to light.
-    void through(Block *block, bool conditional) {
+    // Registers and inlines every call, and those that inlining brings to light. Scripts ask their settings
+    // in ifs (`if self.training`, `if self.use_res_connect`): once what is outside of ifs is inlined,
+    // settings become constants and the ifs on them dissolve, which brings further calls out.
+    void whole() {
+        do {
+            inlined_ = false;
+            through(graph_.block(), Depth::Outside);
+            settle_settings(graph_.block());
+            ConstantPropagationImmutableTypes(outline_.graph);
+        } while (inlined_);
+        through(graph_.block(), Depth::Everywhere);
+        name_repeated();
+    }
+
+   private:
+    enum class Depth { Outside, Everywhere, Inside };
+
+    void through(Block *block, Depth depth) {
         Node *node = block->param_node()->next();
         while (node != block->return_node()) {
             if (GraphFunction *callee = tryToGraphFunction(node)) {
                 if (node->kind() == prim::CallMethod) {
-                    note(node, conditional);
+                    note(node, depth);
                 } else {
                     // What is called stands first among the inputs, and is no argument.
                     node->removeInput(0);
                 }
+                inlined_ = true;
                 Node *before = node->prev();
                 inlineCallTo(node, callee, callee->graph().get());
                 node = before->next();
                 continue;
             }
             for (Block *inner : node->blocks()) {
-                through(inner, true);
+                if (depth != Depth::Outside) {
+                    through(inner, Depth::Inside);
+                }
             }
             node = node->next();
         }
     }
 
-   private:
-    void note(Node *node, bool conditional) {
-        std::optional<std::string> path = path_of(node->input(0), self_);
-        if (!path || path->empty() || !is_forward(node->s(attr::name))) {
+    void note(Node *node, Depth depth) {
+        const auto chain = chain_of(node->input(0), self_);
+        if (!chain || chain->empty() || !is_forward(node->s(attr::name))) {
             return;
         }
         Call call;
-        call.path = *path;
+        call.path = dotted(*chain);
         call.type = node->input(0)->type()->expectRef<ClassType>().name()->name();
-        if (conditional) {
-            call.refusal = "it runs inside an if or a loop of the model's code, so not every pass has one result of it";
-        } else if (!node->output()->type()->isSubtypeOf(*TensorType::get())) {
-            call.refusal = "it returns " + node->output()->type()->annotation_str() + ", not one tensor";
+        const TypePtr &type = node->output()->type();
+        if (depth == Depth::Inside) {
+            call.refusal =
+                "it runs inside an if or a loop of the model's code, so not every pass has one result of it";
+        } else if (type->kind() == TypeKind::NoneType) {
+            call.refusal =
+                "the trace kept no result of it: it hands its input on, or nothing uses its result";
+        } else if (!type->isSubtypeOf(*TensorType::get())) {
+            call.refusal = "it returns " + type->annotation_str() + ", not one tensor";
         } else {
-            call.output = outline_.graph->registerOutput(node->output());
+            call.output = graph_.registerOutput(marked(node));
         }
         outline_.calls.push_back(std::move(call));
     }
 
-    Outline &outline_;
-    const Value *self_;
-};
+    // The call's result as a value of its own. Without the mark a module that writes in place and returns
+    // what it wrote to would share its result's value with the module that made it.
+    Value *marked(Node *call) {
+        WithInsertPoint after(call->next());
+        Value *mark = graph_.insert(aten::alias, {call->output()});
+        call->output()->replaceAllUsesAfterNodeWith(mark->node(), mark);
+        return mark;
+    }
 
-void refuse_repeated(std::vector<Call> &calls) {
-    std::map<std::string, size_t> counts;
-    for (const Call &call : calls) {
-        ++counts[call.path];
-    }
-    for (Call &call : calls) {
-        if (size_t count = counts[call.path]; count > 1) {
-            call.refusal = "it is called " + std::to_string(count) + " times in one pass, so it has no one activation";
-            call.output = 0;
-        }
-    }
-    // One line for each module.
-    std::map<std::string, bool> seen;
-    auto again = [&](const Call &call) { return std::exchange(seen[call.path], true); };
-    calls.erase(std::remove_if(calls.begin(), calls.end(), again), calls.end());
-}
-
-// Calls in the order in which they end. Where an outer one ends with an inner one, the inner one comes first.
-void sort_by_end(Outline &outline) {
-    std::unordered_map<const Node *, size_t> position;
-    size_t next = 1;
-    for (const Node *node : outline.graph->nodes()) {
-        position[node] = next++;
-    }
-    auto end = [&](const Call &call) -> size_t {
-        auto found = position.find(outline.graph->outputs().at(call.output)->node());
-        return found == position.end() ? 0 : found->second;
-    };
-    auto depth = [](const Call &call) { return std::count(call.path.begin(), call.path.end(), '.'); };
-    std::stable_sort(outline.calls.begin(), outline.calls.end(), [&](const Call &a, const Call &b) {
-        return std::make_pair(end(a), -depth(a)) < std::make_pair(end(b), -depth(b));
-    });
-}
-
-std::string joined(const std::vector<std::string> &names) {
-    std::string all;
-    for (const std::string &name : names) {
-        all += (all.empty() ? "\"" : ", \"") + name + "\"";
-    }
-    return all;
-}
-
-std::runtime_error wrong_output(const std::string &what, const std::string &output,
-                                const std::vector<std::string> &choices) {
-    std::string known = choices.empty() ? "" : ": " + joined(choices);
-    if (output.empty()) {
-        return std::runtime_error("the model returns " + what + "; choose the scores by output.name in its manifest" +
-                                  known);
-    }
-    return std::runtime_error("the model returns " + what + " and has no output \"" + output + "\"" +
-                              (known.empty() ? "" : "; its outputs" + known));
-}
-
-std::optional<size_t> index_of(const std::string &name, size_t count) {
-    bool number = !name.empty() && name.size() < 9 && name.find_first_not_of("0123456789") == std::string::npos;
-    if (!number || std::stoul(name) >= count) {
-        return std::nullopt;
-    }
-    return std::stoul(name);
-}
-
-Value *tuple_element(Graph &graph, Value *tuple, const std::string &output) {
-    const TupleType &type = tuple->type()->expectRef<TupleType>();
-    const size_t count = type.elements().size();
-    std::vector<std::string> names;
-    for (size_t i = 0; i < count; ++i) {
-        names.push_back(type.schema() ? type.schema()->arguments()[i].name() : std::to_string(i));
-    }
-    auto named = std::find(names.begin(), names.end(), output);
-    std::optional<size_t> index = index_of(output, count);
-    if (named != names.end()) {
-        index = named - names.begin();
-    }
-    if (!index) {
-        throw wrong_output("a tuple of " + std::to_string(count), output, names);
-    }
-    Value *place = graph.insertConstant(static_cast<int64_t>(*index));
-    return graph.insertNode(graph.createTupleIndex(tuple, place, type.elements()[*index]))->output();
-}
-
-Value *dict_element(Graph &graph, Value *dict, const std::string &output) {
-    std::vector<std::string> keys;
-    if (dict->node()->kind() == prim::DictConstruct) {
-        for (size_t i = 0; i < dict->node()->inputs().size(); i += 2) {
-            std::optional<IValue> key = toIValue(dict->node()->input(i));
-            if (key && key->isString()) {
-                keys.push_back(key->toStringRef());
+    // Replaces flags, numbers and Nones that modules hold, and that nothing writes, by their values.
+    void settle_settings(Block *block) {
+        for (Node *node : block->nodes()) {
+            for (Block *inner : node->blocks()) {
+                settle_settings(inner);
+            }
+            const TypeKind kind =
+                node->outputs().empty() ? TypeKind::AnyType : node->outputs()[0]->type()->kind();
+            const bool setting =
+                kind == TypeKind::BoolType || kind == TypeKind::IntType || kind == TypeKind::NoneType;
+            if (node->kind() != prim::GetAttr || !setting || written_.count(node->s(attr::name)) > 0) {
+                continue;
+            }
+            if (const std::optional<IValue> value = known_value(node->output(), outline_.module)) {
+                WithInsertPoint here(node);
+                node->output()->replaceAllUsesWith(graph_.insertConstant(*value));
             }
         }
     }
-    const bool unknown = !keys.empty() && std::find(keys.begin(), keys.end(), output) == keys.end();
-    if (output.empty() || unknown) {
-        throw wrong_output("a dict", output, keys);
-    }
-    return graph.insert(aten::__getitem__, {dict, output});
-}
 
-Value *list_element(Graph &graph, Value *list, const std::string &output) {
-    std::optional<size_t> index = index_of(output, 100000000);
-    if (!index) {
-        throw wrong_output("a list of tensors", output, {"0", "1", "..."});
+    // Leaves one entry for each module. One that is called several times has no one result.
+    void name_repeated() {
+        std::map<std::string, size_t> counts;
+        for (const Call &call : outline_.calls) {
+            counts[call.path] += call.refusal.empty() ? 1 : 0;
+        }
+        std::set<std::string> seen;
+        std::vector<Call> named;
+        for (Call &call : outline_.calls) {
+            if (const size_t count = counts[call.path]; count > 1) {
+                call.refusal = "it is called " + std::to_string(count) +
+                               " times in one pass, so it has no one activation";
+                call.output = 0;
+            }
+            if (seen.insert(call.path).second) {
+                named.push_back(std::move(call));
+            }
+        }
+        outline_.calls = std::move(named);
     }
-    return graph.insert(aten::__getitem__, {list, static_cast<int64_t>(*index)});
-}
 
-// Scores as one tensor, taken out of what the model returns.
-Value *scores(Graph &graph, Value *returned, const std::string &output) {
-    Value *chosen = returned;
-    if (returned->type()->cast<TupleType>()) {
-        chosen = tuple_element(graph, returned, output);
-    } else if (returned->type()->cast<DictType>()) {
-        chosen = dict_element(graph, returned, output);
-    } else if (returned->type()->cast<ListType>()) {
-        chosen = list_element(graph, returned, output);
-    } else if (!output.empty()) {
-        throw std::runtime_error("the model returns one tensor, but output.name in its manifest is \"" + output +
-                                 "\"; leave the name out");
+    Outline &outline_;
+    Graph &graph_;
+    const Value *self_;
+    const std::set<std::string> written_;
+    bool inlined_ = false;
+};
+
+void sort_by_end(Outline &outline) {
+    std::unordered_map<const Node *, size_t> position;
+    for (const Node *node : outline.graph->nodes()) {
+        position.emplace(node, position.size());
     }
-    if (!chosen->type()->isSubtypeOf(*TensorType::get())) {
-        throw std::runtime_error("the model's scores are of type " + chosen->type()->annotation_str() +
-                                 ", not a tensor; export a model that returns its scores as a tensor");
-    }
-    return chosen;
+    auto end = [&](const Call &call) {
+        auto found = position.find(outline.graph->outputs().at(call.output)->node());
+        return found == position.end() ? position.size() : found->second;
+    };
+    std::stable_sort(outline.calls.begin(), outline.calls.end(),
+                     [&](const Call &a, const Call &b) { return end(a) < end(b); });
 }
 
 }  // namespace
 
-void settle_ports(Graph &graph, const c10::FunctionSchema &schema, const std::string &output) {
-    const std::vector<c10::Argument> &arguments = schema.arguments();
-    if (graph.inputs().size() < 2) {
-        throw std::runtime_error("the model's forward takes no image");
+std::optional<IValue> known_value(const Value *value, const Module &module) {
+    if (value->node()->kind() != prim::GetAttr) {
+        return toIValue(value);
     }
-    const TypePtr &image = graph.inputs()[1]->type();
-    if (!image->isSubtypeOf(*TensorType::get())) {
-        throw std::runtime_error("the model takes " + image->annotation_str() +
-                                 " as its image; one that takes a tensor [N, C, H, W] is needed");
+    const auto chain = chain_of(value, value->owningGraph()->inputs().at(0));
+    if (!chain) {
+        return std::nullopt;
     }
-    for (size_t i = graph.inputs().size(); i-- > 2;) {
-        std::optional<IValue> preset = i < arguments.size() ? arguments[i].default_value() : std::nullopt;
-        if (!preset) {
-            std::string name = i < arguments.size() ? arguments[i].name() : std::to_string(i);
-            throw std::runtime_error("the model takes a second input, \"" + name +
-                                     "\"; only models with one image as input can be explained");
-        }
-        WithInsertPoint first(graph.block()->param_node()->next());
-        graph.inputs()[i]->replaceAllUsesWith(graph.insertConstant(*preset));
-        graph.eraseInput(i);
+    IValue found = module._ivalue();
+    for (const std::string &name : *chain) {
+        found = found.toObjectRef().getAttr(name);
     }
-    WithInsertPoint last(graph.return_node());
-    Value *chosen = scores(graph, graph.outputs().at(0), output);
-    graph.return_node()->replaceInput(0, chosen);
+    return found;
 }
 
 Outline outline(const Module &module, const std::string &output) {
-    Outline result;
     const Method forward = module.get_method("forward");
-    result.graph = toGraphFunction(forward.function()).graph()->copy();
+    Outline result{module, output, toGraphFunction(forward.function()).graph()->copy(), {}};
     // Inlined before the scores are chosen: the keys of a dict that an inner module makes are seen only then.
-    Walk(result).through(result.graph->block(), false);
+    Walk(result).whole();
     settle_ports(*result.graph, forward.function().getSchema(), output);
-    refuse_repeated(result.calls);
     sort_by_end(result);
     return result;
 }

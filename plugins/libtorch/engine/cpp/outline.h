@@ -1,8 +1,8 @@
 // The outline of a model: its forward graph inlined whole, with the output of each module call known.
 //
 // TorchScript keeps modules as calls in nested graphs; a value inside one can only become an output of the
-// whole when all calls are inlined. The way here: before a call is inlined its output is registered as an
-// output of the graph, so that inlining itself keeps track of it, however deep the call was.
+// whole when all calls are inlined. The way here: before a call is inlined its output is marked and
+// registered as an output of the graph, so that inlining itself keeps track of it, however deep the call was.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -23,15 +23,20 @@ struct Call {
 };
 
 struct Outline {
+    torch::jit::Module module;
+    // Which output of the model is the scores; empty for a sole tensor.
+    std::string output;
     // Inputs: the module, the image. Outputs: the scores, then results of calls.
     std::shared_ptr<torch::jit::Graph> graph;
+    // In the order in which they end.
     std::vector<Call> calls;
 };
 
 // The outline of `module`'s forward method, its scores chosen by `output` where it returns several tensors.
 Outline outline(const torch::jit::Module &module, const std::string &output);
 
-// Makes `graph` take the module and one image, and give one tensor of scores; shared with frozen graphs.
-void settle_ports(torch::jit::Graph &graph, const c10::FunctionSchema &schema, const std::string &output);
+// The attribute of a module at the end of a chain of prim::GetAttr, or the constant, that `value` is.
+std::optional<torch::jit::IValue> known_value(const torch::jit::Value *value,
+                                              const torch::jit::Module &module);
 
 }  // namespace scorecam

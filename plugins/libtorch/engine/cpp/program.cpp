@@ -4,7 +4,10 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <new>
 #include <stdexcept>
+
+#include "ports.h"
 
 namespace scorecam {
 
@@ -12,36 +15,58 @@ using namespace torch::jit;
 
 namespace {
 
+constexpr auto keep_checks = DCESideEffectPolicy::DONT_DELETE_NODES_WITH_SIDE_EFFECTS;
+constexpr auto drop_checks = DCESideEffectPolicy::ALLOW_DELETING_NODES_WITH_SIDE_EFFECTS;
+
 // Makes `outputs` the graph's outputs, and drops what they do not need.
-void set_outputs(std::shared_ptr<Graph> &graph, const std::vector<Value *> &outputs) {
+void set_outputs(std::shared_ptr<Graph> &graph, const std::vector<Value *> &outputs,
+                 DCESideEffectPolicy checks) {
     while (!graph->outputs().empty()) {
         graph->eraseOutput(graph->outputs().size() - 1);
     }
     for (Value *output : outputs) {
         graph->registerOutput(output);
     }
-    EliminateDeadCode(graph);
+    EliminateDeadCode(graph, checks);
 }
 
-// The value to return for `tapped`. Where something writes into its memory (an in-place ReLU, `out += x`), it
-// is copied at once, and the model goes on with a copy of that copy: so the tap keeps what the module
-// returned, as a functional export of the model would, and stays on the way of the gradient.
-Value *protect(Graph &graph, Value *tapped, const AliasDb &aliases) {
-    if (!aliases.hasWriters(tapped)) {
-        return tapped;
+Value *result_of(const Outline &outline, Graph &graph, size_t call) {
+    const Call &known = outline.calls.at(call);
+    if (!known.refusal.empty()) {
+        throw std::runtime_error("layer \"" + known.path + "\" can't be tapped: " + known.refusal);
     }
-    Node *origin = tapped->node();
-    WithInsertPoint after(origin == graph.param_node() ? graph.param_node()->next() : origin->next());
+    return graph.outputs().at(known.output);
+}
+
+// The value to return for `tapped`, into whose memory something writes (an in-place ReLU, `out += x`): it is
+// copied at once, and the model goes on with a copy of that copy. So the tap keeps what the module returned,
+// as a functional export of the model would, and stays on the way of the gradient.
+Value *protect(Graph &graph, Value *tapped) {
+    WithInsertPoint after(tapped->node()->next());
     Value *kept = graph.insert(aten::clone, {tapped});
     Value *onward = graph.insert(aten::clone, {kept});
     tapped->replaceAllUsesAfterNodeWith(onward->node(), onward);
     return kept;
 }
 
+bool writes_attributes(const Block *block) {
+    for (const Node *node : block->nodes()) {
+        if (node->kind() == prim::SetAttr) {
+            return true;
+        }
+        for (const Block *inner : node->blocks()) {
+            if (writes_attributes(inner)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 // The frozen module's graph, its ports settled.
-std::shared_ptr<Graph> graph_of(const Module &frozen, const c10::FunctionSchema &schema, const std::string &output) {
+std::shared_ptr<Graph> graph_of(const Module &frozen, const Outline &outline) {
     std::shared_ptr<Graph> graph = toGraphFunction(frozen.get_method("forward").function()).graph()->copy();
-    settle_ports(*graph, schema, output);
+    settle_ports(*graph, outline.module.get_method("forward").function().getSchema(), outline.output);
     EliminateDeadCode(graph);
     return graph;
 }
@@ -55,27 +80,31 @@ bool stays_in_mkldnn(const Graph &graph) {
     return leavings == 1;
 }
 
-}  // namespace
-
-at::ScalarType parameter_type(const Module &module) {
+bool on_cpu(const Module &module) {
     for (const at::Tensor &parameter : module.parameters()) {
-        if (parameter.is_floating_point()) {
-            return parameter.scalar_type();
-        }
+        return parameter.is_cpu();
     }
-    return at::kFloat;
+    return true;
 }
 
-Program::Program(const std::shared_ptr<Graph> &graph, const Module &module, at::ScalarType type)
-    : code(graph, "forward"), self(module._ivalue()), type(type) {}
+}  // namespace
+
+Program::Program(const std::shared_ptr<Graph> &graph, const Module &module, ImageForm form)
+    : code_(graph, "forward"),
+      self_(module._ivalue()),
+      form_(form),
+      turn_(writes_attributes(graph->block()) ? std::make_shared<std::mutex>() : nullptr) {}
 
 std::vector<at::Tensor> Program::run(const at::Tensor &input) const {
-    at::Tensor converted = input.to(type);
-    if (converted.dim() == 4) {
-        converted = converted.contiguous(format);
+    at::Tensor image = input.to(form_.type);
+    if (image.dim() == 4) {
+        image = image.contiguous(form_.format);
     }
-    Stack stack{self, std::move(converted)};
-    InterpreterState(code).run(stack);
+    Stack stack{self_, std::move(image)};
+    {
+        const auto turn = turn_ ? std::unique_lock<std::mutex>(*turn_) : std::unique_lock<std::mutex>();
+        InterpreterState(code_).run(stack);
+    }
     std::vector<at::Tensor> outputs;
     for (IValue &value : stack) {
         outputs.push_back(std::move(value).toTensor());
@@ -83,50 +112,55 @@ std::vector<at::Tensor> Program::run(const at::Tensor &input) const {
     return outputs;
 }
 
-Program compile_optimized(const Module &module, const Outline &outline, const std::string &output) {
-    const c10::FunctionSchema schema = module.get_method("forward").function().getSchema();
+Program compile_optimized(const Outline &outline, at::ScalarType type) {
     try {
         // oneDNN's tensors are fastest for a net that stays in them to its end (ResNet-18: 19 ms an image,
-        // channels-last 22). One that leaves them in between loses more than it gains (SqueezeNet: 8.5 and 6.2,
-        // EfficientNet-Lite0: 8.6 and 7.7 ms); there channels-last is the fastest.
-        Module optimized = freeze(module);
+        // channels-last 22). One that leaves them in between loses more than it gains (SqueezeNet: 8.5
+        // and 6.2, EfficientNet-Lite0: 8.6 and 7.7 ms); there channels-last is the fastest.
+        Module optimized = freeze(outline.module);
         optimized = optimize_for_inference(optimized);
-        std::shared_ptr<Graph> graph = graph_of(optimized, schema, output);
-        if (stays_in_mkldnn(*graph)) {
-            return Program(graph, optimized, parameter_type(module));
+        std::shared_ptr<Graph> graph = graph_of(optimized, outline);
+        if (!on_cpu(outline.module) || stays_in_mkldnn(*graph)) {
+            return Program(graph, optimized, {type, at::MemoryFormat::Contiguous});
         }
         // Optimising changed the graph in place, so the module is frozen anew.
-        const Module frozen = freeze(module);
-        Program program(graph_of(frozen, schema, output), frozen, parameter_type(module));
-        program.format = at::MemoryFormat::ChannelsLast;
-        return program;
+        const Module frozen = freeze(outline.module);
+        return Program(graph_of(frozen, outline), frozen, {type, at::MemoryFormat::ChannelsLast});
+    } catch (const std::bad_alloc &) {
+        throw;
     } catch (const std::exception &) {
-        // Not every module can be frozen (one that writes to its own attributes can't); it runs as it is.
-        return compile_taps(module, outline, {});
+        // Not every module can be frozen; it runs as it is.
+        return compile_taps(outline, type, {});
     }
 }
 
-Program compile_taps(const Module &module, const Outline &outline, const std::vector<size_t> &calls) {
+Program compile_taps(const Outline &outline, at::ScalarType type, const std::vector<size_t> &calls) {
     std::shared_ptr<Graph> graph = outline.graph->copy();
-    std::vector<Value *> tapped;
-    for (size_t call : calls) {
-        tapped.push_back(graph->outputs().at(outline.calls.at(call).output));
-    }
-    // Only the chosen outputs remain while aliases are looked at.
     std::vector<Value *> outputs{graph->outputs().at(0)};
-    outputs.insert(outputs.end(), tapped.begin(), tapped.end());
-    set_outputs(graph, outputs);
-    for (size_t i = 1; i < outputs.size(); ++i) {
-        Value *kept = protect(*graph, outputs[i], AliasDb(graph));
+    for (size_t call : calls) {
+        outputs.push_back(result_of(outline, *graph, call));
+    }
+    set_outputs(graph, outputs, keep_checks);
+    std::vector<size_t> written;
+    if (!calls.empty()) {
+        const AliasDb aliases(graph);
+        for (size_t i = 1; i < outputs.size(); ++i) {
+            if (aliases.hasWriters(outputs[i])) {
+                written.push_back(i);
+            }
+        }
+    }
+    for (size_t i : written) {
+        Value *kept = protect(*graph, outputs[i]);
         graph->return_node()->replaceInput(i, kept);
     }
-    return Program(graph, module, parameter_type(module));
+    return Program(graph, outline.module, {type, at::MemoryFormat::Contiguous});
 }
 
-Program compile_from(const Module &module, const Outline &outline, size_t call) {
+Program compile_from(const Outline &outline, at::ScalarType type, size_t call) {
     std::shared_ptr<Graph> graph = outline.graph->copy();
-    Value *tapped = graph->outputs().at(outline.calls.at(call).output);
-    set_outputs(graph, {graph->outputs().at(0), tapped});
+    Value *tapped = result_of(outline, *graph, call);
+    set_outputs(graph, {graph->outputs().at(0), tapped}, keep_checks);
     // A model that writes into its input writes into a copy here, which dies with what it was written for.
     Value *image = graph->inputs().at(1);
     WithInsertPoint first(graph->param_node()->next());
@@ -135,13 +169,14 @@ Program compile_from(const Module &module, const Outline &outline, size_t call) 
     Value *given = graph->addInput("activations");
     given->setType(TensorType::get());
     tapped->replaceAllUsesWith(given);
-    set_outputs(graph, {graph->outputs().at(0)});
+    // Scripts check shapes before the layer, too; those checks need the image, and the result does not.
+    set_outputs(graph, {graph->outputs().at(0)}, drop_checks);
     if (image->hasUses()) {
         throw std::runtime_error("the model can't be cut at layer \"" + outline.calls.at(call).path +
                                  "\": the input also reaches the scores on a way past it");
     }
     graph->eraseInput(1);
-    return Program(graph, module, parameter_type(module));
+    return Program(graph, outline.module, {type, at::MemoryFormat::Contiguous});
 }
 
 }  // namespace scorecam

@@ -1,16 +1,19 @@
 #include "shim.h"
 
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/csrc/jit/serialization/import_read.h>
 #include <torch/cuda.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "outline.h"
 #include "program.h"
@@ -18,11 +21,11 @@
 using namespace torch::jit;
 
 struct sct_model {
-    Module module;
-    std::string output;
     scorecam::Outline outline;
-    // The shape of the image that the model was traced with; empty when the file does not tell.
-    std::vector<int64_t> traced;
+    // The image that the model was traced with; undefined when the file does not tell.
+    at::Tensor traced;
+    // The type of the image.
+    at::ScalarType type;
 };
 
 struct sct_program {
@@ -67,9 +70,11 @@ int kind_of_output(const Graph &graph) {
         {aten::matmul, SCT_OUTPUT_LOGITS},       {aten::conv2d, SCT_OUTPUT_LOGITS},
         {aten::_convolution, SCT_OUTPUT_LOGITS},
     };
-    static const std::unordered_set<Symbol> transparent{aten::flatten, aten::view,  aten::reshape,
-                                                        aten::squeeze, aten::mean,  aten::adaptive_avg_pool2d,
-                                                        aten::dropout, aten::detach};
+    static const std::unordered_set<Symbol> transparent{
+        aten::flatten, aten::view,       aten::reshape,
+        aten::squeeze, aten::mean,       aten::adaptive_avg_pool2d,
+        aten::dropout, aten::detach,     aten::alias,
+        aten::to,      aten::contiguous, aten::clone};
     const Value *value = graph.outputs().at(0);
     while (transparent.count(value->node()->kind()) > 0) {
         value = value->node()->input(0);
@@ -78,32 +83,28 @@ int kind_of_output(const Graph &graph) {
     return found == known.end() ? SCT_OUTPUT_UNKNOWN : found->second;
 }
 
-// The value of `value` where it is an attribute of the module, or a constant.
-std::optional<IValue> known_value(const Value *value, const Module &module) {
-    if (value->node()->kind() != prim::GetAttr) {
-        return toIValue(value);
-    }
-    std::vector<std::string> names;
-    for (; value->node()->kind() == prim::GetAttr; value = value->node()->input()) {
-        names.push_back(value->node()->s(attr::name));
-    }
-    IValue found = module._ivalue();
-    for (auto name = names.rbegin(); name != names.rend(); ++name) {
-        found = found.toObjectRef().getAttr(*name);
-    }
-    return found;
-}
-
-// Channels that a convolution whose image input is `value` takes; 0 when `value` goes elsewhere first.
-int64_t channels_taken(const Value *value, const Module &module) {
-    for (const Use &use : value->uses()) {
+// Channels that a convolution takes from `image`, directly or after steps that keep the channels; 0 when that
+// can't be told.
+int64_t channels_taken(const Value *image, const Module &module) {
+    static const std::unordered_set<Symbol> keeping{
+        aten::sub,   aten::sub_,  aten::div,    aten::div_, aten::mul,
+        aten::mul_,  aten::add,   aten::add_,   aten::to,   aten::contiguous,
+        aten::clone, aten::alias, aten::detach, aten::pad,  aten::batch_norm};
+    for (const Use &use : image->uses()) {
         const Node *node = use.user;
-        const bool convolution = node->kind() == aten::conv2d || node->kind() == aten::_convolution;
-        if (!convolution || use.offset != 0) {
+        if (use.offset != 0) {
             continue;
         }
-        std::optional<IValue> weight = known_value(node->input(1), module);
-        std::optional<IValue> groups = toIValue(node->namedInput("groups"));
+        if (keeping.count(node->kind()) > 0) {
+            if (const int64_t found = channels_taken(node->output(), module)) {
+                return found;
+            }
+        }
+        if (node->kind() != aten::conv2d && node->kind() != aten::_convolution) {
+            continue;
+        }
+        const std::optional<IValue> weight = scorecam::known_value(node->input(1), module);
+        const std::optional<IValue> groups = toIValue(node->namedInput("groups"));
         if (weight && weight->isTensor() && groups && groups->isInt()) {
             return weight->toTensor().size(1) * groups->toInt();
         }
@@ -111,10 +112,31 @@ int64_t channels_taken(const Value *value, const Module &module) {
     return 0;
 }
 
+// The type of a model's weights, which is that of its image. A frozen model has them as constants.
+at::ScalarType type_of(const scorecam::Outline &outline, const at::Tensor &traced) {
+    for (const at::Tensor &parameter : outline.module.parameters()) {
+        if (parameter.is_floating_point()) {
+            return parameter.scalar_type();
+        }
+    }
+    if (traced.defined()) {
+        return traced.scalar_type();
+    }
+    for (const Node *node : outline.graph->nodes()) {
+        const std::optional<IValue> constant =
+            node->kind() == prim::Constant ? toIValue(node->output()) : std::nullopt;
+        if (constant && constant->isTensor() && constant->toTensor().is_floating_point() &&
+            constant->toTensor().dim() > 1) {
+            return constant->toTensor().scalar_type();
+        }
+    }
+    return at::kFloat;
+}
+
 // A trace keeps the inputs it was made with in an archive of their own. What can't be read there is left
 // unknown: older exporters wrote none, and nothing else depends on it.
-std::vector<int64_t> traced_shape(const char *path) {
-    std::vector<int64_t> shape;
+at::Tensor traced_image(const char *path) {
+    at::Tensor image;
     sct_error ignored;
     guarded(&ignored, [&] {
         caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
@@ -123,12 +145,12 @@ std::vector<int64_t> traced_shape(const char *path) {
         }
         const IValue inputs = readArchiveAndTensors("traced_inputs", "", "traced_inputs/", std::nullopt,
                                                     std::nullopt, c10::Device("cpu"), reader);
-        const IValue image = inputs.toGenericDict().at("forward").toListRef()[0];
-        if (image.isTensor() && image.toTensor().dim() == 4) {
-            shape = image.toTensor().sizes().vec();
+        const IValue first = inputs.toGenericDict().at("forward").toListRef()[0];
+        if (first.isTensor() && first.toTensor().dim() == 4) {
+            image = first.toTensor();
         }
     });
-    return shape;
+    return image;
 }
 
 }  // namespace
@@ -143,9 +165,10 @@ int sct_open(const char *path, const char *device, const char *output, sct_model
         for (at::Tensor parameter : module.parameters()) {
             parameter.set_requires_grad(false);
         }
-        std::string chosen = output == nullptr ? "" : output;
-        scorecam::Outline outline = scorecam::outline(module, chosen);
-        *model = new sct_model{std::move(module), std::move(chosen), std::move(outline), traced_shape(path)};
+        scorecam::Outline outline = scorecam::outline(module, output == nullptr ? "" : output);
+        at::Tensor traced = traced_image(path);
+        const at::ScalarType type = type_of(outline, traced);
+        *model = new sct_model{std::move(outline), std::move(traced), type};
     });
 }
 
@@ -158,37 +181,43 @@ sct_call sct_call_at(const sct_model *model, size_t index) {
     return {call.path.c_str(), call.type.c_str(), call.refusal.empty() ? nullptr : call.refusal.c_str()};
 }
 
-int sct_output_kind(const sct_model *model) { return kind_of_output(*model->outline.graph); }
+int sct_output_kind(const sct_model *model) {
+    int kind = SCT_OUTPUT_UNKNOWN;
+    sct_error ignored;
+    guarded(&ignored, [&] { kind = kind_of_output(*model->outline.graph); });
+    return kind;
+}
 
 int sct_traced_shape(const sct_model *model, int64_t shape[4]) {
-    std::copy(model->traced.begin(), model->traced.end(), shape);
-    return model->traced.empty() ? 0 : 1;
+    if (!model->traced.defined()) {
+        return 0;
+    }
+    std::copy_n(model->traced.sizes().begin(), 4, shape);
+    return 1;
 }
 
 int64_t sct_input_channels(const sct_model *model) {
     int64_t channels = 0;
     sct_error ignored;
-    guarded(&ignored, [&] { channels = channels_taken(model->outline.graph->inputs().at(1), model->module); });
+    guarded(&ignored,
+            [&] { channels = channels_taken(model->outline.graph->inputs().at(1), model->outline.module); });
     return channels;
 }
 
-int sct_compile_scores(const sct_model *model, int optimized, sct_program **program, sct_error *error) {
-    return compiled(program, error, [&] {
-        return optimized != 0 ? scorecam::compile_optimized(model->module, model->outline, model->output)
-                              : scorecam::compile_taps(model->module, model->outline, {});
-    });
+int sct_compile_optimized(const sct_model *model, sct_program **program, sct_error *error) {
+    return compiled(program, error, [&] { return scorecam::compile_optimized(model->outline, model->type); });
 }
 
 int sct_compile_taps(const sct_model *model, const size_t *calls, size_t count, sct_program **program,
                      sct_error *error) {
     return compiled(program, error, [&] {
-        return scorecam::compile_taps(model->module, model->outline, std::vector<size_t>(calls, calls + count));
+        return scorecam::compile_taps(model->outline, model->type, std::vector<size_t>(calls, calls + count));
     });
 }
 
 int sct_compile_from(const sct_model *model, size_t call, sct_program **program, sct_error *error) {
     return compiled(program, error,
-                    [&] { return scorecam::compile_from(model->module, model->outline, call); });
+                    [&] { return scorecam::compile_from(model->outline, model->type, call); });
 }
 
 void sct_free_program(sct_program *program) { delete program; }
@@ -217,7 +246,10 @@ int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t kl
         const std::vector<at::Tensor> outputs = program->program.run(leaf.clone());
         const at::Tensor score = outputs.at(0).select(1, klass).sum();
         if (!outputs.at(1).requires_grad()) {
-            throw std::runtime_error("its activations do not depend on the input in a way that has a derivative");
+            throw std::runtime_error(
+                "its activations have no derivative (the model is quantised, or computes them without "
+                "autograd); "
+                "use a method without gradients");
         }
         const std::vector<at::Tensor> found = torch::autograd::grad(
             {score}, {outputs.at(1)}, /*grad_outputs=*/{}, /*retain_graph=*/std::nullopt,
@@ -228,19 +260,25 @@ int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t kl
 }
 
 int sct_cuda_devices(void) {
-    if (!at::hasCUDA()) {
-        return -1;
-    }
-    int count = 0;
+    int count = -1;
     sct_error ignored;
-    guarded(&ignored, [&] { count = static_cast<int>(torch::cuda::device_count()); });
+    guarded(&ignored, [&] {
+        if (at::hasCUDA()) {
+            count = 0;
+            count = static_cast<int>(torch::cuda::device_count());
+        }
+    });
     return count;
 }
 
 int sct_set_threads(int threads) {
-    const int before = at::get_num_threads();
-    if (before != threads) {
-        at::set_num_threads(threads);
-    }
+    int before = threads;
+    sct_error ignored;
+    guarded(&ignored, [&] {
+        before = at::get_num_threads();
+        if (before != threads) {
+            at::set_num_threads(threads);
+        }
+    });
     return before;
 }

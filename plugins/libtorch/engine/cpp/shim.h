@@ -51,25 +51,27 @@ void sct_close(sct_model *model);
 size_t sct_call_count(const sct_model *model);
 sct_call sct_call_at(const sct_model *model, size_t index);
 int sct_output_kind(const sct_model *model);
-/* The shape [N, C, H, W] of the image that the model was traced with; 0 when the file does not tell. */
+/* The shape of the image that the model was traced with, in the model's order; 0 when the file does not tell.
+ */
 int sct_traced_shape(const sct_model *model, int64_t shape[4]);
 /* Channels that a convolution takes from the input; 0 when that can't be told. */
 int64_t sct_input_channels(const sct_model *model);
 
-/* Scores alone; where `optimized` is not 0, frozen and optimised for inference if the model lets that be done. */
-int sct_compile_scores(const sct_model *model, int optimized, sct_program **program, sct_error *error);
+/* Scores alone, the fastest way known; as the model was exported where it can't be frozen. */
+int sct_compile_optimized(const sct_model *model, sct_program **program, sct_error *error);
 /* Scores, then the activations of `calls` in that order; differentiable. */
-int sct_compile_taps(
-    const sct_model *model, const size_t *calls, size_t count, sct_program **program, sct_error *error);
+int sct_compile_taps(const sct_model *model, const size_t *calls, size_t count, sct_program **program,
+                     sct_error *error);
 /* Scores from the activations of `call`; refused where the input reaches the scores past that call. */
 int sct_compile_from(const sct_model *model, size_t call, sct_program **program, sct_error *error);
 void sct_free_program(sct_program *program);
 
-/* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for the scores and each tap; the caller owns what is put there. */
+/* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for the
+ * scores and each tap; the caller owns what is put there. */
 int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **outputs, sct_error *error);
 /* The derivative of scores[:, klass], summed, with respect to the sole tap of `program`. */
-int sct_gradient(
-    const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient, sct_error *error);
+int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient,
+                 sct_error *error);
 
 /* CUDA devices that this libtorch can use; -1 when it has no CUDA at all. */
 int sct_cuda_devices(void);

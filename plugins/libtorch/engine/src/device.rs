@@ -5,7 +5,7 @@ use tch::Device;
 
 use crate::shim;
 
-/// Reads "cpu", "cuda" or "cuda:N"; the CPU when nothing is named. An error says why a GPU can't be had.
+/// Reads "cpu", "cuda", "cuda:N" or "N"; the CPU when nothing is named. An error says why a GPU can't be had.
 pub(crate) fn choose(name: Option<&str>) -> Result<Device> {
     let name = name.unwrap_or("cpu");
     if name == "cpu" {
@@ -13,7 +13,7 @@ pub(crate) fn choose(name: Option<&str>) -> Result<Device> {
     }
     let index = match name {
         "cuda" => Some(0),
-        _ => name.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()),
+        _ => name.strip_prefix("cuda:").unwrap_or(name).parse::<usize>().ok(),
     };
     let index = index.ok_or_else(|| {
         Error::unsupported(format!("device {name:?} is not served by libtorch; use \"cpu\" or \"cuda:N\""))

@@ -56,7 +56,8 @@ impl Scene {
         device: Device,
     ) -> Result<Self> {
         let upsampler = Upsampler::new(request.upsample, from, to)?;
-        let matrix = |values: Vec<f32>, shape: [usize; 2]| to_device(TensorView::new(&shape, &values)?, device);
+        let matrix =
+            |values: Vec<f32>, shape: [usize; 2]| to_device(TensorView::new(&shape, &values)?, device);
         let columns = matrix(upsampler.column_matrix(), [to.1, from.1])?;
         Ok(Self {
             images: to_device(request.images, device)?,

@@ -5,8 +5,8 @@
 //! outline: they share the weights, cost some milliseconds, and nothing depends on what ran before.
 
 use scorecam_plugin::{
-    Abilities, BatchRule, Error, Forward, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result,
-    Tensor, TensorInfo, TensorView,
+    Abilities, BatchRule, Error, ErrorKind, Forward, Layout, MaskedScores, ModelBackend, ModelConfig,
+    ModelInfo, Result, Tensor, TensorInfo, TensorView,
 };
 use tch::Device;
 
@@ -14,7 +14,7 @@ use crate::masks;
 use crate::settings::Settings;
 use crate::shim::{Module, Program, Threads};
 use crate::survey::{Survey, survey};
-use crate::tensors::{failed, from_device, shape_of, to_device};
+use crate::tensors::{arranged, from_device, shape_of, to_device};
 
 /// A model that libtorch has loaded. Any number of threads may call at once.
 pub(crate) struct TorchModel {
@@ -35,10 +35,8 @@ impl TorchModel {
         (device, settings): (Device, Settings),
         config: &ModelConfig,
     ) -> Result<Self> {
-        let _threads = Threads::of(config.threads);
-        let scores = module.scores(settings.optimized)?;
-        let Survey { image: [c, h, w], batch, classes, layers, calls, default_layer, refused } =
-            survey(&module, &scores, device, config)?;
+        let (scores, survey) = tried(&module, (device, settings), config)?;
+        let Survey { image: [c, h, w], batch, classes, layers, calls, default_layer, refused } = survey;
         let n = match batch {
             BatchRule::Fixed(n) => Some(n),
             BatchRule::Any { .. } => None,
@@ -75,19 +73,8 @@ impl TorchModel {
 
     /// Class scores [N, classes] of a batch that lies on the device.
     pub(crate) fn scores_of(&self, batch: &tch::Tensor) -> Result<Tensor> {
-        let _threads = Threads::of(self.threads);
-        let outputs = self.scores.run(&self.arranged(batch)?)?;
+        let outputs = self.scores.run(&arranged(batch, self.layout)?)?;
         self.scores_from(outputs.first(), batch.size().first().copied().unwrap_or(0) as usize)
-    }
-
-    /// A batch [N, C, H, W] in the order of axes that the model wants.
-    fn arranged(&self, batch: &tch::Tensor) -> Result<tch::Tensor> {
-        match self.layout {
-            Layout::Nchw => Ok(batch.shallow_clone()),
-            Layout::Nhwc => {
-                batch.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).map_err(failed)
-            }
-        }
     }
 
     fn scores_from(&self, output: Option<&tch::Tensor>, n: usize) -> Result<Tensor> {
@@ -141,18 +128,19 @@ impl ModelBackend for TorchModel {
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
         self.check(batch)?;
         let calls = taps.iter().map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
+        let _threads = Threads::of(self.threads);
         let on_device = to_device(batch, self.device)?;
         if calls.is_empty() {
             return Ok(Forward { scores: self.scores_of(&on_device)?, activations: vec![] });
         }
-        let _threads = Threads::of(self.threads);
-        let outputs = self.module.taps(&calls)?.run(&self.arranged(&on_device)?)?;
+        let outputs = self.module.taps(&calls)?.run(&arranged(&on_device, self.layout)?)?;
         let scores = self.scores_from(outputs.first(), batch.shape()[0])?;
         let activations = outputs[1..].iter().map(from_device).collect::<Result<_>>()?;
         Ok(Forward { scores, activations })
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        let _threads = Threads::of(self.threads);
         masks::scores(self, request)
     }
 
@@ -182,18 +170,43 @@ impl ModelBackend for TorchModel {
             return Err(Error::invalid(text));
         }
         let _threads = Threads::of(self.threads);
-        let input = self.arranged(&to_device(batch, self.device)?)?;
+        let input = arranged(&to_device(batch, self.device)?, self.layout)?;
         let gradient = self.module.taps(&[call])?.gradient(&input, class);
         from_device(&gradient.map_err(|e| e.context(format!("layer {layer:?}")))?)
     }
 }
 
-/// [N, classes] of an output of `shape` for `n` images; trailing axes of length 1 are passed over.
+/// The scoring program and what trial passes found. An optimised program that fails where the graph as it was
+/// exported runs is given up.
+fn tried(
+    module: &Module,
+    (device, settings): (Device, Settings),
+    config: &ModelConfig,
+) -> Result<(Program, Survey)> {
+    // Small passes; more threads would cost more than they save on a machine that has other work.
+    let _threads = Threads::of(Some(1));
+    let with = |scores: Program| survey(module, &scores, device, config).map(|found| (scores, found));
+    let plain = || with(module.taps(&[])?);
+    match settings.optimized {
+        true => with(module.optimized()?).or_else(|e| match e.kind() {
+            ErrorKind::Model => plain().map_err(|_| e),
+            _ => Err(e),
+        }),
+        false => plain(),
+    }
+}
+
+/// [N, classes] of an output of `shape` for `n` images; trailing axes of length 1 are passed over. Unsupported
+/// where no number of images would make class scores of it.
 pub(crate) fn scores_shape(shape: &[usize], n: usize) -> Result<[usize; 2]> {
+    let wrong = |kind| {
+        let text =
+            format!("its output has shape {shape:?} for {n} images; class scores [{n}, classes] are needed");
+        Err(Error::new(kind, text))
+    };
     match *shape {
         [rows, classes] | [rows, classes, 1, 1] if rows == n && classes > 0 => Ok([rows, classes]),
-        _ => Err(Error::unsupported(format!(
-            "its output has shape {shape:?} for {n} images; class scores [{n}, classes] are needed"
-        ))),
+        [_, _] | [_, _, 1, 1] => wrong(ErrorKind::Model),
+        _ => wrong(ErrorKind::Unsupported),
     }
 }

@@ -53,9 +53,8 @@ unsafe extern "C" {
     fn sct_output_kind(model: *const RawModule) -> c_int;
     fn sct_traced_shape(model: *const RawModule, shape: *mut i64) -> c_int;
     fn sct_input_channels(model: *const RawModule) -> i64;
-    fn sct_compile_scores(
+    fn sct_compile_optimized(
         model: *const RawModule,
-        optimized: c_int,
         program: *mut *mut RawProgram,
         error: *mut RawError,
     ) -> c_int;
@@ -152,7 +151,7 @@ impl Module {
         }
     }
 
-    /// The shape [N, C, H, W] that the model was traced with, where the file tells.
+    /// The shape of the image that the model was traced with, in the model's own order, where the file tells.
     pub(crate) fn traced_shape(&self) -> Option<[usize; 4]> {
         let mut shape = [0i64; 4];
         // SAFETY: the model is alive and there is a place for four numbers.
@@ -166,13 +165,10 @@ impl Module {
         usize::try_from(unsafe { sct_input_channels(self.0.as_ptr()) }).ok().filter(|&c| c > 0)
     }
 
-    /// A program for scores alone, frozen and optimised if so wished and where the model lets that be done.
-    pub(crate) fn scores(&self, optimized: bool) -> Result<Program> {
-        let optimized = c_int::from(optimized);
+    /// A program for scores alone, the fastest way known; as exported where the model can't be frozen.
+    pub(crate) fn optimized(&self) -> Result<Program> {
         // SAFETY: the model is alive.
-        self.program(0, |made, error| unsafe {
-            sct_compile_scores(self.0.as_ptr(), optimized, made, error)
-        })
+        self.program(0, |made, error| unsafe { sct_compile_optimized(self.0.as_ptr(), made, error) })
     }
 
     /// A program for scores and the results of `calls`.
@@ -212,7 +208,7 @@ pub(crate) struct Program {
     taps: usize,
 }
 
-// SAFETY: running a program makes an interpreter state of its own and leaves the program as it is.
+// SAFETY: running a program makes an interpreter state of its own; one whose model writes to itself takes turns.
 unsafe impl Send for Program {}
 // SAFETY: as above.
 unsafe impl Sync for Program {}
@@ -222,9 +218,7 @@ impl Program {
     pub(crate) fn run(&self, input: &Tensor) -> Result<Vec<Tensor>> {
         let mut outputs = vec![std::ptr::null_mut(); 1 + self.taps];
         // SAFETY: the program and the tensor are alive, and there is a place for each output.
-        checked(|error| unsafe {
-            sct_run(self.raw.as_ptr(), input.as_ptr(), outputs.as_mut_ptr(), error)
-        })?;
+        checked(|error| unsafe { sct_run(self.raw.as_ptr(), input.as_ptr(), outputs.as_mut_ptr(), error) })?;
         // SAFETY: the call succeeded, so each place holds a tensor that is ours from here on.
         Ok(outputs.into_iter().map(|t| unsafe { Tensor::from_ptr(t) }).collect())
     }
@@ -262,10 +256,12 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// `None` is all that libtorch would use by itself.
+    /// `None` is what libtorch would use by itself, within the cores that this process may use.
     pub(crate) fn of(wanted: Option<usize>) -> Self {
         static USUAL: OnceLock<usize> = OnceLock::new();
-        let usual = *USUAL.get_or_init(|| usize::try_from(tch::get_num_threads()).unwrap_or(1));
+        // Threads that wait for each other in a loop crawl where there are more of them than cores.
+        let cores = || std::thread::available_parallelism().map_or(usize::MAX, |n| n.get());
+        let usual = *USUAL.get_or_init(|| usize::try_from(tch::get_num_threads()).unwrap_or(1).min(cores()));
         let wanted = wanted.unwrap_or(usual).clamp(1, 1024);
         // SAFETY: the function takes any positive number.
         Self { before: unsafe { sct_set_threads(wanted as c_int) } }

@@ -1,12 +1,12 @@
 //! What a TorchScript file does not say, found by trial passes on zeros: the number of images that one pass
 //! may hold, the number of classes, and which module calls give activations of which shape.
 
-use scorecam_plugin::{BatchRule, Error, LayerInfo, ModelConfig, Result};
+use scorecam_plugin::{BatchRule, Error, ErrorKind, LayerInfo, Layout, ModelConfig, Result};
 use tch::{Device, Kind, Tensor};
 
 use crate::model::scores_shape;
 use crate::shim::{Module, OUT_OF_MEMORY, Program};
-use crate::tensors::{failed, shape_of};
+use crate::tensors::{arranged, failed, shape_of};
 
 /// Images a pass on the CPU when the caller does not say. From 8 on, activations of the first layers exceed
 /// what malloc keeps (32 MB), and each pass pays for fresh pages: EfficientNet-Lite0 takes 7.7 ms an image in
@@ -15,9 +15,11 @@ const PREFERRED_BATCH: usize = 4;
 /// Images a pass on a GPU.
 const PREFERRED_GPU_BATCH: usize = 32;
 /// Batches that an export may have been fixed at, in the order in which they are tried.
-const FIXED_BATCHES: [usize; 10] = [1, 2, 3, 4, 5, 6, 8, 16, 32, 64];
-/// Channels of the image where the model's first operator does not tell.
-const USUAL_CHANNELS: usize = 3;
+const FIXED_BATCHES: [usize; 9] = [2, 3, 4, 5, 6, 8, 16, 32, 64];
+/// Channels of the image where neither the model's first operators nor its trace tell, as they are tried.
+const USUAL_CHANNELS: [usize; 3] = [3, 1, 4];
+/// Calls that one trial pass taps, so that a large model's activations are not all in memory at once.
+const TAPS_A_PASS: usize = 32;
 /// The most axes that an activation may have.
 const MAX_RANK: usize = 4;
 
@@ -42,81 +44,114 @@ pub(crate) fn survey(
     device: Device,
     config: &ModelConfig,
 ) -> Result<Survey> {
-    let traced = module.traced_shape();
-    let (height, width) = config.input_size.or(traced.map(|[_, _, h, w]| (h, w))).ok_or_else(|| {
-        Error::invalid(
-            "the file does not say which input size the model takes, as only traced ones do; write it as \
-             size = [height, width] under [input] in the model's manifest",
-        )
-    })?;
-    let channels = module.input_channels().or(traced.map(|[_, c, _, _]| c)).unwrap_or(USUAL_CHANNELS);
-    let image = [channels, height, width];
-    let (batch, classes) = find_batch(scores, image, device)?;
+    let trial = Trial { scores, device, layout: config.layout };
+    let (image, batch, classes) = trial.image(module, config)?;
     let images = match batch {
         BatchRule::Fixed(n) => n,
         BatchRule::Any { .. } => 1,
     };
-    let calls = module.calls();
     let mut survey =
         Survey { image, batch, classes, layers: vec![], calls: vec![], default_layer: None, refused: vec![] };
+    let calls = module.calls();
     let tappable: Vec<usize> = (0..calls.len()).filter(|&i| calls[i].refusal.is_none()).collect();
-    let mut results = module.taps(&tappable)?.run(&zeros(images, image, device)?)?.into_iter().skip(1);
-    for (i, call) in calls.into_iter().enumerate() {
-        let refusal = match call.refusal {
-            Some(refusal) => Some(refusal),
-            None => {
-                let result = results.next().ok_or_else(|| Error::internal("a tapped call gave nothing"))?;
-                let shape = shape_of(&result);
-                let refusal = why_no_activation(&result, images);
-                if refusal.is_none() {
-                    let shape = shape[1..].iter().copied().map(Some).collect();
-                    survey.layers.push(LayerInfo { name: call.path.clone(), operator: call.kind, shape });
+    let zeros = trial.zeros(images, image)?;
+    for group in tappable.chunks(TAPS_A_PASS) {
+        let results = module.taps(group)?.run(&zeros)?;
+        for (&i, result) in group.iter().zip(&results[1..]) {
+            let call = &calls[i];
+            match why_no_activation(result, images) {
+                Some(why) => survey.refused.push((call.path.clone(), why)),
+                None => {
+                    let shape = shape_of(result)[1..].iter().copied().map(Some).collect();
+                    let (name, operator) = (call.path.clone(), call.kind.clone());
+                    survey.layers.push(LayerInfo { name, operator, shape });
                     survey.calls.push(i);
                 }
-                refusal
             }
-        };
-        survey.refused.extend(refusal.map(|why| (call.path, why)));
+        }
     }
+    survey.refused.extend(calls.into_iter().filter_map(|call| Some((call.path, call.refusal?))));
     survey.default_layer = default_layer(&survey.layers, classes);
     Ok(survey)
 }
 
-/// A batch [n, C, H, W] of zeros.
-fn zeros(n: usize, [c, h, w]: [usize; 3], device: Device) -> Result<Tensor> {
-    Tensor::f_zeros([n as i64, c as i64, h as i64, w as i64], (Kind::Float, device)).map_err(failed)
+/// Passes of scores on zeros.
+struct Trial<'a> {
+    scores: &'a Program,
+    device: Device,
+    layout: Layout,
 }
 
-/// How many images a pass may hold, and the number of classes. A trace that was made with `view(n, -1)` runs
-/// for n images only, so where one image fails the usual numbers are tried.
-fn find_batch(scores: &Program, image: [usize; 3], device: Device) -> Result<(BatchRule, usize)> {
-    let classes = |n: usize| -> Result<usize> {
-        let outputs = scores.run(&zeros(n, image, device)?)?;
+impl Trial<'_> {
+    /// The image [C, H, W] that the model takes, how many a pass may hold, and the number of classes.
+    fn image(&self, module: &Module, config: &ModelConfig) -> Result<([usize; 3], BatchRule, usize)> {
+        let traced = module.traced_shape().map(|[_, a, b, c]| match self.layout {
+            Layout::Nchw => [a, b, c],
+            Layout::Nhwc => [c, a, b],
+        });
+        let (height, width, origin) = match (config.input_size, traced) {
+            (Some((height, width)), _) => (height, width, "as input.size in its manifest says"),
+            (None, Some([_, height, width])) => (height, width, "with which it was traced"),
+            (None, None) => {
+                return Err(Error::invalid(
+                    "the file does not say which input size the model takes, as only traced ones do; write it as \
+                     size = [height, width] under [input] in the model's manifest",
+                ));
+            }
+        };
+        let known = match self.layout {
+            Layout::Nchw => module.input_channels().or(traced.map(|[c, ..]| c)),
+            Layout::Nhwc => traced.map(|[c, ..]| c),
+        };
+        let candidates = known.map_or(USUAL_CHANNELS.to_vec(), |c| vec![c]);
+        let mut first = None;
+        for channels in candidates {
+            let image = [channels, height, width];
+            match self.batch(image) {
+                Ok((batch, classes)) => return Ok((image, batch, classes)),
+                Err(e) => first = first.or(Some((channels, e))),
+            }
+        }
+        let (c, error) = first.ok_or_else(|| Error::internal("no number of channels was tried"))?;
+        Err(match error.kind() {
+            ErrorKind::Unsupported => error,
+            _ => error
+                .context(format!("it does not run on an image of shape [{c}, {height}, {width}], {origin}")),
+        })
+    }
+
+    /// How many images a pass may hold, and the number of classes. A trace that was made with `view(n, -1)`
+    /// runs for n images only, so where one image fails the usual numbers are tried.
+    fn batch(&self, image: [usize; 3]) -> Result<(BatchRule, usize)> {
+        let preferred = if self.device == Device::Cpu { PREFERRED_BATCH } else { PREFERRED_GPU_BATCH };
+        let error = match self.classes(1, image) {
+            Ok(found) if self.classes(2, image).is_ok() => return Ok((BatchRule::Any { preferred }, found)),
+            Ok(found) => return Ok((BatchRule::Fixed(1), found)),
+            Err(error) => error,
+        };
+        // Another number of images makes no class scores of other outputs, and needs no less memory.
+        if error.kind() != ErrorKind::Unsupported && !error.to_string().starts_with(OUT_OF_MEMORY) {
+            for n in FIXED_BATCHES {
+                if let Ok(found) = self.classes(n, image) {
+                    return Ok((BatchRule::Fixed(n), found));
+                }
+            }
+        }
+        Err(error)
+    }
+
+    fn classes(&self, n: usize, image: [usize; 3]) -> Result<usize> {
+        let outputs = self.scores.run(&self.zeros(n, image)?)?;
         let shape = outputs.first().map(shape_of).unwrap_or_default();
         scores_shape(&shape, n).map(|[_, classes]| classes)
-    };
-    let preferred = if device == Device::Cpu { PREFERRED_BATCH } else { PREFERRED_GPU_BATCH };
-    let first = match classes(1) {
-        Ok(found) if classes(2).is_ok() => return Ok((BatchRule::Any { preferred }, found)),
-        first => first,
-    };
-    if let Ok(found) = first {
-        return Ok((BatchRule::Fixed(1), found));
     }
-    // More images need more memory, so where one is too many no number will do.
-    let exhausted = first.as_ref().is_err_and(|e| e.to_string().starts_with(OUT_OF_MEMORY));
-    let further = if exhausted { &[] } else { &FIXED_BATCHES[1..] };
-    for n in further {
-        if let Ok(found) = classes(*n) {
-            return Ok((BatchRule::Fixed(*n), found));
-        }
+
+    /// A batch of `n` black images, in the order of axes that the model wants.
+    fn zeros(&self, n: usize, [c, h, w]: [usize; 3]) -> Result<Tensor> {
+        let shape = [n, c, h, w].map(|length| length as i64);
+        let batch = Tensor::f_zeros(shape, (Kind::Float, self.device)).map_err(failed)?;
+        arranged(&batch, self.layout)
     }
-    let [c, h, w] = image;
-    first.map(|found| (BatchRule::Fixed(1), found)).map_err(|e| {
-        e.context(format!(
-            "it does not run on an input of shape [1, {c}, {h}, {w}], which its manifest's input.size asks for"
-        ))
-    })
 }
 
 /// Why the result of a call can't serve as activations of `n` images.

@@ -1,6 +1,6 @@
 //! Tensors on both sides: core's are f32 on the CPU, libtorch's lie on the model's device.
 
-use scorecam_plugin::{Error, Result, Tensor, TensorView};
+use scorecam_plugin::{Error, Layout, Result, Tensor, TensorView};
 use tch::{Device, Kind, TchError};
 
 use crate::shim::cause;
@@ -12,6 +12,14 @@ pub(crate) fn to_device(tensor: TensorView<'_>, device: Device) -> Result<tch::T
         .and_then(|flat| flat.f_view(shape.as_slice()))
         .and_then(|t| t.f_to_device_(device, Kind::Float, false, false))
         .map_err(failed)
+}
+
+/// A batch [N, C, H, W] in the order of axes that a model wants.
+pub(crate) fn arranged(batch: &tch::Tensor, layout: Layout) -> Result<tch::Tensor> {
+    match layout {
+        Layout::Nchw => Ok(batch.shallow_clone()),
+        Layout::Nhwc => batch.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).map_err(failed),
+    }
 }
 
 /// The values of `tensor` as f32, in row-major order.
