@@ -94,6 +94,48 @@ fn what_the_graph_ends_in_is_seen() {
 }
 
 #[test]
+fn inputs_of_other_forms_are_found_by_trial() {
+    let host = torch_host();
+    for (name, channels) in [("grey.pt", 1), ("half_frozen.pt", 3), ("counts.pt", 3)] {
+        let model = torch_model(&host, &small(name), SIZE, None).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(model.info().input.shape, [None, Some(channels), Some(16), Some(16)], "{name}");
+        let batch = Tensor::zeros([2, channels, 16, 16]).expect("a batch");
+        let scores =
+            model.backend().forward(batch.view(), &[]).unwrap_or_else(|e| panic!("{name}: {e}")).scores;
+        assert!(scores.data().iter().all(|v| v.is_finite()), "{name}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = folder.path().join("channels_last.toml");
+    let file = small("channels_last.pt");
+    let text = format!(
+        "[model]\nfile = {file:?}\nbackend = \"libtorch\"\n[input]\nsize = {SIZE:?}\nlayout = \"nhwc\"\n"
+    );
+    std::fs::write(&manifest, text).expect("the manifest is written");
+    let model = host.load_model(&ModelRequest { path: manifest, ..Default::default() }).expect("loads");
+    assert_eq!(model.info().input.shape, [None, Some(3), Some(16), Some(16)], "tensors stay [N, C, H, W]");
+    explain_zeros(&host, &model, "score-cam", Some("relu2")).expect("a map");
+    let wrong = torch_model(&host, &small("segments.pt"), SIZE, None);
+    check(wrong, ErrorKind::Unsupported, &["segments.pt", "class scores [1, classes] are needed"]);
+}
+
+#[test]
+fn settings_in_ifs_hide_no_layers_and_shape_checks_no_cuts() {
+    let host = torch_host();
+    let model = torch_model(&host, &small("settings.pt"), SIZE, None).expect("loads");
+    let names: Vec<&str> = model.info().layers.iter().map(|l| l.name.as_str()).collect();
+    assert!(names.contains(&"joined.conv") && names.contains(&"single.conv"), "{names:?}");
+    // What an identity hands on is not its own: the model uses it past the identity, too.
+    let model = torch_model(&host, &small("writes_in_place.pt"), SIZE, None).expect("loads");
+    let handed = Tensor::zeros([1, 6, 16, 16]).expect("activations");
+    check(
+        model.backend().run_from("hand_on", handed.view()),
+        ErrorKind::Unsupported,
+        &["hand_on", "past it"],
+    );
+    model.backend().run_from("block", handed.view()).expect("everything passes through the block");
+}
+
+#[test]
 fn several_outputs_are_chosen_by_name() {
     let host = torch_host();
     let load = |name: &str, output| torch_model(&host, &small(name), SIZE, output);

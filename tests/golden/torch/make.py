@@ -38,6 +38,8 @@ SMALL_LAYERS = {
     "tuple": ["relu2"],
     "dict": ["relu2"],
     "named_tuple": ["relu2"],
+    "writes_in_place": ["block", "block.conv"],
+    "settings": ["joined", "joined.conv", "single.conv"],
 }
 RESNET_CLASS, SMALL_CLASS = 725, 3
 # Largest error allowed in any value, as a part of the tensor's largest magnitude.
@@ -204,7 +206,8 @@ def write_index(index, file):
 
 def to_torchscript(model, form, batches):
     """The model as TorchScript; `... in training` is what people get who forget `eval()`."""
-    form, training = form.split(" ")[0], form.endswith("in training")
+    form, kind = form.split(" ")[0], form.split(" ")[-1]
+    training = form != "freeze" and kind == "training"
     model.train(training)
     if form == "trace":
         batch = batches[-1] if batches else 1
@@ -213,7 +216,9 @@ def to_torchscript(model, form, batches):
             example += (torch.zeros(batch, 4),)
         return torch.jit.trace(model, example, strict=False, check_trace=False)
     scripted = torch.jit.script(model)
-    return torch.jit.freeze(scripted) if form == "freeze" else scripted
+    if form != "freeze":
+        return scripted
+    return torch.jit.freeze(scripted.half() if kind == "half" else scripted)
 
 
 def save(scripted, file):

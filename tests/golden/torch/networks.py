@@ -227,6 +227,99 @@ class NamesDevice(Plain):
         return self.classify(self.features(x)) + torch.ones(CLASSES, device=torch.device("cpu"))
 
 
+class Shifted(nn.Module):
+    """Writes into what its convolution returned, as a statement, and returns that."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 6, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        y.add_(1.0)
+        return y
+
+
+class WritesInPlace(Plain):
+    """In a script `block` and `block.conv` return one and the same value, and so do `hand_on` and `block`."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = Shifted()
+        self.hand_on = nn.Identity()
+        self.conv3 = nn.Conv2d(6, 8, 3, stride=2, padding=1)
+
+    def features(self, x: Tensor) -> Tensor:
+        x = self.block(self.relu1(self.conv1(x)))
+        return self.relu2(self.conv2(self.hand_on(x)) + self.conv3(x))
+
+
+class Joined(nn.Module):
+    """Asks a setting in an if, as torchvision's MobileNetV2 does."""
+
+    def __init__(self, residual: bool):
+        super().__init__()
+        self.residual = residual
+        self.conv = nn.Conv2d(6, 6, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.residual:
+            return x + self.conv(x)
+        else:
+            return self.conv(x)
+
+
+class Settings(Plain):
+    """Its modules run inside of ifs that ask nothing but settings, and after checks of the input's shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.joined = Joined(True)
+        self.single = Joined(False)
+
+    def features(self, x: Tensor) -> Tensor:
+        if x.dim() != 4:
+            raise ValueError("a batch of images is needed")
+        return self.relu2(self.conv2(self.single(self.joined(self.relu1(self.conv1(x))))))
+
+
+class ChannelsLast(Plain):
+    """Takes [N, 16, 16, 3]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.features(x.permute(0, 3, 1, 2)))
+
+
+class Grey(Plain):
+    """Takes [N, 1, 16, 16], and normalises it before a convolution is seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.features((x - 0.5) / 0.25))
+
+
+class Segments(Plain):
+    """Scores every pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x)
+
+
+class Counts(Plain):
+    """Writes to its own attribute in each pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        return self.classify(self.features(x))
+
+
 # File stem -> the network, how it becomes TorchScript, and the batches that it is tried with.
 NETWORKS = {
     "plain": (Plain, "trace", [1, 2]),
@@ -250,4 +343,11 @@ NETWORKS = {
     "softmax": (EndsInSoftmax, "trace", [2]),
     "softmax_call": (EndsInSoftmaxCall, "trace", [2]),
     "fixed_batch": (FixedBatch, "trace", [2]),
+    "writes_in_place": (WritesInPlace, "script", [2]),
+    "settings": (Settings, "script", [2]),
+    "counts": (Counts, "script", [2]),
+    "channels_last": (ChannelsLast, "script", []),
+    "grey": (Grey, "script", []),
+    "segments": (Segments, "script", []),
+    "half_frozen": (Plain, "freeze half", []),
 }
