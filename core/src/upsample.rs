@@ -250,4 +250,20 @@ mod tests {
             });
         }
     }
+
+    #[test]
+    fn the_matrices_resize_as_the_map_is_resized() {
+        for mode in Upsample::ALL {
+            let map: Vec<f64> = (0..12).map(|i| f64::from(i * i % 7) / 7.0).collect();
+            let upsampler = Upsampler::new(mode, (3, 4), (10, 9)).expect("sizes are positive");
+            let (rows, columns) = (upsampler.row_matrix(), upsampler.column_matrix());
+            for (i, wanted) in upsampler.resize(&map).into_iter().enumerate() {
+                let (y, x) = (i / 9, i % 9);
+                let term =
+                    |j: usize| f64::from(rows[y * 3 + j / 4]) * map[j] * f64::from(columns[x * 4 + j % 4]);
+                let found: f64 = (0..12).map(term).sum();
+                assert!((found - wanted).abs() < 1e-6, "{mode:?} at {y}, {x}: {found}, not {wanted}");
+            }
+        }
+    }
 }

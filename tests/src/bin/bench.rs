@@ -13,7 +13,7 @@ use scorecam_host::{Host, Model, ModelRequest};
 use serde_json::{Value, json};
 
 /// Batches that are tried for the fastest raw pass.
-const BATCHES: [usize; 4] = [1, 8, 16, 32];
+const BATCHES: [usize; 5] = [1, 4, 8, 16, 32];
 /// How often explain and raw passes are run in turn.
 const ROUNDS: usize = 5;
 
