@@ -61,6 +61,9 @@ fn layers_are_the_modules_by_their_dotted_paths() {
     assert_eq!(info.input.shape, [None, Some(3), Some(224), Some(224)]);
     assert_eq!(info.output.shape, [None, Some(1000)]);
     assert_eq!(info.output_activation, OutputActivation::None);
+    // Pooled maps are the same evidence in less detail.
+    let model = torch_model(&host, &small("plain.pt"), SIZE, None).expect("loads");
+    assert_eq!(model.info().layer(None).map(|l| l.name.as_str()), Ok("relu2"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl BackendLoader for LibtorchLoader {
         file::check(&config.path)?;
         let mut config = config.clone();
         let runtime = config.settings.remove(RUNTIME).map(PathBuf::from);
-        let on_gpu = config.device.as_deref().is_some_and(|device| device.starts_with("cuda"));
+        let on_gpu = config.device.as_deref().is_some_and(|device| device != "cpu");
         let engine = runtime::open(runtime.as_deref(), on_gpu)?;
         Ok(Box::new(engine.load(&config)?))
     }

@@ -12,12 +12,13 @@ use crate::tensors::{failed, to_device};
 
 /// Scores of masked images, [masks, classes].
 pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<Tensor> {
-    let ([_, _, height, width], [count, h, w]) = request.dims()?;
+    let ([_, channels, height, width], [count, h, w]) = request.dims()?;
     let scene = Scene::new(request, (height, width), (h, w), model.device())?;
     let per_pass = match model.info().batch {
         BatchRule::Fixed(n) => n,
         BatchRule::Any { .. } => request.batch_size.min(count.max(1)),
     };
+    model.check(&[per_pass, channels, height, width])?;
     let mut scores = Vec::new();
     let mut done = 0;
     while done < count {

@@ -101,9 +101,9 @@ impl TorchModel {
         Ok(self.calls[self.layer(layer)?])
     }
 
-    fn check(&self, batch: TensorView<'_>) -> Result<()> {
+    /// Refuses a batch of another shape than the model's input.
+    pub(crate) fn check(&self, given: &[usize]) -> Result<()> {
         let wanted = &self.info.input.shape;
-        let given = batch.shape();
         let fits = given.len() == wanted.len()
             && given.iter().zip(wanted).all(|(&g, w)| g > 0 && w.is_none_or(|w| w == g));
         match fits {
@@ -126,7 +126,7 @@ impl ModelBackend for TorchModel {
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        self.check(batch)?;
+        self.check(batch.shape())?;
         let calls = taps.iter().map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
         let _threads = Threads::of(self.threads);
         let on_device = to_device(batch, self.device)?;
@@ -162,7 +162,7 @@ impl ModelBackend for TorchModel {
     }
 
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        self.check(batch)?;
+        self.check(batch.shape())?;
         let call = self.call(layer)?;
         let classes = self.info.output.shape[1].unwrap_or_default();
         if class >= classes {

@@ -14,7 +14,7 @@ use crate::tensors::{arranged, failed, shape_of};
 const PREFERRED_BATCH: usize = 4;
 /// Images a pass on a GPU.
 const PREFERRED_GPU_BATCH: usize = 32;
-/// Batches that an export may have been fixed at, in the order in which they are tried.
+/// Batches that an export may have been fixed at, in the order in which they are tried after that of its trace.
 const FIXED_BATCHES: [usize; 9] = [2, 3, 4, 5, 6, 8, 16, 32, 64];
 /// Channels of the image where neither the model's first operators nor its trace tell, as they are tried.
 const USUAL_CHANNELS: [usize; 3] = [3, 1, 4];
@@ -44,7 +44,7 @@ pub(crate) fn survey(
     device: Device,
     config: &ModelConfig,
 ) -> Result<Survey> {
-    let trial = Trial { scores, device, layout: config.layout };
+    let trial = Trial { scores, device, layout: config.layout, traced: module.traced_shape() };
     let (image, batch, classes) = trial.image(module, config)?;
     let images = match batch {
         BatchRule::Fixed(n) => n,
@@ -80,12 +80,14 @@ struct Trial<'a> {
     scores: &'a Program,
     device: Device,
     layout: Layout,
+    /// The shape of the batch that the model was traced with, in the model's order of axes.
+    traced: Option<[usize; 4]>,
 }
 
 impl Trial<'_> {
     /// The image [C, H, W] that the model takes, how many a pass may hold, and the number of classes.
     fn image(&self, module: &Module, config: &ModelConfig) -> Result<([usize; 3], BatchRule, usize)> {
-        let traced = module.traced_shape().map(|[_, a, b, c]| match self.layout {
+        let traced = self.traced.map(|[_, a, b, c]| match self.layout {
             Layout::Nchw => [a, b, c],
             Layout::Nhwc => [c, a, b],
         });
@@ -131,7 +133,7 @@ impl Trial<'_> {
         };
         // Another number of images makes no class scores of other outputs, and needs no less memory.
         if error.kind() != ErrorKind::Unsupported && !error.to_string().starts_with(OUT_OF_MEMORY) {
-            for n in FIXED_BATCHES {
+            for n in self.traced.map(|[n, ..]| n).into_iter().chain(FIXED_BATCHES) {
                 if let Ok(found) = self.classes(n, image) {
                     return Ok((BatchRule::Fixed(n), found));
                 }
@@ -169,12 +171,14 @@ fn why_no_activation(result: &Tensor, n: usize) -> Option<String> {
 }
 
 /// The last layer with spatial extent before the classifier. Maps of as many channels as there are classes
-/// are taken for the classifier's own and passed over, unless there are no others.
+/// are taken for the classifier's own and passed over, and so is pooling, whose maps show what came before it
+/// with less detail; unless there is nothing else.
 fn default_layer(layers: &[LayerInfo], classes: usize) -> Option<usize> {
-    let last = |passed_over: Option<usize>| {
-        layers.iter().rposition(|l| {
-            l.has_spatial_extent() && (passed_over.is_none() || l.shape.first() != Some(&passed_over))
-        })
+    let last = |wanted: &dyn Fn(&LayerInfo) -> bool| {
+        layers.iter().rposition(|layer| layer.has_spatial_extent() && wanted(layer))
     };
-    last(Some(classes)).or_else(|| last(None))
+    let own = |layer: &LayerInfo| layer.shape.first() != Some(&Some(classes));
+    last(&|layer| own(layer) && !layer.operator.contains("Pool"))
+        .or_else(|| last(&own))
+        .or_else(|| last(&|_| true))
 }
