@@ -8,6 +8,8 @@ use crate::settings::Settings;
 use crate::shim::Module;
 
 /// Loads TorchScript files. May be used from several threads.
+///
+/// Its description repeats that of the plugin's loader, which is all that a host sees before libtorch is open.
 pub(crate) struct TorchLoader;
 
 impl BackendLoader for TorchLoader {
