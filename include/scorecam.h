@@ -24,7 +24,7 @@
 
 /* Begin values of structs: right for C and C++, in declarations only. */
 #define SCORECAM_PLUGIN_INFO_INIT \
-    { (uint32_t)sizeof(scorecam_plugin_info), 0, NULL, NULL, NULL, NULL, NULL }
+    { (uint32_t)sizeof(scorecam_plugin_info), 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 #define SCORECAM_MODEL_OPTIONS_INIT \
     { (uint32_t)sizeof(scorecam_model_options), 0, NULL, NULL, NULL, NULL, 0 }
 #define SCORECAM_LAYER_INFO_INIT \
@@ -322,6 +322,14 @@ typedef struct scorecam_plugin_info {
      * How its layout is known: "built in", "layout verified" or "version checked".
      */
     const char *proof;
+    /**
+     * A sum of `SCORECAM_ABILITY_*`: what a backend's models can have at most, what a method needs of a model.
+     */
+    uint32_t abilities;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } scorecam_plugin_info;
 
 /**
@@ -559,6 +567,26 @@ int32_t scorecam_model_load(struct scorecam_model **out,
                             const struct scorecam_model_options *options);
 
 /**
+ * Makes a model of an application's own engine: `backend` holds its functions, and `user_data` is what they
+ * get as `model`. `load` is not called and may be NULL; the table itself is copied. `manifest` is a TOML file
+ * that says the layer, the labels, the input's preprocessing and the output's activation; what it says of
+ * file, backend and settings is not read, and NULL is right. The functions may be called from any thread, and
+ * from several at once when several threads use the model. `release`, unless NULL, is called with `user_data`
+ * when the model has been freed and its last call has ended; when this function fails it is not called.
+ * `SCORECAM_ERR_PLUGIN`: the table is NULL, of another size, or lacks a function, or the description is wrong.
+ * `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name. Any thread.
+ *
+ * # Safety
+ * `out` leads to a writable handle, `backend` to as many readable bytes as its `struct_size` says; its
+ * functions and `user_data` stay valid until the model is released; `manifest` ends with NUL.
+ */
+int32_t scorecam_model_from_backend(struct scorecam_model **out,
+                                    const struct scorecam_host *host,
+                                    const scorecam_backend *backend,
+                                    void *user_data,
+                                    const char *manifest);
+
+/**
  * Frees a model; NULL is right. Calls that use it in other threads end first. Any thread.
  */
 int32_t scorecam_model_free(struct scorecam_model *model);
@@ -616,7 +644,7 @@ int32_t scorecam_overlay(uint8_t *out,
                          const struct scorecam_overlay_options *options);
 
 /**
- * The library's version, as in "0.1.0". Any thread.
+ * The library's version, as in "1.0.0". Any thread.
  */
 const char *scorecam_version(void);
 

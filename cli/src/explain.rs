@@ -208,7 +208,7 @@ impl<'a> Explainer<'a> {
         let times = clock.times();
         Ok(Outcome {
             input: shown(path),
-            model: shown(self.model.path()),
+            model: self.model.name().to_owned(),
             backend: self.model.backend_id().to_owned(),
             method: self.method.info().id.clone(),
             preset: self

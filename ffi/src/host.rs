@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use ::scorecam_host::{Descriptor, Host, PluginRecord};
+use ::scorecam_host::{Descriptor, Host, PluginRecord, abi, ability_number};
 use scorecam_core::Error;
 
 use crate::export::{c_text, export};
@@ -34,6 +34,10 @@ pub struct scorecam_plugin_info {
     pub path: *const c_char,
     /// How its layout is known: "built in", "layout verified" or "version checked".
     pub proof: *const c_char,
+    /// A sum of `SCORECAM_ABILITY_*`: what a backend's models can have at most, what a method needs of a model.
+    pub abilities: u32,
+    /// 0.
+    pub reserved: u32,
 }
 read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 
@@ -133,8 +137,16 @@ impl HostObject {
         let known = items.len();
         // Plugins are appended, too, so the first ones are those that were asked about before.
         let all = plugins.iter().flat_map(|p| p.items.iter().map(move |item| (p, item)));
-        items.extend(all.skip(known).map(|(plugin, item)| Item::new(plugin, item)));
+        items.extend(all.skip(known).map(|(plugin, item)| Item::new(plugin, item, self.abilities(item))));
         ask(&items)
+    }
+
+    /// A backend's offers stand in its descriptor, a method's needs in its description.
+    fn abilities(&self, item: &Descriptor) -> u32 {
+        let needs =
+            || self.host.methods().into_iter().find(|m| m.info().id == item.id).map(|m| m.info().needs);
+        let method = (item.kind == abi::SCORECAM_KIND_METHOD).then(needs).flatten();
+        ability_number(method.unwrap_or(item.abilities))
     }
 }
 
@@ -145,11 +157,13 @@ struct Item {
     summary: CString,
     path: Option<CString>,
     proof: CString,
+    abilities: u32,
 }
 
 impl Item {
-    fn new(plugin: &PluginRecord, item: &Descriptor) -> Self {
+    fn new(plugin: &PluginRecord, item: &Descriptor, abilities: u32) -> Self {
         Self {
+            abilities,
             kind: item.kind,
             id: c_text(&item.id),
             version: c_text(&item.version),
@@ -168,6 +182,8 @@ impl Item {
             summary: self.summary.as_ptr(),
             path: optional(self.path.as_ref()),
             proof: self.proof.as_ptr(),
+            abilities: self.abilities,
+            reserved: 0,
         }
     }
 }

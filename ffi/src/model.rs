@@ -1,10 +1,10 @@
 //! `scorecam_model`: a loaded model, its layers and its classes.
 
-use std::ffi::{CString, c_char};
-use std::path::PathBuf;
+use std::ffi::{CString, c_char, c_void};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::scorecam_host::abi::{SCORECAM_MAX_RANK, scorecam_option, scorecam_shape};
+use ::scorecam_host::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape};
 use ::scorecam_host::{Model, ModelRequest};
 use scorecam_core::{Error, LayerInfo};
 
@@ -75,6 +75,39 @@ pub unsafe extern "C" fn scorecam_model_load(
         // SAFETY: as the caller promises.
         let request = unsafe { read_request(path, options) }?;
         let model = host.host.load_model(&request)?;
+        let handle = handles::insert(ModelObject::new(host, model))?;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, handle, "out") }
+    })
+}
+
+/// Makes a model of an application's own engine: `backend` holds its functions, and `user_data` is what they
+/// get as `model`. `load` is not called and may be NULL; the table itself is copied. `manifest` is a TOML file
+/// that says the layer, the labels, the input's preprocessing and the output's activation; what it says of
+/// file, backend and settings is not read, and NULL is right. The functions may be called from any thread, and
+/// from several at once when several threads use the model. `release`, unless NULL, is called with `user_data`
+/// when the model has been freed and its last call has ended; when this function fails it is not called.
+/// `SCORECAM_ERR_PLUGIN`: the table is NULL, of another size, or lacks a function, or the description is wrong.
+/// `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable handle, `backend` to as many readable bytes as its `struct_size` says; its
+/// functions and `user_data` stay valid until the model is released; `manifest` ends with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_model_from_backend(
+    out: *mut *mut scorecam_model,
+    host: *const scorecam_host,
+    backend: *const scorecam_backend,
+    user_data: *mut c_void,
+    manifest: *const c_char,
+) -> i32 {
+    export!({
+        read::check_pointer(out, "out")?;
+        let host = handles::get(host)?;
+        // SAFETY: as the caller promises.
+        let manifest = unsafe { read::optional_text(manifest, "manifest") }?.map(Path::new);
+        // SAFETY: as the caller promises.
+        let model = unsafe { host.host.adopt_model(backend, user_data, manifest) }?;
         let handle = handles::insert(ModelObject::new(host, model))?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, handle, "out") }

@@ -6,7 +6,7 @@ use scorecam_host::abi;
 
 use crate::export::{self, export};
 
-/// The library's version, as in "0.1.0". Any thread.
+/// The library's version, as in "1.0.0". Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_version() -> *const c_char {
     export!(c"".as_ptr() => { VERSION.as_ptr() })

@@ -1,10 +1,12 @@
 //! [`Model`]: a loaded model with all that its manifest says.
 
 use std::collections::BTreeMap;
+use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Photo, Prepared, Preprocess};
 use scorecam_core::{Error, ModelBackend, ModelConfig, ModelInfo, OutputActivation, Result};
+use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::import::ImportedModel;
 
 use crate::{Host, Manifest};
@@ -30,7 +32,7 @@ pub struct ModelRequest {
 pub struct Model {
     model: ImportedModel<'static>,
     backend: String,
-    path: PathBuf,
+    name: String,
     layer: Option<String>,
     manifest: Manifest,
     labels: Vec<String>,
@@ -43,10 +45,7 @@ impl Host {
         if request.threads == Some(0) {
             return Err(Error::invalid("0 threads were asked for; at least 1 is needed"));
         }
-        let labels = match &manifest.model.labels {
-            Some(file) => read_labels(&folder.join(file))?,
-            None => Vec::new(),
-        };
+        let labels = read_labels(&manifest, &folder)?;
         let backend =
             self.backend(request.backend.as_deref().or(manifest.model.backend.as_deref()), &path)?;
         let layer = request.layer.clone().or_else(|| manifest.model.layer.clone());
@@ -64,14 +63,50 @@ impl Host {
             settings,
         };
         let model = backend.load(&config)?;
-        if let Some(name) = &layer {
-            model.info().layer(Some(name)).map_err(|e| e.context(format!("model {}", path.display())))?;
-        }
-        Ok(Model { model, backend: backend.id().to_owned(), path, layer, manifest, labels })
+        let name = path.display().to_string();
+        Model { model, backend: backend.id().to_owned(), name, layer, manifest, labels }.with_known_layer()
+    }
+
+    /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
+    /// and a backend: the layer, the labels, the input's preprocessing and the output's activation. When this
+    /// fails, `model` stays with the application.
+    ///
+    /// # Safety
+    /// `table` is NULL or leads to as many readable bytes as its `struct_size` says; its functions and `model`
+    /// stay valid until the model is released, and do what the ABI says.
+    pub unsafe fn adopt_model(
+        &self,
+        table: *const scorecam_backend,
+        model: *mut c_void,
+        manifest: Option<&Path>,
+    ) -> Result<Model> {
+        let folder = manifest.and_then(Path::parent).unwrap_or(Path::new(""));
+        let manifest = manifest.map(Manifest::read).transpose()?.unwrap_or_default();
+        let labels = read_labels(&manifest, folder)?;
+        let name = "the application's model".to_owned();
+        // SAFETY: as the caller promises.
+        let borrowed = unsafe { ImportedModel::borrow_table(table, model, name.clone()) }?;
+        let layer = manifest.model.layer.clone();
+        let backend = APPLICATION.to_owned();
+        let mut adopted =
+            Model { model: borrowed, backend, name, layer, manifest, labels }.with_known_layer()?;
+        adopted.model.take_over();
+        Ok(adopted)
     }
 }
 
+/// The backend id of models that an application hands over.
+const APPLICATION: &str = "application";
+
 impl Model {
+    /// Fails when request or manifest name a layer that there is not.
+    fn with_known_layer(self) -> Result<Self> {
+        if let Some(layer) = &self.layer {
+            self.info().layer(Some(layer)).map_err(|e| e.context(format!("model {}", self.name)))?;
+        }
+        Ok(self)
+    }
+
     /// The model, for [`scorecam_core::explain`].
     pub fn backend(&self) -> &dyn ModelBackend {
         &self.model
@@ -87,9 +122,9 @@ impl Model {
         &self.backend
     }
 
-    /// The model's file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// What it is called in messages: its file, or "the application's model".
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The layer that request or manifest named.
@@ -112,13 +147,13 @@ impl Model {
         if own.is_none() && self.manifest.input.size.is_none() {
             return Err(Error::invalid(format!(
                 "model {} takes images of any size; give input.size in a manifest",
-                self.path.display()
+                self.name
             )));
         }
         let warning = (!self.manifest.normalises()).then(|| {
             format!(
                 "nothing says how {} wants its pixels: they are scaled to 0..1, without mean and deviation; a manifest can say",
-                self.path.display()
+                self.name
             )
         });
         Ok((self.manifest.preprocess(own)?, warning))
@@ -142,7 +177,7 @@ impl Model {
         if self.labels.is_empty() {
             return Err(Error::not_found(format!(
                 "class {text:?} is not a number, and {} has no labels file; give model.labels in a manifest",
-                self.path.display()
+                self.name
             )));
         }
         let names = |label: &str| {
@@ -192,8 +227,11 @@ fn find_model(path: &Path) -> Result<(PathBuf, Manifest, PathBuf)> {
     Ok((path.to_path_buf(), manifest, folder))
 }
 
-fn read_labels(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path)
+/// The lines of the labels file that the manifest names; none without one.
+fn read_labels(manifest: &Manifest, folder: &Path) -> Result<Vec<String>> {
+    let Some(file) = &manifest.model.labels else { return Ok(Vec::new()) };
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path)
         .map_err(|e| Error::io(format!("labels file {}: {e}", path.display())))?;
     Ok(text.lines().map(|l| l.trim().to_owned()).collect())
 }

@@ -18,7 +18,7 @@ impl Host {
         }
         let (own, others) = self.backends_with(lacking, model.backend_id());
         // A backend that could says so of itself; then it is the model that cannot.
-        let but = if own { format!(" for {}", model.path().display()) } else { String::new() };
+        let but = if own { format!(" for {}", model.name()) } else { String::new() };
         let others = match others.is_empty() {
             true => "no other backend that was found offers it".to_owned(),
             false => format!("backends that offer it: {}", others.join(", ")),

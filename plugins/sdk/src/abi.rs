@@ -257,7 +257,7 @@ pub struct scorecam_model_description {
 /// A model is called from several threads at once. `load` may be NULL in a table that an application hands
 /// over together with a model of its own.
 #[repr(C)]
-#[derive(StableAbi)]
+#[derive(StableAbi, Clone, Copy)]
 pub struct scorecam_backend {
     /// `sizeof(scorecam_backend)`.
     pub struct_size: u32,

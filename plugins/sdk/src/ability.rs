@@ -5,7 +5,7 @@ use scorecam_core::Abilities;
 use crate::abi;
 
 /// The sum that stands for `abilities`.
-pub(crate) fn number(abilities: Abilities) -> u32 {
+pub fn number(abilities: Abilities) -> u32 {
     let bit = |has: bool, bit: u32| if has { bit } else { 0 };
     bit(abilities.masked_scores, abi::SCORECAM_ABILITY_MASKED_SCORES)
         | bit(abilities.run_from, abi::SCORECAM_ABILITY_RUN_FROM)

@@ -19,6 +19,7 @@ mod status;
 mod text;
 
 pub use abi_stable;
+pub use ability::number as ability_number;
 pub use library::{check_library_file, open_library};
 pub use places::{cache_folder, own_folder};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use scorecam_core::{
@@ -118,7 +119,7 @@ impl OwnedConfig {
 
 /// A model behind a table; released when dropped, if the table can.
 pub struct ImportedModel<'a> {
-    table: &'a abi::scorecam_backend,
+    table: abi::scorecam_backend,
     model: *mut c_void,
     release: bool,
     info: ModelInfo,
@@ -126,6 +127,8 @@ pub struct ImportedModel<'a> {
     masked: Option<&'static abi::scorecam_masked_scores>,
     from: Option<&'static abi::scorecam_run_from>,
     gradients: Option<&'static abi::scorecam_gradients>,
+    /// What a study lends goes with it.
+    lent: PhantomData<&'a ()>,
 }
 
 // SAFETY: the ABI demands that a model can be called from several threads at once.
@@ -134,11 +137,11 @@ unsafe impl Send for ImportedModel<'_> {}
 unsafe impl Sync for ImportedModel<'_> {}
 
 impl<'a> ImportedModel<'a> {
-    /// Takes over a model that belongs to `table`; `who` names it in errors.
+    /// Takes over a model that belongs to `table`, of which a copy is kept; `who` names it in errors.
     ///
     /// # Safety
-    /// `table` and `model` are valid for `'a`, and the functions do what the ABI says.
-    pub unsafe fn new(table: &'a abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
+    /// `model` and what `table` leads to are valid for `'a`, and the functions do what the ABI says.
+    pub unsafe fn new(table: &abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
         // Held from here on, so that an error below releases the model.
         Self::held(table, model, who, true).described()
     }
@@ -147,16 +150,44 @@ impl<'a> ImportedModel<'a> {
     ///
     /// # Safety
     /// As for [`Self::new`].
-    pub unsafe fn borrow(table: &'a abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
+    pub unsafe fn borrow(table: &abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
         Self::held(table, model, who, false).described()
     }
 
-    fn held(table: &'a abi::scorecam_backend, model: *mut c_void, who: String, release: bool) -> Self {
-        Self { table, model, release, info: placeholder(), who, masked: None, from: None, gradients: None }
+    /// As [`Self::borrow`], for a table that comes from outside of any plugin.
+    ///
+    /// # Safety
+    /// As for [`Self::new`]; `table` is NULL or leads to as many readable bytes as its `struct_size` says.
+    pub unsafe fn borrow_table(
+        table: *const abi::scorecam_backend,
+        model: *mut c_void,
+        who: String,
+    ) -> Result<Self> {
+        let table = checked_table(table.cast(), &crate::BACKEND.to_string_lossy());
+        Self::held(table.map_err(|e| e.context(&who))?, model, who, false).described()
+    }
+
+    /// Takes over a model that was borrowed: it is released when this is dropped.
+    pub fn take_over(&mut self) {
+        self.release = true;
+    }
+
+    fn held(table: &abi::scorecam_backend, model: *mut c_void, who: String, release: bool) -> Self {
+        Self {
+            table: *table,
+            model,
+            release,
+            info: placeholder(),
+            who,
+            masked: None,
+            from: None,
+            gradients: None,
+            lent: PhantomData,
+        }
     }
 
     fn described(mut self) -> Result<Self> {
-        check_functions(self.table).and_then(|()| self.describe()).map_err(|e| e.context(&self.who))?;
+        check_functions(&self.table).and_then(|()| self.describe()).map_err(|e| e.context(&self.who))?;
         Ok(self)
     }
 
