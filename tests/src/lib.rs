@@ -5,6 +5,10 @@
 
 mod cases;
 mod places;
+mod programs;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
 pub use places::{built, cache, fetched, golden, library, torch_host, torch_model, toy_host};
+pub use programs::{
+    Language, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root, run, scorecam,
+};

@@ -6,12 +6,7 @@ use std::process::Command;
 
 use scorecam_core::{Explanation, Request, Targets, Tensor, explain};
 use scorecam_host::{Host, ModelRequest, Proof};
-use scorecam_tests::{built, golden, library, read_npy, toy_host};
-
-/// The root of the repository.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository")
-}
+use scorecam_tests::{golden, library, read_npy, root, scorecam, toy_host};
 
 /// Builds `examples/NAME-plugin` as a stranger would: copied elsewhere, with the path to the SDK changed.
 /// The lock file and the target folder are this repository's, so that nothing is fetched or built twice.
@@ -67,7 +62,7 @@ fn assert_layout_verified(host: &Host, plugin: &Path) {
 /// The map that the program writes for `input` with these plugins, beside `work`.
 fn map_of_program(work: &Path, input: &Path, model: &Path, method: &str, plugins: &[&Path]) -> Tensor {
     let map = work.join("map.npy");
-    let mut command = Command::new(built(&format!("scorecam{}", std::env::consts::EXE_SUFFIX)));
+    let mut command = scorecam();
     command.arg("explain").arg(input).arg("--model").arg(model).args(["--method", method]);
     plugins.iter().for_each(|plugin| {
         command.arg("--plugin").arg(plugin);
