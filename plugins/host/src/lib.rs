@@ -9,13 +9,16 @@
 
 mod builtin;
 mod library;
+mod lock;
 mod manifest;
 mod model;
 mod needs;
+mod register;
 mod registry;
 mod search;
 
 pub use library::Proof;
+pub use lock::Lock;
 pub use manifest::{InputSection, Manifest, ModelSection, OutputSection};
 pub use model::{Model, ModelRequest};
 pub use registry::{Host, PluginRecord};

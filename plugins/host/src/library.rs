@@ -1,7 +1,7 @@
 //! One plugin file: checked, opened, verified, and kept for the life of the process.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::RwLock;
 
 use abi_stable::library::AbiHeaderRef;
 use libloading::Library;
@@ -9,6 +9,8 @@ use scorecam_core::{Error, Result};
 use scorecam_plugin::abi::scorecam_plugin_table;
 use scorecam_plugin::import::ImportedPlugin;
 use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL, open_library};
+
+use crate::lock::Lock;
 
 /// How a host knows that a plugin's tables are laid out as its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,21 +40,37 @@ pub(crate) struct Opened {
     pub(crate) proof: Proof,
 }
 
-/// Every library that this process has opened, by canonical path. Libraries are never closed: tables,
-/// threads and destructors of a plugin may be in use until the process ends.
-static OPENED: Mutex<Vec<(PathBuf, Opened)>> = Mutex::new(Vec::new());
-
 /// Opens a plugin, or returns it when it is open already.
 pub(crate) fn open(path: &Path) -> Result<Opened> {
-    let named = |e: Error| e.context(format!("plugin {}", path.display()));
-    let canonical = path.canonicalize().map_err(|e| named(Error::io(e.to_string())))?;
-    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, found)) = opened.iter().find(|(p, _)| *p == canonical) {
-        return Ok(*found);
+    OPENED.open(path, open_new)
+}
+
+/// Every library that this process has opened. Libraries are never closed: tables, threads and destructors of
+/// a plugin may be in use until the process ends.
+static OPENED: Libraries<RwLock<OpenedFiles>> = Libraries { opened: RwLock::new(Vec::new()) };
+
+/// Opened libraries by canonical path.
+pub(crate) type OpenedFiles = Vec<(PathBuf, Opened)>;
+
+#[derive(Default)]
+pub(crate) struct Libraries<L> {
+    opened: L,
+}
+
+impl<L: Lock<OpenedFiles>> Libraries<L> {
+    /// The lock is held while a library opens: two threads that want the same one must not open it twice.
+    pub(crate) fn open(&self, path: &Path, open_new: impl FnOnce(&Path) -> Result<Opened>) -> Result<Opened> {
+        let named = |e: Error| e.context(format!("plugin {}", path.display()));
+        let canonical = path.canonicalize().map_err(|e| named(Error::io(e.to_string())))?;
+        self.opened.change(|opened| {
+            if let Some((_, found)) = opened.iter().find(|(p, _)| *p == canonical) {
+                return Ok(*found);
+            }
+            let new = open_new(&canonical).map_err(named)?;
+            opened.push((canonical, new));
+            Ok(new)
+        })
     }
-    let new = open_new(&canonical).map_err(named)?;
-    opened.push((canonical, new));
-    Ok(new)
 }
 
 fn open_new(path: &Path) -> Result<Opened> {

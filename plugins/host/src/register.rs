@@ -1,0 +1,216 @@
+//! [`Register`]: the plugins of a host, and what must hold when threads load them at the same time.
+//!
+//! A plugin is in it whole or not at all, each file once and each id once, and what is in it keeps its place.
+//! No plugin's code runs while the lock is held: not its initialisers, not its descriptors.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scorecam_core::{CamMethod, Error, Result};
+use scorecam_plugin::abi::{SCORECAM_KIND_BACKEND, SCORECAM_KIND_METHOD};
+use scorecam_plugin::import::{Descriptor, ImportedLoader};
+
+use crate::PluginRecord;
+use crate::library::Opened;
+use crate::lock::Lock;
+
+/// What a host knows, behind a lock.
+#[derive(Default)]
+pub(crate) struct Register<L> {
+    registered: L,
+}
+
+/// All that a host has loaded, in the order of loading, and what became of the search for it.
+#[derive(Default)]
+pub(crate) struct Registered {
+    pub(crate) plugins: Vec<PluginRecord>,
+    pub(crate) backends: Vec<Arc<ImportedLoader>>,
+    pub(crate) methods: Vec<Arc<dyn CamMethod>>,
+    pub(crate) searched: bool,
+    pub(crate) failures: Vec<Error>,
+}
+
+impl<L: Lock<Registered>> Register<L> {
+    /// Registers the plugin in a file, which `open` opens; nothing happens when it is registered already.
+    pub(crate) fn load(&self, path: &Path, open: impl FnOnce(&Path) -> Result<Opened>) -> Result<()> {
+        let canonical = path.canonicalize();
+        if canonical.as_ref().is_ok_and(|file| self.look(|r| r.has(file))) {
+            return Ok(());
+        }
+        let opened = open(path)?;
+        let canonical = canonical.map_err(|e| Error::io(format!("plugin {}: {e}", path.display())))?;
+        self.add(Some(canonical), opened).map_err(|e| e.context(format!("plugin {}", path.display())))
+    }
+
+    /// Registers every item of a plugin, or none.
+    pub(crate) fn add(&self, path: Option<PathBuf>, opened: Opened) -> Result<()> {
+        let mut record = PluginRecord { path, proof: opened.proof, items: Vec::new() };
+        let (mut backends, mut methods) = (Vec::new(), Vec::<Arc<dyn CamMethod>>::new());
+        for index in 0..opened.plugin.count() {
+            let item = opened.plugin.descriptor(index)?;
+            match item.kind {
+                SCORECAM_KIND_BACKEND => backends.push(Arc::new(opened.plugin.backend(index)?)),
+                SCORECAM_KIND_METHOD => methods.push(Arc::new(opened.plugin.method(index)?)),
+                kind => {
+                    tracing::debug!(kind, id = item.id, "an item of a kind that is not known is passed over");
+                    continue;
+                }
+            }
+            record.items.push(item);
+        }
+        self.registered.change(|registered| {
+            // Another thread may have registered the same file since the caller looked.
+            if record.path.as_ref().is_some_and(|file| registered.has(file)) {
+                return Ok(());
+            }
+            registered.check_free(&record.items)?;
+            registered.plugins.push(record);
+            registered.backends.extend(backends);
+            registered.methods.extend(methods);
+            Ok(())
+        })
+    }
+
+    /// Keeps what a search could not load, and that there was one.
+    pub(crate) fn keep_search(&self, failures: &[Error]) {
+        self.registered.change(|registered| {
+            registered.searched = true;
+            registered.failures = failures.to_vec();
+        });
+    }
+
+    /// Looks at all of it at one moment.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Registered) -> R) -> R {
+        self.registered.look(look)
+    }
+}
+
+impl Registered {
+    fn has(&self, file: &Path) -> bool {
+        self.plugins.iter().any(|p| p.path.as_deref() == Some(file))
+    }
+
+    fn check_free(&self, items: &[Descriptor]) -> Result<()> {
+        for item in items {
+            let same = |other: &Descriptor| other.kind == item.kind && other.id == item.id;
+            if let Some(owner) = self.plugins.iter().find(|p| p.items.iter().any(same)) {
+                let owner =
+                    owner.path.as_ref().map_or("the program itself".into(), |p| p.display().to_string());
+                return Err(Error::plugin(format!("its id {:?} is already taken by {owner}", item.id)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every order in which threads can meet in the register and in the list of libraries, tried by loom.
+#[cfg(test)]
+mod interleavings {
+    use loom::thread;
+    use scorecam_core::ErrorKind;
+    use scorecam_core::methods::{GradCam, ScoreCam};
+    use scorecam_plugin::abi::scorecam_plugin_table;
+    use scorecam_plugin::import::ImportedPlugin;
+
+    use super::*;
+    use crate::Proof;
+    use crate::library::{Libraries, OpenedFiles};
+    use crate::lock::models::LoomLock;
+
+    scorecam_plugin::plugin_table! { static BOTH = [method: ScoreCam::new(), method: GradCam::new()]; }
+    scorecam_plugin::plugin_table! { static ONE = [method: GradCam::new()]; }
+
+    fn opened(table: &'static scorecam_plugin_table) -> Opened {
+        // SAFETY: a static table of this very program.
+        let plugin = unsafe { ImportedPlugin::new(table) }.expect("a sound table");
+        Opened { plugin, proof: Proof::BuiltIn }
+    }
+
+    /// Two files that are there; what stands in them does not matter.
+    const FILES: [&str; 2] = [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs"),
+    ];
+
+    type Registry = Register<LoomLock<Registered>>;
+
+    /// Loads a file that holds a table; whoever looks at the same time sees whole plugins only.
+    fn load(register: &Registry, file: &str, table: &'static scorecam_plugin_table) -> Result<()> {
+        let result = register.load(Path::new(file), |_| Ok(opened(table)));
+        register.look(|r| {
+            let items: Vec<&str> = r.plugins.iter().flat_map(|p| &p.items).map(|i| i.id.as_str()).collect();
+            let methods: Vec<&str> = r.methods.iter().map(|m| m.info().id.as_str()).collect();
+            assert_eq!(items, methods, "items and methods have the same places");
+            let mut once = items.clone();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), items.len(), "an id is there once: {items:?}");
+        });
+        result
+    }
+
+    /// Loads two tables, each from a file of its own or both from one, on two threads.
+    fn load_both(files: [&'static str; 2]) -> (loom::sync::Arc<Registry>, [Result<()>; 2]) {
+        let register = loom::sync::Arc::new(Registry::default());
+        let other = register.clone();
+        let thread = thread::spawn(move || load(&other, files[1], &ONE));
+        let first = load(&register, files[0], if files[0] == files[1] { &ONE } else { &BOTH });
+        (register, [first, thread.join().expect("no panic")])
+    }
+
+    #[test]
+    fn a_file_that_two_threads_load_is_registered_once() {
+        loom::model(|| {
+            let (register, results) = load_both([FILES[0]; 2]);
+            assert!(results.iter().all(Result::is_ok), "{results:?}");
+            register.look(|r| assert_eq!((r.plugins.len(), r.methods.len()), (1, 1)));
+        });
+    }
+
+    #[test]
+    fn of_two_plugins_with_one_id_the_second_is_refused_whole() {
+        loom::model(|| {
+            let (register, results) = load_both(FILES);
+            let refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+            assert_eq!(refused.len(), 1);
+            assert_eq!(refused[0].kind(), ErrorKind::Plugin);
+            register.look(|r| assert_eq!(r.plugins.len(), 1));
+        });
+    }
+
+    #[test]
+    fn a_search_is_seen_with_what_it_found() {
+        loom::model(|| {
+            let register = loom::sync::Arc::new(Registry::default());
+            let other = register.clone();
+            let search = thread::spawn(move || {
+                let failures: Vec<Error> = load(&other, FILES[0], &ONE).err().into_iter().collect();
+                other.keep_search(&failures);
+            });
+            register.look(|r| assert!(!r.searched || r.methods.len() == 1));
+            search.join().expect("no panic");
+            register.look(|r| assert!(r.searched && r.failures.is_empty()));
+        });
+    }
+
+    #[test]
+    fn a_library_that_two_threads_want_is_opened_once() {
+        loom::model(|| {
+            let libraries = loom::sync::Arc::new(Libraries::<LoomLock<OpenedFiles>>::default());
+            let times = loom::sync::Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+            let open = |libraries: &Libraries<LoomLock<OpenedFiles>>,
+                        times: &loom::sync::atomic::AtomicUsize| {
+                let open_new = |_: &Path| {
+                    times.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
+                    Ok(opened(&ONE))
+                };
+                libraries.open(Path::new(FILES[0]), open_new).expect("opens")
+            };
+            let (others, their_times) = (libraries.clone(), times.clone());
+            let thread = thread::spawn(move || open(&others, &their_times));
+            open(&libraries, &times);
+            thread.join().expect("no panic");
+            assert_eq!(times.load(loom::sync::atomic::Ordering::Relaxed), 1);
+        });
+    }
+}
