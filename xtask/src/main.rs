@@ -1,10 +1,11 @@
 //! The repository's own commands, run as `cargo xtask COMMAND`.
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
-//! `fetch` fills the cache that both use, `libtorch` builds the plugin that needs more than cargo, `bench`
-//! measures, and `headers` writes the C headers. They live in Rust rather than in shell so that they behave the
-//! same wherever the project builds. This crate depends on none of the workspace's own crates: it must compile
-//! when they don't, and it reaches them only through cargo and the `scorecam` program.
+//! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
+//! that needs more than cargo, `bench` measures, and `headers` writes the C headers. They live in Rust rather
+//! than in shell so that they behave the same wherever the project builds. This crate depends on none of the
+//! workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
+//! `scorecam` program.
 //!
 //! Exit status: 0, 1 for a command that failed (the last line on standard error says what and what to do), 2
 //! for wrong usage.
@@ -18,6 +19,8 @@ mod fetch;
 mod hash;
 mod headers;
 mod libtorch;
+mod soak;
+mod steps;
 mod test;
 mod tools;
 mod workspace;
@@ -69,6 +72,12 @@ enum Command {
     },
     /// Measure explain calls against raw forward passes of the same engine, and print a table
     Bench,
+    /// Run the long tests: many threads for minutes, thousands of calls, sanitizers, fuzzing
+    Soak {
+        /// Minutes for the test of many threads
+        #[arg(long, default_value_t = 5)]
+        minutes: u32,
+    },
     /// Write include/scorecam.h and include/scorecam_plugin.h from the Rust sources
     Headers {
         /// Write nothing; fail if a header differs from its source
@@ -101,6 +110,7 @@ fn run(command: Command) -> Outcome {
             let profile = if debug { Profile::Dev } else { Profile::Release };
             libtorch::libtorch(&workspace, &Cache::locate()?, profile)
         }
+        Command::Soak { minutes } => soak::soak(&workspace, &Cache::locate()?, minutes),
         Command::Headers { check: false } => headers::write(&workspace),
         Command::Headers { check: true } => headers::check(&workspace),
     }

@@ -4,13 +4,12 @@
 //! the run. At the end, and also after a failure, a table says what ran and how long it took. Only `fetch`
 //! uses the network, and only until the cache is full.
 
-use std::time::{Duration, Instant};
-
 use crate::cache::Cache;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::fetch;
 use crate::headers;
 use crate::libtorch::{self, Engine, Profile};
+use crate::steps::Steps;
 use crate::tools;
 use crate::workspace::{Workspace, run};
 
@@ -59,53 +58,4 @@ fn check_tools(workspace: &Workspace) -> Outcome {
     tools::check_cargo(workspace, &[("fmt", "rustfmt"), ("clippy", "clippy")])?;
     println!("C and C++ compilers, rustfmt and clippy are here");
     Ok(())
-}
-
-/// The steps so far.
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-struct Step {
-    title: &'static str,
-    passed: bool,
-    time: Duration,
-}
-
-impl Steps {
-    fn step<T>(&mut self, title: &'static str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        println!("\n=== {title} ===");
-        let start = Instant::now();
-        let outcome = work();
-        self.0.push(Step { title, passed: outcome.is_ok(), time: start.elapsed() });
-        outcome.map_err(|failure| Failure::new(format!("step {title}: {failure}")))
-    }
-
-    fn table(&self) -> String {
-        let row = |title: &str, result: &str, time: Duration| {
-            format!("{title:<14}{result:<8}{:>8.1} s\n", time.as_secs_f64())
-        };
-        let mut table = String::new();
-        for step in &self.0 {
-            table += &row(step.title, if step.passed { "passed" } else { "FAILED" }, step.time);
-        }
-        let all = self.0.iter().all(|step| step.passed);
-        table
-            + &row("in all", if all { "passed" } else { "FAILED" }, self.0.iter().map(|step| step.time).sum())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_shows_what_ran_and_what_failed() {
-        let mut steps = Steps::default();
-        steps.step("first", || Ok(())).unwrap();
-        let failure = steps.step::<()>("second", || Err(Failure::new("it broke"))).unwrap_err();
-        assert_eq!(failure.to_string(), "step second: it broke");
-        let table = steps.table();
-        let words: Vec<_> = table.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
-        assert_eq!(words, ["passed", "FAILED", "all"]);
-    }
 }

@@ -1,0 +1,162 @@
+//! Many threads in one process, and many calls: what is asked at once is answered as if it were asked alone,
+//! and what was freed is gone.
+//!
+//! The work is done by two C programs, `threads.c` and `memory.c`, because that is whose handles, callbacks and
+//! last errors are at stake. The orders in which threads can meet in the handle table and the registers are
+//! tried one by one in unit tests of their own, with loom.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scorecam_tests::{Language, compiler, compiler_named, fetched, golden, library, link_shared, root, run};
+
+/// Plugins that threads load meanwhile.
+const PLUGINS: usize = 12;
+const TOYS: [&str; 3] = ["toy/plain.toy", "toy/softmax.toy", "toy/wide.toy"];
+
+fn source(name: &str) -> PathBuf {
+    root().join("tests/c").join(name)
+}
+
+/// Builds a program of `tests/c` against this build's library.
+fn build(name: &str, out: &Path) -> PathBuf {
+    let program = out.join(name);
+    let mut command = compiler(Language::C, "c11");
+    command.arg("-pthread").arg(source(&format!("{name}.c"))).arg("-o").arg(&program);
+    run(command.args(link_shared()));
+    program
+}
+
+/// `threads` at work for some time with a backend, a copy of it and small plugins made by a compiler.
+struct Threads {
+    out: tempfile::TempDir,
+    command: Command,
+}
+
+impl Threads {
+    fn new(out: tempfile::TempDir, program: &Path, seconds: u64) -> Self {
+        let mut command = Command::new(program);
+        command.arg(seconds.to_string());
+        Self { out, command }
+    }
+
+    /// Runs it on models and returns how often it explained, cancelled, loaded, made and freed.
+    fn run(mut self, backend: &Path, models: &[PathBuf]) -> [u64; 5] {
+        let copy = self.out.path().join("copy.so");
+        std::fs::copy(backend, &copy).expect("the backend is copied");
+        self.command.arg(backend).arg(copy).args(models).arg("--");
+        for number in 0..PLUGINS {
+            let plugin = self.out.path().join(format!("small-{number}.so"));
+            let id = format!("-DPLUGIN_ID=\"small-{number}\"");
+            let mut compiler = compiler(Language::C, "c11");
+            run(compiler
+                .args(["-shared", "-fPIC", &id])
+                .arg(source("small_plugin.c"))
+                .arg("-o")
+                .arg(&plugin));
+            self.command.arg(plugin);
+        }
+        let printed = run(&mut self.command);
+        let numbers: Vec<u64> = printed.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        numbers.try_into().unwrap_or_else(|_| panic!("five numbers are printed: {printed}"))
+    }
+}
+
+fn threads(seconds: u64, backend: &str, models: &[PathBuf]) -> [u64; 5] {
+    let out = tempfile::tempdir().expect("a folder");
+    let program = build("threads", out.path());
+    Threads::new(out, &program, seconds).run(&library(backend), models)
+}
+
+#[test]
+fn sixteen_threads_get_the_answers_of_one_while_plugins_load_and_handles_go() {
+    let [explained, cancelled, loads, made, freed] =
+        threads(2, "scorecam_toy", &TOYS.map(|name| golden(name)));
+    let told = format!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
+    assert!(explained >= 32 && cancelled >= 8 && loads >= 100 && made >= 4 && freed >= 6, "{told}");
+}
+
+#[test]
+fn sixteen_threads_get_the_answers_of_one_from_onnxruntime() {
+    let [explained, cancelled, ..] = threads(2, "scorecam_onnx_cpu", &[fetched("models/squeezenet1_1.toml")]);
+    assert!(explained >= 16 && cancelled >= 4, "explained {explained} cancelled {cancelled}");
+}
+
+/// `SCORECAM_SOAK_MINUTES` says how long; shared out between a toy network and two real ones.
+#[test]
+#[ignore = "long: cargo xtask soak"]
+fn sixteen_threads_get_the_answers_of_one_for_minutes() {
+    let minutes = std::env::var("SCORECAM_SOAK_MINUTES").ok().filter(|text| !text.is_empty());
+    let minutes: u64 = minutes.map_or(1, |text| text.parse().expect("SCORECAM_SOAK_MINUTES is a number"));
+    threads(minutes * 30, "scorecam_toy", &TOYS.map(|name| golden(name)));
+    let real = ["models/squeezenet1_1.toml", "models/efficientnet_lite0.toml"].map(|name| fetched(name));
+    threads(minutes * 30, "scorecam_onnx_cpu", &real);
+}
+
+/// Runs `memory` and returns by how many kB the process grew.
+fn growth(backend: &str, model: &Path, rounds: u32) -> i64 {
+    let out = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(build("memory", out.path()));
+    command.arg(library(backend)).arg(model).arg(rounds.to_string());
+    // One heap for all threads: with several, how much of each is kept differs from run to run.
+    let printed = run(command.env("MALLOC_ARENA_MAX", "1"));
+    let sizes: Vec<i64> = printed.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+    println!("{backend}: {} kB before {rounds} rounds, {} kB after", sizes[0], sizes[1]);
+    sizes[1] - sizes[0]
+}
+
+#[test]
+fn a_thousand_explanations_and_their_failures_leave_memory_flat() {
+    let grown = growth("scorecam_toy", &golden("toy/wide.toy"), 1000);
+    assert!(grown < 1024, "1,000 rounds took {grown} kB");
+}
+
+#[test]
+#[ignore = "long: cargo xtask soak"]
+fn a_thousand_explanations_by_onnxruntime_leave_memory_flat() {
+    let grown = growth("scorecam_onnx_cpu", &fetched("models/squeezenet1_1.toml"), 1000);
+    assert!(grown < 8 * 1024, "1,000 rounds took {grown} kB");
+}
+
+/// The C library, the toy plugin and Rust's own library with every access watched, driven by a C program that
+/// is watched as well.
+#[test]
+#[ignore = "long: cargo xtask soak"]
+fn thread_sanitizer_sees_no_race() {
+    let out = tempfile::tempdir().expect("a folder");
+    let target = root().join("target/thread-sanitizer");
+    let mut cargo = Command::new("rustup");
+    // What cargo has told this test is meant for another toolchain.
+    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_ENCODED_RUSTFLAGS"] {
+        cargo.env_remove(variable);
+    }
+    cargo.args(["run", "nightly", "cargo", "build", "-Zbuild-std", "--target", "x86_64-unknown-linux-gnu"]);
+    cargo.args(["--quiet", "-p", "scorecam-ffi", "-p", "scorecam-toy"]).current_dir(root());
+    cargo.env("RUSTFLAGS", "-Zsanitizer=thread");
+    let built = cargo.env("CARGO_TARGET_DIR", &target).output().expect("rustup starts");
+    assert!(
+        built.status.success(),
+        "{}\nif the toolchain is missing: rustup toolchain install nightly --component rust-src",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let folder = target.join("x86_64-unknown-linux-gnu/debug");
+    let program = out.path().join("threads");
+    let mut clang = compiler_named("clang", "c11");
+    clang.args(["-fsanitize=thread", "-g", "-pthread"]).arg(source("threads.c")).arg("-o").arg(&program);
+    clang.arg(format!("-L{}", folder.display())).arg("-lscorecam");
+    run(clang.arg(format!("-Wl,-rpath,{}", folder.display())));
+
+    // That it looks: at the program, which races when told to, and at both libraries.
+    let race = Command::new(&program).arg("race").output().expect("the program starts");
+    assert!(String::from_utf8_lossy(&race.stderr).contains("ThreadSanitizer: data race"), "{race:?}");
+    let toy = folder.join("libscorecam_toy.so");
+    for library in [&toy, &folder.join("libscorecam.so")] {
+        let symbols = run(Command::new("nm").arg("-D").arg(library));
+        assert!(symbols.contains("__tsan_write8"), "{} is not watched", library.display());
+    }
+
+    let mut threads = Threads::new(out, &program, 20);
+    threads.command.env("TSAN_OPTIONS", "halt_on_error=1");
+    let [explained, cancelled, loads, made, freed] = threads.run(&toy, &TOYS.map(|name| golden(name)));
+    println!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
+}
