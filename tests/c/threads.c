@@ -1,11 +1,12 @@
 /*
  * A C11 program of 20 threads: threads SECONDS BACKEND COPY MODEL... -- PLUGIN...
  *
- * First one thread explains each MODEL with the plugin BACKEND. Then, for SECONDS, 16 threads explain them,
- * half on the first one and half on all, cancel, and make mistakes; two load each PLUGIN over and over, into
- * one host and into hosts of their own, and read the host's list; two make and free hosts, models and
- * explanations with BACKEND or its COPY. At last two threads free what 15 others use, again and again. Every
- * map must equal the first one bit for bit. `threads race` races on purpose, for a proof that a sanitizer looks.
+ * The first use of all comes from 16 threads at once. Then one thread explains each MODEL with the plugin
+ * BACKEND. Then, for SECONDS, 16 threads explain them, half on the first one and half on all, cancel, and
+ * make mistakes; two load each PLUGIN over and over, into one host and into hosts of their own, and read the
+ * host's list; two make and free hosts, models and explanations with BACKEND or its COPY. At last two threads
+ * free what 15 others use, again and again. Every map must equal the one thread's bit for bit. BACKEND must
+ * lie beside the C library. `threads race` races on purpose, for a proof that a sanitizer looks.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -97,6 +98,49 @@ static scorecam_model *load_model(const scorecam_host *host, const char *path)
     options.threads = 1;
     demand(scorecam_model_load(&model, host, path, &options), path);
     return model;
+}
+
+/* What 16 threads begin with at the same moment. */
+typedef struct {
+    pthread_barrier_t begin;
+    scorecam_host *searching;
+    scorecam_explanation *explanations[WORKERS];
+    atomic_int number;
+} beginning;
+
+static void *begin(void *argument)
+{
+    beginning *all = argument;
+    int number = atomic_fetch_add(&all->number, 1);
+    scorecam_host *host = NULL;
+    scorecam_model *model;
+    pthread_barrier_wait(&all->begin);
+    if (number % 2 == 0) {
+        demand(scorecam_host_create(&host), "create a host");
+        demand(scorecam_load_plugin(host, world.backend), world.backend);
+    }
+    model = load_model(host != NULL ? host : all->searching, world.paths[0]);
+    demand(ask(&all->explanations[number], model, 0, NULL, NULL), "explain first");
+    demand(scorecam_model_free(model), "free a model");
+    demand(scorecam_host_free(host), "free a host");
+    return NULL;
+}
+
+/* 16 threads open the plugin and start its runtime; half of them share a host, which has to look for it. */
+static void begin_at_once(beginning *all)
+{
+    pthread_t threads[WORKERS];
+    int i;
+    demand(scorecam_host_create(&all->searching), "create a host");
+    pthread_barrier_init(&all->begin, NULL, WORKERS);
+    for (i = 0; i < WORKERS; i++) {
+        pthread_create(&threads[i], NULL, begin, all);
+    }
+    for (i = 0; i < WORKERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pthread_barrier_destroy(&all->begin);
+    demand(scorecam_host_free(all->searching), "free a host");
 }
 
 /* One thread's answers, which all others are held to. */
@@ -378,6 +422,7 @@ static void read_arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    static beginning first;
     pthread_t threads[WORKERS + LOADERS + MAKERS];
     int i;
     if (argc == 2 && strcmp(argv[1], "race") == 0) {
@@ -389,7 +434,12 @@ int main(int argc, char **argv)
     }
     read_arguments(argc, argv);
     make_photo(&world.photo, world.pixels);
+    begin_at_once(&first);
     answer_alone();
+    for (i = 0; i < WORKERS; i++) {
+        check(first.explanations[i], 0, 0);
+        demand(scorecam_explanation_free(first.explanations[i]), "free an explanation");
+    }
     clock_gettime(CLOCK_MONOTONIC, &world.start);
     for (i = 0; i < WORKERS + LOADERS + MAKERS; i++) {
         void *(*run)(void *) = i < WORKERS ? work : i < WORKERS + LOADERS ? load_plugins : make_and_free;

