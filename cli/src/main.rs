@@ -80,6 +80,8 @@ fn log_when_asked() {
         tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_env(VARIABLE))
             .with_writer(std::io::stderr)
+            // Said here, because a feature that another crate of a build turns on would decide it otherwise.
+            .with_ansi(false)
             .init();
     }
 }

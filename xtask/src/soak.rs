@@ -24,9 +24,10 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, minutes: u32
     steps.step("build", || run(&mut workspace.cargo(&["build", "--workspace"]), "cargo build"))?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
     steps.step("long tests", || {
-        // One after the other: tests of memory and of threads disturb each other.
+        // One after the other, because tests of memory and of threads disturb each other; and no examples of the
+        // documentation, which mean something else by "ignore".
         let arguments = ["--ignored", "--nocapture", "--test-threads=1"];
-        let mut tests = workspace.cargo(&["test", "--workspace", "--no-fail-fast", "--"]);
+        let mut tests = workspace.cargo(&["test", "--workspace", "--tests", "--no-fail-fast", "--"]);
         tests.args(arguments).env("SCORECAM_CACHE", cache.root());
         run(tests.env("SCORECAM_SOAK_MINUTES", minutes.to_string()), "cargo test")
     })
