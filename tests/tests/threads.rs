@@ -4,6 +4,7 @@
 //! The work is done by two C programs, `threads.c` and `memory.c`, because that is whose handles, callbacks and
 //! last errors are at stake. The orders in which threads can meet in the handle table and the registers are
 //! tried one by one in unit tests of their own, with loom.
+#![allow(clippy::print_stdout, reason = "a long test tells how much it did")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -82,8 +83,7 @@ fn threads(seconds: u64, backend: &str, models: &[PathBuf]) -> [u64; 5] {
 
 #[test]
 fn sixteen_threads_get_the_answers_of_one_while_plugins_load_and_handles_go() {
-    let [explained, cancelled, loads, made, freed] =
-        threads(2, "scorecam_toy", &TOYS.map(|name| golden(name)));
+    let [explained, cancelled, loads, made, freed] = threads(2, "scorecam_toy", &TOYS.map(golden));
     let told = format!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
     // Each thread does its work at least once, however slow the machine is.
     let all = explained >= 16 && cancelled >= 4 && made >= 2 && freed >= 3;
@@ -102,8 +102,8 @@ fn sixteen_threads_get_the_answers_of_one_from_onnxruntime() {
 fn sixteen_threads_get_the_answers_of_one_for_minutes() {
     let minutes = std::env::var("SCORECAM_SOAK_MINUTES").ok().filter(|text| !text.is_empty());
     let minutes: u64 = minutes.map_or(1, |text| text.parse().expect("SCORECAM_SOAK_MINUTES is a number"));
-    threads(minutes * 30, "scorecam_toy", &TOYS.map(|name| golden(name)));
-    let real = ["models/squeezenet1_1.toml", "models/efficientnet_lite0.toml"].map(|name| fetched(name));
+    threads(minutes * 30, "scorecam_toy", &TOYS.map(golden));
+    let real = ["models/squeezenet1_1.toml", "models/efficientnet_lite0.toml"].map(fetched);
     threads(minutes * 30, "scorecam_onnx_cpu", &real);
 }
 
@@ -155,7 +155,7 @@ fn thread_sanitizer_sees_no_race() {
 
     let mut threads = Threads::new(out, &program, 20);
     threads.command.env("TSAN_OPTIONS", "halt_on_error=1").env_remove(LIBRARY_PATH);
-    let [explained, cancelled, loads, made, freed] = threads.run(&toy, &TOYS.map(|name| golden(name)));
+    let [explained, cancelled, loads, made, freed] = threads.run(&toy, &TOYS.map(golden));
     println!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
 }
 
