@@ -114,7 +114,8 @@ pub unsafe extern "C" fn scorecam_model_from_backend(
     })
 }
 
-/// Frees a model; NULL is right. Calls that use it in other threads end first. Any thread.
+/// Frees a model; NULL is right. Calls of other threads that use it go on; it goes with the last of them. Any
+/// thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_model_free(model: *mut scorecam_model) -> i32 {
     export!({ handles::remove(model) })
