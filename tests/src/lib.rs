@@ -4,10 +4,12 @@
 //! test that misses one fails with the command to run, it is never skipped.
 
 mod cases;
+mod ended;
 mod places;
 mod programs;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
+pub use ended::Ended;
 pub use places::{built, cache, fetched, golden, library, torch_host, torch_model, toy_host};
 pub use programs::{
     Language, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root, run, scorecam,

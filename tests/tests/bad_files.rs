@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use scorecam_core::{Error, ErrorKind, Explanation, Request, Result, Targets, explain};
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{fetched, golden, library, read_npy, toy_host};
+use scorecam_tests::{fetched, golden, library, read_npy, run, toy_host};
 use tempfile::TempDir;
 
 const PLAIN: &str = "channels = 3\nsize = [32, 32]\nmaps = 16\nmap_size = [8, 8]\nclasses = 10\nseed = 7\n";
@@ -83,6 +83,20 @@ fn models_that_are_missing_cut_off_or_something_else_are_refused() {
     check(load(&toy, &write(&folder, "bytes.toy", [0xff; 64])), ErrorKind::Model, &["bytes.toy", "not text"]);
     let wrong = write(&folder, "wrong.toy", format!("{PLAIN}colour = 3\n"));
     check(load(&toy, &wrong), ErrorKind::Model, &["wrong.toy", "colour", "line 7"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_before_it_is_opened() {
+    let (host, folder) = (toy_host(), folder());
+    let pipe = folder.path().join("pipe.toy");
+    run(std::process::Command::new("mkfifo").arg(&pipe));
+    check(load(&host, &pipe), ErrorKind::Io, &["pipe.toy", "neither a file nor a folder"]);
+    let named = write(&folder, "named.toml", "[model]\nfile = \"pipe.toy\"\n");
+    check(load(&host, &named), ErrorKind::Io, &["pipe.toy", "neither a file nor a folder"]);
+    write(&folder, "m.toy", PLAIN);
+    let labels = write(&folder, "labels.toml", "[model]\nfile = \"m.toy\"\nlabels = \"pipe.toy\"\n");
+    check(load(&host, &labels), ErrorKind::Io, &["labels file", "pipe.toy", "not a file"]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod needs;
 mod register;
 mod registry;
 mod search;
+mod text_file;
 
 pub use library::Proof;
 pub use lock::Lock;

@@ -9,6 +9,8 @@ use scorecam_core::image::{Color, Filter, Fit, Preprocess};
 use scorecam_core::{Error, Layout, OutputActivation, Result};
 use serde::Deserialize;
 
+use crate::text_file::read_text;
+
 /// A manifest as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -76,8 +78,7 @@ pub struct OutputSection {
 impl Manifest {
     /// Reads a manifest; an error names the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::io(format!("manifest {}: {e}", path.display())))?;
+        let text = read_text(path).map_err(|e| e.context(format!("manifest {}", path.display())))?;
         let manifest: Self = toml::from_str(&text).map_err(|e| {
             let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
             Error::invalid(format!("manifest {}: line {line}: {}", path.display(), e.message()))

@@ -9,6 +9,7 @@ use scorecam_core::{Error, ModelBackend, ModelConfig, ModelInfo, OutputActivatio
 use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::import::ImportedModel;
 
+use crate::text_file::read_text;
 use crate::{Host, Manifest};
 
 /// Which model to load, and how; what is `None` comes from the manifest or the model.
@@ -210,6 +211,7 @@ fn find_model(path: &Path) -> Result<(PathBuf, Manifest, PathBuf)> {
     if !path.exists() {
         return Err(missing(path));
     }
+    check_kind(path)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     if path.extension().is_some_and(|e| e == "toml") {
         let manifest = Manifest::read(path)?;
@@ -220,18 +222,29 @@ fn find_model(path: &Path) -> Result<(PathBuf, Manifest, PathBuf)> {
             ))
         })?;
         let model = folder.join(file);
-        return if model.exists() { Ok((model, manifest, folder)) } else { Err(missing(&model)) };
+        if !model.exists() {
+            return Err(missing(&model));
+        }
+        check_kind(&model)?;
+        return Ok((model, manifest, folder));
     }
     let beside = path.with_extension("toml");
     let manifest = if beside.is_file() { Manifest::read(&beside)? } else { Manifest::default() };
     Ok((path.to_path_buf(), manifest, folder))
 }
 
+/// Pipes and devices are refused: an engine that opened one could wait for ever.
+fn check_kind(path: &Path) -> Result<()> {
+    match path.is_file() || path.is_dir() {
+        true => Ok(()),
+        false => Err(Error::io(format!("model {} is neither a file nor a folder", path.display()))),
+    }
+}
+
 /// The lines of the labels file that the manifest names; none without one.
 fn read_labels(manifest: &Manifest, folder: &Path) -> Result<Vec<String>> {
     let Some(file) = &manifest.model.labels else { return Ok(Vec::new()) };
     let path = folder.join(file);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| Error::io(format!("labels file {}: {e}", path.display())))?;
+    let text = read_text(&path).map_err(|e| e.context(format!("labels file {}", path.display())))?;
     Ok(text.lines().map(|l| l.trim().to_owned()).collect())
 }

@@ -91,8 +91,11 @@ impl Registered {
     }
 
     fn check_free(&self, items: &[Descriptor]) -> Result<()> {
-        for item in items {
+        for (i, item) in items.iter().enumerate() {
             let same = |other: &Descriptor| other.kind == item.kind && other.id == item.id;
+            if items[..i].iter().any(same) {
+                return Err(Error::plugin(format!("it holds two items of the id {:?}", item.id)));
+            }
             if let Some(owner) = self.plugins.iter().find(|p| p.items.iter().any(same)) {
                 let owner =
                     owner.path.as_ref().map_or("the program itself".into(), |p| p.display().to_string());

@@ -1,7 +1,8 @@
 //! Opening a shared library: a plugin by the host, or a runtime by a plugin.
 //!
 //! The file is looked at before the system's loader gets it: mapping what a cut-off file does not have ends
-//! the process with SIGBUS, inside the loader, where nobody can catch it.
+//! the process with SIGBUS, inside the loader, where nobody can catch it. Damage inside of a whole file can
+//! still crash the loader; who has to open a file of unknown origin does it in a process of its own.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,10 +16,11 @@ use scorecam_core::{Error, ErrorKind, Result};
 /// what is wrong with it and leaves its name to the caller; only headers are read.
 pub fn check_library_file(path: &Path) -> Result<()> {
     let io = |e: std::io::Error| Error::io(e.to_string());
-    let file = File::open(path).map_err(io)?;
-    if !file.metadata().map_err(io)?.is_file() {
+    // Asked before it is opened: to open a named pipe would wait until somebody writes into it.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
         return Err(wrong("it is not a file"));
     }
+    let file = File::open(path).map_err(io)?;
     if cfg!(target_os = "linux") { check_elf(&ReadCache::new(file)) } else { Ok(()) }
 }
 
@@ -64,8 +66,23 @@ fn check_elf<'a, R: ReadRef<'a>>(data: R) -> Result<()> {
     if data.read_bytes_at(0, 4).ok() != Some(&elf::ELFMAG[..]) {
         return Err(wrong("it is not a shared library"));
     }
-    let header = elf::FileHeader64::<Endianness>::parse(data).map_err(|_| cut_off())?;
-    let endian = header.endian().map_err(|_| cut_off())?;
+    let class = data.read_bytes_at(4, 1).map_err(|()| cut_off())?;
+    if class == [elf::ELFCLASS32.0] {
+        return Err(wrong("it is built for 32-bit programs, and this one is of 64 bits"));
+    }
+    let header = elf::FileHeader64::<Endianness>::parse(data).map_err(|_| damaged("header"))?;
+    let endian = header.endian().map_err(|_| damaged("header"))?;
+    let machine = header.e_machine(endian);
+    if MACHINE.is_some_and(|ours| machine != ours) {
+        let here = std::env::consts::ARCH;
+        return Err(wrong(&format!(
+            "it is built for another processor than {here} (ELF machine {})",
+            machine.0
+        )));
+    }
+    if header.e_type(endian) != elf::ET_DYN {
+        return Err(wrong("it is not a shared library"));
+    }
     // The table of sections stands at a file's end, so it tells of a cut that no segment reaches.
     header.section_headers(endian, data).map_err(|_| cut_off())?;
     for segment in header.program_headers(endian, data).map_err(|_| cut_off())? {
@@ -75,6 +92,19 @@ fn check_elf<'a, R: ReadRef<'a>>(data: R) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The number that ELF files of this processor bear, where it is known here.
+const MACHINE: Option<elf::Machine> = if cfg!(target_arch = "x86_64") {
+    Some(elf::EM_X86_64)
+} else if cfg!(target_arch = "aarch64") {
+    Some(elf::EM_AARCH64)
+} else {
+    None
+};
+
+fn damaged(part: &str) -> Error {
+    wrong(&format!("it is damaged: its ELF {part} makes no sense"))
 }
 
 fn wrong(what: &str) -> Error {

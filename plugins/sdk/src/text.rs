@@ -39,7 +39,25 @@ pub(crate) unsafe fn read<'a>(text: *const c_char, what: &str) -> Result<&'a str
     }
     // SAFETY: a NUL was found within the limit.
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().map_err(|_| Error::plugin(format!("{what} is not UTF-8: {}", text.to_string_lossy())))
+    text.to_str().map_err(|_| Error::plugin(format!("{what} is not UTF-8: {:?}", text.to_string_lossy())))
+}
+
+/// As [`read`], for a name or a summary: one line, which can be shown in a list and cannot steer a terminal.
+///
+/// # Safety
+/// As for [`read`].
+pub(crate) unsafe fn read_line<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
+    // SAFETY: as the caller promises.
+    let text = unsafe { read(text, what) }?;
+    match text.chars().find(|c| c.is_control()) {
+        None => Ok(text),
+        Some(c) => Err(Error::plugin(format!("{what} has the control character {c:?} in it: {text:?}"))),
+    }
+}
+
+/// A text of a plugin that is passed on whatever it holds: control characters become blanks.
+pub(crate) fn one_line(text: &str) -> String {
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// As [`read`], with NULL as `None`.
@@ -49,6 +67,18 @@ pub(crate) unsafe fn read<'a>(text: *const c_char, what: &str) -> Result<&'a str
 pub(crate) unsafe fn read_optional<'a>(text: *const c_char, what: &str) -> Result<Option<&'a str>> {
     // SAFETY: as the caller promises.
     if text.is_null() { Ok(None) } else { unsafe { read(text, what) }.map(Some) }
+}
+
+/// As [`slice`], of at most `most` items: a count beyond that is a lie, and following it would end the process.
+///
+/// # Safety
+/// As for [`slice`].
+pub(crate) unsafe fn list<'a, T>(items: *const T, count: u64, most: u64, what: &str) -> Result<&'a [T]> {
+    match count <= most {
+        // SAFETY: as the caller promises.
+        true => unsafe { slice(items, count, what) },
+        false => Err(Error::plugin(format!("{what} has {count} items; {most} is the most"))),
+    }
 }
 
 /// A slice of `count` items, empty when `count` is 0; `what` names it in errors.
@@ -81,7 +111,7 @@ pub(crate) fn check(status: i32, message: &scorecam_message, who: &str) -> Resul
     }
     let bytes: Vec<u8> = message.text.iter().map(|&c| c as u8).take_while(|&c| c != 0).collect();
     let text = String::from_utf8_lossy(&bytes);
-    match text.trim() {
+    match one_line(&text).as_str() {
         "" => Err(Error::new(
             kind_of_status(status),
             format!("{who} failed with status {status} and no message"),
@@ -142,6 +172,13 @@ mod tests {
         let status = unsafe { guard(&raw mut why, || panic!("boom {}", 7)) };
         assert_eq!(status, abi::SCORECAM_ERR_INTERNAL);
         assert_eq!(check(status, &why, "it").unwrap_err().to_string(), "a panic was caught: boom 7");
+    }
+
+    #[test]
+    fn a_message_of_many_lines_becomes_one() {
+        let mut why = empty_message();
+        write_message(&mut why, "no\nmodel\u{1b}[2J\n");
+        assert_eq!(check(1, &why, "it").unwrap_err().to_string(), "no model [2J");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{Descriptor, check_size, checked_table};
 use crate::abi::{self, scorecam_outputs};
 use crate::export::tensor_of;
 use crate::status::status_of_kind;
-use crate::text::{Texts, check, empty_message, read, slice};
+use crate::text::{Texts, check, empty_message, list, read_line};
 
 /// A backend of a plugin.
 pub struct ImportedLoader {
@@ -266,23 +266,17 @@ const MOST_LAYERS: u64 = 1 << 20;
 /// `d` is a description whose pointers are valid.
 unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abilities) -> Result<ModelInfo> {
     check_size(d.struct_size, size_of::<abi::scorecam_model_description>(), "model description")?;
-    if d.layer_count > MOST_LAYERS {
-        return Err(Error::plugin(format!(
-            "its model has {} layers; {MOST_LAYERS} is the most",
-            d.layer_count
-        )));
-    }
     // SAFETY: as the caller promises, here and below.
-    let layers = unsafe { slice(d.layers, d.layer_count, "its list of layers") }?;
+    let layers = unsafe { list(d.layers, d.layer_count, MOST_LAYERS, "its list of layers") }?;
     let tensor = |name: *const c_char, shape: &abi::scorecam_shape, what: &str| -> Result<TensorInfo> {
         // SAFETY: as the caller promises.
-        let name = unsafe { read(name, what) }?.to_owned();
+        let name = unsafe { read_line(name, &format!("{what}'s name")) }?.to_owned();
         Ok(TensorInfo { name, shape: Sizes::read(shape, what)?.or_free() })
     };
     let layers = layers.iter().map(|l| {
-        let TensorInfo { name, shape } = tensor(l.name, &l.shape, "a layer's name")?;
+        let TensorInfo { name, shape } = tensor(l.name, &l.shape, "a layer")?;
         // SAFETY: as the caller promises.
-        let operator = unsafe { read(l.operation, "a layer's operation") }?.to_owned();
+        let operator = unsafe { read_line(l.operation, "a layer's operation") }?.to_owned();
         Ok(LayerInfo { name, operator, shape })
     });
     let layers = layers.collect::<Result<Vec<_>>>()?;
@@ -293,16 +287,28 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
         other => other.ok(),
     };
     Ok(ModelInfo {
-        input: tensor(d.input_name, &d.input_shape, "its input's name")?,
-        output: tensor(d.output_name, &d.output_shape, "its output's name")?,
+        input: tensor(d.input_name, &d.input_shape, "its input")?,
+        output: tensor(d.output_name, &d.output_shape, "its output")?,
         output_activation: activation(d.output_activation)?,
         layers,
         default_layer,
-        batch: match (d.fixed_batch as usize, d.preferred_batch as usize) {
-            (0, preferred) => BatchRule::Any { preferred: preferred.max(1) },
-            (n, _) => BatchRule::Fixed(n),
-        },
+        batch: batch_rule(d.fixed_batch, d.preferred_batch)?,
         abilities,
+    })
+}
+
+/// The most images that a model may want in one pass: whole batches are allocated.
+const MOST_IMAGES: u64 = 1 << 16;
+
+fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
+    if let Some(n) = [fixed, preferred].into_iter().find(|&n| n > MOST_IMAGES) {
+        return Err(Error::plugin(format!(
+            "its model wants {n} images in a pass; {MOST_IMAGES} is the most"
+        )));
+    }
+    Ok(match fixed as usize {
+        0 => BatchRule::Any { preferred: preferred.max(1) as usize },
+        n => BatchRule::Fixed(n),
     })
 }
 

@@ -12,7 +12,12 @@ use super::{Descriptor, check_size, view};
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
 use crate::ability;
 use crate::export::{ExportedModel, activation_number, pair, tensor_of};
-use crate::text::{Texts, check, empty_message, read, slice};
+use crate::text::{Texts, check, empty_message, list, one_line, read, read_line};
+
+/// The most options, choices, presets, and values of a preset.
+const MOST_SETTINGS: u64 = 4096;
+/// The most measures and warnings of a result.
+const MOST_REMARKS: u64 = 4096;
 
 /// A method of a plugin.
 pub struct ImportedMethod {
@@ -44,7 +49,10 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
     check_size(d.struct_size, size_of::<scorecam_method_description>(), "method description")?;
     // SAFETY: as the caller promises, here and below.
     let (options, presets) = unsafe {
-        (slice(d.options, d.option_count, "its options")?, slice(d.presets, d.preset_count, "its presets")?)
+        (
+            list(d.options, d.option_count, MOST_SETTINGS, "its list of options")?,
+            list(d.presets, d.preset_count, MOST_SETTINGS, "its list of presets")?,
+        )
     };
     let info = MethodInfo {
         id: descriptor.id.clone(),
@@ -57,12 +65,24 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
         needs: read_needs(d.needs)?,
     };
     // Defaults and presets that the options refuse would fail for every user; better to refuse the plugin.
-    info.resolve(None, &[]).map_err(|e| e.context("its defaults"))?;
+    let defaults: Vec<_> = info.options.iter().map(|o| (o.name.clone(), o.default.clone())).collect();
+    info.resolve(None, &defaults).map_err(|e| e.context("its defaults"))?;
+    check_unique(info.options.iter().map(|o| o.name.as_str()), "options")?;
+    check_unique(info.presets.iter().map(|p| p.name.as_str()), "presets")?;
     for preset in &info.presets {
         info.resolve(Some(&preset.name), &[])
             .map_err(|e| e.context(format!("its preset {}", preset.name)))?;
     }
     Ok(info)
+}
+
+fn check_unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<()> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(Error::plugin(format!("it has two {what} of the name {:?}", pair[0]))),
+    }
 }
 
 fn read_needs(sum: u32) -> Result<Abilities> {
@@ -79,23 +99,23 @@ fn read_needs(sum: u32) -> Result<Abilities> {
 unsafe fn read_option(o: &abi::scorecam_option_spec) -> Result<OptionSpec> {
     // SAFETY: as the caller promises, in this whole function.
     unsafe {
-        let name = read(o.name, "an option's name")?.to_owned();
+        let name = read_line(o.name, "an option's name")?.to_owned();
         let kind = match o.kind {
             abi::SCORECAM_OPTION_FLAG => OptionKind::Flag,
             abi::SCORECAM_OPTION_INTEGER => OptionKind::Integer { min: o.min as i64, max: o.max as i64 },
             abi::SCORECAM_OPTION_NUMBER => OptionKind::Number { min: o.min, max: o.max },
             abi::SCORECAM_OPTION_TEXT => OptionKind::Text,
             abi::SCORECAM_OPTION_CHOICE => OptionKind::Choice(
-                slice(o.choices, o.choice_count.into(), "an option's choices")?
+                list(o.choices, o.choice_count.into(), MOST_SETTINGS, "an option's list of choices")?
                     .iter()
-                    .map(|&c| read(c, "a choice").map(str::to_owned))
+                    .map(|&c| read_line(c, "a choice").map(str::to_owned))
                     .collect::<Result<_>>()?,
             ),
             other => {
                 return Err(Error::plugin(format!("its option {name} is of kind {other}; 1 to 5 are known")));
             }
         };
-        let help = read(o.help, "an option's help")?.to_owned();
+        let help = read_line(o.help, "an option's help")?.to_owned();
         Ok(OptionSpec { name, help, kind, default: read(o.default_value, "an option's default")?.to_owned() })
     }
 }
@@ -105,7 +125,7 @@ unsafe fn read_option(o: &abi::scorecam_option_spec) -> Result<OptionSpec> {
 unsafe fn read_preset(p: &abi::scorecam_preset) -> Result<Preset> {
     // SAFETY: as the caller promises, in this whole function.
     unsafe {
-        let values = slice(p.values, p.value_count, "a preset's values")?
+        let values = list(p.values, p.value_count, MOST_SETTINGS, "a preset's list of values")?
             .iter()
             .map(|v| {
                 Ok((
@@ -114,8 +134,8 @@ unsafe fn read_preset(p: &abi::scorecam_preset) -> Result<Preset> {
                 ))
             })
             .collect::<Result<_>>()?;
-        let name = read(p.name, "a preset's name")?.to_owned();
-        Ok(Preset { name, summary: read(p.summary, "a preset's summary")?.to_owned(), values })
+        let name = read_line(p.name, "a preset's name")?.to_owned();
+        Ok(Preset { name, summary: read_line(p.summary, "a preset's summary")?.to_owned(), values })
     }
 }
 
@@ -159,7 +179,7 @@ impl CamMethod for ImportedMethod {
         };
         check(status, &why, &format!("method {:?}", self.info.id))?;
         // SAFETY: the callee returned SCORECAM_OK.
-        unsafe { take(result) }.map_err(|e| e.context(format!("method {:?}", self.info.id)))
+        unsafe { take(result, targets.len()) }.map_err(|e| e.context(format!("method {:?}", self.info.id)))
     }
 }
 
@@ -167,9 +187,9 @@ impl CamMethod for ImportedMethod {
 ///
 /// # Safety
 /// `result` was filled by a callee that returned `SCORECAM_OK`.
-unsafe fn take(result: scorecam_method_result) -> Result<MethodOutput> {
+unsafe fn take(result: scorecam_method_result, targets: usize) -> Result<MethodOutput> {
     // SAFETY: as the caller promises.
-    let copied = unsafe { copy(&result) };
+    let copied = unsafe { copy(&result, targets) };
     if let Some(release) = result.release {
         // SAFETY: called once, after the last look at the result.
         unsafe { release(result.owner) };
@@ -179,20 +199,28 @@ unsafe fn take(result: scorecam_method_result) -> Result<MethodOutput> {
 
 /// # Safety
 /// As for [`take`].
-unsafe fn copy(result: &scorecam_method_result) -> Result<MethodOutput> {
+unsafe fn copy(result: &scorecam_method_result, targets: usize) -> Result<MethodOutput> {
+    let shape = &result.maps.shape;
+    if shape.rank != 3 || shape.sizes[0] != targets as u64 {
+        let [first, ..] = shape.sizes;
+        return Err(Error::plugin(format!(
+            "its tensor of maps has rank {} and {first} items; [{targets}, H, W] is needed for {targets} targets",
+            shape.rank
+        )));
+    }
     // SAFETY: as the caller promises, in this whole function.
     unsafe {
-        let measures = slice(result.measures, result.measure_count, "its measures")?;
-        let warnings = slice(result.warnings, result.warning_count, "its warnings")?;
+        let measures = list(result.measures, result.measure_count, MOST_REMARKS, "its list of measures")?;
+        let warnings = list(result.warnings, result.warning_count, MOST_REMARKS, "its list of warnings")?;
         Ok(MethodOutput {
-            maps: view(&raw const result.maps, "its maps")?.view().to_tensor(),
+            maps: view(&raw const result.maps, "its tensor of maps")?.to_tensor("its tensor of maps")?,
             measures: measures
                 .iter()
-                .map(|m| Ok((read(m.name, "a measure's name")?.to_owned(), m.value)))
+                .map(|m| Ok((read_line(m.name, "a measure's name")?.to_owned(), m.value)))
                 .collect::<Result<_>>()?,
             warnings: warnings
                 .iter()
-                .map(|&w: &*const c_char| read(w, "a warning").map(str::to_owned))
+                .map(|&w: &*const c_char| read(w, "a warning").map(one_line))
                 .collect::<Result<_>>()?,
         })
     }

@@ -17,7 +17,7 @@ use scorecam_core::{Abilities, Error, Result};
 
 use crate::abi;
 use crate::ability;
-use crate::text::{read, read_optional};
+use crate::text::{read, read_line};
 
 /// What a plugin says of one of its items.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct Descriptor {
     /// What can be done with a backend's models; a model may lack some of it. None for a method.
     pub abilities: Abilities,
 }
+
+/// The most backends and methods that a plugin may hold.
+const MOST_ITEMS: u32 = 1024;
 
 /// A plugin's table after the first look: version, size and functions are right.
 #[derive(Clone, Copy)]
@@ -63,6 +66,12 @@ impl ImportedPlugin {
         check_size(size as u32, size_of::<abi::scorecam_plugin_table>(), "scorecam_plugin_table")?;
         // SAFETY: the size was checked, and the table is static as the caller promises.
         let table = unsafe { &*table };
+        if table.count > MOST_ITEMS {
+            return Err(Error::plugin(format!(
+                "its entry table says that it holds {} items; {MOST_ITEMS} is the most",
+                table.count
+            )));
+        }
         if table.descriptor.is_none() || table.get_interface.is_none() {
             return Err(Error::plugin("its entry table lacks the function descriptor or get_interface"));
         }
@@ -82,12 +91,16 @@ impl ImportedPlugin {
         check_size(d.struct_size, size_of::<abi::scorecam_descriptor>(), "scorecam_descriptor")?;
         // SAFETY: strings of a static descriptor.
         unsafe {
-            let extensions = read_optional(d.extensions, "its list of extensions")?.unwrap_or_default();
+            let optional = |text: *const std::ffi::c_char, what: &str| match text.is_null() {
+                true => Ok(""),
+                false => read_line(text, what),
+            };
+            let extensions = optional(d.extensions, "its list of extensions")?;
             Ok(Descriptor {
                 kind: d.kind,
                 id: check_id(read(d.id, "its id")?)?,
-                version: read(d.version, "its version")?.to_owned(),
-                summary: read_optional(d.summary, "its summary")?.unwrap_or_default().to_owned(),
+                version: read_line(d.version, "its version")?.to_owned(),
+                summary: optional(d.summary, "its summary")?.to_owned(),
                 extensions: extensions.split_whitespace().map(str::to_owned).collect(),
                 // Those that are not known here cannot be asked for either.
                 abilities: ability::abilities(d.abilities).0,
@@ -127,12 +140,16 @@ fn checked_table<T>(table: *const std::ffi::c_void, id: &str) -> Result<&'static
     Ok(unsafe { &*table })
 }
 
+/// The most bytes that a struct of a newer version may have; more is memory that was never set.
+const MAX_STRUCT: usize = 4096;
+
 fn check_size(size: u32, wanted: usize, what: &str) -> Result<()> {
-    match size as usize >= wanted {
-        true => Ok(()),
-        false => {
-            Err(Error::plugin(format!("its {what} has struct_size {size}; at least {wanted} is needed")))
+    match size as usize {
+        size if size > MAX_STRUCT => {
+            Err(Error::plugin(format!("its {what} has struct_size {size}; {MAX_STRUCT} is the most")))
         }
+        size if size >= wanted => Ok(()),
+        size => Err(Error::plugin(format!("its {what} has struct_size {size}; at least {wanted} is needed"))),
     }
 }
 

@@ -37,6 +37,9 @@ impl Sizes {
     }
 }
 
+/// The most values of a result: 16 GiB. Nobody has the memory to have made more.
+const MOST_VALUES: usize = 1 << 32;
+
 /// A borrowed tensor with room for its own shape.
 pub(crate) struct BorrowedTensor<'a> {
     sizes: Sizes,
@@ -47,6 +50,17 @@ impl<'a> BorrowedTensor<'a> {
     pub(crate) fn view(&self) -> TensorView<'_> {
         // The length was computed from these very sizes; an empty view cannot be reached.
         TensorView::new(self.sizes.as_slice(), self.data).expect("length and shape agree by construction")
+    }
+
+    /// A copy of a tensor that a callee made; an error when it has more values than a result can have.
+    pub(crate) fn to_tensor(&self, what: &str) -> Result<Tensor> {
+        let shape = self.sizes.as_slice();
+        let mut data = Vec::new();
+        if self.data.len() > MOST_VALUES || data.try_reserve_exact(self.data.len()).is_err() {
+            return Err(Error::plugin(format!("{what} has shape {shape:?}, for which there is no memory")));
+        }
+        data.extend_from_slice(self.data);
+        Tensor::new(shape, data)
     }
 }
 
@@ -107,9 +121,7 @@ unsafe fn copy(outputs: &scorecam_outputs, expected: usize, who: &str) -> Result
     }
     // SAFETY: as the caller promises.
     let tensors = unsafe { slice(outputs.tensors, outputs.count, "outputs.tensors") }?;
-    tensors
-        .iter()
-        // SAFETY: as the caller promises.
-        .map(|t| Ok(unsafe { view(&raw const *t, &format!("a tensor of {who}")) }?.view().to_tensor()))
-        .collect()
+    let what = format!("a tensor of {who}");
+    // SAFETY: as the caller promises.
+    tensors.iter().map(|t| unsafe { view(&raw const *t, &what) }?.to_tensor(&what)).collect()
 }
