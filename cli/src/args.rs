@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// List the methods with their options and presets
     Methods(PluginsArgs),
     /// Try a plugin out, each check in a process of its own
+    ///
+    /// A check that fails, crashes, ends the process or takes too long is a line in the table; the program then
+    /// ends with 1.
     Check(CheckArgs),
     #[command(name = "__check", hide = true)]
     CheckOne(CheckOneArgs),
@@ -162,12 +165,19 @@ pub(crate) struct CheckArgs {
     /// The plugin's file
     #[arg(value_name = "PLUGIN")]
     pub(crate) plugin: PathBuf,
+    /// Load this model, too, and run it: by the plugin's backend, or for the plugin's methods
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// How many seconds one check may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) time_limit: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckOneArgs {
     pub(crate) name: String,
-    pub(crate) plugin: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: CheckArgs,
 }
 
 /// One value of `--class`.

@@ -68,8 +68,8 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Layers(args) => Ok(list::layers(&args.model)?),
         Command::Plugins(args) => Ok(list::plugins(&args.plugins)?),
         Command::Methods(args) => Ok(list::methods(&args.plugins)?),
-        Command::Check(args) => check::run(&args.plugin),
-        Command::CheckOne(args) => check::run_one(&args.name, &args.plugin),
+        Command::Check(args) => check::run(args),
+        Command::CheckOne(args) => check::run_one(&args.name, &args.of),
     }
 }
 

@@ -338,6 +338,23 @@ fn a_plugin_is_checked_in_processes_of_its_own() {
 }
 
 #[test]
+fn a_plugin_is_checked_with_a_model() {
+    let run = |model: &str, more: &[&str]| {
+        let mut command = scorecam();
+        command.arg("check").arg(toy_plugin()).args(["--model", model]).args(more);
+        command.output().expect("it runs")
+    };
+    let table = stdout(&run(&golden("plain.toy"), &["--time-limit", "60"]));
+    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 19, "{table}");
+    let missing = run(&golden("missing.toy"), &[]);
+    let table = String::from_utf8_lossy(&missing.stdout).into_owned();
+    assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 10, "{table}");
+    assert!(table.contains("missing.toy does not exist"), "{table}");
+    assert_eq!(run(&golden("plain.toy"), &["--time-limit", "0"]).status.code(), Some(2));
+}
+
+#[test]
 fn progress_is_silent_in_a_pipe() {
     let output = explain(&golden("input-3x32x32.npy"), &[]);
     assert!(stdout(&output).contains("passes in"));

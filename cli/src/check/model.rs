@@ -1,0 +1,300 @@
+//! The checks that run a model: for authors, who have one that their backend loads or their methods explain.
+//!
+//! The input is a pattern made here, since nothing depends on what it shows. Scores of the same image may
+//! differ in rounding where an engine's threads share work in another order, and by no more than that.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use scorecam_core::{
+    BatchRule, CamMethod, Error, ErrorKind, Progress, Request, Result, Targets, Tensor, explain,
+};
+use scorecam_host::{Host, Model, ModelRequest};
+
+use super::Subject;
+use super::plugin::hosted;
+use crate::list;
+
+/// How far two scores of one image may lie apart, as a part of the largest score.
+const ROUNDING: f32 = 1e-3;
+
+/// How many threads run one model at once.
+const THREADS: usize = 4;
+
+pub(super) fn loads(subject: &Subject) -> Result<String> {
+    let model = Loaded::new(subject)?.model;
+    let layers = model.info().layers.len();
+    Ok(format!("by {}, {layers} {}", model.backend_id(), if layers == 1 { "layer" } else { "layers" }))
+}
+
+pub(super) fn description(subject: &Subject) -> Result<String> {
+    let model = Loaded::new(subject)?.model;
+    let info = model.info();
+    if info.input.shape.len() != 4 || info.output.shape.len() != 2 {
+        return Err(Error::plugin(format!(
+            "it describes an input of {} axes and an output of {}; [N, C, H, W] and [N, classes] are needed",
+            info.input.shape.len(),
+            info.output.shape.len()
+        )));
+    }
+    let mut names: Vec<&str> = info.layers.iter().map(|l| l.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::plugin(format!("it lists the layer {:?} twice", pair[0])));
+    }
+    let layer = info.layer(None)?;
+    match layer.has_spatial_extent() {
+        true => Ok(format!("default layer {:?}", layer.name)),
+        false => Err(Error::plugin(format!("its default layer {:?} has no spatial extent", layer.name))),
+    }
+}
+
+pub(super) fn forward(subject: &Subject) -> Result<String> {
+    let loaded = Loaded::new(subject)?;
+    let scores = loaded.scores(loaded.least_batch())?;
+    Ok(format!("{} classes from an input of {}", scores.shape()[1], axes(&loaded.input_shape()?)))
+}
+
+pub(super) fn batch(subject: &Subject) -> Result<String> {
+    let loaded = Loaded::new(subject)?;
+    let alone = loaded.scores(loaded.least_batch())?;
+    let images = match loaded.model.info().batch {
+        BatchRule::Fixed(n) => n,
+        BatchRule::Any { preferred } => preferred,
+    };
+    let together = loaded.scores(images)?;
+    for image in 0..images {
+        let what = format!("image {image} of a batch of {images} equal ones");
+        compare(together.item(image), alone.item(0), &what)?;
+    }
+    Ok(match loaded.model.info().batch {
+        BatchRule::Fixed(_) => format!("{images} images, as the model fixes it"),
+        BatchRule::Any { .. } => format!("{images} images, as it prefers; the scores are those of one alone"),
+    })
+}
+
+pub(super) fn activations(subject: &Subject) -> Result<String> {
+    let loaded = Loaded::new(subject)?;
+    let info = loaded.model.info();
+    let layer = info.layer(loaded.model.layer())?;
+    let images = loaded.least_batch();
+    let forward = loaded.model.backend().forward(loaded.input(images)?.view(), &[&layer.name])?;
+    compare(forward.scores.item(0), loaded.scores(images)?.item(0), "the scores of a pass with activations")?;
+    let maps = forward.activations.first().ok_or_else(|| Error::internal("no activations were taken"))?;
+    finite(maps.data(), "an activation")?;
+    let described = |(is, said): (&usize, &Option<usize>)| said.is_none_or(|said| said == *is);
+    match maps.shape() {
+        [n, rest @ ..]
+            if *n == images
+                && rest.len() == layer.shape.len()
+                && rest.iter().zip(&layer.shape).all(described) =>
+        {
+            Ok(format!("{} of layer {:?}", axes(maps.shape()), layer.name))
+        }
+        shape => Err(Error::plugin(format!(
+            "layer {:?} gave activations of {} for {images} images, which is not what its description says",
+            layer.name,
+            axes(shape)
+        ))),
+    }
+}
+
+pub(super) fn repeats(subject: &Subject) -> Result<String> {
+    let loaded = Loaded::new(subject)?;
+    let images = loaded.least_batch();
+    let (first, second) = (loaded.scores(images)?, loaded.scores(images)?);
+    compare(second.item(0), first.item(0), "the scores of the same input the second time")?;
+    let equal = first == second;
+    Ok(if equal {
+        "equal input, equal scores, bit for bit"
+    } else {
+        "equal input, equal scores but for rounding"
+    }
+    .into())
+}
+
+/// A model must outlive others of its file, and its file must load again after it was freed.
+pub(super) fn frees(subject: &Subject) -> Result<String> {
+    let first = Loaded::new(subject)?;
+    let images = first.least_batch();
+    let expected = first.scores(images)?;
+    let second = Loaded::new(subject)?;
+    drop(first);
+    compare(second.scores(images)?.item(0), expected.item(0), "the scores of a second model of this file")?;
+    drop(second);
+    let third = Loaded::new(subject)?;
+    compare(third.scores(images)?.item(0), expected.item(0), "the scores after the others were freed")?;
+    Ok("loaded three times, freed in between".into())
+}
+
+pub(super) fn threads(subject: &Subject) -> Result<String> {
+    let loaded = Loaded::new(subject)?;
+    let images = loaded.least_batch();
+    let expected = loaded.scores(images)?;
+    let found = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| loaded.scores(images))).collect();
+        running.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+    });
+    for scores in found {
+        let scores = scores.map_err(|_| Error::plugin("a thread that ran the model panicked"))??;
+        compare(scores.item(0), expected.item(0), &format!("the scores with {THREADS} threads at once"))?;
+    }
+    Ok(format!("{THREADS} at once, the scores of one"))
+}
+
+/// Explains by every method of the plugin, or by the default one if it holds none; a long run is cancelled, which
+/// it must take.
+pub(super) fn explains(subject: &Subject) -> Result<String> {
+    let loaded = Loaded::new(subject)?;
+    let own: Vec<&String> = loaded.items("method").collect();
+    let fallback = "score-cam".to_owned();
+    let ids = if own.is_empty() { vec![&fallback] } else { own };
+    let budget = Duration::from_secs(subject.time_limit) / (2 * ids.len() as u32);
+    let told: Result<Vec<String>> = ids
+        .iter()
+        .map(|id| {
+            let method = loaded.host.method(id)?;
+            loaded.host.check_needs(method.info(), &loaded.model)?;
+            loaded.explained(method.as_ref(), budget)
+        })
+        .collect();
+    Ok(told?.join("; "))
+}
+
+/// The model that is run, in the plugin's host.
+struct Loaded {
+    host: Host,
+    plugin: scorecam_host::PluginRecord,
+    model: Model,
+}
+
+impl Loaded {
+    fn new(subject: &Subject) -> Result<Self> {
+        let path = subject.model.as_deref().ok_or_else(|| Error::internal("a check of no model was run"))?;
+        let (host, plugin) = hosted(&subject.plugin)?;
+        let model = load(&host, &plugin, path)?;
+        Ok(Self { host, plugin, model })
+    }
+
+    /// The ids of the plugin's own items of a kind.
+    fn items<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a String> {
+        self.plugin.items.iter().filter(move |item| list::kind(item) == kind).map(|item| &item.id)
+    }
+
+    /// The fewest images that the model takes.
+    fn least_batch(&self) -> usize {
+        match self.model.info().batch {
+            BatchRule::Fixed(n) => n,
+            BatchRule::Any { .. } => 1,
+        }
+    }
+
+    /// [C, H, W]; what the model leaves free is as a manifest says.
+    fn input_shape(&self) -> Result<[usize; 3]> {
+        let (preprocess, _) = self.model.preprocess()?;
+        let channels = self.model.info().input.shape.get(1).copied().flatten();
+        let (height, width) = preprocess.size;
+        Ok([channels.unwrap_or(preprocess.color.channels()), height, width])
+    }
+
+    /// So many equal images.
+    fn input(&self, images: usize) -> Result<Tensor> {
+        let [channels, height, width] = self.input_shape()?;
+        let mut input = Tensor::zeros([images, channels, height, width])?;
+        for image in input.data_mut().chunks_mut((channels * height * width).max(1)) {
+            image.iter_mut().enumerate().for_each(|(i, value)| *value = (i % 97) as f32 / 96.0);
+        }
+        Ok(input)
+    }
+
+    /// The scores [images, classes] of so many equal images.
+    fn scores(&self, images: usize) -> Result<Tensor> {
+        let scores = self.model.backend().forward(self.input(images)?.view(), &[])?.scores;
+        let classes = self.model.info().output.shape.get(1).copied().flatten();
+        match scores.shape() {
+            [n, c] if *n == images && *c > 0 && classes.is_none_or(|said| said == *c) => {
+                finite(scores.data(), "a score")?;
+                Ok(scores)
+            }
+            shape => Err(Error::plugin(format!(
+                "it gave scores of {} for {images} images, where {} was described",
+                axes(shape),
+                classes.map_or("[N, classes]".into(), |c| format!("[N, {c}]"))
+            ))),
+        }
+    }
+
+    fn explained(&self, method: &dyn CamMethod, budget: Duration) -> Result<String> {
+        let [channels, height, width] = self.input_shape()?;
+        let input = Tensor::new([1, channels, height, width], self.input(1)?.into_data())?;
+        let (started, passes) = (Instant::now(), AtomicUsize::new(0));
+        let progress = |progress: Progress| {
+            passes.store(progress.passes, Ordering::Relaxed);
+            if started.elapsed() < budget { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let options = method.info().resolve(None, &[])?;
+        let request = Request {
+            input: input.view(),
+            reference: None,
+            targets: Targets::Top(1),
+            layer: self.model.layer(),
+            options: &options,
+            batch_size: None,
+            output_activation: self.model.output_activation(),
+            progress: &progress,
+        };
+        let id = &method.info().id;
+        match explain(self.model.backend(), method, &request) {
+            Ok(found) => Ok(format!("{id}: a map of {}, {} passes", axes(found.maps.shape()), found.passes)),
+            Err(e) if e.kind() == ErrorKind::Cancelled => {
+                Ok(format!("{id}: cancelled after {} passes, to save time", passes.into_inner()))
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Loads the model by the plugin's backend; one without backends leaves it to whichever is found.
+fn load(host: &Host, plugin: &scorecam_host::PluginRecord, path: &Path) -> Result<Model> {
+    let backends = || plugin.items.iter().filter(|item| list::kind(item) == "backend").map(|item| &item.id);
+    let backend = match backends().collect::<Vec<_>>()[..] {
+        [only] => Some(only.clone()),
+        _ => None,
+    };
+    let model = host.load_model(&ModelRequest { path: path.into(), backend, ..ModelRequest::default() })?;
+    if backends().next().is_some() && backends().all(|id| id != model.backend_id()) {
+        return Err(Error::invalid(format!(
+            "{} is loaded by {:?}, which is not of this plugin; give a model that the plugin loads",
+            path.display(),
+            model.backend_id()
+        )));
+    }
+    Ok(model)
+}
+
+fn compare(is: &[f32], expected: &[f32], what: &str) -> Result<()> {
+    if is.len() != expected.len() {
+        return Err(Error::plugin(format!("{what} are {} and not {}", is.len(), expected.len())));
+    }
+    let largest = expected.iter().fold(1.0f32, |most, v| most.max(v.abs()));
+    let differs = is.iter().zip(expected).position(|(a, b)| (a - b).abs() > ROUNDING * largest);
+    match differs {
+        None => Ok(()),
+        Some(i) => {
+            Err(Error::plugin(format!("{what}: the score of class {i} is {} and not {}", is[i], expected[i])))
+        }
+    }
+}
+
+fn finite(values: &[f32], what: &str) -> Result<()> {
+    match values.iter().find(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(v) => Err(Error::plugin(format!("{what} is {v}, which is not finite"))),
+    }
+}
+
+fn axes(shape: &[usize]) -> String {
+    format!("{shape:?}")
+}
