@@ -1,0 +1,119 @@
+//! A plugin in Rust that panics in the function that the variable `SPOIL` names; a sound one without it. It
+//! exports a backend, whose models are any files `*.spoiled`, and a method.
+#![allow(missing_docs, reason = "its symbols are the plugin's, not a library's")]
+
+use scorecam_plugin::{
+    Abilities, BackendLoader, BatchRule, CamMethod, Error, Forward, LayerInfo, MethodInfo, MethodOutput,
+    ModelBackend, ModelConfig, ModelInfo, Options, OutputActivation, Result, Study, Tensor, TensorInfo,
+    TensorView,
+};
+
+fn panic_in(place: &str) {
+    if std::env::var("SPOIL").is_ok_and(|wanted| wanted == format!("panic in {place}")) {
+        panic!("on purpose, in {place}\nand with a second line");
+    }
+}
+
+struct Loader;
+
+impl BackendLoader for Loader {
+    fn id(&self) -> &str {
+        panic_in("id");
+        "panics"
+    }
+
+    fn version(&self) -> &str {
+        "1.0"
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["spoiled"]
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE
+    }
+
+    fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
+        if !std::fs::read(&config.path).is_ok_and(|bytes| bytes == b"sound\n") {
+            return Err(Error::model("the first line is not \"sound\""));
+        }
+        panic_in("load");
+        let shape = |axes: &[usize]| axes.iter().map(|&n| (n > 0).then_some(n)).collect();
+        Ok(Box::new(Model(ModelInfo {
+            input: TensorInfo { name: "input".into(), shape: shape(&[0, 1, 6, 6]) },
+            output: TensorInfo { name: "scores".into(), shape: shape(&[0, 4]) },
+            output_activation: OutputActivation::None,
+            layers: vec![LayerInfo {
+                name: "maps".into(),
+                operator: "Conv".into(),
+                shape: shape(&[2, 3, 3]),
+            }],
+            default_layer: Some(0),
+            batch: BatchRule::Any { preferred: 2 },
+            abilities: Abilities::NONE,
+        })))
+    }
+}
+
+struct Model(ModelInfo);
+
+impl ModelBackend for Model {
+    fn info(&self) -> &ModelInfo {
+        panic_in("info");
+        &self.0
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        panic_in("forward");
+        let images = batch.shape()[0];
+        let maps = |_: &&str| Tensor::new([images, 2, 3, 3], (0..images * 18).map(|i| i as f32).collect());
+        Ok(Forward {
+            scores: Tensor::zeros([images, 4])?,
+            activations: taps.iter().map(maps).collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        panic_in("drop");
+    }
+}
+
+struct Method(MethodInfo);
+
+impl Method {
+    fn new() -> Self {
+        panic_in("construction");
+        Self(MethodInfo {
+            id: "panics".into(),
+            version: "1.0".into(),
+            summary: "panics on purpose".into(),
+            options: Vec::new(),
+            presets: Vec::new(),
+            needs: Abilities::NONE,
+        })
+    }
+}
+
+impl CamMethod for Method {
+    fn info(&self) -> &MethodInfo {
+        &self.0
+    }
+
+    fn explain(&self, study: &Study<'_>, _: &Options) -> Result<MethodOutput> {
+        panic_in("explain");
+        let [_, _, height, width] = study.given.input.dims("the input")?;
+        Ok(MethodOutput {
+            maps: Tensor::zeros([study.given.targets.len(), height, width])?,
+            measures: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+}
+
+scorecam_plugin::export_plugin! {
+    backend: Loader,
+    method: Method::new(),
+}
