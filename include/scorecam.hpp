@@ -1,0 +1,211 @@
+// scorecam for C++17: explains what an image classifier looks at. Header only, over scorecam.h.
+//
+//     scorecam::Host host = scorecam::Host::create();
+//     scorecam::Model model = host.load_model("resnet18.toml");
+//     scorecam::Explanation found = model.explain(scorecam::Image::photo(pixels, width, height));
+//     scorecam::MapView map = found.map(0);            // [map.height(), map.width()], 0 to 1 as a rule
+//
+// Failures: see scorecam/result.hpp. A call throws scorecam::Error, or, with SCORECAM_NO_EXCEPTIONS (which
+// -fno-exceptions does by itself), returns scorecam::Result<T>: what is declared Outcome<T> is the one or the
+// other. A status is one of SCORECAM_ERR_*.
+//
+// Lifetime: Host, Model and Explanation own a handle, can be moved and not copied, and free it when they end.
+// Models live on without their host, explanations without their model. Images and views own nothing. Strings
+// are UTF-8; what is returned as std::string is a copy. An empty string among the options means "not given".
+//
+// Threads: const functions may be called from several threads at once; moving, assigning and destroying an
+// object excludes every other use of it. Nothing is bound to the thread that made it.
+//
+// OpenCV: include it first, or include scorecam/opencv.hpp, for cv::Mat in and out.
+#ifndef SCORECAM_HPP
+#define SCORECAM_HPP
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "scorecam.h"
+#include "scorecam/engine.hpp"
+#include "scorecam/image.hpp"
+#include "scorecam/owner.hpp"
+
+namespace scorecam {
+inline namespace SCORECAM_MODE {
+
+// The library's version, as in "1.0.0".
+inline std::string version() { return scorecam_version(); }
+
+// The name of a status, as in "SCORECAM_ERR_NOT_FOUND".
+inline std::string status_name(std::int32_t status) { return scorecam_status_name(status); }
+
+// One backend or method of a host.
+struct PluginInfo {
+    // SCORECAM_KIND_BACKEND or SCORECAM_KIND_METHOD.
+    std::uint32_t kind = 0;
+    std::string id;
+    std::string version;
+    std::string summary;
+    // The plugin's file; none for what is built in.
+    std::optional<std::string> path;
+    // How its layout is known: "built in", "layout verified" or "version checked".
+    std::string proof;
+    // A sum of SCORECAM_ABILITY_*: what a backend's models can have at most, what a method needs of a model.
+    std::uint32_t abilities = 0;
+};
+
+// How to load a model. What is not given comes from the manifest, and else from the model's file.
+struct ModelOptions {
+    // For the engine; 0 for all cores.
+    std::uint32_t threads = 0;
+    // The backend's id.
+    std::string backend;
+    // The layer to explain.
+    std::string layer;
+    // As in "cpu" or "cuda:0".
+    std::string device;
+    // Of the backend; an unknown one is an error.
+    std::vector<Option> settings;
+};
+
+// A layer that can be explained or tapped.
+struct LayerInfo {
+    std::string name;
+    // What it does, in the model's own words ("Conv").
+    std::string operation;
+    // Of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a saliency
+    // map needs. 0 is free.
+    Shape shape;
+    // Whether it is explained when none is named.
+    bool is_default = false;
+};
+
+// Is told that `passes` images were run through the model of `expected`, which is 0 while not known; false
+// cancels the call. It may throw: the call is then cancelled, and throws the same. Called on the thread of
+// explain() unless a plugin runs its passes on another; never twice at once.
+using Progress = std::function<bool(std::uint64_t passes, std::uint64_t expected)>;
+
+// What to explain, and how.
+struct ExplainOptions {
+    // The method's id; "score-cam" when empty.
+    std::string method;
+    // A preset of the method.
+    std::string preset;
+    // Options of the method, which come before the preset's.
+    std::vector<Option> options;
+    // The classes to explain, all from the same passes; when empty, those with the highest scores.
+    std::vector<std::uint64_t> classes;
+    // How many of these; 0 for one.
+    std::uint64_t top_k = 0;
+    // The layer to explain; the model's when empty.
+    std::string layer;
+    // Images in a pass; 0 for what the model runs fastest.
+    std::uint64_t batch_size = 0;
+    // Another image that some options compare with, of the same input shape.
+    std::optional<Image> reference;
+    Progress progress;
+};
+
+// An explained class.
+struct Target {
+    std::uint64_t class_index = 0;
+    // Its probability on the image, 0 to 1.
+    double score = 0.0;
+    // The model's raw output for it.
+    double output = 0.0;
+    std::optional<std::string> label;
+};
+
+// How a map is shown.
+struct OverlayOptions {
+    // The colour's share of the result: 0 (the photo alone) to 1 (the map alone).
+    float opacity = 0.5f;
+    // Which target's map is shown.
+    std::uint64_t target = 0;
+    // "viridis", "turbo", "jet", "inferno" or "grey"; viridis when empty.
+    std::string colormap;
+};
+
+// Saliency maps and what belongs to them. It never changes.
+class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanation_free> {
+ public:
+    using Owner::Owner;
+
+    // How many targets, and as many maps, there are.
+    Outcome<std::size_t> count() const;
+    // The saliency map of a target; valid as long as this.
+    Outcome<MapView> map(std::size_t index) const &;
+    void map(std::size_t index) const && = delete;
+    // Class and scores of a target.
+    Outcome<Target> target(std::size_t index) const;
+    // How many images were run through the model, the unmasked one included.
+    Outcome<std::uint64_t> passes() const;
+    // The layer that was explained.
+    Outcome<std::string> layer() const;
+    // What was taken for granted and may be wrong, a line each.
+    Outcome<std::vector<std::string>> warnings() const;
+
+    // A map drawn over its photo: 8-bit red, green and blue, [photo.upright_height(), photo.upright_width(), 3]
+    // without gaps. `photo` is what was explained; after a tensor, any photo, of which the input is taken to
+    // have shown all.
+    Outcome<std::vector<std::uint8_t>> overlay(const Image &photo, const OverlayOptions &options = {}) const;
+    // The same into `out`, with `row_stride` bytes from one row to the next, 0 for rows without gaps.
+    Outcome<void> overlay_into(View<std::uint8_t> out, const Image &photo, const OverlayOptions &options = {},
+                               std::size_t row_stride = 0) const;
+};
+
+// A loaded model.
+class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
+ public:
+    using Owner::Owner;
+
+    // Explains what the model sees in an image; blocks until done. An image as scorecam::Image says.
+    Outcome<Explanation> explain(const Image &image, const ExplainOptions &options = {}) const;
+    // The layers, in the order in which they run.
+    Outcome<std::vector<LayerInfo>> layers() const;
+    // The class that a text names: a number, or a label, or one of a label's comma-separated names.
+    Outcome<std::uint64_t> class_index(const std::string &text) const;
+    // The label of a class; none where no labels file gives one.
+    Outcome<std::optional<std::string>> label(std::uint64_t class_index) const;
+};
+
+// A registry of backends and methods, which begins with the built-in methods.
+class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
+ public:
+    using Owner::Owner;
+
+    // Plugins that are not loaded by path are looked for, when a backend or method is not known, in the
+    // folders of SCORECAM_PLUGIN_PATH, beside the program and beside the library.
+    static Outcome<Host> create();
+
+    // Loads the plugin in a file, whose code then runs in this process; nothing happens when it is loaded
+    // already. Libraries stay loaded until the process ends.
+    Outcome<void> load_plugin(const std::string &path) const;
+    // The backends and methods, in the order of loading.
+    Outcome<std::vector<PluginInfo>> plugins() const;
+    // Loads a model from its file or its manifest (`.toml`).
+    Outcome<Model> load_model(const std::string &path, const ModelOptions &options = {}) const;
+
+    // Makes a model of an engine of the application's own, a std::unique_ptr or std::shared_ptr to it. It is
+    // called from any thread, and let go when the model has been freed and its last call has ended, or when
+    // this fails. `manifest` is a TOML file that says layer, labels, preprocessing and output.
+    Outcome<Model> adopt(std::shared_ptr<const Engine> engine, const std::string &manifest = {}) const;
+    // The same for a table of C functions, which get `user_data` as their model. The table is copied. Its
+    // `release` is called once when all is done, and not when this fails.
+    Outcome<Model> adopt(const scorecam_backend &table, void *user_data, const std::string &manifest = {}) const;
+};
+
+}  // namespace SCORECAM_MODE
+}  // namespace scorecam
+
+#include "scorecam/calls.hpp"
+
+#endif  // SCORECAM_HPP
+
+// Outside of the guard, so that OpenCV may also come between two includes of this header.
+#if defined(OPENCV_CORE_HPP) || defined(CV_VERSION)
+#include "scorecam/opencv.hpp"
+#endif

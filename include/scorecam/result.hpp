@@ -1,0 +1,234 @@
+// scorecam for C++17: how failures are told. Included by scorecam.hpp and scorecam_plugin.hpp.
+//
+// Whoever includes the headers chooses:
+//  - by default a call that fails throws scorecam::Error, and Outcome<T> is T itself;
+//  - with SCORECAM_NO_EXCEPTIONS defined, which -fno-exceptions does by itself, a call returns
+//    scorecam::Result<T>, which holds a T or an Error, and Outcome<T> is that.
+// Nothing else differs. Programs may hold translation units of both kinds: each kind's names lie in an inline
+// namespace of its own, so the linker never takes one for the other.
+#ifndef SCORECAM_RESULT_HPP
+#define SCORECAM_RESULT_HPP
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "../scorecam_plugin.h"
+
+#if !defined(__cpp_exceptions) && !defined(SCORECAM_NO_EXCEPTIONS)
+#define SCORECAM_NO_EXCEPTIONS
+#endif
+
+// The third kind differs from the second in what it does with exceptions of the code that it calls.
+#if !defined(SCORECAM_NO_EXCEPTIONS)
+#define SCORECAM_MODE throws
+#elif defined(__cpp_exceptions)
+#define SCORECAM_MODE results
+#else
+#define SCORECAM_MODE results_without_exceptions
+#endif
+
+namespace scorecam {
+inline namespace SCORECAM_MODE {
+
+// Why a call failed: one of SCORECAM_ERR_*, and in one line the thing, the value and what to do.
+class Error : public std::runtime_error {
+ public:
+    Error(std::int32_t status, const std::string &message) : std::runtime_error(message), status_(status) {}
+    std::int32_t status() const noexcept { return status_; }
+
+ private:
+    std::int32_t status_;
+};
+
+#ifdef SCORECAM_NO_EXCEPTIONS
+
+// A T, or the Error why there is none. Asking for what is not there ends the program with the error's line.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+    template <typename U = T, typename = std::enable_if_t<std::is_convertible_v<U &&, T> &&
+                                                          !std::is_same_v<std::decay_t<U>, Error>>>
+    Result(U &&value) : held_(std::in_place_index<0>, std::forward<U>(value)) {}
+    Result(Error error) : held_(std::in_place_index<1>, std::move(error)) {}
+
+    bool ok() const noexcept { return held_.index() == 0; }
+    explicit operator bool() const noexcept { return ok(); }
+    // SCORECAM_OK, or the error's status.
+    std::int32_t status() const noexcept { return ok() ? SCORECAM_OK : std::get_if<1>(&held_)->status(); }
+
+    T &value() & { return *need(); }
+    const T &value() const & { return *const_cast<Result *>(this)->need(); }
+    T &&value() && { return std::move(*need()); }
+    T &operator*() & { return value(); }
+    const T &operator*() const & { return value(); }
+    T &&operator*() && { return std::move(*this).value(); }
+    T *operator->() { return &value(); }
+    const T *operator->() const { return &value(); }
+    T value_or(T otherwise) && { return ok() ? std::move(*this).value() : std::move(otherwise); }
+
+    const Error &error() const {
+        if (ok()) {
+            std::fputs("scorecam: an error was asked for where the call succeeded\n", stderr);
+            std::abort();
+        }
+        return *std::get_if<1>(&held_);
+    }
+
+ private:
+    T *need() {
+        if (!ok()) {
+            std::fprintf(stderr, "scorecam: a value was asked for where the call failed: %s\n", error().what());
+            std::abort();
+        }
+        return std::get_if<0>(&held_);
+    }
+
+    std::variant<T, Error> held_;
+};
+
+// Success, or the Error why not.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+    Result() : held_(Error(SCORECAM_OK, std::string())) {}
+    Result(Error error) : held_(std::move(error)) {}
+
+    bool ok() const noexcept { return held_.status() == SCORECAM_OK; }
+    explicit operator bool() const noexcept { return ok(); }
+    std::int32_t status() const noexcept { return held_.status(); }
+    void value() const {
+        if (!ok()) {
+            std::fprintf(stderr, "scorecam: success was asked for where the call failed: %s\n", held_.what());
+            std::abort();
+        }
+    }
+    const Error &error() const noexcept { return held_; }
+
+ private:
+    Error held_;
+};
+
+template <typename T>
+using Outcome = Result<T>;
+
+#else
+
+// What a call returns: the value itself, since failures are thrown.
+template <typename T>
+using Outcome = T;
+
+#endif
+
+// Where the two kinds meet. All other code is written once, in these words.
+namespace detail {
+
+#ifdef SCORECAM_NO_EXCEPTIONS
+
+template <typename T>
+Outcome<T> failed(std::int32_t status, const std::string &message) {
+    return Error(status, message);
+}
+
+// The value of `result` goes to `use`, which returns an Outcome; an error goes on to the caller.
+template <typename T, typename Use>
+auto then(Result<T> &&result, Use &&use) -> decltype(use(*std::move(result))) {
+    if (!result) {
+        return result.error();
+    }
+    return use(*std::move(result));
+}
+
+// What `make` returns, or the error of `status`.
+template <typename Make, typename Message>
+auto outcome(std::int32_t status, Message &&message, Make &&make) -> Outcome<decltype(make())> {
+    if (status != SCORECAM_OK) {
+        return Error(status, message());
+    }
+    if constexpr (std::is_void_v<decltype(make())>) {
+        make();
+        return {};
+    } else {
+        return make();
+    }
+}
+
+#else
+
+template <typename T>
+[[noreturn]] Outcome<T> failed(std::int32_t status, const std::string &message) {
+    throw Error(status, message);
+}
+
+template <typename T, typename Use>
+auto then(T &&value, Use &&use) {
+    return use(std::forward<T>(value));
+}
+
+template <typename Make, typename Message>
+auto outcome(std::int32_t status, Message &&message, Make &&make) -> Outcome<decltype(make())> {
+    if (status != SCORECAM_OK) {
+        throw Error(status, message());
+    }
+    return make();
+}
+
+#endif
+
+// Writes a failure as the ABI wants it: a status that is none of success, and one line that ends with NUL.
+inline std::int32_t report(scorecam_message *why, std::int32_t status, const char *text) noexcept {
+    if (why != nullptr) {
+        std::size_t end = 0;
+        for (; text != nullptr && text[end] != '\0' && end < sizeof why->text - 1; end++) {
+            const auto byte = static_cast<unsigned char>(text[end]);
+            why->text[end] = byte < 0x20 || byte == 0x7f ? ' ' : text[end];
+        }
+        // A character that was cut in two goes altogether.
+        if (text != nullptr && text[end] != '\0') {
+            while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
+                end--;
+            }
+        }
+        why->text[end] = '\0';
+    }
+    return status == SCORECAM_OK ? SCORECAM_ERR_INTERNAL : status;
+}
+
+// Runs the `body` of a C function, an Outcome<void>. Nothing leaves it but a status and a message.
+template <typename Body>
+std::int32_t guarded(scorecam_message *why, Body &&body) noexcept {
+#ifdef __cpp_exceptions
+    try {
+#endif
+#ifdef SCORECAM_NO_EXCEPTIONS
+        const Result<void> result = body();
+        return result ? SCORECAM_OK : report(why, result.status(), result.error().what());
+#else
+    body();
+    return SCORECAM_OK;
+#endif
+#ifdef __cpp_exceptions
+    } catch (const Error &error) {
+        return report(why, error.status(), error.what());
+    } catch (const std::bad_alloc &) {
+        return report(why, SCORECAM_ERR_INTERNAL, "memory ran out");
+    } catch (const std::exception &error) {
+        return report(why, SCORECAM_ERR_INTERNAL, error.what());
+    } catch (...) {
+        return report(why, SCORECAM_ERR_INTERNAL, "an exception that is no std::exception was caught");
+    }
+#endif
+}
+
+}  // namespace detail
+}  // namespace SCORECAM_MODE
+}  // namespace scorecam
+
+#endif  // SCORECAM_RESULT_HPP
