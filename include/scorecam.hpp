@@ -131,7 +131,7 @@ struct OverlayOptions {
 
 // Saliency maps and what belongs to them. It never changes.
 class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanation_free> {
- public:
+   public:
     using Owner::Owner;
 
     // How many targets, and as many maps, there are.
@@ -148,9 +148,9 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
     // What was taken for granted and may be wrong, a line each.
     Outcome<std::vector<std::string>> warnings() const;
 
-    // A map drawn over its photo: 8-bit red, green and blue, [photo.upright_height(), photo.upright_width(), 3]
-    // without gaps. `photo` is what was explained; after a tensor, any photo, of which the input is taken to
-    // have shown all.
+    // A map drawn over its photo: 8-bit red, green and blue, [photo.upright_height(), photo.upright_width(),
+    // 3] without gaps. `photo` is what was explained; after a tensor, any photo, of which the input is taken
+    // to have shown all.
     Outcome<std::vector<std::uint8_t>> overlay(const Image &photo, const OverlayOptions &options = {}) const;
     // The same into `out`, with `row_stride` bytes from one row to the next, 0 for rows without gaps.
     Outcome<void> overlay_into(View<std::uint8_t> out, const Image &photo, const OverlayOptions &options = {},
@@ -159,7 +159,7 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
 
 // A loaded model.
 class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
- public:
+   public:
     using Owner::Owner;
 
     // Explains what the model sees in an image; blocks until done. An image as scorecam::Image says.
@@ -174,7 +174,7 @@ class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
 
 // A registry of backends and methods, which begins with the built-in methods.
 class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
- public:
+   public:
     using Owner::Owner;
 
     // Plugins that are not loaded by path are looked for, when a backend or method is not known, in the
@@ -195,7 +195,8 @@ class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
     Outcome<Model> adopt(std::shared_ptr<const Engine> engine, const std::string &manifest = {}) const;
     // The same for a table of C functions, which get `user_data` as their model. The table is copied. Its
     // `release` is called once when all is done, and not when this fails.
-    Outcome<Model> adopt(const scorecam_backend &table, void *user_data, const std::string &manifest = {}) const;
+    Outcome<Model> adopt(const scorecam_backend &table, void *user_data,
+                         const std::string &manifest = {}) const;
 };
 
 }  // namespace SCORECAM_MODE

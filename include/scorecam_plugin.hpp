@@ -2,13 +2,15 @@
 //
 //     class MyRuntime final : public scorecam::Backend { ... };    // descriptor() and load()
 //     class MyCam final : public scorecam::Method { ... };         // descriptor() and explain()
-//     SCORECAM_PLUGIN(MyRuntime, MyCam);                           // once in a library, outside of namespaces
+//     SCORECAM_PLUGIN(MyRuntime, MyCam);                           // once in a library, outside of
+//     namespaces
 //
-// A backend makes models, each a scorecam::Engine (see scorecam/engine.hpp): describe() and forward(). Build a
-// shared library with hidden visibility; the macro exports `scorecam_plugin_entry`, and nothing else is needed.
+// A backend makes models, each a scorecam::Engine (see scorecam/engine.hpp): describe() and forward(). Build
+// a shared library with hidden visibility; the macro exports `scorecam_plugin_entry`, and nothing else is
+// needed.
 //
-// Whatever the classes throw stops at the functions of the tables and becomes a status and a message: an Error
-// its own, everything else SCORECAM_ERR_INTERNAL. Without exceptions they return Result, see
+// Whatever the classes throw stops at the functions of the tables and becomes a status and a message: an
+// Error its own, everything else SCORECAM_ERR_INTERNAL. Without exceptions they return Result, see
 // scorecam/result.hpp. All functions are const, because they are called from several threads at once.
 #ifndef SCORECAM_PLUGIN_HPP
 #define SCORECAM_PLUGIN_HPP
@@ -77,18 +79,16 @@ struct ModelConfig {
 
     // Fails when there is a setting: for backends that have none.
     Outcome<void> no_settings() const {
-        return detail::outcome(settings.empty() ? SCORECAM_OK : SCORECAM_ERR_NOT_FOUND,
-                               [&] {
-                                   return "setting \"" + settings.front().name +
-                                          "\" is unknown; this backend has none";
-                               },
-                               [] {});
+        return detail::outcome(
+            settings.empty() ? SCORECAM_OK : SCORECAM_ERR_NOT_FOUND,
+            [&] { return "setting \"" + settings.front().name + "\" is unknown; this backend has none"; },
+            [] {});
     }
 };
 
 // A runtime that loads models. One instance is made per process, when it is first asked for.
 class Backend {
- public:
+   public:
     virtual ~Backend() = default;
     virtual Descriptor descriptor() const = 0;
     // SCORECAM_ERR_IO: the file cannot be read. SCORECAM_ERR_MODEL: it is wrong.
@@ -97,7 +97,7 @@ class Backend {
 
 // An explanation algorithm. One instance is made per process, when it is first asked for.
 class Method {
- public:
+   public:
     virtual ~Method() = default;
     virtual Descriptor descriptor() const = 0;
     // Its options and presets, and what it needs of a model; called once.
@@ -131,7 +131,7 @@ inline ModelConfig config_of(const scorecam_model_config &raw) {
 
 // A descriptor with its C form, which points into it.
 class DescriptorTable {
- public:
+   public:
     DescriptorTable(Descriptor said, std::uint32_t kind) : said_(std::move(said)), raw_() {
         for (const std::string &extension : said_.extensions) {
             extensions_ += (extensions_.empty() ? "" : " ") + extension;
@@ -151,7 +151,7 @@ class DescriptorTable {
 
     const scorecam_descriptor *raw() const noexcept { return &raw_; }
 
- private:
+   private:
     Descriptor said_;
     std::string extensions_;
     scorecam_descriptor raw_;
@@ -159,7 +159,7 @@ class DescriptorTable {
 
 // A method's description with its C form, which points into it.
 class MethodTable {
- public:
+   public:
     explicit MethodTable(MethodDescription said) : said_(std::move(said)), raw_() {
         // Lists of lists first: what points into them must not see them grow.
         for (const OptionSpec &option : said_.options) {
@@ -176,13 +176,14 @@ class MethodTable {
         }
         for (std::size_t i = 0; i < said_.options.size(); i++) {
             const OptionSpec &option = said_.options[i];
-            options_.push_back({option.name.c_str(), option.help.c_str(), option.default_value.c_str(), option.kind,
-                                static_cast<std::uint32_t>(choices_[i].size()), choices_[i].data(), option.min,
-                                option.max});
+            options_.push_back({option.name.c_str(), option.help.c_str(), option.default_value.c_str(),
+                                option.kind, static_cast<std::uint32_t>(choices_[i].size()),
+                                choices_[i].data(), option.min, option.max});
         }
         for (std::size_t i = 0; i < said_.presets.size(); i++) {
             const Preset &preset = said_.presets[i];
-            presets_.push_back({preset.name.c_str(), preset.summary.c_str(), values_[i].data(), values_[i].size()});
+            presets_.push_back(
+                {preset.name.c_str(), preset.summary.c_str(), values_[i].data(), values_[i].size()});
         }
         raw_ = {sizeof raw_, said_.needs, options_.data(), options_.size(), presets_.data(), presets_.size()};
     }
@@ -191,7 +192,7 @@ class MethodTable {
 
     const scorecam_method_description *raw() const noexcept { return &raw_; }
 
- private:
+   private:
     MethodDescription said_;
     std::vector<std::vector<const char *>> choices_;
     std::vector<std::vector<scorecam_option>> values_;
@@ -215,8 +216,8 @@ inline Outcome<void> hand_over_result(MethodResult &&made, scorecam_method_resul
     const Tensor &maps = owner->made.maps;
     if (maps.size() == 0 || maps.size() != maps.shape().count()) {
         return failed<void>(SCORECAM_ERR_PLUGIN, "the maps have " + std::to_string(maps.size()) +
-                                                     " values, which is not what shape " + maps.shape().text() +
-                                                     " needs");
+                                                     " values, which is not what shape " +
+                                                     maps.shape().text() + " needs");
     }
     for (const auto &[name, value] : owner->made.measures) {
         owner->measures.push_back({name.c_str(), value});
@@ -224,8 +225,9 @@ inline Outcome<void> hand_over_result(MethodResult &&made, scorecam_method_resul
     for (const std::string &warning : owner->made.warnings) {
         owner->warnings.push_back(warning.c_str());
     }
-    *out = {maps.view().raw(),       owner->measures.data(), owner->measures.size(), owner->warnings.data(),
-            owner->warnings.size(), owner.get(),            ResultTable::release};
+    *out = {maps.view().raw(),      owner->measures.data(), owner->measures.size(),
+            owner->warnings.data(), owner->warnings.size(), owner.get(),
+            ResultTable::release};
     static_cast<void>(owner.release());
     return Outcome<void>();
 }
@@ -324,7 +326,8 @@ struct PluginOf {
     }
 
     static constexpr scorecam_plugin_table table() noexcept {
-        return {SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), sizeof...(Items), 0, descriptor, get_interface};
+        return {SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), sizeof...(Items), 0, descriptor,
+                get_interface};
     }
 };
 
@@ -334,8 +337,8 @@ struct PluginOf {
 
 // Makes a library a plugin that holds the named backends and methods. They need a constructor without
 // arguments.
-#define SCORECAM_PLUGIN(...)                                                           \
-    extern "C" SCORECAM_EXPORT const scorecam_plugin_table scorecam_plugin_entry;      \
+#define SCORECAM_PLUGIN(...)                                                      \
+    extern "C" SCORECAM_EXPORT const scorecam_plugin_table scorecam_plugin_entry; \
     constexpr scorecam_plugin_table scorecam_plugin_entry = scorecam::detail::PluginOf<__VA_ARGS__>::table()
 
 #endif  // SCORECAM_PLUGIN_HPP

@@ -2,9 +2,9 @@
  * Template of a plugin in C: backend "brightness", whose network is simple enough to check by eye.
  *
  * Build and use it. Where the headers are not in a usual place, $(pkg-config --cflags scorecam) says where.
- *     cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden brightness.c -o libscorecam_bright.so
+ *     cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden brightness.c -o brightness.so
  *     echo 4 > four.bright
- *     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./libscorecam_bright.so
+ *     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
  *
  * A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
  * 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each colour in each cell.
@@ -77,7 +77,7 @@ static int32_t load(const scorecam_model_config *config, void **out, scorecam_me
     FILE *file;
     /* A setting that is not understood must not be passed over in silence. */
     if (config->setting_count > 0) {
-        return fail(why, SCORECAM_ERR_NOT_FOUND, "unknown setting; this backend has none", config->settings[0].name);
+        return fail(why, SCORECAM_ERR_NOT_FOUND, "unknown setting; there are none", config->settings[0].name);
     }
     file = fopen(config->path, "rb");
     if (file == NULL) {
@@ -132,7 +132,8 @@ static void score(const float *cells, size_t classes, float *scores)
 }
 
 /* What a pass made, in one block: the tensors, then their values. */
-static int32_t run(const model *loaded, const scorecam_tensor *batch, uint64_t tap_count, scorecam_outputs *outputs)
+static int32_t run(const model *loaded, const scorecam_tensor *batch, uint64_t tap_count,
+                   scorecam_outputs *outputs)
 {
     const size_t images = (size_t)batch->shape.sizes[0], tensors = 1 + (size_t)tap_count;
     const size_t values = images * (loaded->classes + CELLS);
@@ -162,8 +163,8 @@ static int32_t run(const model *loaded, const scorecam_tensor *batch, uint64_t t
     return SCORECAM_OK;
 }
 
-static int32_t forward(void *loaded, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
-                       scorecam_outputs *outputs, scorecam_message *why)
+static int32_t forward(void *loaded, const scorecam_tensor *batch, const char *const *taps,
+                       uint64_t tap_count, scorecam_outputs *outputs, scorecam_message *why)
 {
     const uint64_t *sizes = batch->shape.sizes;
     int32_t status;

@@ -2,9 +2,9 @@
 //
 // Build and use it. plugin.map hides all symbols but the entry, also those of the standard library; where the
 // headers are not in a usual place, $(pkg-config --cflags scorecam) says where they are.
-//     c++ -std=c++17 -O2 -shared -fPIC -Wl,--version-script=plugin.map brightness.cpp -o libscorecam_bright.so
+//     c++ -std=c++17 -O2 -shared -fPIC -Wl,--version-script=plugin.map brightness.cpp -o brightness.so
 //     echo 4 > four.bright
-//     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./libscorecam_bright.so
+//     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
 //
 // A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
 // 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each colour in each cell.
@@ -42,9 +42,9 @@ std::vector<float> mean_of_cells(View<const float> image) {
     return cells;
 }
 
-// A loaded model. Calls come from many threads, so a runtime that cannot bear that needs a mutable mutex here.
+// A loaded model. Calls come from many threads; a runtime that cannot bear that needs a mutable mutex here.
 class BrightnessModel final : public scorecam::Engine {
- public:
+   public:
     explicit BrightnessModel(std::size_t classes) : classes_(classes) {}
 
     scorecam::ModelDescription describe() const override {
@@ -68,7 +68,8 @@ class BrightnessModel final : public scorecam::Engine {
         }
         for (const std::string_view tap : taps) {
             if (tap != "cells") {
-                throw Error(SCORECAM_ERR_NOT_FOUND, "layer " + std::string(tap) + " does not exist; there is cells");
+                throw Error(SCORECAM_ERR_NOT_FOUND,
+                            "layer " + std::string(tap) + " does not exist; there is cells");
             }
         }
         std::vector<float> cells, scores;
@@ -83,7 +84,7 @@ class BrightnessModel final : public scorecam::Engine {
         return {{{shape[0], classes_}, std::move(scores)}, {taps.size(), activations}};
     }
 
- private:
+   private:
     // The mean over the columns of each class.
     std::vector<float> scores_of(const std::vector<float> &cells) const {
         std::vector<float> sums(classes_), counts(classes_);
@@ -101,7 +102,7 @@ class BrightnessModel final : public scorecam::Engine {
 
 // The runtime: it turns files into models.
 class Brightness final : public scorecam::Backend {
- public:
+   public:
     scorecam::Descriptor descriptor() const override {
         return {"brightness", "0.1.0", "scores how bright the columns of a picture are", {"bright"}, 0};
     }
@@ -123,9 +124,10 @@ class Brightness final : public scorecam::Backend {
 
 // The mean of the layer's activation maps, each cell shown as it is; the same for every class.
 class MeanCells final : public scorecam::Method {
- public:
+   public:
     scorecam::Descriptor descriptor() const override {
-        return {"mean-cells", "0.1.0", "mean of the layer's activation maps; the same for every class", {}, 0};
+        return {
+            "mean-cells", "0.1.0", "mean of the layer's activation maps; the same for every class", {}, 0};
     }
 
     scorecam::MethodDescription describe() const override {

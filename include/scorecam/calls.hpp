@@ -108,8 +108,8 @@ inline Outcome<void> Explanation::overlay_into(View<std::uint8_t> out, const Ima
 
 inline Outcome<std::vector<std::uint8_t>> Explanation::overlay(const Image &photo,
                                                                const OverlayOptions &options) const {
-    // A pixel has a sample at least. Where there are more pixels than bytes the photo is wrong, which the call
-    // below says: nothing is to be allocated by its sizes.
+    // A pixel has a sample at least. Where there are more pixels than bytes the photo is wrong, which the
+    // call below says: nothing is to be allocated by its sizes.
     const std::uint64_t width = photo.upright_width(), height = photo.upright_height();
     const bool plausible = width > 0 && height > 0 && height <= photo.raw().data_size / width;
     std::vector<std::uint8_t> out(plausible ? static_cast<std::size_t>(3 * width * height) : 1);

@@ -1,8 +1,8 @@
 // scorecam for C++17: a model that C++ code runs. Included by scorecam.hpp and scorecam_plugin.hpp.
 //
 // An Engine is the same thing on both sides: an application hands its own over with Host::adopt(), a plugin's
-// Backend::load() returns one. First write describe() and forward(); the rest has defaults. Whatever an Engine
-// throws stops here and becomes a status with a message: Error keeps its own, everything else is
+// Backend::load() returns one. First write describe() and forward(); the rest has defaults. Whatever an
+// Engine throws stops here and becomes a status with a message: Error keeps its own, everything else is
 // SCORECAM_ERR_INTERNAL.
 #ifndef SCORECAM_ENGINE_HPP
 #define SCORECAM_ENGINE_HPP
@@ -80,7 +80,8 @@ struct MaskedRequest {
     // To be called by an Engine after each batch; a failure is to be passed on.
     Outcome<void> scored(std::uint64_t masks_in_batch) const {
         const std::int32_t status = on_batch ? on_batch(masks_in_batch) : SCORECAM_OK;
-        return detail::outcome(status, [] { return "stopped by the caller"; }, [] {});
+        return detail::outcome(
+            status, [] { return "stopped by the caller"; }, [] {});
     }
 };
 
@@ -88,7 +89,7 @@ struct MaskedRequest {
 // that cannot bear that has a mutable std::mutex and locks it. It is destroyed once, on any thread, when
 // nobody uses it any more.
 class Engine {
- public:
+   public:
     virtual ~Engine() = default;
 
     // Called once, before everything else.
@@ -162,7 +163,7 @@ inline Outcome<void> hand_over_one(Tensor &&tensor, scorecam_outputs *outputs) {
 
 // A description with its C form, which points into it.
 class DescriptionTable {
- public:
+   public:
     explicit DescriptionTable(ModelDescription said) : said_(std::move(said)), raw_() {
         for (const Layer &layer : said_.layers) {
             layers_.push_back({layer.name.c_str(), layer.operation.c_str(), layer.shape.raw()});
@@ -184,7 +185,7 @@ class DescriptionTable {
 
     const scorecam_model_description *raw() const noexcept { return &raw_; }
 
- private:
+   private:
     ModelDescription said_;
     std::vector<scorecam_layer> layers_;
     scorecam_model_description raw_;
@@ -192,7 +193,7 @@ class DescriptionTable {
 
 // What the functions of an engine's table get as their model.
 class HeldEngine {
- public:
+   public:
     explicit HeldEngine(std::shared_ptr<const Engine> engine) : engine_(std::move(engine)) {}
 
     static HeldEngine &of(void *model) noexcept { return *static_cast<HeldEngine *>(model); }
@@ -213,7 +214,7 @@ class HeldEngine {
         return Outcome<void>();
     }
 
- private:
+   private:
     std::shared_ptr<const Engine> engine_;
     std::mutex mutex_;
     std::unique_ptr<DescriptionTable> description_;
@@ -310,7 +311,8 @@ inline const void *engine_interface(void *model, const char *id) noexcept {
 using LoadEngine = std::int32_t (*)(const scorecam_model_config *, void **, scorecam_message *);
 
 constexpr scorecam_backend engine_table(LoadEngine load) noexcept {
-    return {sizeof(scorecam_backend), 0, load, release_engine, describe_engine, run_forward, engine_interface};
+    return {sizeof(scorecam_backend), 0, load, release_engine, describe_engine, run_forward,
+            engine_interface};
 }
 
 }  // namespace detail

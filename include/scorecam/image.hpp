@@ -34,7 +34,7 @@ enum class Layout : std::uint32_t {
 // A photo or a tensor in the caller's memory, which must outlive the calls that the image is given to: they
 // read it while they run and keep nothing. Sizes and lengths are checked by these calls.
 class Image {
- public:
+   public:
     // A photo of `width` x `height` pixels, each 1 to 65535, which is made into the model's input as its
     // manifest says. Samples are 0 to 255, 0 to 65535, or 0 to 1. `row_stride` is in bytes from one row to
     // the next, 0 for rows without gaps.
@@ -84,7 +84,7 @@ class Image {
 
     const scorecam_image &raw() const noexcept { return raw_; }
 
- private:
+   private:
     Image(const scorecam_image &init, const void *data, std::size_t bytes) noexcept : raw_(init) {
         raw_.data = data;
         raw_.data_size = bytes;
@@ -116,7 +116,7 @@ class Image {
 // A saliency map: `height()` rows of `width()` values without gaps, all finite. Valid as long as the
 // explanation that it was read from.
 class MapView {
- public:
+   public:
     MapView(const float *data, std::size_t height, std::size_t width) noexcept
         : data_(data), height_(height), width_(width) {}
 
@@ -129,7 +129,9 @@ class MapView {
     // One value; both numbers are checked.
     Outcome<float> at(std::size_t y, std::size_t x) const {
         const bool inside = y < height_ && x < width_;
-        const auto why = [&] { return "row " + std::to_string(y) + ", column " + std::to_string(x) + outside(); };
+        const auto why = [&] {
+            return "row " + std::to_string(y) + ", column " + std::to_string(x) + outside();
+        };
         return detail::outcome(inside ? SCORECAM_OK : SCORECAM_ERR_INVALID_ARGUMENT, why,
                                [&] { return data_[y * width_ + x]; });
     }
@@ -145,10 +147,10 @@ class MapView {
         return data_[y * width_ + x];
     }
 
- private:
+   private:
     std::string outside() const {
-        return " is outside of the map of " + std::to_string(height_) + " rows and " + std::to_string(width_) +
-               " columns";
+        return " is outside of the map of " + std::to_string(height_) + " rows and " +
+               std::to_string(width_) + " columns";
     }
 
     const float *data_;

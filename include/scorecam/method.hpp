@@ -61,24 +61,26 @@ struct MethodResult {
 
 // A value for every option of the method. The host has checked them against its description.
 class OptionValues {
- public:
+   public:
     OptionValues(const scorecam_option *values, std::uint64_t count) noexcept
         : values_(values, static_cast<std::size_t>(count)) {}
 
     Outcome<std::string> text(std::string_view name) const {
         const char *value = find(name);
-        return detail::outcome(value == nullptr ? SCORECAM_ERR_NOT_FOUND : SCORECAM_OK,
-                               [&] { return "the method has no option " + std::string(name); },
-                               [&] { return std::string(value); });
+        return detail::outcome(
+            value == nullptr ? SCORECAM_ERR_NOT_FOUND : SCORECAM_OK,
+            [&] { return "the method has no option " + std::string(name); },
+            [&] { return std::string(value); });
     }
     Outcome<bool> flag(std::string_view name) const {
-        return detail::then(text(name), [](const std::string &value) -> Outcome<bool> { return value == "true"; });
+        return detail::then(text(name),
+                            [](const std::string &value) -> Outcome<bool> { return value == "true"; });
     }
     // A whole number of SCORECAM_OPTION_INTEGER.
     Outcome<std::int64_t> integer(std::string_view name) const { return parsed<std::int64_t>(name); }
     Outcome<double> number(std::string_view name) const { return parsed<double>(name); }
 
- private:
+   private:
     const char *find(std::string_view name) const {
         for (const scorecam_option &option : values_) {
             if (name == option.name) {
@@ -96,9 +98,10 @@ class OptionValues {
             in.imbue(std::locale::classic());
             T number{};
             const bool read = static_cast<bool>(in >> number);
-            return detail::outcome(read ? SCORECAM_OK : SCORECAM_ERR_INVALID_ARGUMENT,
-                                   [&] { return "option " + std::string(name) + " is " + value + ", no number"; },
-                                   [&] { return number; });
+            return detail::outcome(
+                read ? SCORECAM_OK : SCORECAM_ERR_INVALID_ARGUMENT,
+                [&] { return "option " + std::string(name) + " is " + value + ", no number"; },
+                [&] { return number; });
         });
     }
 
@@ -108,7 +111,7 @@ class OptionValues {
 // One image under explanation: what a method is given. Every pass through it is counted and reported, and may
 // be cancelled: a failure is to be passed on. Valid during the call.
 class Study {
- public:
+   public:
     explicit Study(const scorecam_study &raw) noexcept : raw_(&raw) {}
 
     // What the model applies to its scores: one of SCORECAM_OUTPUT_*, never unknown.
@@ -123,7 +126,9 @@ class Study {
     TensorView activations() const noexcept { return TensorView(raw_->activations); }
     const char *layer() const noexcept { return raw_->layer; }
     // The model's raw output on the input, one number a class.
-    View<const float> scores() const noexcept { return {raw_->scores, static_cast<std::size_t>(raw_->class_count)}; }
+    View<const float> scores() const noexcept {
+        return {raw_->scores, static_cast<std::size_t>(raw_->class_count)};
+    }
     // The classes to explain, at least one.
     View<const std::uint64_t> targets() const noexcept {
         return {raw_->targets, static_cast<std::size_t>(raw_->target_count)};
@@ -139,34 +144,40 @@ class Study {
     Outcome<Forward> forward(const TensorView &batch, View<const std::string> taps = {}) const;
     Outcome<Tensor> masked_scores(const MaskedRequest &request) const;
     Outcome<Tensor> run_from(const std::string &layer, const TensorView &activations) const;
-    Outcome<Tensor> gradients(const TensorView &batch, const std::string &layer, std::uint64_t class_index) const;
+    Outcome<Tensor> gradients(const TensorView &batch, const std::string &layer,
+                              std::uint64_t class_index) const;
 
- private:
+   private:
     // Calls a function of the model's tables, and copies what it made.
     template <typename Call>
     Outcome<std::vector<Tensor>> made(Call &&call) const {
         scorecam_outputs outputs{};
         scorecam_message why{};
         const std::int32_t status = call(&outputs, &why);
-        return detail::outcome(status, [&] { return std::string(why.text); }, [&] {
-            const Released released{outputs};
-            std::vector<Tensor> tensors;
-            for (std::uint64_t i = 0; i < outputs.count; i++) {
-                tensors.emplace_back(TensorView(outputs.tensors[i]));
-            }
-            return tensors;
-        });
+        return detail::outcome(
+            status, [&] { return std::string(why.text); },
+            [&] {
+                const Released released{outputs};
+                std::vector<Tensor> tensors;
+                for (std::uint64_t i = 0; i < outputs.count; i++) {
+                    tensors.emplace_back(TensorView(outputs.tensors[i]));
+                }
+                return tensors;
+            });
     }
 
     template <typename Table, typename Call>
     Outcome<Tensor> made_by(const char *interface_id, Call &&call) const {
         const auto get = raw_->backend->get_interface;
-        const auto *table = static_cast<const Table *>(get == nullptr ? nullptr : get(raw_->model, interface_id));
+        const auto *table =
+            static_cast<const Table *>(get == nullptr ? nullptr : get(raw_->model, interface_id));
         if (table == nullptr) {
             return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED,
                                           std::string("the model has no interface ") + interface_id);
         }
-        const auto run = [&](scorecam_outputs *outputs, scorecam_message *why) { return call(*table, outputs, why); };
+        const auto run = [&](scorecam_outputs *outputs, scorecam_message *why) {
+            return call(*table, outputs, why);
+        };
         return detail::then(made(run), [](std::vector<Tensor> &&tensors) -> Outcome<Tensor> {
             return tensors.empty() ? Tensor() : std::move(tensors.front());
         });

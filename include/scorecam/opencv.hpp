@@ -36,14 +36,15 @@ namespace detail {
 
 // The bytes from the first sample to the last.
 inline std::size_t extent(const cv::Mat &mat) {
-    return static_cast<std::size_t>(mat.rows - 1) * mat.step[0] + static_cast<std::size_t>(mat.cols) * mat.elemSize();
+    return static_cast<std::size_t>(mat.rows - 1) * mat.step[0] +
+           static_cast<std::size_t>(mat.cols) * mat.elemSize();
 }
 
 template <typename T>
 Image photo_of_samples(const cv::Mat &mat, PixelFormat format) {
     const View<const T> samples(mat.ptr<T>(), extent(mat) / sizeof(T));
-    return Image::photo(samples, static_cast<std::size_t>(mat.cols), static_cast<std::size_t>(mat.rows), format,
-                        mat.step[0]);
+    return Image::photo(samples, static_cast<std::size_t>(mat.cols), static_cast<std::size_t>(mat.rows),
+                        format, mat.step[0]);
 }
 
 }  // namespace detail
@@ -75,8 +76,9 @@ inline Outcome<Image> photo_of(const cv::Mat &mat) {
 inline Outcome<Image> tensor_of(const cv::Mat &blob) {
     const bool batched = blob.dims == 4 && blob.size[0] == 1;
     if (blob.type() != CV_32FC1 || !blob.isContinuous() || (blob.dims != 3 && !batched)) {
-        return detail::failed<Image>(SCORECAM_ERR_INVALID_ARGUMENT,
-                                     "the matrix is no tensor; a continuous CV_32F of [1, C, H, W] is needed");
+        return detail::failed<Image>(
+            SCORECAM_ERR_INVALID_ARGUMENT,
+            "the matrix is no tensor; a continuous CV_32F of [1, C, H, W] is needed");
     }
     const auto size = [&](int axis) { return static_cast<std::size_t>(blob.size[blob.dims - axis]); };
     return Image::tensor(View<const float>(blob.ptr<float>(), blob.total()), size(3), size(2), size(1));

@@ -19,7 +19,7 @@ namespace detail {
 // with SCORECAM_ERR_INVALID_HANDLE.
 template <typename Raw, std::int32_t (*Free)(Raw *)>
 class Owner {
- public:
+   public:
     Owner() noexcept = default;
     // Takes over a handle of the C API.
     explicit Owner(Raw *raw) noexcept : raw_(raw) {}
@@ -41,14 +41,15 @@ class Owner {
     // The handle, which is the caller's from here on.
     Raw *release() noexcept { return std::exchange(raw_, nullptr); }
 
- private:
+   private:
     Raw *raw_ = nullptr;
 };
 
 // What `make` returns when a call of the C API succeeded, and else its error.
 template <typename Make>
 auto called(std::int32_t status, Make &&make) {
-    return outcome(status, [] { return scorecam_last_error(); }, std::forward<Make>(make));
+    return outcome(
+        status, [] { return scorecam_last_error(); }, std::forward<Make>(make));
 }
 
 inline const char *text_or_null(const std::string &text) noexcept {

@@ -40,11 +40,11 @@ inline namespace SCORECAM_MODE {
 
 // Why a call failed: one of SCORECAM_ERR_*, and in one line the thing, the value and what to do.
 class Error : public std::runtime_error {
- public:
+   public:
     Error(std::int32_t status, const std::string &message) : std::runtime_error(message), status_(status) {}
     std::int32_t status() const noexcept { return status_; }
 
- private:
+   private:
     std::int32_t status_;
 };
 
@@ -53,7 +53,7 @@ class Error : public std::runtime_error {
 // A T, or the Error why there is none. Asking for what is not there ends the program with the error's line.
 template <typename T>
 class [[nodiscard]] Result {
- public:
+   public:
     template <typename U = T, typename = std::enable_if_t<std::is_convertible_v<U &&, T> &&
                                                           !std::is_same_v<std::decay_t<U>, Error>>>
     Result(U &&value) : held_(std::in_place_index<0>, std::forward<U>(value)) {}
@@ -82,10 +82,11 @@ class [[nodiscard]] Result {
         return *std::get_if<1>(&held_);
     }
 
- private:
+   private:
     T *need() {
         if (!ok()) {
-            std::fprintf(stderr, "scorecam: a value was asked for where the call failed: %s\n", error().what());
+            std::fprintf(stderr, "scorecam: a value was asked for where the call failed: %s\n",
+                         error().what());
             std::abort();
         }
         return std::get_if<0>(&held_);
@@ -97,7 +98,7 @@ class [[nodiscard]] Result {
 // Success, or the Error why not.
 template <>
 class [[nodiscard]] Result<void> {
- public:
+   public:
     Result() : held_(Error(SCORECAM_OK, std::string())) {}
     Result(Error error) : held_(std::move(error)) {}
 
@@ -112,7 +113,7 @@ class [[nodiscard]] Result<void> {
     }
     const Error &error() const noexcept { return held_; }
 
- private:
+   private:
     Error held_;
 };
 

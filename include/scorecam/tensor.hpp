@@ -34,8 +34,7 @@ using ElementOf = std::remove_pointer_t<decltype(std::declval<Container &>().dat
 template <typename Container, typename T, typename = void>
 struct Shows : std::false_type {};
 template <typename Container, typename T>
-struct Shows<Container, T,
-             std::void_t<ElementOf<Container>, decltype(std::declval<Container &>().size())>>
+struct Shows<Container, T, std::void_t<ElementOf<Container>, decltype(std::declval<Container &>().size())>>
     : std::is_convertible<ElementOf<Container> (*)[], T (*)[]> {};
 
 }  // namespace detail
@@ -45,7 +44,7 @@ struct Shows<Container, T,
 // too, as an argument of a call.
 template <typename T>
 class View {
- public:
+   public:
     constexpr View() noexcept = default;
     constexpr View(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
     template <typename Container,
@@ -65,17 +64,17 @@ class View {
         return data_[index];
     }
 
- private:
+   private:
     T *data_ = nullptr;
     std::size_t size_ = 0;
 };
 
 // Up to SCORECAM_MAX_RANK sizes. In a description of a model, 0 is an axis of free length.
 class Shape {
- public:
+   public:
     Shape() noexcept : raw_() {}
-    template <typename... Sizes, typename = std::enable_if_t<(sizeof...(Sizes) > 0) &&
-                                                             (std::is_integral_v<Sizes> && ...)>>
+    template <typename... Sizes,
+              typename = std::enable_if_t<(sizeof...(Sizes) > 0) && (std::is_integral_v<Sizes> && ...)>>
     Shape(Sizes... sizes) noexcept
         : raw_{static_cast<std::uint32_t>(sizeof...(Sizes)), 0, {static_cast<std::uint64_t>(sizes)...}} {
         static_assert(sizeof...(Sizes) <= SCORECAM_MAX_RANK, "a shape has at most SCORECAM_MAX_RANK sizes");
@@ -124,13 +123,13 @@ class Shape {
     }
     friend bool operator!=(const Shape &a, const Shape &b) noexcept { return !(a == b); }
 
- private:
+   private:
     scorecam_shape raw_;
 };
 
 // A tensor in somebody else's memory.
 class TensorView {
- public:
+   public:
     TensorView() noexcept = default;
     TensorView(const Shape &shape, View<const float> values) noexcept : shape_(shape), values_(values) {}
     // One that crossed the ABI, which promises as many values as the shape says.
@@ -154,14 +153,14 @@ class TensorView {
         return View<const float>(data() + index * length, length);
     }
 
- private:
+   private:
     Shape shape_;
     View<const float> values_;
 };
 
 // A tensor with memory of its own.
 class Tensor {
- public:
+   public:
     Tensor() = default;
     // All zeros.
     explicit Tensor(const Shape &shape) : shape_(shape), values_(shape.count()) {}
@@ -183,10 +182,10 @@ class Tensor {
         assert(index < values_.size());
         return values_[index];
     }
-    TensorView view() const & noexcept { return TensorView(shape_, values_); }
+    TensorView view() const &noexcept { return TensorView(shape_, values_); }
     TensorView view() const && = delete;
 
- private:
+   private:
     Shape shape_;
     std::vector<float> values_;
 };
