@@ -1,8 +1,6 @@
-// scorecam for C++17: the bodies of what scorecam.hpp declares. Included at its end.
+// scorecam for C++17: the bodies of what scorecam.hpp declares. Included at its end, and nowhere else.
 #ifndef SCORECAM_CALLS_HPP
 #define SCORECAM_CALLS_HPP
-
-#include "../scorecam.hpp"
 
 namespace scorecam {
 inline namespace SCORECAM_MODE {
