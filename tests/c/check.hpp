@@ -16,7 +16,9 @@
 #define TAKE(call) taken([&] { return call; })
 
 // A call that must fail with a status, and a text somewhere in its message.
-#define FAILS(status, text, call) fails(status, text, [&] { return call; }, __LINE__)
+#define FAILS(status, text, call) \
+    fails(                        \
+        status, text, [&] { return call; }, __LINE__)
 
 inline void check(bool holds, const char *what, const char *file, int line) {
     if (!holds) {

@@ -149,7 +149,8 @@ void explanations(const scorecam::Model &model, const Image &photo) {
 void images(const scorecam::Model &model, const std::vector<std::uint8_t> &pixels) {
     const std::vector<float> expected = map_of(model, Image::photo(pixels, kWidth, kHeight));
     constexpr std::size_t gap = 5, row = 3 * kWidth;
-    std::vector<std::uint8_t> padded((row + gap) * kHeight), planes(pixels.size()), bgra(4 * kWidth * kHeight);
+    std::vector<std::uint8_t> padded((row + gap) * kHeight), planes(pixels.size()),
+        bgra(4 * kWidth * kHeight);
     std::vector<std::uint16_t> wide(pixels.size());
     for (std::size_t i = 0; i < pixels.size(); i++) {
         const std::size_t pixel = i / 3, channel = i % 3;
@@ -224,7 +225,8 @@ void overlays(const scorecam::Model &model, const std::vector<std::uint8_t> &pix
         CHECK(y + 1 == kHeight || rows[y * stride + row] == 0xaa);
     }
     const View<std::uint8_t> small(rows.data(), pixels.size() - 1);
-    FAILS(SCORECAM_ERR_BUFFER_TOO_SMALL, std::to_string(pixels.size()).c_str(), found.overlay_into(small, photo));
+    FAILS(SCORECAM_ERR_BUFFER_TOO_SMALL, std::to_string(pixels.size()).c_str(),
+          found.overlay_into(small, photo));
     // A photo that claims more than memory holds is an error before it is an allocation.
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "photo", found.overlay(Image::photo(pixels, 65535, 65535)));
     constexpr std::size_t most = std::numeric_limits<std::size_t>::max();

@@ -50,7 +50,9 @@ Outcome<scorecam::Forward> failing(Fault fault) {
 // Its layer is its input, and class c is the mean of channel c.
 class Means : public scorecam::Engine {
    public:
-    explicit Means(Account &account, Fault fault = Fault::None) : account_(account), fault_(fault) { ++account.made; }
+    explicit Means(Account &account, Fault fault = Fault::None) : account_(account), fault_(fault) {
+        ++account.made;
+    }
     ~Means() override { ++account_.destroyed; }
 
     Outcome<scorecam::ModelDescription> describe() const override {
@@ -68,7 +70,8 @@ class Means : public scorecam::Engine {
         return description;
     }
 
-    Outcome<scorecam::Forward> forward(const TensorView &batch, View<const std::string_view> taps) const override {
+    Outcome<scorecam::Forward> forward(const TensorView &batch,
+                                       View<const std::string_view> taps) const override {
         ++account_.forwards;
         if (fault_ != Fault::None) {
             return failing(fault_);
@@ -120,8 +123,8 @@ class AbleMeans final : public Means {
         for (std::size_t i = 0; i < scores.size(); i++) {
             scores[i] = request.masks.item(i / kClasses)[0];
         }
-        return scorecam::detail::outcome(scored(request, masks), [] { return "stopped"; },
-                                         [&] { return std::move(scores); });
+        return scorecam::detail::outcome(
+            scored(request, masks), [] { return "stopped"; }, [&] { return std::move(scores); });
     }
 
    private:

@@ -74,7 +74,8 @@ void overlays_are_bgr(const scorecam::Model &model) {
     const cv::Mat colours = TAKE(scorecam::overlay_of(found, photo, options));
     const std::vector<std::uint8_t> rgb = TAKE(found.overlay(TAKE(scorecam::photo_of(photo)), options));
     CHECK(colours.type() == CV_8UC3 && colours.size() == photo.size());
-    CHECK(colours.at<cv::Vec3b>(47, 63) == cv::Vec3b(rgb[rgb.size() - 1], rgb[rgb.size() - 2], rgb[rgb.size() - 3]));
+    CHECK(colours.at<cv::Vec3b>(47, 63) ==
+          cv::Vec3b(rgb[rgb.size() - 1], rgb[rgb.size() - 2], rgb[rgb.size() - 3]));
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "no photo", scorecam::overlay_of(found, cv::Mat()));
 }
 

@@ -70,21 +70,3 @@ fn a_c_program_gets_grad_cam_or_the_reason_why_not() {
     let refused = "refused: method \"grad-cam\" needs gradients, which backend \"toy\" does not offer for ";
     assert!(printed.starts_with(refused) && printed.ends_with("targets 2 passes 3\n"), "{printed}");
 }
-
-#[test]
-fn headers_compile_alone_and_twice() {
-    let out = tempfile::tempdir().expect("a folder");
-    for (language, standards) in
-        [(Language::C, &["c11", "c17"][..]), (Language::Cpp, &["c++11", "c++17", "c++20"])]
-    {
-        for (header, standard) in
-            ["scorecam.h", "scorecam_plugin.h"].iter().flat_map(|h| standards.iter().map(move |s| (h, s)))
-        {
-            let source = out.path().join(if language == Language::C { "twice.c" } else { "twice.cpp" });
-            let include = format!("#include \"{header}\"\n");
-            std::fs::write(&source, format!("{include}{include}int main(void) {{ return 0; }}\n"))
-                .expect("the folder is writable");
-            run(compiler(language, standard).arg("-fsyntax-only").arg(&source));
-        }
-    }
-}

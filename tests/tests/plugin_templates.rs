@@ -1,12 +1,13 @@
-//! The template plugins build in a workspace of their own and work in the host and in the program.
+//! The template plugins, in Rust, C and C++, build away from this repository and work in the host and in the
+//! program; so does what the C++ helper makes of a plugin that fails.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scorecam_core::{Explanation, Request, Targets, Tensor, explain};
+use scorecam_core::{ErrorKind, Explanation, Request, Targets, Tensor, explain};
 use scorecam_host::{Host, ModelRequest, Proof};
-use scorecam_tests::{golden, library, read_npy, root, scorecam, toy_host};
+use scorecam_tests::{compiler_named, golden, library, read_npy, root, run, scorecam, toy_host};
 
 /// Builds `examples/NAME-plugin` as a stranger would: copied elsewhere, with the path to the SDK changed.
 /// The lock file and the target folder are this repository's, so that nothing is fetched or built twice.
@@ -53,10 +54,57 @@ fn explain_top(host: &Host, model: &Path, method: &str, preset: Option<&str>, in
     explain(model.backend(), method.as_ref(), &request).expect("the explanation")
 }
 
-fn assert_layout_verified(host: &Host, plugin: &Path) {
+/// Compiles a plugin of one C or C++ source with a compiler, as the head of each template says.
+fn compile_plugin(compiler: &str, source: &Path, flags: &[&str], folder: &Path) -> PathBuf {
+    let standard = if source.extension().is_some_and(|e| e == "c") { "c11" } else { "c++17" };
+    let name = source.file_stem().expect("a name").to_string_lossy();
+    let path = folder.join(format!("lib{name}_{compiler}{}.so", flags.len()));
+    let mut command = compiler_named(compiler, standard);
+    command.args(["-Wshadow", "-Wconversion", "-O2", "-shared", "-fPIC"]).args(flags);
+    run(command.arg(source).arg("-o").arg(&path));
+    path
+}
+
+/// The C and the C++ template by each compiler.
+fn c_and_cpp_templates(folder: &Path) -> Vec<PathBuf> {
+    let [c, cpp] = ["c", "cpp"].map(|name| root().join("examples").join(format!("{name}-plugin")));
+    let script = format!("-Wl,--version-script={}", cpp.join("plugin.map").display());
+    let c = ["gcc", "clang"]
+        .map(|name| compile_plugin(name, &c.join("brightness.c"), &["-fvisibility=hidden"], folder));
+    let cpp =
+        ["g++", "clang++"].map(|name| compile_plugin(name, &cpp.join("brightness.cpp"), &[&script], folder));
+    c.into_iter().chain(cpp).collect()
+}
+
+fn assert_proof(host: &Host, plugin: &Path, proof: Proof) {
     let plugin = plugin.canonicalize().expect("the plugin exists");
     let record = host.plugins().into_iter().find(|p| p.path.as_ref() == Some(&plugin)).expect("registered");
-    assert_eq!(record.proof, Proof::LayoutVerified);
+    assert_eq!(record.proof, proof);
+}
+
+/// A model of 4 classes for backend `brightness`.
+fn bright_model(folder: &Path) -> PathBuf {
+    let model = folder.join("four.bright");
+    std::fs::write(&model, "4\n").expect("written");
+    model
+}
+
+/// Red lies at the right edge, green at the left; dim blue is everywhere.
+fn bright_input() -> Tensor {
+    let pixel = |i: usize| match (i / (64 * 64), i % 64) {
+        (0, 48..) => 1.0,
+        (1, ..8) => 0.5,
+        (2, x) => 0.1 + x as f32 / 640.0,
+        _ => 0.0,
+    };
+    Tensor::new([1, 3, 64, 64], (0..3 * 64 * 64).map(pixel).collect()).expect("a tensor")
+}
+
+/// A host without plugins but this one.
+fn host_with(plugin: &Path) -> Host {
+    let host = Host::new(None).expect("the built-in methods register");
+    host.load_plugin(plugin).unwrap_or_else(|e| panic!("{}: {e}", plugin.display()));
+    host
 }
 
 /// The map that the program writes for `input` with these plugins, beside `work`.
@@ -92,7 +140,7 @@ fn the_method_template_works_from_another_workspace() {
     let (model, input) = (golden("toy/plain.toy"), golden("toy/input-3x32x32.npy"));
     let host = toy_host();
     host.load_plugin(&plugin).expect("the template loads");
-    assert_layout_verified(&host, &plugin);
+    assert_proof(&host, &plugin, Proof::LayoutVerified);
 
     let tensor = read_npy(&input);
     let smooth = explain_top(&host, &model, "mean-activation", None, &tensor);
@@ -112,21 +160,11 @@ fn the_method_template_works_from_another_workspace() {
 #[test]
 fn the_backend_template_works_from_another_workspace() {
     let plugin = build_template("backend");
-    let host = Host::new(None).expect("the built-in methods register");
-    host.load_plugin(&plugin).expect("the template loads");
-    assert_layout_verified(&host, &plugin);
+    let host = host_with(&plugin);
+    assert_proof(&host, &plugin, Proof::LayoutVerified);
 
     let work = tempfile::tempdir().expect("a folder");
-    let model = work.path().join("four.bright");
-    std::fs::write(&model, "4\n").expect("written");
-    // Red lies at the right edge, green at the left; dim blue is everywhere.
-    let pixel = |i: usize| match (i / (64 * 64), i % 64) {
-        (0, 48..) => 1.0,
-        (1, ..8) => 0.5,
-        (2, x) => 0.1 + x as f32 / 640.0,
-        _ => 0.0,
-    };
-    let input = Tensor::new([1, 3, 64, 64], (0..3 * 64 * 64).map(pixel).collect()).expect("a tensor");
+    let (model, input) = (bright_model(work.path()), bright_input());
     let found = explain_top(&host, &model, "score-cam", None, &input);
     assert_eq!((found.targets[0].class, found.layer.as_str()), (3, "cells"));
     // One pass for the image, and one for each colour's mask.
@@ -138,4 +176,86 @@ fn the_backend_template_works_from_another_workspace() {
     write_npy(&file, &input);
     let map = map_of_program(work.path(), &file, &model, "score-cam", &[&plugin]);
     assert_eq!((map.shape(), map.data()), (&[64, 64][..], found.maps.data()));
+
+    // The other languages' templates are the same network.
+    for plugin in c_and_cpp_templates(work.path()) {
+        let host = host_with(&plugin);
+        assert_proof(&host, &plugin, Proof::VersionChecked);
+        let same = explain_top(&host, &model, "score-cam", None, &input);
+        assert_eq!((same.targets[0].class, same.passes), (3, 4), "{}", plugin.display());
+        assert_eq!(same.maps.data(), found.maps.data(), "{}", plugin.display());
+    }
+}
+
+#[test]
+fn templates_in_c_and_cpp_pass_the_check_and_export_the_entry_alone() {
+    let work = tempfile::tempdir().expect("a folder");
+    for plugin in c_and_cpp_templates(work.path()) {
+        let table = run(scorecam().arg("check").arg(&plugin));
+        assert!(table.contains("backend brightness") && table.contains("empty model"), "{table}");
+        let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&plugin));
+        let names: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(names, ["scorecam_plugin_entry"], "{}", plugin.display());
+    }
+}
+
+#[test]
+fn the_method_of_the_cpp_template_shows_each_cell() {
+    let work = tempfile::tempdir().expect("a folder");
+    let plugin = c_and_cpp_templates(work.path()).pop().expect("four plugins");
+    let host = host_with(&plugin);
+    let found = explain_top(&host, &bright_model(work.path()), "mean-cells", None, &bright_input());
+    assert_eq!(
+        (found.maps.shape(), found.passes, range(found.maps.data())),
+        (&[1, 64, 64][..], 1, (0.0, 1.0))
+    );
+    // A cell of 8 x 8 pixels has one value.
+    assert_eq!(found.maps.data()[48], found.maps.data()[7 * 64 + 55]);
+    assert_ne!(found.maps.data()[47], found.maps.data()[48]);
+}
+
+#[test]
+fn nothing_leaves_a_cpp_plugin_but_a_status_and_a_message() {
+    use ErrorKind::{Internal, Plugin, Unsupported};
+    let work = tempfile::tempdir().expect("a folder");
+    let source = root().join("tests/c/plugin_faults.cpp");
+    let returned = [
+        ("error", Unsupported, "the model is of another kind"),
+        ("ok-status", Internal, "a failure that claims to be none"),
+        ("null", Plugin, "load returned no engine"),
+    ];
+    let thrown = [
+        ("std", Internal, "the weights are gone"),
+        ("memory", Internal, "memory ran out"),
+        ("number", Internal, "an exception that is no std::exception was caught"),
+    ];
+    let modes: [(&[&str], Vec<_>); 2] =
+        [(&[], [returned, thrown].concat()), (&["-fno-exceptions", "-fno-rtti"], returned.to_vec())];
+    for (flags, faults) in modes {
+        let plugin = compile_plugin("g++", &source, flags, work.path());
+        let host = host_with(&plugin);
+        let model = work.path().join("model.faulty");
+        for (fault, kind, message) in faults {
+            std::fs::write(&model, fault).expect("written");
+            let loaded = host.load_model(&ModelRequest { path: model.clone(), ..Default::default() });
+            let error = loaded.err().unwrap_or_else(|| panic!("{fault} {flags:?} loads"));
+            assert_eq!(error.kind(), kind, "{fault} {flags:?}: {error}");
+            assert!(error.to_string().contains(message), "{fault} {flags:?}: {error}");
+        }
+        std::fs::write(&model, "none").expect("written");
+        one_more_pass(&host, &model);
+    }
+}
+
+/// The method of `plugin_faults.cpp`: its pass is counted, its options and preset arrive, and it reports.
+fn one_more_pass(host: &Host, model: &Path) {
+    let values: Vec<f32> = (0..2 * 4 * 4).map(|i| i as f32 / 32.0).collect();
+    let input = Tensor::new([1, 2, 4, 4], values.clone()).expect("a tensor");
+    for (preset, factor) in [(None, 0.5), (Some("double"), 2.0)] {
+        let found = explain_top(host, model, "one-more-pass", preset, &input);
+        let expected: Vec<f32> = values[16..].iter().map(|v| v * factor).collect();
+        assert_eq!((found.targets[0].class, found.passes), (1, 2));
+        assert_eq!((found.maps.shape(), found.maps.data()), (&[1, 4, 4][..], expected.as_slice()));
+        assert!(found.warnings.iter().any(|w| w == "the scores were 1"), "{:?}", found.warnings);
+    }
 }
