@@ -85,7 +85,7 @@ static int32_t load(const scorecam_model_config *config, void **out, scorecam_me
     }
     if (fscanf(file, "%d %c", &classes, &rest) != 1 || classes < 1 || classes > GRID) {
         fclose(file);
-        return fail(why, SCORECAM_ERR_MODEL, "it does not hold a number of classes from 1 to 8", config->path);
+        return fail(why, SCORECAM_ERR_MODEL, "it holds no number of classes from 1 to 8", config->path);
     }
     fclose(file);
     *out = new_model((size_t)classes);
@@ -171,7 +171,7 @@ static int32_t forward(void *loaded, const scorecam_tensor *batch, const char *c
     uint64_t i;
     /* Shapes and names come from outside, so they are checked before anything is indexed by them. */
     if (batch->shape.rank != 4 || sizes[1] != CHANNELS || sizes[2] != SIDE || sizes[3] != SIDE) {
-        return fail(why, SCORECAM_ERR_INVALID_ARGUMENT, "the model takes [any, 3, 64, 64]", "the batch's shape");
+        return fail(why, SCORECAM_ERR_INVALID_ARGUMENT, "the model takes [any, 3, 64, 64]", "the batch");
     }
     for (i = 0; i < tap_count; i++) {
         if (strcmp(taps[i], "cells") != 0) {

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -41,7 +42,9 @@ inline namespace SCORECAM_MODE {
 // Why a call failed: one of SCORECAM_ERR_*, and in one line the thing, the value and what to do.
 class Error : public std::runtime_error {
    public:
-    Error(std::int32_t status, const std::string &message) : std::runtime_error(message), status_(status) {}
+    // SCORECAM_OK is no reason to fail, and counts as SCORECAM_ERR_INTERNAL.
+    Error(std::int32_t status, const std::string &message)
+        : std::runtime_error(message), status_(status == SCORECAM_OK ? SCORECAM_ERR_INTERNAL : status) {}
     std::int32_t status() const noexcept { return status_; }
 
    private:
@@ -99,22 +102,29 @@ class [[nodiscard]] Result {
 template <>
 class [[nodiscard]] Result<void> {
    public:
-    Result() : held_(Error(SCORECAM_OK, std::string())) {}
-    Result(Error error) : held_(std::move(error)) {}
+    Result() = default;
+    Result(Error error) : failed_(std::move(error)) {}
 
-    bool ok() const noexcept { return held_.status() == SCORECAM_OK; }
+    bool ok() const noexcept { return !failed_; }
     explicit operator bool() const noexcept { return ok(); }
-    std::int32_t status() const noexcept { return held_.status(); }
+    std::int32_t status() const noexcept { return ok() ? SCORECAM_OK : failed_->status(); }
     void value() const {
         if (!ok()) {
-            std::fprintf(stderr, "scorecam: success was asked for where the call failed: %s\n", held_.what());
+            std::fprintf(stderr, "scorecam: success was asked for where the call failed: %s\n",
+                         error().what());
             std::abort();
         }
     }
-    const Error &error() const noexcept { return held_; }
+    const Error &error() const {
+        if (ok()) {
+            std::fputs("scorecam: an error was asked for where the call succeeded\n", stderr);
+            std::abort();
+        }
+        return *failed_;
+    }
 
    private:
-    Error held_;
+    std::optional<Error> failed_;
 };
 
 template <typename T>
@@ -183,7 +193,7 @@ auto outcome(std::int32_t status, Message &&message, Make &&make) -> Outcome<dec
 
 #endif
 
-// Writes a failure as the ABI wants it: a status that is none of success, and one line that ends with NUL.
+// Writes a failure as the ABI wants it: a status, and one line that ends with NUL.
 inline std::int32_t report(scorecam_message *why, std::int32_t status, const char *text) noexcept {
     if (why != nullptr) {
         std::size_t end = 0;
@@ -199,7 +209,7 @@ inline std::int32_t report(scorecam_message *why, std::int32_t status, const cha
         }
         why->text[end] = '\0';
     }
-    return status == SCORECAM_OK ? SCORECAM_ERR_INTERNAL : status;
+    return status;
 }
 
 // Runs the `body` of a C function, an Outcome<void>. Nothing leaves it but a status and a message.
