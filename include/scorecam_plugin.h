@@ -715,7 +715,8 @@ typedef struct scorecam_study {
      */
     uint32_t output_activation;
     /**
-     * The way to the model: every pass through this table is counted and reported, and may be cancelled.
+     * The way to the model: every pass through this table is counted and reported, and may be cancelled. It
+     * offers `scorecam.masked-scores/1` whatever the backend does.
      */
     const struct scorecam_backend *backend;
     /**

@@ -139,8 +139,8 @@ class Study {
     // Tells how many passes will be made, for progress reports.
     void expect_passes(std::uint64_t passes) const { raw_->expect_passes(raw_->context, passes); }
 
-    // As Engine's functions of these names. All but forward() fail with SCORECAM_ERR_UNSUPPORTED where the
-    // model lacks the ability; what a method names as its needs is never lacking.
+    // As Engine's functions of these names. run_from() and gradients() fail with SCORECAM_ERR_UNSUPPORTED where
+    // the model lacks the ability; what a method names as its needs is never lacking.
     Outcome<Forward> forward(const TensorView &batch, View<const std::string> taps = {}) const;
     Outcome<Tensor> masked_scores(const MaskedRequest &request) const;
     Outcome<Tensor> run_from(const std::string &layer, const TensorView &activations) const;

@@ -448,7 +448,8 @@ pub struct scorecam_study {
     pub struct_size: u32,
     /// What the model applies to its scores: one of `SCORECAM_OUTPUT_*`, never unknown.
     pub output_activation: u32,
-    /// The way to the model: every pass through this table is counted and reported, and may be cancelled.
+    /// The way to the model: every pass through this table is counted and reported, and may be cancelled. It
+    /// offers `scorecam.masked-scores/1` whatever the backend does.
     pub backend: *const scorecam_backend,
     /// The model, for the functions of `backend`.
     pub model: *mut c_void,

@@ -587,7 +587,8 @@ int32_t scorecam_model_from_backend(struct scorecam_model **out,
                                     const char *manifest);
 
 /**
- * Frees a model; NULL is right. Calls that use it in other threads end first. Any thread.
+ * Frees a model; NULL is right. Calls of other threads that use it go on; it goes with the last of them. Any
+ * thread.
  */
 int32_t scorecam_model_free(struct scorecam_model *model);
 

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use scorecam_core::{
-    BackendLoader, BatchRule, Error, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo,
+    Abilities, BackendLoader, BatchRule, Error, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo,
     OutputActivation, Result, Upsample,
 };
 
@@ -42,6 +42,8 @@ const MODEL_TABLE: abi::scorecam_backend = abi::scorecam_backend {
 pub(crate) struct ExportedModel<'a> {
     model: Box<dyn ModelBackend + 'a>,
     description: Description,
+    /// What [`get_interface`] gives tables for.
+    offers: Abilities,
 }
 
 impl<'a> ExportedModel<'a> {
@@ -50,7 +52,15 @@ impl<'a> ExportedModel<'a> {
 
     pub(crate) fn new(model: Box<dyn ModelBackend + 'a>) -> Result<Self> {
         let description = Description::of(model.info())?;
-        Ok(Self { model, description })
+        let offers = model.info().abilities;
+        Ok(Self { model, description, offers })
+    }
+
+    /// As [`Self::new`], for a study: masked images are made here where the backend does not make them itself,
+    /// so that no method has to.
+    pub(crate) fn of_study(model: Box<dyn ModelBackend + 'a>) -> Result<Self> {
+        let exported = Self::new(model)?;
+        Ok(Self { offers: Abilities { masked_scores: true, ..exported.offers }, ..exported })
     }
 
     /// What the functions of the table take.
@@ -244,7 +254,7 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
     if id.is_null() {
         return std::ptr::null();
     }
-    let has = exported.model.info().abilities;
+    let has = exported.offers;
     // SAFETY: not NULL, and a string that ends with NUL.
     match unsafe { CStr::from_ptr(id) } {
         id if id == MASKED_SCORES && has.masked_scores => (&raw const MASKED).cast(),

@@ -149,7 +149,7 @@ impl CamMethod for ImportedMethod {
             self.table.explain.ok_or_else(|| Error::internal("a table without explain was kept"))?;
         let mut texts = Texts::default();
         let options: Vec<_> = options.iter().map(|(name, value)| pair(name, value, &mut texts)).collect();
-        let counted = ExportedModel::new(Box::new(study.counted()))?;
+        let counted = ExportedModel::of_study(Box::new(study.counted()))?;
         let layer = CString::new(study.given.layer)
             .map_err(|_| Error::invalid("the layer's name has a NUL in it"))?;
         let targets: Vec<u64> = study.given.targets.iter().map(|&t| t as u64).collect();
