@@ -1,0 +1,342 @@
+"""scorecam from Python, by ctypes: nothing to install but libscorecam and a plugin.
+
+    import scorecam
+    model = scorecam.Host(["libscorecam_onnx_cpu.so"]).load_model("squeezenet1_1.toml")
+    explanation = model.explain(scorecam.Photo(rgb_bytes, width, height), classes=[285])
+    heat = explanation.map(0)                # memoryview [h, w] of floats; numpy.asarray(heat) copies nothing
+
+The library is found by the variable SCORECAM_LIBRARY, else as the system finds libscorecam.so.1. A Photo
+takes bytes, or anything with a buffer of [h, w, channels] or [h, w], such as a numpy array or OpenCV's image.
+While a call runs, other Python threads run too, and several may use one model. The definitions below repeat
+scorecam.h; header_check.py proves that they still do.
+"""
+
+import ctypes
+import os
+from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_float, c_int32, c_size_t,
+                    c_uint8, c_uint32, c_uint64, c_void_p)
+
+CONSTANTS = {
+    "SCORECAM_OK": 0, "SCORECAM_ERR_CANCELLED": 7, "SCORECAM_MAX_RANK": 4,
+    "SCORECAM_IMAGE_PHOTO": 0, "SCORECAM_IMAGE_TENSOR": 1,
+    "SCORECAM_SAMPLES_U8": 0, "SCORECAM_SAMPLES_F32": 2,
+    "SCORECAM_LAYOUT_HWC": 0, "SCORECAM_LAYOUT_CHW": 1,
+    "SCORECAM_PIXELS_RGB": 0, "SCORECAM_PIXELS_BGR": 1, "SCORECAM_PIXELS_RGBA": 2, "SCORECAM_PIXELS_BGRA": 3,
+    "SCORECAM_PIXELS_GRAY": 4, "SCORECAM_PIXELS_GRAY_ALPHA": 5,
+}
+CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1, "GRAY_ALPHA": 2}
+
+
+class Handle(Structure):
+    """What the library hands out; its inside is the library's own."""
+
+
+class scorecam_host(Handle):
+    pass
+
+
+class scorecam_model(Handle):
+    pass
+
+
+class scorecam_explanation(Handle):
+    pass
+
+
+class Sized(Structure):
+    """A struct that begins with its size, as the library's all do."""
+
+    def __init__(self, **fields):
+        super().__init__(struct_size=ctypes.sizeof(self), **fields)
+
+
+class scorecam_option(Structure):
+    _fields_ = [("name", c_char_p), ("value", c_char_p)]
+
+
+class scorecam_shape(Structure):
+    _fields_ = [("rank", c_uint32), ("reserved", c_uint32), ("sizes", c_uint64 * 4)]
+
+
+class scorecam_image(Sized):
+    _fields_ = [("struct_size", c_uint32), ("kind", c_uint32), ("data", c_void_p), ("data_size", c_uint64),
+                ("width", c_uint64), ("height", c_uint64), ("row_stride", c_uint64),
+                ("plane_stride", c_uint64), ("format", c_uint32), ("sample_type", c_uint32),
+                ("layout", c_uint32), ("orientation", c_uint32), ("channels", c_uint32),
+                ("reserved", c_uint32)]
+
+
+scorecam_progress = CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
+
+
+class scorecam_explain_options(Sized):
+    _fields_ = [("struct_size", c_uint32), ("threads", c_uint32), ("method", c_char_p), ("preset", c_char_p),
+                ("options", POINTER(scorecam_option)), ("option_count", c_uint64),
+                ("classes", POINTER(c_uint64)), ("class_count", c_uint64), ("top_k", c_uint64),
+                ("layer", c_char_p), ("batch_size", c_uint64), ("reference", POINTER(scorecam_image)),
+                ("progress", scorecam_progress), ("user_data", c_void_p)]
+
+
+class scorecam_target(Sized):
+    _fields_ = [("struct_size", c_uint32), ("reserved", c_uint32), ("class_index", c_uint64),
+                ("score", c_double), ("output", c_double), ("label", c_char_p)]
+
+
+class scorecam_model_options(Sized):
+    _fields_ = [("struct_size", c_uint32), ("threads", c_uint32), ("backend", c_char_p), ("layer", c_char_p),
+                ("device", c_char_p), ("settings", POINTER(scorecam_option)), ("setting_count", c_uint64)]
+
+
+class scorecam_layer_info(Sized):
+    _fields_ = [("struct_size", c_uint32), ("is_default", c_uint32), ("name", c_char_p),
+                ("operation", c_char_p), ("shape", scorecam_shape)]
+
+
+class scorecam_overlay_options(Sized):
+    _fields_ = [("struct_size", c_uint32), ("opacity", c_float), ("target", c_uint64), ("colormap", c_char_p),
+                ("row_stride", c_uint64)]
+
+
+_host, _model, _explanation = POINTER(scorecam_host), POINTER(scorecam_model), POINTER(scorecam_explanation)
+_count = POINTER(c_uint64)
+
+# What is called: the result, then the parameters.
+FUNCTIONS = {
+    "scorecam_host_create": (c_int32, POINTER(_host)),
+    "scorecam_host_free": (c_int32, _host),
+    "scorecam_load_plugin": (c_int32, _host, c_char_p),
+    "scorecam_model_load": (c_int32, POINTER(_model), _host, c_char_p, POINTER(scorecam_model_options)),
+    "scorecam_model_free": (c_int32, _model),
+    "scorecam_model_layer_count": (c_int32, _count, _model),
+    "scorecam_model_layer": (c_int32, POINTER(scorecam_layer_info), _model, c_uint64),
+    "scorecam_model_class": (c_int32, _count, _model, c_char_p),
+    "scorecam_explain": (c_int32, POINTER(_explanation), _model, POINTER(scorecam_image),
+                         POINTER(scorecam_explain_options)),
+    "scorecam_explanation_free": (c_int32, _explanation),
+    "scorecam_explanation_count": (c_int32, _count, _explanation),
+    "scorecam_explanation_map": (c_int32, POINTER(POINTER(c_float)), _count, _count, _explanation, c_uint64),
+    "scorecam_explanation_target": (c_int32, POINTER(scorecam_target), _explanation, c_uint64),
+    "scorecam_explanation_passes": (c_int32, _count, _explanation),
+    "scorecam_explanation_layer": (c_int32, POINTER(c_char_p), _explanation),
+    "scorecam_explanation_warning_count": (c_int32, _count, _explanation),
+    "scorecam_explanation_warning": (c_int32, POINTER(c_char_p), _explanation, c_uint64),
+    "scorecam_overlay": (c_int32, POINTER(c_uint8), c_size_t, _explanation, POINTER(scorecam_image),
+                         POINTER(scorecam_overlay_options)),
+    "scorecam_version": (c_char_p,),
+    "scorecam_last_error": (c_char_p,),
+    "scorecam_status_name": (c_char_p, c_int32),
+}
+
+
+def _load_library():
+    library = ctypes.CDLL(os.environ.get("SCORECAM_LIBRARY", "libscorecam.so.1"))
+    for name, (result, *parameters) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, parameters
+    return library
+
+
+_library = None
+
+
+def _call(name, *arguments):
+    """Calls a function of the library, which is opened at the first call, and raises what it refuses."""
+    global _library
+    if _library is None:
+        _library = _load_library()
+    result = getattr(_library, name)(*arguments)
+    if FUNCTIONS[name][0] is c_int32 and result != CONSTANTS["SCORECAM_OK"]:
+        name, line = _library.scorecam_status_name(result), _library.scorecam_last_error()
+        raise Error(result, name.decode(), line.decode())
+    return result
+
+
+def _number(name, *arguments):
+    out = c_uint64()
+    _call(name, byref(out), *arguments)
+    return out.value
+
+
+def _text(name, *arguments):
+    out = c_char_p()
+    _call(name, byref(out), *arguments)
+    return out.value.decode()
+
+
+def _bytes(text):
+    return None if text is None else os.fsencode(text)
+
+
+def _options(values):
+    pairs = [scorecam_option(str(k).encode(), str(v).encode()) for k, v in (values or {}).items()]
+    return (scorecam_option * len(pairs))(*pairs), len(pairs)
+
+
+class Error(Exception):
+    """The library's refusal: `status` is the number, `status_name` its name, the text the library's line."""
+
+    def __init__(self, status, status_name, line):
+        super().__init__(line)
+        self.status, self.status_name = status, status_name
+
+
+class Photo:
+    """A copy of 8-bit pixels. `format` is one of CHANNELS; sizes may be left out where the buffer tells."""
+
+    def __init__(self, pixels, width=None, height=None, format="RGB"):
+        view = memoryview(pixels)
+        if width is None or height is None:
+            height, width = view.shape[:2]
+        if view.itemsize != 1 or view.nbytes != width * height * CHANNELS[format]:
+            raise ValueError(f"{view.nbytes} bytes are no {width}x{height} pixels of 8-bit {format}")
+        self.width, self.height, self._pixels = width, height, view.tobytes()
+        self._struct = scorecam_image(
+            data=ctypes.cast(c_char_p(self._pixels), c_void_p), data_size=view.nbytes,
+            width=width, height=height, format=CONSTANTS["SCORECAM_PIXELS_" + format], orientation=1)
+
+
+class Tensor:
+    """A model's input itself: a buffer of 32-bit floats [C, H, W], used as it is."""
+
+    def __init__(self, values):
+        view = memoryview(values)
+        if view.format != "f" or view.ndim != 3:
+            raise ValueError("a tensor is a buffer of 32-bit floats [C, H, W]")
+        channels, height, width = view.shape
+        self._values = view.tobytes()
+        self._struct = scorecam_image(
+            kind=CONSTANTS["SCORECAM_IMAGE_TENSOR"], data=ctypes.cast(c_char_p(self._values), c_void_p),
+            data_size=view.nbytes, width=width, height=height, channels=channels, orientation=1,
+            sample_type=CONSTANTS["SCORECAM_SAMPLES_F32"], layout=CONSTANTS["SCORECAM_LAYOUT_CHW"])
+
+
+class Owner:
+    """Frees its handle when it is collected."""
+
+    _free = None
+
+    def __init__(self, handle):
+        self._handle = handle
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            _call(self._free, self._handle)
+
+
+class Host(Owner):
+    """Backends and methods: the built-in ones, and those of the plugins whose files are given."""
+
+    _free = "scorecam_host_free"
+
+    def __init__(self, plugins=()):
+        super().__init__(_host())
+        _call("scorecam_host_create", byref(self._handle))
+        for plugin in plugins:
+            _call("scorecam_load_plugin", self._handle, _bytes(plugin))
+
+    def load_model(self, path, *, backend=None, layer=None, device=None, threads=0, settings=None):
+        """A model from its file or its manifest."""
+        pairs, count = _options(settings)
+        options = scorecam_model_options(threads=threads, backend=_bytes(backend), layer=_bytes(layer),
+                                         device=_bytes(device), settings=pairs, setting_count=count)
+        handle = _model()
+        _call("scorecam_model_load", byref(handle), self._handle, _bytes(path), byref(options))
+        return Model(handle)
+
+
+class Model(Owner):
+    """A loaded model, for as many threads as like to use it."""
+
+    _free = "scorecam_model_free"
+
+    def layers(self):
+        """Name, operation and shape without the batch axis of each layer, in the order in which they run."""
+        found = []
+        for index in range(_number("scorecam_model_layer_count", self._handle)):
+            info = scorecam_layer_info()
+            _call("scorecam_model_layer", byref(info), self._handle, index)
+            shape = tuple(info.shape.sizes[:info.shape.rank])
+            found.append((info.name.decode(), info.operation.decode(), shape))
+        return found
+
+    def class_index(self, text):
+        """The class of a number or a label."""
+        return _number("scorecam_model_class", self._handle, str(text).encode())
+
+    def explain(self, image, classes=(), *, top_k=0, layer=None, method=None, preset=None, options=None,
+                batch_size=0, progress=None):
+        """Saliency maps of `classes`, or of the `top_k` with the highest scores (one, if nothing is said).
+
+        `options` are the method's ({"select": "std"}). `progress(passes, expected)` may return something true
+        to cancel, which raises an Error; what it raises itself ends the call, too, and is raised again.
+        """
+        raised = []
+
+        def on_progress(passes, expected, _):
+            try:
+                return 1 if progress(passes, expected) else 0
+            except BaseException as error:  # ctypes would print it and go on
+                raised.append(error)
+                return 1
+
+        pairs, count = _options(options)
+        wanted = scorecam_explain_options(
+            method=_bytes(method), preset=_bytes(preset), options=pairs, option_count=count,
+            classes=(c_uint64 * len(classes))(*classes), class_count=len(classes), top_k=top_k,
+            layer=_bytes(layer), batch_size=batch_size,
+            progress=scorecam_progress(on_progress) if progress else scorecam_progress())
+        handle = _explanation()
+        try:
+            _call("scorecam_explain", byref(handle), self._handle, byref(image._struct), byref(wanted))
+        except Error:
+            if raised:
+                raise raised[0]
+            raise
+        return Explanation(handle)
+
+
+class Explanation(Owner):
+    """Maps and what belongs to them."""
+
+    _free = "scorecam_explanation_free"
+
+    def __len__(self):
+        return _number("scorecam_explanation_count", self._handle)
+
+    def map(self, index=0):
+        """The saliency map of a target, a copy: a memoryview [h, w] of floats."""
+        data, height, width = POINTER(c_float)(), c_uint64(), c_uint64()
+        _call("scorecam_explanation_map", byref(data), byref(height), byref(width), self._handle, index)
+        values = ctypes.string_at(data, height.value * width.value * ctypes.sizeof(c_float))
+        return memoryview(values).cast("f", [height.value, width.value])
+
+    def target(self, index=0):
+        """Class, probability on the image, and label or None of a target."""
+        target = scorecam_target()
+        _call("scorecam_explanation_target", byref(target), self._handle, index)
+        return target.class_index, target.score, None if target.label is None else target.label.decode()
+
+    @property
+    def passes(self):
+        return _number("scorecam_explanation_passes", self._handle)
+
+    @property
+    def layer(self):
+        return _text("scorecam_explanation_layer", self._handle)
+
+    @property
+    def warnings(self):
+        count = _number("scorecam_explanation_warning_count", self._handle)
+        return [_text("scorecam_explanation_warning", self._handle, i) for i in range(count)]
+
+    def overlay(self, photo, *, target=0, opacity=0.5, colormap=None):
+        """A target's map over its photo, as packed 8-bit RGB of the photo's size."""
+        options = scorecam_overlay_options(opacity=opacity, target=target, colormap=_bytes(colormap))
+        out = (c_uint8 * (3 * photo.width * photo.height))()
+        _call("scorecam_overlay", out, len(out), self._handle, byref(photo._struct), byref(options))
+        return bytes(out)
+
+
+def version():
+    """The library's version."""
+    return _call("scorecam_version").decode()

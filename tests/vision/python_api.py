@@ -1,0 +1,70 @@
+"""Uses the Python module as a program would: python_api.py PLUGIN MODEL. Prints "right", or raises."""
+
+import array
+import sys
+import threading
+
+import scorecam
+
+plugin, model_path = sys.argv[1:3]
+host = scorecam.Host([plugin])
+model = host.load_model(model_path)
+del host
+assert scorecam.version().count(".") == 2
+assert [shape for _, _, shape in model.layers() if len(shape) == 3], "layers have shapes"
+
+values = array.array("f", [((i * 37) % 101) / 50 - 1 for i in range(3 * 32 * 32)])
+tensor = scorecam.Tensor(memoryview(values).cast("B").cast("f", [3, 32, 32]))
+found = model.explain(tensor, [3, 1], options={"weight_norm": "softmax"})
+assert len(found) == 2 and found.target(1)[0] == 1 and 0 <= found.target(0)[1] <= 1
+assert found.map(1).shape == (32, 32) and found.map(0).format == "f"
+assert max(found.map(0)[y, x] for y in range(32) for x in range(32)) == 1.0
+assert found.passes > 1 and found.layer and isinstance(found.warnings, list)
+
+# The photo's own values: rows of one grey each, as grey and as RGB.
+grey = bytes(y * 4 for y in range(40) for _ in range(50))
+as_grey = scorecam.Photo(memoryview(grey).cast("B", [40, 50]), format="GRAY")
+as_rgb = scorecam.Photo(bytes(v for v in grey for _ in range(3)), 50, 40)
+assert (as_grey.width, as_grey.height) == (50, 40)
+maps = [bytes(model.explain(photo).map()) for photo in (as_grey, as_rgb)]
+assert maps[0] == maps[1]
+assert model.explain(as_grey).overlay(as_grey, opacity=0.0) == as_rgb._pixels
+
+
+def refused(call, kind, words):
+    try:
+        call()
+    except kind as error:
+        assert words in str(error), error
+        return error
+    raise AssertionError(f"nothing was raised that says {words!r}")
+
+
+def stumble(passes, expected):
+    raise KeyError("a progress function's own")
+
+
+error = refused(lambda: model.explain(as_rgb, progress=lambda passes, expected: True), scorecam.Error, "")
+assert error.status_name == "SCORECAM_ERR_CANCELLED"
+refused(lambda: model.explain(as_rgb, progress=stumble), KeyError, "a progress function's own")
+refused(lambda: model.explain(as_rgb, [77]), scorecam.Error, "77")
+refused(lambda: model.explain(as_rgb, method="no-cam"), scorecam.Error, "no-cam")
+refused(lambda: model.class_index("zebra"), scorecam.Error, "zebra")
+refused(lambda: scorecam.Host(["nowhere.so"]), scorecam.Error, "nowhere.so")
+refused(lambda: scorecam.Photo(b"12345", 2, 1), ValueError, "5 bytes are no 2x1 pixels")
+refused(lambda: scorecam.Tensor(b"1234"), ValueError, "32-bit floats")
+
+together = [None] * 4
+
+
+def explain_into(index):
+    together[index] = bytes(model.explain(as_rgb).map())
+
+
+threads = [threading.Thread(target=explain_into, args=(i,)) for i in range(len(together))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert set(together) == {maps[0]}, "threads get what one gets"
+print("right")
