@@ -25,8 +25,8 @@ std::vector<float> map_of(const scorecam::Model &model, const cv::Mat &photo) {
 
 int run(char **argv) {
     const scorecam::Host host = scorecam::Host::create();
+    // Another size than the manifest's: layers are described for one and run at the other.
     const auto engine = std::make_shared<DnnEngine>(argv[1], cv::Size(64, 64));
-    // Another size than the one for which layers are described.
     const scorecam::Model model = host.adopt(engine, argv[3]);
     const cv::Mat photo = cv::imread(argv[2]);
     const std::vector<float> alone = map_of(model, photo);
