@@ -2,10 +2,10 @@
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
 //! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
-//! that needs more than cargo, `bench` measures, and `headers` writes the C headers. They live in Rust rather
-//! than in shell so that they behave the same wherever the project builds. This crate depends on none of the
-//! workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
-//! `scorecam` program.
+//! that needs more than cargo, `bench` measures, `headers` writes the C headers, `dist` makes what is installed,
+//! and `tools` lists what must be there beside cargo. They live in Rust rather than in shell so that they behave
+//! the same wherever the project builds. This crate depends on none of the workspace's own crates: it must
+//! compile when they don't, and it reaches them only through cargo and the `scorecam` program.
 //!
 //! Exit status: 0, 1 for a command that failed (the last line on standard error says what and what to do), 2
 //! for wrong usage.
@@ -14,6 +14,7 @@
 mod bench;
 mod cache;
 mod demo;
+mod dist;
 mod failure;
 mod fetch;
 mod hash;
@@ -25,11 +26,13 @@ mod test;
 mod tools;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::cache::Cache;
+use crate::dist::{OnnxRuntime, Request};
 use crate::failure::Outcome;
 use crate::fetch::What;
 use crate::libtorch::Profile;
@@ -84,6 +87,32 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Build what is installed, and put it below a folder, into packages, or both
+    ///
+    /// That is the program, libscorecam (shared and static) with its headers, its CMake package and its files for
+    /// pkg-config, and the plugins: onnx-cpu with ONNX Runtime, and libtorch, with its engine where `cargo xtask
+    /// libtorch` has built it (libtorch itself is not part of it). The tree can be moved as a whole.
+    #[command(group = ArgGroup::new("out").required(true).multiple(true).args(["prefix", "packages"]))]
+    Dist {
+        /// Install below this folder: replaces its own files, touches no others
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+        /// Write a .tar.gz and a Debian package into this folder, the same bytes for the same build
+        #[arg(long, value_name = "DIR")]
+        packages: Option<PathBuf>,
+        /// Leave ONNX Runtime out; the plugin then looks for the one that $ORT_DYLIB_PATH names
+        #[arg(long)]
+        without_onnxruntime: bool,
+        /// Build in cargo's dev profile, and compress packages little
+        #[arg(long)]
+        debug: bool,
+    },
+    /// List the compilers and tools that tests and examples need beside cargo, and fail when one is missing
+    Tools {
+        /// Install the Debian packages of those that are missing, with apt-get, and sudo unless you are root
+        #[arg(long)]
+        install: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -106,14 +135,22 @@ fn run(command: Command) -> Outcome {
             fetch::fetch(&workspace, &Cache::locate()?, fetch::all())
         }
         Command::Fetch { what } => fetch::fetch(&workspace, &Cache::locate()?, &what),
-        Command::Libtorch { debug } => {
-            let profile = if debug { Profile::Dev } else { Profile::Release };
-            libtorch::libtorch(&workspace, &Cache::locate()?, profile)
-        }
+        Command::Libtorch { debug } => libtorch::libtorch(&workspace, &Cache::locate()?, profile(debug)),
         Command::Soak { minutes } => soak::soak(&workspace, &Cache::locate()?, minutes),
         Command::Headers { check: false } => headers::write(&workspace),
         Command::Headers { check: true } => headers::check(&workspace),
+        Command::Dist { prefix, packages, without_onnxruntime, debug } => {
+            let runtime = if without_onnxruntime { OnnxRuntime::LeftOut } else { OnnxRuntime::Bundled };
+            let request = Request { prefix, packages, profile: profile(debug), runtime };
+            dist::dist(&workspace, &Cache::locate()?, &request)
+        }
+        Command::Tools { install: false } => tools::check_all(),
+        Command::Tools { install: true } => tools::install(),
     }
+}
+
+fn profile(debug: bool) -> Profile {
+    if debug { Profile::Dev } else { Profile::Release }
 }
 
 #[cfg(test)]

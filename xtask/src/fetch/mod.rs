@@ -30,6 +30,11 @@ pub(crate) fn all() -> &'static [What] {
     What::value_variants()
 }
 
+/// Where the files of a thing lie, relative to the cache.
+pub(crate) fn paths(what: What) -> impl Iterator<Item = &'static str> {
+    what.items().iter().flat_map(|item| item.products).map(|product| product.path)
+}
+
 /// Makes sure that the cache holds these things.
 pub(crate) fn fetch(workspace: &Workspace, cache: &Cache, what: &[What]) -> Outcome {
     let mut done: Vec<&str> = Vec::new();
