@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use scorecam_cli::input::{self, Input};
 use scorecam_core::image::{Overlay, Photo, Placement, Preprocess};
 use scorecam_core::{
     CamMethod, Error, Explanation, Options, Progress, Request, Result, Targets, Tensor, TensorView,
@@ -19,7 +20,6 @@ use scorecam_host::{Host, Model};
 
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs, OutputArgs};
-use crate::input::{self, Input};
 use crate::output::{Destinations, Overlays};
 use crate::progress::{self, Bars, StageClock};
 use crate::report::{FailedInput, Outcome, Run, Seconds, TargetOutcome, shown};

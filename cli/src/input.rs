@@ -5,7 +5,7 @@
 //! anything but little-endian f32 in C order is refused by the name of its type.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
@@ -13,7 +13,7 @@ use scorecam_core::image::{Photo, PixelBuffer, PixelFormat, Samples};
 use scorecam_core::{Error, Result, Tensor, element_count};
 
 /// One input, read.
-pub(crate) enum Input {
+pub enum Input {
     /// A photo, which the model's preprocessing makes a tensor of.
     Photo(Photo),
     /// A tensor [1, C, H, W], used as it is.
@@ -24,12 +24,12 @@ pub(crate) enum Input {
 const PHOTO_ENDINGS: [&str; 14] =
     ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "pbm", "pgm", "ppm", "pnm", "pam", "jfif"];
 
-/// Memory for one decoded photo: the most pixels that core takes, four channels of 16 bits each.
-const MAX_BYTES: u64 = Photo::MAX_PIXELS as u64 * 8;
+/// The most bytes of a decoded pixel that are counted on: four channels of 16 bits.
+const PIXEL_BYTES: u64 = 8;
 
 /// The files that are meant: each folder's photos, sorted by name, in its place. A missing file is kept and
 /// fails by itself, so that the others are explained.
-pub(crate) fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {
         if input.is_dir() {
@@ -42,17 +42,19 @@ pub(crate) fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// Reads a photo or, by its ending `.npy`, a tensor.
-pub(crate) fn read(path: &Path) -> Result<Input> {
+pub fn read(path: &Path) -> Result<Input> {
     let named = |e: Error| e.context(path.display());
     // A pipe or device could keep the program waiting for ever, or never end.
     let metadata = std::fs::metadata(path).map_err(|e| named(Error::io(e.to_string())))?;
     if !metadata.is_file() {
         return Err(named(Error::io("it is not a file")));
     }
+    let file = File::open(path).map_err(|e| named(Error::io(e.to_string())))?;
+    let (file, length) = (BufReader::new(file), metadata.len());
     if has_ending(path, &["npy"]) {
-        read_tensor(path).map(Input::Tensor).map_err(named)
+        read_tensor(file, length).map(Input::Tensor).map_err(named)
     } else {
-        read_photo(path).map(Input::Photo).map_err(named)
+        read_photo(file, Photo::MAX_PIXELS).map(Input::Photo).map_err(named)
     }
 }
 
@@ -80,25 +82,25 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
-fn read_photo(path: &Path) -> Result<Photo> {
+/// Decodes a photo of at most `max_pixels` pixels. Its decoder gets 8 bytes a pixel of memory, so a small file
+/// that claims to be a large photo is refused before anything is allocated for it.
+pub fn read_photo(file: impl BufRead + Seek, max_pixels: usize) -> Result<Photo> {
     let broken = |e: image::ImageError| Error::io(format!("the photo cannot be decoded: {e}"));
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|e| Error::io(e.to_string()))?;
+    let mut reader =
+        ImageReader::new(file).with_guessed_format().map_err(|e| Error::io(e.to_string()))?;
     if reader.format().is_none() {
         return Err(Error::io("it is neither a photo (png, jpeg, webp, bmp, tiff, gif, pnm) nor .npy"));
     }
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_BYTES);
+    limits.max_alloc = Some(max_pixels as u64 * PIXEL_BYTES);
     limits.max_image_width = Some(Photo::MAX_SIDE as u32);
     limits.max_image_height = Some(Photo::MAX_SIDE as u32);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > Photo::MAX_PIXELS as u64 {
+    if u64::from(width) * u64::from(height) > max_pixels as u64 {
         return Err(Error::invalid(format!(
-            "the photo has {width}x{height} pixels; at most {} are taken, scale it down first",
-            Photo::MAX_PIXELS
+            "the photo has {width}x{height} pixels; at most {max_pixels} are taken, scale it down first"
         )));
     }
     // A photo whose EXIF block is broken is shown upright by every viewer; so it is here.
@@ -133,11 +135,10 @@ fn upright(image: DynamicImage, orientation: u8) -> Result<Photo> {
     Photo::from_pixels(&PixelBuffer { orientation, ..PixelBuffer::packed(data, size, format) })
 }
 
-fn read_tensor(path: &Path) -> Result<Tensor> {
+/// Reads a tensor from a `.npy` file of `bytes` bytes; nothing is allocated that the file is too short for.
+pub fn read_tensor(file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let broken = |e: std::io::Error| Error::io(format!("the .npy file cannot be read: {e}"));
-    let file = File::open(path).map_err(broken)?;
-    let bytes = file.metadata().map_err(broken)?.len();
-    let npy = npyz::NpyFile::new(BufReader::new(file)).map_err(broken)?;
+    let npy = npyz::NpyFile::new(file).map_err(broken)?;
     let dtype = npy.dtype().descr();
     if dtype.trim_matches(['\'', '"']) != "<f4" {
         return Err(Error::invalid(format!(

@@ -2,7 +2,7 @@
 //!
 //! [`args`] says what can be typed, `main` sends it on: [`explain`] runs a model over inputs, [`list`]
 //! shows what there is, [`check`] tries a plugin out. Everything that is computed comes from the libraries;
-//! here are files in ([`input`]) and files out ([`output`]), what the user sees meanwhile ([`progress`],
+//! here are files in ([`scorecam_cli::input`]) and files out ([`output`]), what the user sees meanwhile ([`progress`],
 //! [`terminal`]) and afterwards ([`report`]).
 //!
 //! The program ends with 0, with 1 and one line on stderr for a run that failed, with 2 for wrong usage.
@@ -10,7 +10,6 @@
 mod args;
 mod check;
 mod explain;
-mod input;
 mod list;
 mod output;
 mod progress;

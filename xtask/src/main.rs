@@ -2,10 +2,11 @@
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
 //! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
-//! that needs more than cargo, `bench` measures, `headers` writes the C headers, `dist` makes what is installed,
-//! and `tools` lists what must be there beside cargo. They live in Rust rather than in shell so that they behave
-//! the same wherever the project builds. This crate depends on none of the workspace's own crates: it must
-//! compile when they don't, and it reaches them only through cargo and the `scorecam` program.
+//! that needs more than cargo, `bench` measures, `fuzz` looks for inputs that break something, `headers` writes
+//! the C headers, `dist` makes what is installed, and `tools` lists what must be there beside cargo. They live in
+//! Rust rather than in shell so that they behave the same wherever the project builds. This crate depends on none
+//! of the workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
+//! `scorecam` program.
 //!
 //! Exit status: 0, 1 for a command that failed (the last line on standard error says what and what to do), 2
 //! for wrong usage.
@@ -17,6 +18,7 @@ mod demo;
 mod dist;
 mod failure;
 mod fetch;
+mod fuzz;
 mod hash;
 mod headers;
 mod libtorch;
@@ -81,6 +83,16 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         minutes: u32,
     },
+    /// Try to break everything that reads foreign bytes, with bytes that a fuzzer makes up
+    ///
+    /// Inputs on which a target fails are kept in tests/fuzz/crashes. Needs a nightly compiler and cargo-fuzz.
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// What to fuzz; every target when left out
+        target: Vec<String>,
+    },
     /// Write include/scorecam.h and include/scorecam_plugin.h from the Rust sources
     Headers {
         /// Write nothing; fail if a header differs from its source
@@ -137,6 +149,7 @@ fn run(command: Command) -> Outcome {
         Command::Fetch { what } => fetch::fetch(&workspace, &Cache::locate()?, &what),
         Command::Libtorch { debug } => libtorch::libtorch(&workspace, &Cache::locate()?, profile(debug)),
         Command::Soak { minutes } => soak::soak(&workspace, &Cache::locate()?, minutes),
+        Command::Fuzz { seconds, target } => fuzz::fuzz(&workspace, seconds, &target),
         Command::Headers { check: false } => headers::write(&workspace),
         Command::Headers { check: true } => headers::check(&workspace),
         Command::Dist { prefix, packages, without_onnxruntime, debug } => {

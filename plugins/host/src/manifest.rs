@@ -79,13 +79,18 @@ impl Manifest {
     /// Reads a manifest; an error names the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path).map_err(|e| e.context(format!("manifest {}", path.display())))?;
-        let manifest: Self = toml::from_str(&text).map_err(|e| {
+        Self::parse(&text).map_err(|e| e.context(format!("manifest {}", path.display())))
+    }
+
+    /// Reads a manifest's text; what is wrong with it is told by line and key.
+    pub fn parse(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-            Error::invalid(format!("manifest {}: line {line}: {}", path.display(), e.message()))
+            Error::invalid(format!("line {line}: {}", e.message()))
         })?;
-        let checked = manifest.preprocess(None).map(|_| ());
-        let checked = checked.and(manifest.activation().map(|_| ())).and(manifest.layout().map(|_| ()));
-        checked.map_err(|e| e.context(format!("manifest {}", path.display())))?;
+        manifest.preprocess(None)?;
+        manifest.activation()?;
+        manifest.layout()?;
         Ok(manifest)
     }
 
@@ -95,7 +100,7 @@ impl Manifest {
     }
 
     /// The preprocessing of photos, at the manifest's size or at `size`.
-    pub(crate) fn preprocess(&self, size: Option<(usize, usize)>) -> Result<Preprocess> {
+    pub fn preprocess(&self, size: Option<(usize, usize)>) -> Result<Preprocess> {
         let input = &self.input;
         let plain = Preprocess::default();
         let mut fit = parsed::<Fit>("input.fit", &input.fit)?.unwrap_or(plain.fit);
@@ -120,7 +125,7 @@ impl Manifest {
     }
 
     /// What the model has applied to its scores, where the manifest says.
-    pub(crate) fn activation(&self) -> Result<Option<OutputActivation>> {
+    pub fn activation(&self) -> Result<Option<OutputActivation>> {
         match self.output.activation.as_deref() {
             None => Ok(None),
             Some("none") => Ok(Some(OutputActivation::None)),
@@ -133,7 +138,7 @@ impl Manifest {
     }
 
     /// The order of axes that the model wants.
-    pub(crate) fn layout(&self) -> Result<Layout> {
+    pub fn layout(&self) -> Result<Layout> {
         match self.input.layout.as_deref() {
             None | Some("nchw") => Ok(Layout::Nchw),
             Some("nhwc") => Ok(Layout::Nhwc),

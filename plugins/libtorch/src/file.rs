@@ -4,7 +4,7 @@
 //! The others are told apart here, with the one step that makes a TorchScript file of them.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use scorecam_plugin::{Error, Result};
@@ -19,14 +19,23 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     if fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Err(Error::io(format!("model {name} is a folder; give the .pt file in it")));
     }
+    check_content(path, BufReader::new(File::open(path).map_err(unreadable)?))
+}
+
+/// As `check`, of what is in a file; `path` names it in errors.
+pub fn check_content(path: &Path, mut file: impl Read + Seek) -> Result<()> {
+    let name = path.display();
     let mut start = Vec::new();
-    File::open(path).and_then(|file| file.take(64).read_to_end(&mut start)).map_err(unreadable)?;
+    (&mut file)
+        .take(64)
+        .read_to_end(&mut start)
+        .and_then(|_| file.rewind())
+        .map_err(|e| Error::io(format!("cannot read model {name}: {e}")))?;
     if !start.starts_with(b"PK\x03\x04") {
         let what = stranger(&start);
         return Err(Error::model(format!("model {name} is {what}, not a TorchScript file; {EXPORT}")));
     }
-    let file = File::open(path).map_err(unreadable)?;
-    let names = ZipArchive::new(BufReader::new(file))
+    let names = ZipArchive::new(file)
         .and_then(|archive| archive.file_names().map(|n| Ok(n?.into_owned())).collect::<Result<Vec<_>, _>>())
         .map_err(|e| {
             let text = format!("model {name} is truncated or damaged; fetch or export it again (zip: {e})");

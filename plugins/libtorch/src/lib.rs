@@ -7,7 +7,7 @@
 //!
 //! Unsafe code is the opening of those libraries, in `runtime`.
 
-mod file;
+pub mod file;
 mod loader;
 mod runtime;
 

@@ -35,20 +35,7 @@ impl ModelFile {
             return Err(Error::io(format!("model {name} is a folder; give the .onnx file in it")));
         }
         let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
-        if let Some(what) = known_stranger(&bytes) {
-            return Err(Error::model(format!("model {name} is {what}, not an ONNX model")));
-        }
-        let model = proto::Model::decode(bytes.as_slice()).map_err(|e| {
-            // Every exporter writes the version of the format first: field 1, a varint.
-            let what = match bytes.first() {
-                Some(0x08) => "is truncated or damaged; fetch or export it again",
-                _ => "is not an ONNX model",
-            };
-            Error::model(format!("model {name} {what} (protobuf: {e})"))
-        })?;
-        let graph = model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
-            Error::model(format!("model {name} is not an ONNX model, or is truncated: it has no graph"))
-        })?;
+        let graph = parse(path, &bytes)?;
         let has_external_data = check_external_data(path, &graph)?;
         Ok((Self { path: path.into(), stamp: stamp(&metadata), has_external_data }, graph, bytes))
     }
@@ -73,6 +60,25 @@ impl ModelFile {
         }
         fs::read(&self.path).map_err(|e| unreadable(&self.path, &e))
     }
+}
+
+/// The graph of a model; `path` names it in errors.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<proto::Graph> {
+    let name = path.display();
+    if let Some(what) = known_stranger(bytes) {
+        return Err(Error::model(format!("model {name} is {what}, not an ONNX model")));
+    }
+    let model = proto::Model::decode(bytes).map_err(|e| {
+        // Every exporter writes the version of the format first: field 1, a varint.
+        let what = match bytes.first() {
+            Some(0x08) => "is truncated or damaged; fetch or export it again",
+            _ => "is not an ONNX model",
+        };
+        Error::model(format!("model {name} {what} (protobuf: {e})"))
+    })?;
+    model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
+        Error::model(format!("model {name} is not an ONNX model, or is truncated: it has no graph"))
+    })
 }
 
 fn stamp(metadata: &Metadata) -> (u64, Option<SystemTime>) {
@@ -116,7 +122,7 @@ fn known_stranger(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// Whether weights lie in other files; an error when one of those files is missing or out of place.
-fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<bool> {
+pub(crate) fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<bool> {
     let sparse = graph.sparse_initializers.iter().filter_map(|s| s.values.as_ref());
     let mut found = false;
     for initializer in graph.initializers.iter().chain(sparse) {

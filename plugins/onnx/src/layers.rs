@@ -8,10 +8,11 @@
 use std::collections::HashMap;
 
 use ort::value::TensorElementType;
-use scorecam_core::{LayerInfo, Layout, Result};
+use scorecam_core::{LayerInfo, Layout, ModelConfig, Result};
 
+use crate::file;
 use crate::graph::{Network, NodeSet};
-use crate::ports::{ImageInput, lengths};
+use crate::ports::{ImageInput, find_output, lengths};
 use crate::proto::{self, FLOAT};
 use crate::session::{Session, SessionSpec};
 
@@ -45,45 +46,78 @@ pub(crate) fn survey(
     input: &ImageInput,
     output: &str,
 ) -> Result<Survey> {
-    let network = Network::new(graph);
-    let path = network.between(&input.name, output);
-    let names: Vec<(usize, &str)> = (0..graph.nodes.len())
-        .filter(|&i| path.contains(i))
-        .flat_map(|i| graph.nodes[i].outputs.iter().map(move |o| (i, o.as_str())))
-        .filter(|(_, name)| !name.is_empty())
-        .collect();
-    let mut types = declared(graph);
-    let unclear = names.iter().any(|(_, name)| is_unclear(types.get(*name), output == *name));
+    let mut outline = Outline::new(graph, input, output);
+    let is_unclear = |(_, name): &(usize, &str)| is_unclear(outline.types.get(*name), output == *name);
     let mut found_batch = None;
-    if unclear {
-        found_batch = complete(spec, bytes, (graph, &names), input, &mut types)?;
+    if outline.names.iter().any(is_unclear) {
+        found_batch = complete(spec, bytes, (graph, &outline.names), input, &mut outline.types)?;
     }
-    let batch = input.fixed_batch().or(found_batch);
-    let scores = match types.get(output) {
-        Some(Known::Float(shape)) => shape.clone(),
-        _ => None,
-    };
-    let layout_of = network.layouts(&input.name, input.layout);
-    let mut survey = Survey { layers: vec![], layouts: vec![], default_layer: None, scores, found_batch };
-    let mut node_of_layer = vec![];
-    for (node, name) in names {
-        let Some(Known::Float(Some(shape))) = types.get(name) else { continue };
-        let &[n, a, b, c] = shape.as_slice() else { continue };
-        if n.is_some() && n != batch {
-            continue;
-        }
-        let layout = layout_of.get(name).copied().unwrap_or_default();
-        let shape = match layout {
-            Layout::Nchw => vec![a, b, c],
-            Layout::Nhwc => vec![c, a, b],
+    Ok(outline.list(found_batch))
+}
+
+/// The layers of the model in `bytes` as far as they tell it themselves, without a runtime: those of undeclared
+/// type are missing. `config` chooses input and output as it does when a model is loaded, and its path names
+/// the model in errors.
+pub fn declared_layers(bytes: &[u8], config: &ModelConfig) -> Result<Vec<LayerInfo>> {
+    let graph = file::parse(&config.path, bytes)?;
+    file::check_external_data(&config.path, &graph)?;
+    let input = ImageInput::find(&graph, config)?;
+    let output = find_output(&graph, config.output.as_deref())?;
+    Ok(Outline::new(&graph, &input, &output.name).list(None).layers)
+}
+
+/// What lies between the image and the scores, and what is known of it so far.
+struct Outline<'g> {
+    graph: &'g proto::Graph,
+    input: &'g ImageInput,
+    output: &'g str,
+    network: Network<'g>,
+    path: NodeSet,
+    /// Every tensor on the way, with the node that makes it.
+    names: Vec<(usize, &'g str)>,
+    types: HashMap<String, Known>,
+}
+
+impl<'g> Outline<'g> {
+    fn new(graph: &'g proto::Graph, input: &'g ImageInput, output: &'g str) -> Self {
+        let network = Network::new(graph);
+        let path = network.between(&input.name, output);
+        let names = (0..graph.nodes.len())
+            .filter(|&i| path.contains(i))
+            .flat_map(|i| graph.nodes[i].outputs.iter().map(move |o| (i, o.as_str())))
+            .filter(|(_, name)| !name.is_empty())
+            .collect();
+        Self { graph, input, output, network, path, names, types: declared(graph) }
+    }
+
+    fn list(&self, found_batch: Option<usize>) -> Survey {
+        let batch = self.input.fixed_batch().or(found_batch);
+        let scores = match self.types.get(self.output) {
+            Some(Known::Float(shape)) => shape.clone(),
+            _ => None,
         };
-        let operator = graph.nodes[node].operator.clone();
-        survey.layers.push(LayerInfo { name: name.into(), operator, shape });
-        survey.layouts.push(layout);
-        node_of_layer.push(node);
+        let layout_of = self.network.layouts(&self.input.name, self.input.layout);
+        let mut survey = Survey { layers: vec![], layouts: vec![], default_layer: None, scores, found_batch };
+        let mut node_of_layer = vec![];
+        for &(node, name) in &self.names {
+            let Some(Known::Float(Some(shape))) = self.types.get(name) else { continue };
+            let &[n, a, b, c] = shape.as_slice() else { continue };
+            if n.is_some() && n != batch {
+                continue;
+            }
+            let layout = layout_of.get(name).copied().unwrap_or_default();
+            let shape = match layout {
+                Layout::Nchw => vec![a, b, c],
+                Layout::Nhwc => vec![c, a, b],
+            };
+            let operator = self.graph.nodes[node].operator.clone();
+            survey.layers.push(LayerInfo { name: name.into(), operator, shape });
+            survey.layouts.push(layout);
+            node_of_layer.push(node);
+        }
+        survey.default_layer = default_layer(&self.network, &self.path, &survey, &node_of_layer);
+        survey
     }
-    survey.default_layer = default_layer(&network, &path, &survey, &node_of_layer);
-    Ok(survey)
 }
 
 /// The last layer with spatial extent before the classifier.

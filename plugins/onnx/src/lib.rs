@@ -20,6 +20,7 @@ mod runtime;
 mod session;
 mod settings;
 
+pub use layers::declared_layers;
 pub use loader::{OnnxLoader, ProviderHook};
 pub use ort;
 pub use runtime::RuntimeRelease;
