@@ -12,6 +12,8 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use scorecam_core::image::{Photo, PixelBuffer, PixelFormat, Samples};
 use scorecam_core::{Error, Result, Tensor, element_count};
 
+use crate::tiff_tags::check_tags;
+
 /// One input, read.
 pub enum Input {
     /// A photo, which the model's preprocessing makes a tensor of.
@@ -84,10 +86,10 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
 
 /// Decodes a photo of at most `max_pixels` pixels. Its decoder gets 8 bytes a pixel of memory, so a small file
 /// that claims to be a large photo is refused before anything is allocated for it.
-pub fn read_photo(file: impl BufRead + Seek, max_pixels: usize) -> Result<Photo> {
+pub fn read_photo(mut file: impl BufRead + Seek, max_pixels: usize) -> Result<Photo> {
     let broken = |e: image::ImageError| Error::io(format!("the photo cannot be decoded: {e}"));
-    let mut reader =
-        ImageReader::new(file).with_guessed_format().map_err(|e| Error::io(e.to_string()))?;
+    check_tags(&mut file)?;
+    let mut reader = ImageReader::new(file).with_guessed_format().map_err(|e| Error::io(e.to_string()))?;
     if reader.format().is_none() {
         return Err(Error::io("it is neither a photo (png, jpeg, webp, bmp, tiff, gif, pnm) nor .npy"));
     }
@@ -136,8 +138,19 @@ fn upright(image: DynamicImage, orientation: u8) -> Result<Photo> {
 }
 
 /// Reads a tensor from a `.npy` file of `bytes` bytes; nothing is allocated that the file is too short for.
-pub fn read_tensor(file: impl BufRead, bytes: u64) -> Result<Tensor> {
+pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let broken = |e: std::io::Error| Error::io(format!("the .npy file cannot be read: {e}"));
+    // npyz makes room for as long a header as the file says it has, which from version 2 on may be 4 GB.
+    if let Some(&[b'\x93', _, _, _, _, _, 2..=u8::MAX, _, a, b, c, d]) =
+        file.fill_buf().map_err(broken)?.first_chunk()
+    {
+        let header = u64::from(u32::from_le_bytes([a, b, c, d]));
+        if header > bytes {
+            return Err(Error::io(format!(
+                "the .npy file is cut off: its header has {header} bytes, the file has {bytes}"
+            )));
+        }
+    }
     let npy = npyz::NpyFile::new(file).map_err(broken)?;
     let dtype = npy.dtype().descr();
     if dtype.trim_matches(['\'', '"']) != "<f4" {

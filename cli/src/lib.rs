@@ -4,3 +4,4 @@
 //! itself, on bytes that no program ever wrote.
 
 pub mod input;
+mod tiff_tags;

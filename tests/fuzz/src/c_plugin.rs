@@ -21,7 +21,7 @@ use crate::foreign::{Lent, byte, number};
 /// The most values of a tensor that is really made.
 const MOST_VALUES: usize = 1 << 12;
 /// The longest axis of an input that is really explained.
-const LONGEST: usize = 16;
+const LONGEST: usize = 12;
 /// After this many calls the plugin fails, so that an input is done with in time.
 const MOST_CALLS: u32 = 48;
 

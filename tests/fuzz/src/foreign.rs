@@ -85,9 +85,10 @@ impl Lent {
             cut @ 200..=219 => (whole.saturating_sub(usize::from(cut - 200) * 8), 0),
             longer @ 220..=229 => (whole + usize::from(longer - 219) * 8, 0),
             longer @ 230..=239 => (whole + usize::from(longer - 229) * 8, byte(input)),
-            _ => (input.arbitrary::<u32>().unwrap_or(0) as usize, 0),
+            _ => (usize::from(input.arbitrary::<u16>().unwrap_or(0)) % (2 * MAX_STRUCT), 0),
         };
-        let length = if size > MAX_STRUCT { 4 } else { size.max(4) };
+        // The size itself can always be read.
+        let length = size.max(4);
         let mut bytes = vec![0; length];
         // SAFETY: without padding, every byte of the value is set.
         let known = unsafe { std::slice::from_raw_parts((&raw const value).cast::<u8>(), whole) };

@@ -297,8 +297,8 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
     })
 }
 
-/// The most images that a model may want in one pass: whole batches are allocated.
-const MOST_IMAGES: u64 = 1 << 16;
+/// The most images that a model may want in one pass: a batch is made whole, whatever little of it is asked for.
+const MOST_IMAGES: u64 = 1 << 12;
 
 fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
     if let Some(n) = [fixed, preferred].into_iter().find(|&n| n > MOST_IMAGES) {
