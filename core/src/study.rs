@@ -65,7 +65,7 @@ impl<'a> Study<'a> {
 
     /// The model's raw scores [M, classes] of the input under each mask.
     pub fn masked_scores(&self, masks: &Masks<'_>) -> Result<Tensor> {
-        self.counted().masked_scores(&MaskedScores {
+        let scores = self.counted().masked_scores(&MaskedScores {
             images: self.given.input,
             fill: masks.fill,
             masks: masks.masks,
@@ -73,17 +73,18 @@ impl<'a> Study<'a> {
             upsample: masks.upsample,
             batch_size: self.given.batch_size,
             on_batch: &|_| Ok(()),
-        })
+        })?;
+        self.of_known_classes(scores)
     }
 
     /// The model's raw scores [N, classes] of the images [N, C, H, W].
     pub fn scores(&self, images: TensorView<'_>) -> Result<Tensor> {
-        Ok(self.counted().forward(images, &[])?.scores)
+        self.of_known_classes(self.counted().forward(images, &[])?.scores)
     }
 
     /// Scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
     pub fn run_from_layer(&self, activations: TensorView<'_>) -> Result<Tensor> {
-        self.counted().run_from(self.given.layer, activations)
+        self.of_known_classes(self.counted().run_from(self.given.layer, activations)?)
     }
 
     /// Derivatives [1, K, h, w] of the model's own output for `class` with respect to the target layer's
@@ -97,6 +98,18 @@ impl<'a> Study<'a> {
             )));
         }
         Ok(gradients)
+    }
+
+    /// Scores of as many classes as the first pass had; methods index them by class. None at all are right.
+    fn of_known_classes(&self, scores: Tensor) -> Result<Tensor> {
+        let known = self.given.scores.len();
+        match scores.shape() {
+            [0, _] => Ok(scores),
+            [_, classes] if *classes == known => Ok(scores),
+            other => Err(Error::model(format!(
+                "the model returned scores of shape {other:?} after {known} classes on the first image"
+            ))),
+        }
     }
 
     /// The model behind the study, as a backend of its own whose every pass is counted and checked. This is

@@ -1,5 +1,7 @@
 //! Every input that fuzzing begins with and every one that it ever failed on, on any compiler.
 
+#![allow(clippy::print_stdout, reason = "the name of the input belongs to the output of a failure")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
