@@ -74,7 +74,7 @@ pub fn explain(
     method: &dyn CamMethod,
     request: &Request<'_>,
 ) -> Result<Explanation> {
-    let shape = check_input(request)?;
+    let shape = check_input(model, request)?;
     method.info().check_needs(model.info())?;
     let layer = &find_layer(model, request)?;
     let monitor = Monitor::new(request.progress);
@@ -124,12 +124,20 @@ fn find_layer(model: &dyn ModelBackend, request: &Request<'_>) -> Result<String>
     Err(asked.and_then(Result::err).unwrap_or(unknown))
 }
 
-fn check_input(request: &Request<'_>) -> Result<[usize; 4]> {
+fn check_input(model: &dyn ModelBackend, request: &Request<'_>) -> Result<[usize; 4]> {
     let shape: [usize; 4] = request.input.dims("the input")?;
     if shape[0] != 1 || shape.contains(&0) {
         return Err(Error::invalid(format!(
             "the input has shape {shape:?}; one image [1, C, H, W] is needed"
         )));
+    }
+    // An engine may trust its own description, and read as many values as it says.
+    let wanted = &model.info().input.shape;
+    let fits = |(wanted, is): (&Option<usize>, &usize)| wanted.is_none_or(|n| n == *is);
+    if wanted.len() == shape.len() && !wanted.iter().zip(&shape).skip(1).all(fits) {
+        let sizes = wanted[1..].iter().map(|n| n.map_or("any".into(), |n| n.to_string()));
+        let sizes = sizes.collect::<Vec<String>>().join(", ");
+        return Err(Error::invalid(format!("the model takes [N, {sizes}]; the input has shape {shape:?}")));
     }
     let finite = |t: TensorView<'_>, what: &str| {
         check_finite(t.data(), || what.to_owned()).map_err(|e| Error::invalid(e.to_string()))

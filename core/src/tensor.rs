@@ -34,8 +34,7 @@ impl Tensor {
         let shape = shape.into();
         let n = element_count(&shape)?;
         let mut data = Vec::new();
-        data.try_reserve_exact(n)
-            .map_err(|_| Error::invalid(format!("no memory for a tensor of shape {shape:?}")))?;
+        data.try_reserve_exact(n).map_err(|_| no_memory(&shape))?;
         data.resize(n, 0.0);
         Ok(Self { shape, data })
     }
@@ -117,6 +116,18 @@ impl<'a> TensorView<'a> {
     pub fn to_tensor(&self) -> Tensor {
         Tensor { shape: self.shape.to_vec(), data: self.data.to_vec() }
     }
+
+    /// An owned copy of what somebody else sized; an error where there is no memory for it.
+    pub fn try_to_tensor(&self) -> Result<Tensor> {
+        let mut data = Vec::new();
+        data.try_reserve_exact(self.data.len()).map_err(|_| no_memory(self.shape))?;
+        data.extend_from_slice(self.data);
+        Ok(Tensor { shape: self.shape.to_vec(), data })
+    }
+}
+
+fn no_memory(shape: &[usize]) -> Error {
+    Error::invalid(format!("no memory for a tensor of shape {shape:?}"))
 }
 
 fn check_length(shape: &[usize], len: usize) -> Result<()> {

@@ -23,7 +23,7 @@ pub struct scorecam_explanation {
 /// Is told of progress: `passes` images were run through the model of `expected`, which is 0 while not
 /// known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED`. Called on the thread of
 /// `scorecam_explain` unless a plugin runs its passes on another; never twice at once by this library. Must
-/// not throw.
+/// return: neither throw nor jump out by longjmp.
 pub type scorecam_progress =
     Option<unsafe extern "C" fn(passes: u64, expected: u64, user_data: *mut c_void) -> i32>;
 
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn scorecam_explain(
         read::check_pointer(out, "out")?;
         let model = handles::get(model)?;
         // SAFETY: as the caller promises.
-        let options = unsafe { read::read_optional(options) }?;
+        let options = unsafe { read::read_optional(options, "options") }?;
         // SAFETY: as the caller promises.
         let explanation = unsafe { explain(&model, image, options.as_ref()) }?;
         let handle = handles::insert(explanation)?;
@@ -355,7 +355,7 @@ unsafe fn read_input(model: &ModelObject, image: *const scorecam_image, what: &s
             Input { tensor: prepared.input, placement: Some(prepared.placement), warning }
         }
         Image::Tensor(data, shape) => {
-            let tensor = TensorView::new(&shape, data)?.to_tensor();
+            let tensor = TensorView::new(&shape, data)?.try_to_tensor()?;
             Input { tensor, placement: None, warning: None }
         }
     })

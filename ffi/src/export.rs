@@ -70,7 +70,7 @@ pub(crate) fn c_text(text: &str) -> CString {
 }
 
 pub(crate) fn status(body: impl FnOnce() -> Result<()>) -> i32 {
-    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+    let failure = match catch_unwind(AssertUnwindSafe(guarded(body))) {
         Ok(Ok(())) => return abi::SCORECAM_OK,
         Ok(Err(failure)) => failure,
         Err(payload) => {
@@ -87,16 +87,28 @@ pub(crate) fn status(body: impl FnOnce() -> Result<()>) -> i32 {
 }
 
 pub(crate) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+    catch_unwind(AssertUnwindSafe(guarded(body))).unwrap_or_else(|payload| {
         std::mem::forget(payload);
         fallback
     })
+}
+
+/// What runs inside the guard; the tests force it to panic first, in any function that they choose.
+fn guarded<T>(body: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    || {
+        #[cfg(test)]
+        forced_panics::strike();
+        body()
+    }
 }
 
 fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod forced_panics;
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +143,10 @@ mod tests {
         let mut functions = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                // Tests only.
+                continue;
+            }
             let source = std::fs::read_to_string(&path).unwrap();
             for (at, _) in source.match_indices("\n#[unsafe(no_mangle)]\n") {
                 let function = &source[at..];

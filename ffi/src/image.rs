@@ -88,7 +88,7 @@ pub(crate) enum Image<'a> {
 /// as they are for `'a`.
 pub(crate) unsafe fn read_image<'a>(given: *const scorecam_image, what: &str) -> Result<Image<'a>> {
     // SAFETY: as the caller promises.
-    let image = unsafe { read::read_struct(given) }.map_err(|e| named(e, what))?;
+    let image = unsafe { read::read_struct(given, what) }?;
     if image.reserved != 0 {
         return Err(Failure::invalid(format!("{what}.reserved is {}; it must be 0", image.reserved)));
     }
@@ -197,8 +197,4 @@ fn number(value: u64, what: &str, field: &str) -> Result<usize> {
 
 fn unknown(what: &str, field: &str, value: u32) -> Failure {
     Failure::invalid(format!("{what}.{field} is {value}, which means nothing; see scorecam.h"))
-}
-
-fn named(failure: Failure, what: &str) -> Failure {
-    Failure { message: format!("{what}: {}", failure.message), ..failure }
 }

@@ -254,7 +254,7 @@ unsafe fn read_request(path: *const c_char, options: *const scorecam_model_optio
     // SAFETY: as the caller promises.
     let path = PathBuf::from(unsafe { read::text(path, "path") }?);
     // SAFETY: as the caller promises.
-    let Some(options) = (unsafe { read::read_optional(options) })? else {
+    let Some(options) = (unsafe { read::read_optional(options, "options") })? else {
         return Ok(ModelRequest { path, ..ModelRequest::default() });
     };
     // SAFETY: the strings end with NUL, as the caller promises.

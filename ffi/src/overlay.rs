@@ -46,7 +46,7 @@ pub unsafe extern "C" fn scorecam_overlay(
         read::check_pointer(out, "out")?;
         let explanation = handles::get(explanation)?;
         // SAFETY: as the caller promises.
-        let options = unsafe { read::read_optional(options) }?;
+        let options = unsafe { read::read_optional(options, "options") }?;
         // SAFETY: as the caller promises.
         let Image::Photo(photo) = (unsafe { read_image(photo, "photo") })? else {
             return Err(Failure::invalid("photo is a tensor; an overlay needs a photo"));

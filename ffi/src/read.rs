@@ -39,20 +39,21 @@ pub(crate) use versioned;
 /// The most bytes that a struct of a newer caller may have; more is memory that was never set.
 const MAX_STRUCT: usize = 4096;
 
-/// A struct as this library knows it, or an error when `given` is NULL.
+/// A struct as this library knows it, or an error when `given` is NULL; `what` is the argument's name.
 ///
 /// # Safety
 /// `given` is NULL or leads to as many readable bytes as the `struct_size` in them says.
-pub(crate) unsafe fn read_struct<T: Versioned>(given: *const T) -> Result<T> {
+pub(crate) unsafe fn read_struct<T: Versioned>(given: *const T, what: &str) -> Result<T> {
     // SAFETY: as the caller promises.
-    let size = unsafe { struct_size(given) }?;
+    let size = unsafe { struct_size(given, what) }?;
     let known = mem::size_of::<T>();
     if size > known {
         // SAFETY: `size` bytes are readable, and `known` is less.
         let tail = unsafe { slice::from_raw_parts(given.cast::<u8>().add(known), size - known) };
         if let Some(at) = tail.iter().position(|&b| b != 0) {
             return Err(Failure::invalid(format!(
-                "{} has a field at byte {} that this version does not know; set it to 0 or use a newer library",
+                "{what}: {} has a field at byte {} that this version does not know; set it to 0 or use a newer \
+                 library",
                 T::NAME,
                 known + at
             )));
@@ -70,9 +71,9 @@ pub(crate) unsafe fn read_struct<T: Versioned>(given: *const T) -> Result<T> {
 ///
 /// # Safety
 /// As for [`read_struct`].
-pub(crate) unsafe fn read_optional<T: Versioned>(given: *const T) -> Result<Option<T>> {
+pub(crate) unsafe fn read_optional<T: Versioned>(given: *const T, what: &str) -> Result<Option<T>> {
     // SAFETY: as the caller promises.
-    (!given.is_null()).then(|| unsafe { read_struct(given) }).transpose()
+    (!given.is_null()).then(|| unsafe { read_struct(given, what) }).transpose()
 }
 
 /// Fills as much of the caller's struct as it has; what it has beyond `value` becomes zero. Its
@@ -82,7 +83,7 @@ pub(crate) unsafe fn read_optional<T: Versioned>(given: *const T) -> Result<Opti
 /// `out` is NULL or leads to as many writable bytes as the `struct_size` in them says.
 pub(crate) unsafe fn write_struct<T: Versioned>(out: *mut T, value: T) -> Result<()> {
     // SAFETY: as the caller promises.
-    let size = unsafe { struct_size(out) }?;
+    let size = unsafe { struct_size(out, "out") }?;
     let (known, first) = (mem::size_of::<T>(), mem::size_of::<u32>());
     let shared = size.min(known);
     let (from, to) = ((&raw const value).cast::<u8>(), out.cast::<u8>());
@@ -96,15 +97,15 @@ pub(crate) unsafe fn write_struct<T: Versioned>(out: *mut T, value: T) -> Result
 
 /// # Safety
 /// `given` is NULL or leads to four readable bytes.
-unsafe fn struct_size<T: Versioned>(given: *const T) -> Result<usize> {
+unsafe fn struct_size<T: Versioned>(given: *const T, what: &str) -> Result<usize> {
     if given.is_null() {
-        return Err(Failure::invalid(format!("{} is NULL; give one, set to {}", T::NAME, T::INIT)));
+        return Err(Failure::invalid(format!("{what} is NULL; give a {} set to {}", T::NAME, T::INIT)));
     }
     // SAFETY: four bytes are readable; they need not be aligned.
     let size = unsafe { given.cast::<u32>().read_unaligned() } as usize;
     if !(8..=MAX_STRUCT).contains(&size) {
         return Err(Failure::invalid(format!(
-            "{}.struct_size is {size}; set the struct to {} before its fields",
+            "{what}: {}.struct_size is {size}; set the struct to {} before its fields",
             T::NAME,
             T::INIT
         )));
@@ -231,7 +232,7 @@ mod tests {
         unsafe {
             memory.as_mut_ptr().cast::<sized>().write(known);
             memory.as_mut_ptr().cast::<u8>().add(31).write(tail);
-            read_struct(memory.as_ptr().cast::<sized>()).map(|s| (s.a, s.b))
+            read_struct(memory.as_ptr().cast::<sized>(), "it").map(|s| (s.a, s.b))
         }
     }
 

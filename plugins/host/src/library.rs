@@ -76,7 +76,7 @@ impl<L: Lock<OpenedFiles>> Libraries<L> {
 fn open_new(path: &Path) -> Result<Opened> {
     // SAFETY: loading runs the library's initialisers; a plugin is trusted code, as the documentation says.
     let library = unsafe { open_library(path) }?;
-    if let Some(table) = verified_table(library)? {
+    if let Some(table) = verified_table(&library)? {
         // SAFETY: a static table of a library that is never closed, its layout proven.
         return Ok(Opened { plugin: unsafe { ImportedPlugin::new(table) }?, proof: Proof::LayoutVerified });
     }
@@ -91,7 +91,7 @@ fn open_new(path: &Path) -> Result<Opened> {
 
 /// The table that the library's abi_stable root module leads to, once its layout is proven; `None` when the
 /// library has no such module.
-fn verified_table(library: &'static Library) -> Result<Option<*const scorecam_plugin_table>> {
+fn verified_table(library: &Library) -> Result<Option<*const scorecam_plugin_table>> {
     // SAFETY: the symbol is abi_stable's header by its name; abi_stable checks the header before use.
     let Ok(header) = (unsafe { library.get::<AbiHeaderRef>(ROOT_SYMBOL.as_bytes()) }) else {
         return Ok(None);

@@ -5,6 +5,7 @@
 //! still crash the loader; who has to open a file of unknown origin does it in a process of its own.
 
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use libloading::Library;
@@ -32,14 +33,14 @@ pub fn check_library_file(path: &Path) -> Result<()> {
 ///
 /// # Safety
 /// Loading runs the library's initialisers, which must be trusted.
-pub unsafe fn open_library(path: &Path) -> Result<&'static Library> {
+pub unsafe fn open_library(path: &Path) -> Result<ManuallyDrop<Library>> {
     check_library_file(path)?;
     // SAFETY: as the caller promises.
     let library = unsafe { bind_now(path) }.map_err(|e| {
         let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
         wrong(&format!("it cannot be loaded: {cause}"))
     })?;
-    Ok(Box::leak(Box::new(library)))
+    Ok(ManuallyDrop::new(library))
 }
 
 /// # Safety

@@ -125,14 +125,22 @@ pub(crate) fn check(status: i32, message: &scorecam_message, who: &str) -> Resul
 /// # Safety
 /// `why` is NULL or points to a writable message.
 pub(crate) unsafe fn guard(why: *mut scorecam_message, body: impl FnOnce() -> Result<()>) -> i32 {
-    let result = catch_unwind(AssertUnwindSafe(body))
-        .unwrap_or_else(|panic| Err(Error::internal(panic_line(&*panic))));
-    let Err(error) = result else { return abi::SCORECAM_OK };
+    let Err(error) = caught(body).flatten() else { return abi::SCORECAM_OK };
     // SAFETY: as the caller promises.
     if let Some(why) = unsafe { why.as_mut() } {
         write_message(why, &error.to_string());
     }
     status_of_kind(error.kind())
+}
+
+/// Runs `body`; a panic becomes an error.
+pub(crate) fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(body)).map_err(|panic| {
+        let line = panic_line(&*panic);
+        // What a payload's destructor does is up to whoever panicked, and might be to panic again.
+        std::mem::forget(panic);
+        Error::internal(line)
+    })
 }
 
 fn panic_line(panic: &(dyn std::any::Any + Send)) -> String {
@@ -179,6 +187,18 @@ mod tests {
         let mut why = empty_message();
         write_message(&mut why, "no\nmodel\u{1b}[2J\n");
         assert_eq!(check(1, &why, "it").unwrap_err().to_string(), "no model [2J");
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_is_kept() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        let error = caught(|| std::panic::panic_any(Bomb)).unwrap_err();
+        assert_eq!(error.to_string(), "a panic was caught: no message");
     }
 
     #[test]

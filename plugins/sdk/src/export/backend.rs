@@ -13,7 +13,7 @@ use crate::abi::{
 };
 use crate::import::{optional_view, view};
 use crate::status::kind_of_status;
-use crate::text::{Texts, guard, read, read_optional, slice};
+use crate::text::{Texts, caught, guard, read, read_optional, slice};
 use crate::{GRADIENTS, MASKED_SCORES, RUN_FROM};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
@@ -192,7 +192,7 @@ unsafe extern "C" fn release(model: *mut c_void) {
     if !model.is_null() {
         // SAFETY: `model` came from `load` and is released once. A panic in a destructor ends here.
         let drop_it = || drop(unsafe { Box::from_raw(model.cast::<ExportedModel<'static>>()) });
-        let _ = std::panic::catch_unwind(drop_it);
+        let _nobody_to_tell = caught(drop_it);
     }
 }
 

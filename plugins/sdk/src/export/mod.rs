@@ -17,7 +17,7 @@ pub use method::{Description, ExportedMethod};
 pub(crate) use tensors::tensor_of;
 
 use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table};
-use crate::text::Texts;
+use crate::text::{Texts, caught};
 use crate::{BACKEND, BackendLoader, METHOD, ability};
 
 /// The table over `items`, whose functions [`crate::plugin_table!`] supplies.
@@ -119,7 +119,7 @@ pub fn descriptor(items: &'static [Item], index: u32) -> *const scorecam_descrip
         let item = items.get(index as usize)?;
         Some(&raw const item.described.get_or_init(item.describe).descriptor)
     };
-    std::panic::catch_unwind(describe).ok().flatten().unwrap_or(std::ptr::null())
+    caught(describe).ok().flatten().unwrap_or(std::ptr::null())
 }
 
 /// The function behind `scorecam_plugin_table.get_interface`.

@@ -10,12 +10,12 @@ use scorecam_core::{
     ModelInfo, OutputActivation, Result, Tensor, TensorInfo, TensorView,
 };
 
-use super::tensors::{Sizes, take};
-use super::{Descriptor, check_size, checked_table};
+use super::tensors::{Expected, Sizes, take};
+use super::{Descriptor, checked_struct, checked_table};
 use crate::abi::{self, scorecam_outputs};
 use crate::export::tensor_of;
 use crate::status::status_of_kind;
-use crate::text::{Texts, check, empty_message, list, read_line};
+use crate::text::{Texts, caught, check, empty_message, list, read_line};
 
 /// A backend of a plugin.
 pub struct ImportedLoader {
@@ -198,9 +198,9 @@ impl<'a> ImportedModel<'a> {
         // SAFETY: the model belongs to the table; place and message are valid.
         let status = unsafe { describe(self.model, &raw mut description, &raw mut why) };
         check(status, &why, "describe")?;
-        // SAFETY: NULL or a description that lives as long as the model.
-        let description =
-            unsafe { description.as_ref() }.ok_or_else(|| Error::plugin("its model description is NULL"))?;
+        // SAFETY: a description that lives as long as the model, as far as its size says.
+        let description: &abi::scorecam_model_description =
+            unsafe { checked_struct(description, "model description") }?;
         self.masked = self.ability(crate::MASKED_SCORES)?;
         self.from = self.ability(crate::RUN_FROM)?;
         self.gradients = self.ability(crate::GRADIENTS)?;
@@ -221,10 +221,32 @@ impl<'a> ImportedModel<'a> {
         if table.is_null() { Ok(None) } else { checked_table(table, &id.to_string_lossy()).map(Some) }
     }
 
-    /// Calls a function that fills outputs, and takes `expected` tensors from it.
+    /// Class scores of `items` images.
+    fn expected_scores(&self, items: usize) -> Expected {
+        let classes = match self.info.output.shape[..] {
+            [_, classes] => classes,
+            _ => None,
+        };
+        Expected(vec![Some(items), classes])
+    }
+
+    /// Activations of a layer on a batch [N, C, H, W], or their derivatives. Layers have the shapes of the
+    /// description where the images are those of the description; else only N and the rank are known.
+    fn expected_activations(&self, layer: &str, batch: TensorView<'_>) -> Expected {
+        let known = |(wanted, is): (&Option<usize>, &usize)| *wanted == Some(*is);
+        let described = &self.info.input.shape;
+        let as_described =
+            described.len() == batch.shape().len() && described.iter().zip(batch.shape()).skip(1).all(known);
+        let layer = self.info.layers.iter().find(|l| l.name == layer);
+        let sizes = layer.map_or(&[None; 3][..], |l| &l.shape).iter();
+        let sizes = sizes.map(|size| size.filter(|_| as_described));
+        Expected(std::iter::once(batch.shape().first().copied()).chain(sizes).collect())
+    }
+
+    /// Calls a function that fills outputs, and takes the `expected` tensors from it.
     fn call(
         &self,
-        expected: usize,
+        expected: &[Expected],
         run: impl FnOnce(*mut scorecam_outputs, *mut abi::scorecam_message) -> i32,
     ) -> Result<Vec<Tensor>> {
         let mut why = empty_message();
@@ -265,7 +287,6 @@ const MOST_LAYERS: u64 = 1 << 20;
 /// # Safety
 /// `d` is a description whose pointers are valid.
 unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abilities) -> Result<ModelInfo> {
-    check_size(d.struct_size, size_of::<abi::scorecam_model_description>(), "model description")?;
     // SAFETY: as the caller promises, here and below.
     let layers = unsafe { list(d.layers, d.layer_count, MOST_LAYERS, "its list of layers") }?;
     let tensor = |name: *const c_char, shape: &abi::scorecam_shape, what: &str| -> Result<TensorInfo> {
@@ -334,10 +355,13 @@ impl ModelBackend for ImportedModel<'_> {
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
         let run = self.table.forward.ok_or_else(|| Error::internal("a table without forward was kept"))?;
+        let items = batch.shape().first().copied().unwrap_or(0);
+        let mut expected = vec![self.expected_scores(items)];
+        expected.extend(taps.iter().map(|tap| self.expected_activations(tap, batch)));
         let names = taps.iter().map(|t| c_name(t)).collect::<Result<Vec<_>>>()?;
         let pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
         let batch = tensor_of(Some(batch))?;
-        let mut tensors = self.call(1 + taps.len(), |outputs, why| {
+        let mut tensors = self.call(&expected, |outputs, why| {
             // SAFETY: every pointer is valid for the call, and the model belongs to the table.
             unsafe { run(self.model, &raw const batch, pointers.as_ptr(), taps.len() as u64, outputs, why) }
         })?;
@@ -350,7 +374,8 @@ impl ModelBackend for ImportedModel<'_> {
         let Some(run) = self.masked.and_then(|t| t.run) else {
             return request.on_cpu(self);
         };
-        request.dims()?;
+        let (_, [masks, ..]) = request.dims()?;
+        let expected = [self.expected_scores(masks)];
         let callback = Callback { on_batch: request.on_batch, error: RefCell::new(None) };
         let c = abi::scorecam_masked_request {
             struct_size: size_of::<abi::scorecam_masked_request>() as u32,
@@ -367,7 +392,8 @@ impl ModelBackend for ImportedModel<'_> {
             on_batch: Some(on_batch),
         };
         // SAFETY: request and callback live until the call returns.
-        let called = self.call(1, |outputs, why| unsafe { run(self.model, &raw const c, outputs, why) });
+        let called =
+            self.call(&expected, |outputs, why| unsafe { run(self.model, &raw const c, outputs, why) });
         match callback.error.into_inner() {
             Some(error) => Err(error),
             None => called?.pop().ok_or_else(|| Error::internal("no scores were taken")),
@@ -378,8 +404,9 @@ impl ModelBackend for ImportedModel<'_> {
         let Some(run) = self.from.and_then(|t| t.run) else {
             return Err(Error::unsupported(format!("{} cannot run a model from an inner layer", self.who)));
         };
+        let expected = [self.expected_scores(activations.shape().first().copied().unwrap_or(0))];
         let (layer, activations) = (c_name(layer)?, tensor_of(Some(activations))?);
-        let tensors = self.call(1, |outputs, why| {
+        let tensors = self.call(&expected, |outputs, why| {
             // SAFETY: every pointer is valid for the call, and the model belongs to the table.
             unsafe { run(self.model, layer.as_ptr(), &raw const activations, outputs, why) }
         });
@@ -390,8 +417,9 @@ impl ModelBackend for ImportedModel<'_> {
         let Some(run) = self.gradients.and_then(|t| t.run) else {
             return Err(Error::unsupported(format!("{} has no gradients", self.who)));
         };
+        let expected = [self.expected_activations(layer, batch)];
         let (layer, batch) = (c_name(layer)?, tensor_of(Some(batch))?);
-        let tensors = self.call(1, |outputs, why| {
+        let tensors = self.call(&expected, |outputs, why| {
             // SAFETY: every pointer is valid for the call, and the model belongs to the table.
             unsafe { run(self.model, &raw const batch, layer.as_ptr(), class as u64, outputs, why) }
         });
@@ -410,9 +438,7 @@ unsafe extern "C" fn on_batch(context: *mut c_void, masks: u64) -> i32 {
     let Some(callback) = (unsafe { context.cast::<Callback<'_>>().as_ref() }) else {
         return abi::SCORECAM_ERR_INVALID_ARGUMENT;
     };
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (callback.on_batch)(masks as usize)))
-        .unwrap_or_else(|_| Err(Error::internal("a panic was caught in a progress callback")));
-    match told {
+    match caught(|| (callback.on_batch)(masks as usize)).flatten() {
         Ok(()) => abi::SCORECAM_OK,
         Err(error) => {
             let status = status_of_kind(error.kind());

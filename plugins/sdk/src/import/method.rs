@@ -8,11 +8,11 @@ use scorecam_core::{
     Study,
 };
 
-use super::{Descriptor, check_size, view};
+use super::{Descriptor, checked_struct, view};
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
 use crate::ability;
 use crate::export::{ExportedModel, activation_number, pair, tensor_of};
-use crate::text::{Texts, check, empty_message, list, one_line, read, read_line};
+use crate::text::{Texts, caught, check, empty_message, list, one_line, read, read_line};
 
 /// The most options, choices, presets, and values of a preset.
 const MOST_SETTINGS: u64 = 4096;
@@ -34,9 +34,9 @@ impl ImportedMethod {
         // SAFETY: place and message are valid for the call.
         let status = unsafe { describe(&raw mut description, &raw mut why) };
         check(status, &why, "describe")?;
-        // SAFETY: NULL or a static description.
-        let description =
-            unsafe { description.as_ref() }.ok_or_else(|| Error::plugin("its method description is NULL"))?;
+        // SAFETY: a static description, as far as its size says.
+        let description: &scorecam_method_description =
+            unsafe { checked_struct(description, "method description") }?;
         // SAFETY: the description's pointers are valid by contract.
         let info = unsafe { read_description(description, descriptor) }?;
         Ok(Self { table, info })
@@ -46,7 +46,6 @@ impl ImportedMethod {
 /// # Safety
 /// `d` is a description whose pointers are valid.
 unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descriptor) -> Result<MethodInfo> {
-    check_size(d.struct_size, size_of::<scorecam_method_description>(), "method description")?;
     // SAFETY: as the caller promises, here and below.
     let (options, presets) = unsafe {
         (
@@ -230,7 +229,6 @@ unsafe extern "C" fn expect_passes(context: *mut c_void, passes: u64) {
     // SAFETY: the context is the study of the call under way.
     if let Some(study) = unsafe { context.cast::<Study<'_>>().as_ref() } {
         // A refusal here is a cancellation, which the next pass reports.
-        let tell = std::panic::AssertUnwindSafe(|| study.expect_passes(passes as usize));
-        let _cancelled = std::panic::catch_unwind(tell);
+        let _cancelled = caught(|| study.expect_passes(passes as usize));
     }
 }

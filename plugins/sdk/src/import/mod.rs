@@ -86,9 +86,10 @@ impl ImportedPlugin {
     /// What item `index` is.
     pub fn descriptor(&self, index: u32) -> Result<Descriptor> {
         // SAFETY: the function takes any index, by contract; the result is static or NULL.
-        let descriptor = unsafe { self.table.descriptor.and_then(|f| f(index).as_ref()) };
-        let d = descriptor.ok_or_else(|| Error::plugin(format!("its descriptor {index} is NULL")))?;
-        check_size(d.struct_size, size_of::<abi::scorecam_descriptor>(), "scorecam_descriptor")?;
+        let descriptor = self.table.descriptor.map_or(std::ptr::null(), |f| unsafe { f(index) });
+        // SAFETY: static, as far as its size says.
+        let d: &abi::scorecam_descriptor =
+            unsafe { checked_struct(descriptor, &format!("descriptor {index}")) }?;
         // SAFETY: strings of a static descriptor.
         unsafe {
             let optional = |text: *const std::ffi::c_char, what: &str| match text.is_null() {
@@ -142,6 +143,24 @@ fn checked_table<T>(table: *const std::ffi::c_void, id: &str) -> Result<&'static
 
 /// The most bytes that a struct of a newer version may have; more is memory that was never set.
 const MAX_STRUCT: usize = 4096;
+
+/// A struct of a plugin that begins with its size: not NULL, aligned, of sufficient size.
+///
+/// # Safety
+/// `given` is NULL or leads to as many readable bytes as the size in its first four says, valid for `'a`.
+unsafe fn checked_struct<'a, T>(given: *const T, what: &str) -> Result<&'a T> {
+    if given.is_null() {
+        return Err(Error::plugin(format!("its {what} is NULL")));
+    }
+    if !given.is_aligned() {
+        return Err(Error::plugin(format!("its {what} is not aligned for its type")));
+    }
+    // SAFETY: four bytes are readable; no reference to the whole is made before the size is known.
+    let size = unsafe { given.cast::<u32>().read() };
+    check_size(size, size_of::<T>(), what)?;
+    // SAFETY: not NULL, aligned, of sufficient size, and valid for `'a` as the caller promises.
+    Ok(unsafe { &*given })
+}
 
 fn check_size(size: u32, wanted: usize, what: &str) -> Result<()> {
     match size as usize {

@@ -98,11 +98,33 @@ pub(crate) unsafe fn optional_view<'a>(
     unsafe { view(tensor, what) }.map(Some)
 }
 
+/// The sizes of a tensor that is asked for, `None` where any is right. They are compared before the data is
+/// looked at: an engine that mistakes its own shapes is found out, and nothing is read behind what it made.
+pub(super) struct Expected(pub(super) Vec<Option<usize>>);
+
+impl Expected {
+    fn check(&self, sizes: &[usize], what: &str) -> Result<()> {
+        let fits = |(wanted, is): (&Option<usize>, &usize)| wanted.is_none_or(|n| n == *is);
+        // An empty tensor is refused by whoever views it, with words of its own.
+        let empty = sizes.contains(&0);
+        if empty || self.0.len() == sizes.len() && self.0.iter().zip(sizes).all(fits) {
+            return Ok(());
+        }
+        let wanted: Vec<String> =
+            self.0.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
+        Err(Error::plugin(format!("{what} has shape {sizes:?}; [{}] was asked for", wanted.join(", "))))
+    }
+}
+
 /// Copies the tensors that a callee made and releases them, whether or not they are right.
 ///
 /// # Safety
 /// `outputs` was filled by a callee that returned `SCORECAM_OK`, or is zeroed.
-pub(super) unsafe fn take(outputs: scorecam_outputs, expected: usize, who: &str) -> Result<Vec<Tensor>> {
+pub(super) unsafe fn take(
+    outputs: scorecam_outputs,
+    expected: &[Expected],
+    who: &str,
+) -> Result<Vec<Tensor>> {
     // SAFETY: as the caller promises.
     let copied = unsafe { copy(&outputs, expected, who) };
     if let Some(release) = outputs.release {
@@ -114,14 +136,18 @@ pub(super) unsafe fn take(outputs: scorecam_outputs, expected: usize, who: &str)
 
 /// # Safety
 /// As for [`take`].
-unsafe fn copy(outputs: &scorecam_outputs, expected: usize, who: &str) -> Result<Vec<Tensor>> {
-    if outputs.count != expected as u64 {
-        let count = outputs.count;
+unsafe fn copy(outputs: &scorecam_outputs, expected: &[Expected], who: &str) -> Result<Vec<Tensor>> {
+    if outputs.count != expected.len() as u64 {
+        let (count, expected) = (outputs.count, expected.len());
         return Err(Error::plugin(format!("{who} returned {count} tensors where {expected} were asked for")));
     }
     // SAFETY: as the caller promises.
     let tensors = unsafe { slice(outputs.tensors, outputs.count, "outputs.tensors") }?;
     let what = format!("a tensor of {who}");
-    // SAFETY: as the caller promises.
-    tensors.iter().map(|t| unsafe { view(&raw const *t, &what) }?.to_tensor(&what)).collect()
+    let copied = tensors.iter().zip(expected).map(|(tensor, expected)| {
+        expected.check(Sizes::read(&tensor.shape, &what)?.as_slice(), &what)?;
+        // SAFETY: as the caller promises.
+        unsafe { view(&raw const *tensor, &what) }?.to_tensor(&what)
+    });
+    copied.collect()
 }

@@ -1,0 +1,164 @@
+/* Every pointer parameter NULL in turn, and every result that is written in one piece at an odd address. */
+#include "misuse.h"
+
+#include "misuse_backend.h"
+
+/* One call with its parameter wrong; `arguments` stand in brackets. */
+#define ROW(mistake, function, parameter, expected, word, arguments) \
+    row(mistake " " #function "." #parameter, expected, function arguments, word)
+#define NULL_ROW(function, parameter, status, word, arguments) \
+    ROW("null", function, parameter, SCORECAM_ERR_##status, word, arguments)
+#define NULL_IS_RIGHT(function, parameter, arguments) \
+    ROW("null", function, parameter, SCORECAM_OK, NULL, arguments)
+#define MISALIGNED(function, parameter, arguments) \
+    ROW("misaligned", function, parameter, SCORECAM_ERR_INVALID_ARGUMENT, #parameter " is not aligned", arguments)
+
+static void row(const char *what, int32_t expected, int32_t status, const char *word)
+{
+    expect(expected, status, word, what);
+}
+
+static void null_hosts_and_models(world *w)
+{
+    scorecam_plugin_info plugin = SCORECAM_PLUGIN_INFO_INIT;
+    scorecam_layer_info layer = SCORECAM_LAYER_INFO_INIT;
+    scorecam_model *model = NULL;
+    scorecam_backend engine = sound_backend();
+    const char *label;
+    uint64_t n;
+    NULL_ROW(scorecam_host_create, out, INVALID_ARGUMENT, "out is NULL", (NULL));
+    NULL_IS_RIGHT(scorecam_host_free, host, (NULL));
+    NULL_ROW(scorecam_load_plugin, host, INVALID_HANDLE, "scorecam_host", (NULL, w->plugin));
+    NULL_ROW(scorecam_load_plugin, path, INVALID_ARGUMENT, "path is NULL", (w->host, NULL));
+    NULL_ROW(scorecam_plugin_count, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->host));
+    NULL_ROW(scorecam_plugin_count, host, INVALID_HANDLE, "scorecam_host", (&n, NULL));
+    NULL_ROW(scorecam_plugin_get, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->host, 0));
+    NULL_ROW(scorecam_plugin_get, host, INVALID_HANDLE, "scorecam_host", (&plugin, NULL, 0));
+    NULL_ROW(scorecam_model_load, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->host, w->model_path, NULL));
+    NULL_ROW(scorecam_model_load, host, INVALID_HANDLE, "scorecam_host", (&model, NULL, w->model_path, NULL));
+    NULL_ROW(scorecam_model_load, path, INVALID_ARGUMENT, "path is NULL", (&model, w->host, NULL, NULL));
+    NULL_IS_RIGHT(scorecam_model_load, options, (&model, w->host, w->model_path, NULL));
+    NULL_IS_RIGHT(scorecam_model_free, model, (NULL));
+    scorecam_model_free(model);
+    NULL_ROW(scorecam_model_from_backend, out, INVALID_ARGUMENT, "out is NULL",
+             (NULL, w->host, &engine, NULL, NULL));
+    NULL_ROW(scorecam_model_from_backend, host, INVALID_HANDLE, "scorecam_host",
+             (&model, NULL, &engine, NULL, NULL));
+    NULL_ROW(scorecam_model_from_backend, backend, PLUGIN, "backend/1 is NULL",
+             (&model, w->host, NULL, NULL, NULL));
+    NULL_IS_RIGHT(scorecam_model_from_backend, user_data, (&model, w->host, &engine, NULL, NULL));
+    scorecam_model_free(model);
+    NULL_IS_RIGHT(scorecam_model_from_backend, manifest, (&model, w->host, &engine, w, NULL));
+    scorecam_model_free(model);
+    NULL_ROW(scorecam_model_layer_count, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model));
+    NULL_ROW(scorecam_model_layer_count, model, INVALID_HANDLE, "scorecam_model", (&n, NULL));
+    NULL_ROW(scorecam_model_layer, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model, 0));
+    NULL_ROW(scorecam_model_layer, model, INVALID_HANDLE, "scorecam_model", (&layer, NULL, 0));
+    NULL_ROW(scorecam_model_class, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model, "3"));
+    NULL_ROW(scorecam_model_class, model, INVALID_HANDLE, "scorecam_model", (&n, NULL, "3"));
+    NULL_ROW(scorecam_model_class, text, INVALID_ARGUMENT, "text is NULL", (&n, w->model, NULL));
+    NULL_ROW(scorecam_model_label, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model, 0));
+    NULL_ROW(scorecam_model_label, model, INVALID_HANDLE, "scorecam_model", (&label, NULL, 0));
+}
+
+static void null_explanations(world *w)
+{
+    scorecam_explanation *explanation = NULL;
+    scorecam_target target = SCORECAM_TARGET_INIT;
+    const float *data;
+    const char *text;
+    uint64_t n, m;
+    size_t size = sizeof w->drawn;
+    NULL_ROW(scorecam_explain, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model, &w->photo, NULL));
+    NULL_ROW(scorecam_explain, model, INVALID_HANDLE, "scorecam_model", (&explanation, NULL, &w->photo, NULL));
+    NULL_ROW(scorecam_explain, image, INVALID_ARGUMENT, "image is NULL", (&explanation, w->model, NULL, NULL));
+    demand(explanation == NULL, "a failed call writes no result");
+    NULL_IS_RIGHT(scorecam_explain, options, (&explanation, w->model, &w->photo, NULL));
+    NULL_IS_RIGHT(scorecam_explanation_free, explanation, (NULL));
+    NULL_ROW(scorecam_explanation_count, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation));
+    NULL_ROW(scorecam_explanation_count, explanation, INVALID_HANDLE, "scorecam_explanation", (&n, NULL));
+    n = m = 77;
+    data = NULL;
+    NULL_ROW(scorecam_explanation_map, data, INVALID_ARGUMENT, "data is NULL", (NULL, &n, &m, explanation, 0));
+    NULL_ROW(scorecam_explanation_map, height, INVALID_ARGUMENT, "height is NULL",
+             (&data, NULL, &m, explanation, 0));
+    NULL_ROW(scorecam_explanation_map, width, INVALID_ARGUMENT, "width is NULL",
+             (&data, &n, NULL, explanation, 0));
+    NULL_ROW(scorecam_explanation_map, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&data, &n, &m, NULL, 0));
+    demand(n == 77 && m == 77 && data == NULL, "a failed call writes nothing");
+    NULL_ROW(scorecam_explanation_target, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation, 0));
+    NULL_ROW(scorecam_explanation_target, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&target, NULL, 0));
+    NULL_ROW(scorecam_explanation_passes, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation));
+    NULL_ROW(scorecam_explanation_passes, explanation, INVALID_HANDLE, "scorecam_explanation", (&n, NULL));
+    NULL_ROW(scorecam_explanation_layer, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation));
+    NULL_ROW(scorecam_explanation_layer, explanation, INVALID_HANDLE, "scorecam_explanation", (&text, NULL));
+    NULL_ROW(scorecam_explanation_warning_count, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation));
+    NULL_ROW(scorecam_explanation_warning_count, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&n, NULL));
+    NULL_ROW(scorecam_explanation_warning, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation, 0));
+    NULL_ROW(scorecam_explanation_warning, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&text, NULL, 0));
+    NULL_ROW(scorecam_overlay, out, INVALID_ARGUMENT, "out is NULL", (NULL, size, explanation, &w->photo, NULL));
+    NULL_ROW(scorecam_overlay, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (w->drawn, size, NULL, &w->photo, NULL));
+    NULL_ROW(scorecam_overlay, photo, INVALID_ARGUMENT, "photo is NULL",
+             (w->drawn, size, explanation, NULL, NULL));
+    NULL_IS_RIGHT(scorecam_overlay, options, (w->drawn, size, explanation, &w->photo, NULL));
+    scorecam_explanation_free(explanation);
+}
+
+static void misaligned(world *w)
+{
+    union {
+        uint64_t number;
+        char bytes[2 * sizeof(uint64_t)];
+    } memory;
+    void *odd = memory.bytes + 1;
+    scorecam_backend engine = sound_backend();
+    const float *data;
+    uint64_t n;
+    memset(&memory, 0x5a, sizeof memory);
+    MISALIGNED(scorecam_host_create, out, (odd));
+    MISALIGNED(scorecam_plugin_count, out, (odd, w->host));
+    MISALIGNED(scorecam_model_load, out, (odd, w->host, w->model_path, NULL));
+    MISALIGNED(scorecam_model_from_backend, out, (odd, w->host, &engine, NULL, NULL));
+    MISALIGNED(scorecam_model_layer_count, out, (odd, w->model));
+    MISALIGNED(scorecam_model_class, out, (odd, w->model, "3"));
+    MISALIGNED(scorecam_model_label, out, (odd, w->model, 0));
+    MISALIGNED(scorecam_explain, out, (odd, w->model, &w->photo, NULL));
+    MISALIGNED(scorecam_explanation_count, out, (odd, w->explanation));
+    MISALIGNED(scorecam_explanation_map, data, (odd, &n, &n, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_map, height, (&data, odd, &n, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_map, width, (&data, &n, odd, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_passes, out, (odd, w->explanation));
+    MISALIGNED(scorecam_explanation_layer, out, (odd, w->explanation));
+    MISALIGNED(scorecam_explanation_warning_count, out, (odd, w->explanation));
+    MISALIGNED(scorecam_explanation_warning, out, (odd, w->explanation, 0));
+    memset(&engine, 0, sizeof engine);
+    demand(memory.bytes[0] == 0x5a && memory.bytes[8] == 0x5a, "nothing was written to an odd address");
+}
+
+/* What takes no pointer can hardly be misused; it is called all the same, and with numbers that are none. */
+static void no_pointers(void)
+{
+    demand(strcmp(scorecam_version(), "") != 0, "a version");
+    demand(scorecam_abi_version() == SCORECAM_ABI_VERSION, "the header's ABI version");
+    demand(scorecam_last_error() != NULL, "a message");
+    demand(strcmp(scorecam_status_name(INT32_MIN), "unknown status") == 0, "no name for no status");
+    demand(strcmp(scorecam_status_name(INT32_MAX), "unknown status") == 0, "no name for no status");
+    puts("null scorecam_version\nnull scorecam_abi_version\nnull scorecam_last_error\nnull scorecam_status_name");
+}
+
+int main(int argc, char **argv)
+{
+    world w;
+    world_begin(&w, argc, argv);
+    null_hosts_and_models(&w);
+    null_explanations(&w);
+    misaligned(&w);
+    no_pointers();
+    world_end(&w);
+    return 0;
+}
