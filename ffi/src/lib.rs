@@ -14,6 +14,8 @@ compile_error!("handles hold a kind, a generation and an index in 64 bits: build
 
 mod export;
 mod handles;
+#[cfg(test)]
+mod layout;
 mod location;
 mod read;
 

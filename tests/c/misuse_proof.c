@@ -41,7 +41,9 @@ static int leak(void)
 
 static int arithmetic(void)
 {
-    return (INT_MAX + one) & 0;
+    volatile int sum = INT_MAX + one;
+    printf("%d\n", sum);
+    return 0;
 }
 
 int main(int argc, char **argv)

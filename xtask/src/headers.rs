@@ -1,4 +1,5 @@
-//! `cargo xtask headers`: writes the two C headers from the Rust sources they describe.
+//! `cargo xtask headers`: writes the two C headers from the Rust sources they describe, and the part of
+//! docs/abi.md that is made from them.
 //!
 //! The headers are committed, so an application needs no Rust to compile against them, and `--check` keeps
 //! them honest. cbindgen reads the sources alone, without asking cargo, so this works offline and on code
@@ -10,6 +11,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use crate::abi_page;
 use crate::failure::{Failure, Outcome, While};
 use crate::workspace::Workspace;
 
@@ -30,19 +32,29 @@ const HEADERS: [Header; 2] = [
     },
 ];
 
-/// Writes both headers; one that is right already keeps its time stamp.
+/// Writes both headers and the page; one that is right already keeps its time stamp.
 pub(crate) fn write(workspace: &Workspace) -> Outcome {
     for header in &HEADERS {
         let text = generate(&workspace.path(header.source), &workspace.path(header.config))?;
-        let path = workspace.path(header.path);
-        if committed(&path)?.as_deref() == Some(&text) {
-            println!("{}: unchanged", header.path);
-            continue;
-        }
-        replace(&path, &text).doing(|| format!("write {}", header.path))?;
-        println!("{}: written", header.path);
+        put(workspace, header.path, &text)?;
     }
+    // Made from the header just written.
+    put(workspace, abi_page::PAGE, &abi_page(workspace)?)
+}
+
+fn put(workspace: &Workspace, name: &str, text: &str) -> Outcome {
+    let path = workspace.path(name);
+    let right = committed(&path)?.as_deref() == Some(text);
+    if !right {
+        replace(&path, text).doing(|| format!("write {name}"))?;
+    }
+    println!("{name}: {}", if right { "unchanged" } else { "written" });
     Ok(())
+}
+
+fn abi_page(workspace: &Workspace) -> Outcome<String> {
+    let read = |name: &str| fs::read_to_string(workspace.path(name)).doing(|| format!("read {name}"));
+    abi_page::page(&read(abi_page::PAGE)?, &read(abi_page::HEADER)?, &read(abi_page::LAYOUT)?)
 }
 
 /// Fails with the first line that differs.
@@ -60,7 +72,17 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
             header.path, header.source, header.config
         )));
     }
-    println!("the headers are what their sources say");
+    let found =
+        fs::read_to_string(workspace.path(abi_page::PAGE)).doing(|| format!("read {}", abi_page::PAGE))?;
+    let expected = abi_page(workspace)?;
+    if found != expected {
+        return Err(Failure::new(format!(
+            "{} {}; run `cargo xtask headers` and commit the result",
+            abi_page::PAGE,
+            first_difference(&found, &expected)
+        )));
+    }
+    println!("the headers and {} are what their sources say", abi_page::PAGE);
     Ok(())
 }
 

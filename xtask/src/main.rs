@@ -12,6 +12,7 @@
 //! for wrong usage.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
 
+mod abi_page;
 mod bench;
 mod cache;
 mod demo;

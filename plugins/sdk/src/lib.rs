@@ -12,6 +12,8 @@ pub mod abi;
 mod ability;
 pub mod export;
 pub mod import;
+#[cfg(test)]
+mod layout;
 mod library;
 mod places;
 mod root;

@@ -1,0 +1,88 @@
+//! The ABI's structs lie in memory as tests/golden/layout.txt says, which C compilers are asked, too.
+
+use std::mem::{align_of, offset_of, size_of};
+
+use crate::abi::*;
+
+const GOLDEN: &str = include_str!("../../../tests/golden/layout.txt");
+
+/// The size of what a pointer to it is given; the pointer is not followed.
+fn size_behind<T>(_: *const T) -> usize {
+    size_of::<T>()
+}
+
+/// The lines of the structs. A field that is left out does not compile.
+macro_rules! lines {
+    ($($name:ident { $($field:ident),+ $(,)? }),+ $(,)?) => {{
+        let mut lines = Vec::new();
+        $(
+            let _all_fields = |$name { $($field: _),+ }: $name| {};
+            lines.push(format!(concat!("struct ", stringify!($name), " {} {}"), size_of::<$name>(), align_of::<$name>()));
+            $({
+                let place = std::mem::MaybeUninit::<$name>::uninit();
+                // SAFETY: only the field's address is taken, inside of memory that is there.
+                let field = unsafe { &raw const (*place.as_ptr()).$field };
+                lines.push(format!(
+                    concat!("field ", stringify!($name), ".", stringify!($field), " {} {}"),
+                    offset_of!($name, $field),
+                    size_behind(field)
+                ));
+            })+
+        )+
+        lines
+    }};
+}
+
+#[test]
+fn every_struct_lies_in_memory_as_the_golden_layout_says() {
+    let mut lines = lines! {
+        scorecam_descriptor { struct_size, kind, id, version, summary, extensions, abilities, reserved },
+        scorecam_plugin_table { abi_version, struct_size, count, reserved, descriptor, get_interface },
+        scorecam_option { name, value },
+        scorecam_model_config { struct_size, threads, path, input, output, layer, device, input_height, input_width, channels_last, setting_count, settings },
+        scorecam_message { text },
+        scorecam_shape { rank, reserved, sizes },
+        scorecam_layer { name, operation, shape },
+        scorecam_model_description { struct_size, output_activation, input_name, input_shape, output_name, output_shape, layers, layer_count, default_layer, fixed_batch, preferred_batch },
+        scorecam_tensor { data, shape },
+        scorecam_outputs { tensors, count, owner, release },
+        scorecam_backend { struct_size, reserved, load, release, describe, forward, get_interface },
+        scorecam_masked_request { struct_size, upsample, images, fill, masks, image_of_mask, batch_size, context, on_batch },
+        scorecam_masked_scores { struct_size, reserved, run },
+        scorecam_run_from { struct_size, reserved, run },
+        scorecam_gradients { struct_size, reserved, run },
+        scorecam_option_spec { name, help, default_value, kind, choice_count, choices, min, max },
+        scorecam_preset { name, summary, values, value_count },
+        scorecam_method_description { struct_size, needs, options, option_count, presets, preset_count },
+        scorecam_study { struct_size, output_activation, backend, model, input, reference, activations, layer, scores, class_count, targets, target_count, batch_size, context, expect_passes },
+        scorecam_measure { name, value },
+        scorecam_method_result { maps, measures, measure_count, warnings, warning_count, owner, release },
+        scorecam_method { struct_size, reserved, describe, explain },
+    };
+    assert_eq!(lines.len(), 145);
+    let mut golden: Vec<&str> = GOLDEN.lines().filter(|line| belongs(line)).collect();
+    lines.sort_unstable();
+    golden.sort_unstable();
+    assert_eq!(lines, golden);
+}
+
+/// Whether a line is of a struct of this crate.
+fn belongs(line: &str) -> bool {
+    let source = include_str!("abi.rs");
+    let name = line.split([' ', '.']).nth(1).unwrap_or_default();
+    !line.starts_with('#') && source.contains(&format!("pub struct {name} {{"))
+}
+
+#[test]
+fn every_number_is_the_golden_one() {
+    let source = include_str!("abi.rs");
+    let constants = source.lines().filter_map(|line| {
+        let (name, value) = line.strip_prefix("pub const ")?.split_once(": ")?;
+        Some(format!("constant {name} {}", value.split_once("= ")?.1.trim_end_matches(';')))
+    });
+    let constants: Vec<String> = constants.collect();
+    assert!(constants.len() > 30, "only {} constants were found", constants.len());
+    for line in &constants {
+        assert!(GOLDEN.lines().any(|golden| golden == line), "{line} is not in tests/golden/layout.txt");
+    }
+}
