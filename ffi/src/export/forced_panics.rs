@@ -68,7 +68,9 @@ const STATUS_CALLS: [StatusCall; 22] = statuses![
 ];
 
 /// Calls that return a text, and an empty one after a panic.
-const TEXT_CALLS: [(&str, fn() -> *const c_char); 3] = [
+type TextCall = (&'static str, fn() -> *const c_char);
+
+const TEXT_CALLS: [TextCall; 3] = [
     ("scorecam_version", || scorecam_version()),
     ("scorecam_last_error", || scorecam_last_error()),
     ("scorecam_status_name", || scorecam_status_name(0)),
