@@ -162,6 +162,7 @@ fn cmake_refuses_another_major_version_and_a_newer_minor_one() {
 #[test]
 fn the_examples_build_with_find_package() {
     let work = tempfile::tempdir().expect("a folder");
+    let mut built = 0;
     for example in fs::read_dir(root().join("examples")).expect("examples").map(|e| e.expect("one").path()) {
         let Ok(project) = fs::read_to_string(example.join("CMakeLists.txt")) else { continue };
         // Tests of their own build those, which need more than this library.
@@ -174,7 +175,9 @@ fn the_examples_build_with_find_package() {
         let out = source.join("build");
         run(&mut cmake(&source, &out, &installed().prefix));
         build(&out);
+        built += 1;
     }
+    assert!(built >= 4, "only {built} examples were built");
 }
 
 /// The words that pkg-config says for a package of this prefix.

@@ -1,12 +1,14 @@
 //! `cargo xtask soak`: what takes too long for `cargo xtask test`, which it supposes has passed.
 //!
-//! Long tests are ordinary tests that cargo passes over: `#[ignore = "long: cargo xtask soak"]`. Nothing else is
-//! ignored in this repository, so the whole list of ignored tests is what runs here. All of them run, also
-//! after one has failed: a night's work should not end with the first failure.
+//! Every fuzz target runs for a minute, then every long test. Long tests are ordinary tests that cargo passes
+//! over: `#[ignore = "long: cargo xtask soak"]`. Nothing else is ignored in this repository, so the whole list of
+//! ignored tests is what runs here. All of it runs, also after something has failed: a night's work should not
+//! end with the first failure.
 
 use crate::cache::Cache;
 use crate::failure::Outcome;
 use crate::fetch;
+use crate::fuzz;
 use crate::libtorch::{Engine, Profile};
 use crate::steps::Steps;
 use crate::workspace::{Workspace, run};
@@ -23,14 +25,16 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, minutes: u32
     let engine = steps.step("fetch", || Engine::prepare(workspace, cache, fetch::all()))?;
     steps.step("build", || run(&mut workspace.cargo(&["build", "--workspace"]), "cargo build"))?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
-    steps.step("long tests", || {
+    let fuzzed = steps.step("fuzz", || fuzz::fuzz(workspace, 60, &[]));
+    let tested = steps.step("long tests", || {
         // One after the other, because tests of memory and of threads disturb each other; and no examples of the
         // documentation, which mean something else by "ignore".
         let arguments = ["--ignored", "--nocapture", "--test-threads=1"];
         let mut tests = workspace.cargo(&["test", "--workspace", "--tests", "--no-fail-fast", "--"]);
         tests.args(arguments).env("SCORECAM_CACHE", cache.root());
         run(tests.env("SCORECAM_SOAK_MINUTES", minutes.to_string()), "cargo test")
-    })
+    });
+    fuzzed.and(tested)
 }
 
 #[cfg(test)]

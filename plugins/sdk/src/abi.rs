@@ -246,9 +246,9 @@ pub struct scorecam_model_description {
     pub layer_count: u64,
     /// Index of the last layer with spatial extent before the classifier; -1 when there is none.
     pub default_layer: i64,
-    /// Images in every pass when the model fixes their number; else 0.
+    /// Images in every pass when the model fixes their number, at most 4096; else 0.
     pub fixed_batch: u64,
-    /// Images in a pass at which the model runs fastest; at least 1.
+    /// Images in a pass at which the model runs fastest: 1 to 4096.
     pub preferred_batch: u64,
 }
 

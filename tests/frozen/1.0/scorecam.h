@@ -193,7 +193,7 @@ typedef struct scorecam_image {
  * Is told of progress: `passes` images were run through the model of `expected`, which is 0 while not
  * known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED`. Called on the thread of
  * `scorecam_explain` unless a plugin runs its passes on another; never twice at once by this library. Must
- * not throw.
+ * return: neither throw nor jump out by longjmp.
  */
 typedef int32_t (*scorecam_progress)(uint64_t passes, uint64_t expected, void *user_data);
 

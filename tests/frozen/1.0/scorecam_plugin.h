@@ -408,11 +408,11 @@ typedef struct scorecam_model_description {
      */
     int64_t default_layer;
     /**
-     * Images in every pass when the model fixes their number; else 0.
+     * Images in every pass when the model fixes their number, at most 4096; else 0.
      */
     uint64_t fixed_batch;
     /**
-     * Images in a pass at which the model runs fastest; at least 1.
+     * Images in a pass at which the model runs fastest: 1 to 4096.
      */
     uint64_t preferred_batch;
 } scorecam_model_description;
