@@ -245,7 +245,7 @@ fn an_input_that_cannot_be_used_gets_one_line_and_no_file() {
     bad.check(&bad.at("missing.png"), &toy, &[], 1, "missing.png");
     bad.check(&bad.at("missing.npy"), &toy, &[], 1, "missing.npy");
     bad.check(&bad.at("cut.png"), &toy, &[], 1, "cut.png: the photo cannot be decoded");
-    bad.check(&bad.at("text.png"), &toy, &[], 1, "text.png: the photo cannot be decoded");
+    bad.check(&bad.at("text.png"), &toy, &[], 1, "text.png: it is neither a photo");
     bad.check(&bad.at("text.so"), &toy, &[], 1, "text.so: it is neither a photo");
     bad.check("/dev/zero", &toy, &[], 1, "/dev/zero: it is not a file");
     bad.check(&bad.at("text.npy"), &toy, &[], 1, "text.npy: the .npy file cannot be read");
