@@ -40,7 +40,8 @@ pub(crate) struct Opened {
     pub(crate) proof: Proof,
 }
 
-/// Opens a plugin, or returns it when it is open already.
+/// Opens the plugin in a file, which is given by its canonical path, or returns it when it is open already.
+/// Errors leave the file's name to the caller.
 pub(crate) fn open(path: &Path) -> Result<Opened> {
     OPENED.open(path, open_new)
 }
@@ -58,19 +59,25 @@ pub(crate) struct Libraries<L> {
 }
 
 impl<L: Lock<OpenedFiles>> Libraries<L> {
-    /// The lock is held while a library opens: two threads that want the same one must not open it twice.
-    pub(crate) fn open(&self, path: &Path, open_new: impl FnOnce(&Path) -> Result<Opened>) -> Result<Opened> {
-        let named = |e: Error| e.context(format!("plugin {}", path.display()));
-        let canonical = path.canonicalize().map_err(|e| named(Error::io(e.to_string())))?;
-        self.opened.change(|opened| {
-            if let Some((_, found)) = opened.iter().find(|(p, _)| *p == canonical) {
-                return Ok(*found);
-            }
-            let new = open_new(&canonical).map_err(named)?;
-            opened.push((canonical, new));
-            Ok(new)
-        })
+    /// The lock is not held while a library opens: its constructors may take their time, or open another
+    /// plugin. Two threads that want the same file both get the one library that the system keeps of it, and
+    /// what the first of them has made of it is what stays.
+    pub(crate) fn open(&self, file: &Path, open_new: impl FnOnce(&Path) -> Result<Opened>) -> Result<Opened> {
+        if let Some(found) = self.opened.look(|opened| find(opened, file)) {
+            return Ok(found);
+        }
+        let new = open_new(file)?;
+        Ok(self.opened.change(|opened| {
+            find(opened, file).unwrap_or_else(|| {
+                opened.push((file.to_path_buf(), new));
+                new
+            })
+        }))
     }
+}
+
+fn find(opened: &OpenedFiles, file: &Path) -> Option<Opened> {
+    opened.iter().find(|(path, _)| path == file).map(|(_, found)| *found)
 }
 
 fn open_new(path: &Path) -> Result<Opened> {

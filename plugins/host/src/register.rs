@@ -1,7 +1,8 @@
 //! [`Register`]: the plugins of a host, and what must hold when threads load them at the same time.
 //!
 //! A plugin is in it whole or not at all, each file once and each id once, and what is in it keeps its place.
-//! No plugin's code runs while the lock is held: not its initialisers, not its descriptors.
+//! No plugin's code runs while this lock or that of the list of libraries is held: not its initialisers, not its
+//! descriptors. So both may load further plugins.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,15 +32,16 @@ pub(crate) struct Registered {
 }
 
 impl<L: Lock<Registered>> Register<L> {
-    /// Registers the plugin in a file, which `open` opens; nothing happens when it is registered already.
+    /// Registers the plugin in a file, which `open` opens by its canonical path: the file that is recorded is the
+    /// one that was opened. Nothing happens when it is registered already.
     pub(crate) fn load(&self, path: &Path, open: impl FnOnce(&Path) -> Result<Opened>) -> Result<()> {
-        let canonical = path.canonicalize();
-        if canonical.as_ref().is_ok_and(|file| self.look(|r| r.has(file))) {
+        let named = |e: Error| e.context(format!("plugin {}", path.display()));
+        let file = path.canonicalize().map_err(|e| named(Error::io(e.to_string())))?;
+        if self.look(|r| r.has(&file)) {
             return Ok(());
         }
-        let opened = open(path)?;
-        let canonical = canonical.map_err(|e| Error::io(format!("plugin {}: {e}", path.display())))?;
-        self.add(Some(canonical), opened).map_err(|e| e.context(format!("plugin {}", path.display())))
+        let opened = open(&file).map_err(named)?;
+        self.add(Some(file), opened).map_err(named)
     }
 
     /// Registers every item of a plugin, or none.
@@ -196,24 +198,56 @@ mod interleavings {
         });
     }
 
+    type OpenedLibraries = Libraries<LoomLock<OpenedFiles>>;
+
     #[test]
-    fn a_library_that_two_threads_want_is_opened_once() {
+    fn a_library_that_two_threads_want_is_the_same_for_both() {
         loom::model(|| {
-            let libraries = loom::sync::Arc::new(Libraries::<LoomLock<OpenedFiles>>::default());
-            let times = loom::sync::Arc::new(loom::sync::atomic::AtomicUsize::new(0));
-            let open = |libraries: &Libraries<LoomLock<OpenedFiles>>,
-                        times: &loom::sync::atomic::AtomicUsize| {
-                let open_new = |_: &Path| {
-                    times.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
-                    Ok(opened(&ONE))
-                };
-                libraries.open(Path::new(FILES[0]), open_new).expect("opens")
+            let libraries = loom::sync::Arc::new(OpenedLibraries::default());
+            let open = |libraries: &OpenedLibraries, table| {
+                libraries.open(Path::new(FILES[0]), |_| Ok(opened(table))).expect("opens").plugin.count()
             };
-            let (others, their_times) = (libraries.clone(), times.clone());
-            let thread = thread::spawn(move || open(&others, &their_times));
-            open(&libraries, &times);
-            thread.join().expect("no panic");
-            assert_eq!(times.load(loom::sync::atomic::Ordering::Relaxed), 1);
+            let others = libraries.clone();
+            let thread = thread::spawn(move || open(&others, &ONE));
+            let items = open(&libraries, &BOTH);
+            assert_eq!(thread.join().expect("no panic"), items);
+            let again = libraries.open(Path::new(FILES[0]), |_| panic!("it is open already"));
+            assert_eq!(again.expect("opens").plugin.count(), items);
         });
+    }
+
+    #[test]
+    fn a_library_may_open_others_while_it_opens() {
+        loom::model(|| {
+            let libraries = loom::sync::Arc::new(OpenedLibraries::default());
+            // Each of the two opens the other: whatever order they take, neither waits for ever.
+            let open = |libraries: &OpenedLibraries, first: usize| {
+                let inner = |_: &Path| libraries.open(Path::new(FILES[1 - first]), |_| Ok(opened(&ONE)));
+                libraries.open(Path::new(FILES[first]), inner).expect("opens");
+            };
+            let others = libraries.clone();
+            let thread = thread::spawn(move || open(&others, 1));
+            open(&libraries, 0);
+            thread.join().expect("no panic");
+        });
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::RwLock;
+
+    use super::*;
+
+    #[test]
+    fn what_is_opened_is_the_file_that_is_recorded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "").expect("written");
+        std::os::unix::fs::symlink(&file, &link).expect("made");
+        let opened = |path: &Path| Err(Error::plugin(format!("opened {}", path.display())));
+        let error = Register::<RwLock<Registered>>::default().load(&link, opened).unwrap_err();
+        let file = file.canonicalize().expect("it is there");
+        assert_eq!(error.to_string(), format!("plugin {}: opened {}", link.display(), file.display()));
     }
 }
