@@ -559,6 +559,7 @@ static void spoil_tables(void)
         SET("option help with line break", options[0].help, (uintptr_t)"how\nfast"),
         SET("option default NULL", options[0].default_value, 0),
         SET("option default out of range", options[0].default_value, (uintptr_t)"10"),
+        SET("option default with escapes", options[0].default_value, (uintptr_t)"\033[2J"),
         SET("option kind 9", options[0].kind, 9),
         SET("choices NULL", options[1].choices, 0),
         SET("4 billion choices", options[1].choice_count, UINT32_MAX),
@@ -570,6 +571,8 @@ static void spoil_tables(void)
         SET("preset of an unknown option", preset_values[0].name, (uintptr_t)"colour"),
         SET("preset value out of range", preset_values[0].value, (uintptr_t)"77"),
         SET("preset value NULL", preset_values[0].value, 0),
+        SET("preset value with escapes", preset_values[0].value, (uintptr_t)"\033[2J"),
+        SET("preset option with escapes", preset_values[0].name, (uintptr_t)"\033[2J"),
     };
     size_t i;
     for (i = 0; i < COUNT(changes); i++) {

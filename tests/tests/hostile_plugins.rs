@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use scorecam_tests::{Ended, Language, built, compiler, golden, link_shared, root, run, scorecam};
+use scorecam_tests::{Ended, Language, built, compiler, golden, library, link_shared, root, run, scorecam};
 
 /// What a row of the golden file is.
 struct Row<'a> {
@@ -31,6 +31,14 @@ impl Workshop {
         let nothing = shop.write("nothing.c", "int nothing_at_all = 1;\n");
         let lost = shop.write("lost.c", "int lost(void);\nint (*const kept)(void) = lost;\n");
         let hostile = root().join("tests/hostile");
+        let doors = ["scorecam_plugin_entry", "_1as_0lib_1header_0root_bmodule_bloader"];
+        let doors = doors.iter().flat_map(|door| [0, 1].map(|address| (door, address)));
+        let doors = doors.map(|(door, address)| {
+            let name = format!("file with {door} at address {address}");
+            let code = format!("__asm__(\".globl {door}\\n.set {door}, {address}\");\nint some = 1;\n");
+            (shop.write(&format!("{name}.c"), code), name)
+        });
+        let doors: Vec<_> = doors.collect();
         let gone = shop.path("libgone.so");
         std::thread::scope(|scope| {
             scope.spawn(|| shop.compile(Language::C, &hostile.join("spoiled.c"), "spoiled.so"));
@@ -38,6 +46,7 @@ impl Workshop {
             scope.spawn(|| shop.compile(Language::C, &nothing, "file without the symbol"));
             scope.spawn(|| shop.compile(Language::C, &lost, "file with an undefined symbol"));
             scope.spawn(|| shop.compile(Language::C, &nothing, "libgone.so"));
+            scope.spawn(|| doors.iter().for_each(|(code, name)| shop.compile(Language::C, code, name)));
         });
         run(compiler(Language::C, "c11")
             .args(["-shared", "-fPIC", "-Wl,--no-as-needed"])
@@ -271,13 +280,44 @@ fn every_way_to_spoil_a_plugin_has_a_row() {
     assert!(without.is_empty(), "without a row: {without:?}");
 }
 
-#[test]
-fn an_application_sees_the_error_and_no_crash() {
-    let shop = Workshop::new();
+/// Builds the example that explains a tensor with the plugin that it is given.
+fn explain_tensor(shop: &Workshop) -> PathBuf {
     let binary = shop.path("tensor");
     let mut command = compiler(Language::C, "c11");
     command.arg(root().join("examples/c/explain_tensor.c")).arg("-o").arg(&binary).args(link_shared());
     run(&mut command);
+    binary
+}
+
+#[test]
+fn a_plugin_may_load_plugins_while_it_is_opened() {
+    let shop = Workshop::new();
+    let (binary, plugin, hostile) =
+        (explain_tensor(&shop), shop.path("loads.so"), root().join("tests/hostile"));
+    let mut command = compiler(Language::C, "c11");
+    command
+        .args(["-shared", "-fPIC", "-D_DEFAULT_SOURCE"])
+        .args(["spoiled.c", "loads.c"].map(|c| hostile.join(c)));
+    run(command.arg("-o").arg(&plugin).args(link_shared()));
+    let mut command = Command::new(&binary);
+    // No image is given: the program ends when it has loaded the plugin, the model, and found that out.
+    command.arg(&plugin).arg(shop.path("sound.spoiled")).args(["1", "0", "6"]);
+    command.env("LOADS", library("scorecam_toy")).env("LOADS_ITSELF", &plugin);
+    let ended = Ended::of(&mut command, Duration::from_secs(60));
+    assert!(
+        ended.stdout.ends_with("loaded 2 plugins\n"),
+        "{}: {} {}",
+        ended.how(),
+        ended.stdout,
+        ended.stderr
+    );
+    assert!(ended.stderr.starts_with("explain: "), "{}: {}", ended.how(), ended.stderr);
+}
+
+#[test]
+fn an_application_sees_the_error_and_no_crash() {
+    let shop = Workshop::new();
+    let binary = explain_tensor(&shop);
     let input = shop.write("input.raw", [0; 144]);
     for (way, words) in [
         ("version 2", "load the plugin: plugin "),

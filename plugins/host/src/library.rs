@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
-use abi_stable::library::AbiHeaderRef;
+use abi_stable::library::{AbiHeader, AbiHeaderRef};
 use libloading::Library;
 use scorecam_core::{Error, Result};
 use scorecam_plugin::abi::scorecam_plugin_table;
@@ -99,10 +99,20 @@ fn open_new(path: &Path) -> Result<Opened> {
 /// The table that the library's abi_stable root module leads to, once its layout is proven; `None` when the
 /// library has no such module.
 fn verified_table(library: &Library) -> Result<Option<*const scorecam_plugin_table>> {
-    // SAFETY: the symbol is abi_stable's header by its name; abi_stable checks the header before use.
-    let Ok(header) = (unsafe { library.get::<AbiHeaderRef>(ROOT_SYMBOL.as_bytes()) }) else {
+    // SAFETY: the symbol is abi_stable's header by its name; only its address is taken here.
+    let Ok(symbol) = (unsafe { library.get::<*const AbiHeader>(ROOT_SYMBOL.as_bytes()) }) else {
         return Ok(None);
     };
+    // A symbol's address is whatever its library says, 0 included.
+    let header: *const AbiHeader = *symbol;
+    if header.is_null() || !header.is_aligned() {
+        return Err(Error::plugin(format!(
+            "its symbol {ROOT_SYMBOL} leads to no table: it is at {header:p}"
+        )));
+    }
+    // SAFETY: a transparent reference, made of an address that is neither NULL nor misaligned, into a library that
+    // is never closed; abi_stable checks the header before use.
+    let header = unsafe { std::mem::transmute::<*const AbiHeader, AbiHeaderRef>(header) };
     let differs = |e: &dyn std::fmt::Display| {
         let text = e.to_string();
         tracing::debug!("layout check: {text}");

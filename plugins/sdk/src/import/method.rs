@@ -115,7 +115,12 @@ unsafe fn read_option(o: &abi::scorecam_option_spec) -> Result<OptionSpec> {
             }
         };
         let help = read_line(o.help, "an option's help")?.to_owned();
-        Ok(OptionSpec { name, help, kind, default: read(o.default_value, "an option's default")?.to_owned() })
+        Ok(OptionSpec {
+            name,
+            help,
+            kind,
+            default: read_line(o.default_value, "an option's default")?.to_owned(),
+        })
     }
 }
 
@@ -128,8 +133,8 @@ unsafe fn read_preset(p: &abi::scorecam_preset) -> Result<Preset> {
             .iter()
             .map(|v| {
                 Ok((
-                    read(v.name, "a preset's option")?.to_owned(),
-                    read(v.value, "a preset's value")?.to_owned(),
+                    read_line(v.name, "a preset's option")?.to_owned(),
+                    read_line(v.value, "a preset's value")?.to_owned(),
                 ))
             })
             .collect::<Result<_>>()?;
