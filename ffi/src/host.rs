@@ -4,12 +4,12 @@ use std::ffi::{CString, c_char};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use ::scorecam_host::{Descriptor, Host, PluginRecord, abi, ability_number};
+use ::scorecam_host::{Descriptor, Host, PluginRecord, abi, ability_number, own_folder};
 use scorecam_core::Error;
 
 use crate::export::{c_text, export};
 use crate::handles::{self, Handle};
-use crate::{location, read};
+use crate::read;
 
 /// A registry of backends and methods. It begins with the built-in methods; plugins are added to it. Models
 /// keep what they need of their host, so a host may be freed before them.
@@ -50,7 +50,7 @@ read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> i32 {
     export!({
         read::check_pointer(out, "out")?;
-        let host = HostObject { host: Host::new(location::folder())?, items: Mutex::default() };
+        let host = HostObject { host: Host::new(own_folder())?, items: Mutex::default() };
         let handle = handles::insert(host)?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, handle, "out") }

@@ -16,7 +16,6 @@ mod export;
 mod handles;
 #[cfg(test)]
 mod layout;
-mod location;
 mod read;
 
 pub mod explanation;

@@ -24,4 +24,4 @@ pub use manifest::{InputSection, Manifest, ModelSection, OutputSection};
 pub use model::{Model, ModelRequest};
 pub use registry::{Host, PluginRecord};
 pub use scorecam_plugin::import::Descriptor;
-pub use scorecam_plugin::{abi, ability_number, status_of_kind};
+pub use scorecam_plugin::{abi, ability_number, own_folder, status_of_kind};
