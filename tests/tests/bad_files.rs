@@ -160,6 +160,11 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
         ("[input]\nstd = [0.0]\n", ErrorKind::InvalidArgument, &["std"]),
         ("[input]\ncrop_fraction = 0.5\n", ErrorKind::InvalidArgument, &["input.crop_fraction"]),
         ("[output]\nactivation = \"relu\"\n", ErrorKind::InvalidArgument, &["output.activation", "\"relu\""]),
+        (
+            "[settings]\nruntime = \"/evil.so\"\n",
+            ErrorKind::InvalidArgument,
+            &["settings.runtime", "--backend-set runtime=FILE", "scorecam_model_options.settings"],
+        ),
         ("[model]\nfile = \"n.toy\"\n", ErrorKind::Io, &["n.toy", "does not exist"]),
         ("[model]\nfile = \"m.toy\"\nlabels = \"names.txt\"\n", ErrorKind::Io, &["labels", "names.txt"]),
         ("[model]\nfile = \"m.toy\"\nbackend = \"tpu\"\n", ErrorKind::NotFound, &["\"tpu\"", "toy"]),
@@ -170,7 +175,7 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
         let path = write(&folder, "manifest.toml", text);
         check(load(&host, &path), *kind, words);
     }
-    for (i, (text, ..)) in rows.iter().enumerate().take(11) {
+    for (i, (text, ..)) in rows.iter().enumerate().take(12) {
         let path = write(&folder, &format!("m{i}.toml"), text);
         check(load(&host, &path), ErrorKind::InvalidArgument, &[&path.display().to_string()]);
     }

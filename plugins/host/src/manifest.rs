@@ -1,6 +1,7 @@
 //! The model manifest: what a framework's checkpoint does not say, in a TOML file beside it.
 //!
-//! Every key may be left out; an unknown one is an error that names the key and the line.
+//! Every key may be left out; an unknown one is an error that names the key and the line. A manifest comes with its
+//! model, from wherever that comes from, and is read unasked: it names files to read and never code to run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use scorecam_core::{Error, Layout, OutputActivation, Result};
 use serde::Deserialize;
 
 use crate::text_file::read_text;
+
+/// The settings by which a backend learns which libraries to open: the caller's to give, never a manifest's.
+const SETTINGS_OF_CODE: [&str; 1] = ["runtime"];
 
 /// A manifest as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -21,7 +25,7 @@ pub struct Manifest {
     pub input: InputSection,
     /// Its class scores.
     pub output: OutputSection,
-    /// Settings of the backend, as `key = "value"`.
+    /// Settings of the backend, as `key = "value"`; none that names code.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -91,7 +95,18 @@ impl Manifest {
         manifest.preprocess(None)?;
         manifest.activation()?;
         manifest.layout()?;
+        manifest.check_settings()?;
         Ok(manifest)
+    }
+
+    fn check_settings(&self) -> Result<()> {
+        match SETTINGS_OF_CODE.iter().find(|key| self.settings.contains_key(**key)) {
+            None => Ok(()),
+            Some(key) => Err(Error::invalid(format!(
+                "settings.{key} would have a library opened, which a manifest may not; give it by --backend-set \
+                 {key}=FILE or in scorecam_model_options.settings"
+            ))),
+        }
     }
 
     /// Whether the manifest says how photos are normalised.

@@ -30,7 +30,7 @@ fn manifests() {
                [input]\nname = \"x\"\nsize = [4, 6]\nlayout = \"nhwc\"\ncolor = \"bgr\"\nscale = 0.5\n\
                mean = [1.0, 2.0, 3.0]\nstd = [0.5, 1, 2e1]\nresize = \"lanczos\"\nfit = \"crop\"\n\
                crop_fraction = 0.875\n[output]\nname = \"y\"\nactivation = \"softmax\"\n\
-               [settings]\nruntime = \"a/b\"\n";
+               [settings]\noptimization = \"all\"\n";
     let grey =
         "input.color = \"gray\"\ninput.mean = [114.0]\ninput.fit = \"letterbox\"\ninput.size = [1, 64]\n";
     seed("manifest", "all-keys.toml", all.as_bytes());
