@@ -3,25 +3,22 @@
 //! They come from the same strangers as the model, so a pipe that never ends and a file of gigabytes are refused
 //! before they are read.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use scorecam_core::{Error, Result};
+use scorecam_plugin::read_file;
 
 /// The most bytes that such a file may have: room for a million labels.
 const MOST_BYTES: u64 = 16 << 20;
 
 /// The text in a file; the error leaves its name to the caller.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let io = |e: std::io::Error| Error::io(e.to_string());
-    // Asked before it is opened: to open a named pipe would wait until somebody writes into it.
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(Error::io("it is not a file"));
-    }
-    if metadata.len() > MOST_BYTES {
-        return Err(Error::invalid(format!("it has {} bytes; {MOST_BYTES} is the most", metadata.len())));
-    }
-    std::fs::read_to_string(path).map_err(io)
+    let (bytes, _) = read_file(path, MOST_BYTES).map_err(|e| match e.kind() {
+        ErrorKind::FileTooLarge => Error::invalid(e.to_string()),
+        _ => Error::io(e.to_string()),
+    })?;
+    String::from_utf8(bytes).map_err(|_| Error::invalid("it is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -42,5 +39,9 @@ mod tests {
         check(&large, "it has 16777217 bytes; 16777216 is the most");
         check(folder.path(), "it is not a file");
         check(&folder.path().join("missing"), "No such file");
+        std::fs::write(&small, [0xff]).expect("written");
+        check(&small, "it is not UTF-8");
+        #[cfg(target_os = "linux")]
+        check(Path::new("/proc/self/maps"), "it goes on beyond the 0 bytes that its length says");
     }
 }

@@ -7,15 +7,19 @@
 //! The bytes are not kept: a model of 500 MB would cost them for its whole life. A session for another set
 //! of layers reads the file again, and refuses it when it has changed since.
 
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use prost::Message;
 use scorecam_core::{Error, Result};
+use scorecam_plugin::read_file;
 
 use crate::proto;
+
+/// protobuf's own limit of one message; larger models keep their weights in files beside them.
+const MOST_BYTES: u64 = i32::MAX as u64;
 
 /// An ONNX model on disk.
 #[derive(Debug)]
@@ -30,11 +34,10 @@ impl ModelFile {
     /// Reads and parses the file; the bytes are handed back for the first sessions.
     pub(crate) fn open(path: &Path) -> Result<(Self, proto::Graph, Vec<u8>)> {
         let name = path.display();
-        let metadata = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-        if !metadata.is_file() {
+        if path.is_dir() {
             return Err(Error::io(format!("model {name} is a folder; give the .onnx file in it")));
         }
-        let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
+        let (bytes, metadata) = read(path)?;
         let graph = parse(path, &bytes)?;
         let has_external_data = check_external_data(path, &graph)?;
         Ok((Self { path: path.into(), stamp: stamp(&metadata), has_external_data }, graph, bytes))
@@ -53,13 +56,24 @@ impl ModelFile {
 
     /// The bytes once more; an error when the file is not what it was.
     pub(crate) fn read_again(&self) -> Result<Vec<u8>> {
-        let metadata = fs::metadata(&self.path).map_err(|e| unreadable(&self.path, &e))?;
+        let (bytes, metadata) = read(&self.path)?;
         if stamp(&metadata) != self.stamp {
             let name = self.path.display();
             return Err(Error::io(format!("model {name} was changed after it was loaded; load it again")));
         }
-        fs::read(&self.path).map_err(|e| unreadable(&self.path, &e))
+        Ok(bytes)
     }
+}
+
+/// A model's bytes, and what its file was while they were read.
+fn read(path: &Path) -> Result<(Vec<u8>, Metadata)> {
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::FileTooLarge => {
+            Error::model(format!("model {} is no ONNX model: {e}", path.display()))
+        }
+        _ => Error::io(format!("cannot read model {}: {e}", path.display())),
+    };
+    read_file(path, MOST_BYTES).map_err(failed)
 }
 
 /// The graph of a model; `path` names it in errors.
@@ -84,10 +98,6 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<proto::Graph> {
 fn stamp(metadata: &Metadata) -> (u64, Option<SystemTime>) {
     // A file system without times leaves the length alone to tell a change.
     (metadata.len(), metadata.modified().ok())
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::io(format!("cannot read model {}: {error}", path.display()))
 }
 
 /// What a file that is certainly no ONNX model is instead.

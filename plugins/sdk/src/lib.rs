@@ -11,6 +11,7 @@
 pub mod abi;
 mod ability;
 pub mod export;
+mod file;
 pub mod import;
 #[cfg(test)]
 mod layout;
@@ -22,6 +23,7 @@ mod text;
 
 pub use abi_stable;
 pub use ability::number as ability_number;
+pub use file::read_file;
 pub use library::{check_library_file, open_library};
 pub use places::{cache_folder, own_folder};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};

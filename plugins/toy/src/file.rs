@@ -2,9 +2,11 @@
 //!
 //! Every number is checked here, once, so that the network may index and allocate without further thought.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use scorecam_core::{Error, Result};
+use scorecam_plugin::read_file;
 use serde::Deserialize;
 
 /// Real `.toy` files have a dozen lines; anything longer is some other file.
@@ -120,14 +122,10 @@ impl ToyFile {
     /// Reads and checks a file; the error names the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
-        let io = |e| Error::io(format!("cannot read {name}: {e}"));
-        let length = std::fs::metadata(path).map_err(io)?.len();
-        if length > MAX_FILE_BYTES {
-            let text =
-                format!("{name} has {length} bytes; a toy model is a text of at most {MAX_FILE_BYTES}");
-            return Err(Error::model(text));
-        }
-        let bytes = std::fs::read(path).map_err(io)?;
+        let (bytes, _) = read_file(path, MAX_FILE_BYTES).map_err(|e| match e.kind() {
+            ErrorKind::FileTooLarge => Error::model(format!("{name} is no toy model: {e}")),
+            _ => Error::io(format!("cannot read {name}: {e}")),
+        })?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::model(format!("{name} is not text, so it is no toy model")))?;
         Self::parse(&text).map_err(|e| e.context(name))
