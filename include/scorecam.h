@@ -342,7 +342,7 @@ typedef struct scorecam_model_options {
      */
     uint32_t struct_size;
     /**
-     * Threads for the engine; 0 for all cores.
+     * Threads for the engine, at most 1024; 0 for all cores.
      */
     uint32_t threads;
     /**

@@ -87,7 +87,7 @@ pub(crate) struct ModelArgs {
     pub(crate) backend: Option<String>,
     #[command(flatten)]
     pub(crate) plugins: PluginFiles,
-    /// Threads for the backend [default: all cores]
+    /// Threads for the backend, at most 1024 [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// The device, by number or name ("cpu", "cuda:1") [default: the backend's]

@@ -14,7 +14,7 @@ use std::time::Instant;
 use scorecam_cli::input::{self, Input};
 use scorecam_core::image::{Overlay, Photo, Placement, Preprocess};
 use scorecam_core::{
-    CamMethod, Error, Explanation, Options, Progress, Request, Result, Targets, Tensor, TensorView,
+    CamMethod, Error, Explanation, Options, Progress, Request, Result, Targets, Tensor, TensorView, printable,
 };
 use scorecam_host::{Host, Model};
 
@@ -188,7 +188,7 @@ impl<'a> Explainer<'a> {
 
     fn explain(&self, path: &Path, destination: &Destinations, bars: &Bars) -> Result<Outcome> {
         let started = Instant::now();
-        let bar = bars.input(shown(path));
+        let bar = bars.input(printable(&shown(path)));
         let clock_and_found = ready(path, &self.model).and_then(|ready| {
             let clock = StageClock::start();
             let report = |p: Progress| {

@@ -273,6 +273,7 @@ fn a_run_that_cannot_be_done_gets_one_line_and_no_file() {
     bad.check(&good, &toy, &["--class", "top:0"], 1, "top 0 classes");
     bad.check(&good, &toy, &["--batch-size", "0"], 1, "batch size 0");
     bad.check(&good, &toy, &["--threads", "0"], 1, "0 threads");
+    bad.check(&good, &toy, &["--threads", "1025"], 1, "1025 threads were asked for; give 1 to 1024");
     bad.check(&good, &toy, &["--backend-set", "a=b"], 1, "\"a\"");
     bad.check(&good, &toy, &["--plugin", &bad.at("text.so")], 1, "text.so: it is not a shared library");
     bad.check(&good, &toy, &["--plugin", &bad.at("none.so")], 1, "none.so");
@@ -359,4 +360,35 @@ fn progress_is_silent_in_a_pipe() {
     let output = explain(&golden("input-3x32x32.npy"), &[]);
     assert!(stdout(&output).contains("passes in"));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn no_name_of_a_file_and_no_label_steers_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (input, model, manifest) = (at("in\u{1b}[2J.npy"), at("m\u{1b}[31m.toy"), at("m.toml"));
+    std::fs::copy(golden("input-3x32x32.npy"), &input).expect("copied");
+    std::fs::copy(golden("plain.toy"), &model).expect("copied");
+    std::fs::write(at("labels.txt"), "a \u{1b}[2Jcat\n".repeat(10)).expect("written");
+    let text = "[model]\nfile = \"m\\u001b[31m.toy\"\nlabels = \"labels.txt\"\n";
+    std::fs::write(&manifest, text).expect("written");
+    let photo = at("photo\u{1b}[2J.png");
+    write_photo(Path::new(&photo), 40, 40);
+    let mut shown = String::new();
+    // Summaries, warnings, tables and errors.
+    for arguments in [
+        ["explain", &input, "--model", &manifest, "--top-k", "1"],
+        ["explain", &photo, "--model", &model, "--top-k", "1"],
+        ["layers", "--model", &model, "--backend", "toy", "--threads=1"],
+        ["explain", &input, "--model", &at("no\u{1b}[2J.toy"), "--top-k", "1"],
+    ] {
+        let output = scorecam().args(arguments).output().expect("it runs");
+        shown += &String::from_utf8_lossy(&output.stdout);
+        shown += &String::from_utf8_lossy(&output.stderr);
+    }
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    for part in ["in\\u{1b}[2J.npy", " a \\u{1b}[2Jcat", "warning: ", "m\\u{1b}[31m.toy wants", "error: "] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
 }

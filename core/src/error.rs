@@ -94,10 +94,43 @@ impl Error {
     }
 }
 
-/// Runtimes report over several lines; the promise is one.
+/// Runtimes report over several lines; the promise is one, without what steers a terminal.
 fn one_line(message: String) -> String {
-    if !message.contains(['\n', '\r']) {
+    if !message.contains(char::is_control) {
         return message;
     }
-    message.split(['\n', '\r']).map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
+    let lines = message.split(['\n', '\r']).map(str::trim).filter(|l| !l.is_empty());
+    printable(&lines.collect::<Vec<_>>().join("; "))
+}
+
+/// A text that cannot steer a terminal, whoever wrote it: a tab becomes a blank, any other control character its
+/// escape, as in `\u{1b}`.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push(' '),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_that_steers_no_terminal() {
+        for (given, expected) in [
+            ("model ä.onnx", "model ä.onnx"),
+            ("first\r\n\n second", "first; second"),
+            ("no \u{1b}[2Jx\u{9b}31m\0", "no \\u{1b}[2Jx\\u{9b}31m\\u{0}"),
+            ("a\tb", "a b"),
+        ] {
+            assert_eq!(Error::io(given).to_string(), expected);
+            assert_eq!(Error::io("x").context(given).to_string(), format!("{expected}: x"));
+        }
+    }
 }

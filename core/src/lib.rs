@@ -24,7 +24,7 @@ pub use backend::{
     Abilities, BackendLoader, BatchRule, Forward, LayerInfo, Layout, ModelBackend, ModelConfig, ModelInfo,
     OutputActivation, TensorInfo,
 };
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explanation, Request, Target, Targets, explain};
 pub use masking::MaskedScores;
 pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset};

@@ -24,7 +24,7 @@ pub struct scorecam_model {
 pub struct scorecam_model_options {
     /// `sizeof(scorecam_model_options)`.
     pub struct_size: u32,
-    /// Threads for the engine; 0 for all cores.
+    /// Threads for the engine, at most 1024; 0 for all cores.
     pub threads: u32,
     /// The backend's id; NULL for the one that loads files of this name.
     pub backend: *const c_char,

@@ -181,6 +181,50 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_goes_on_beyond_its_length_is_refused() {
+    let (host, folder) = (toy_host(), folder());
+    write(&folder, "m.toy", PLAIN);
+    let endless = "goes on beyond the 0 bytes";
+    let labels = write(&folder, "l.toml", "[model]\nfile = \"m.toy\"\nlabels = \"/proc/self/maps\"\n");
+    check(load(&host, &labels), ErrorKind::Io, &["labels file /proc/self/maps", endless]);
+    let model = write(&folder, "f.toml", "[model]\nfile = \"/proc/self/maps\"\nbackend = \"toy\"\n");
+    check(load(&host, &model), ErrorKind::Io, &["/proc/self/maps", endless]);
+    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+    let text = "[model]\nfile = \"/proc/self/maps\"\nbackend = \"onnx-cpu\"\n";
+    check(load(&host, &write(&folder, "o.toml", text)), ErrorKind::Io, &["/proc/self/maps", endless]);
+    let huge = folder.path().join("huge.onnx");
+    std::fs::File::create(&huge).and_then(|file| file.set_len(1 << 31)).expect("made");
+    check(load(&host, &huge), ErrorKind::Model, &["huge.onnx is no ONNX model", "it has 2147483648 bytes"]);
+}
+
+#[test]
+fn control_characters_of_files_reach_no_message() {
+    let (host, folder) = (toy_host(), folder());
+    write(&folder, "m.toy", PLAIN);
+    write(&folder, "names.txt", "cat\n\u{1b}[2Jdog\u{9b}\n");
+    let named = "[model]\nfile = \"m.toy\"\nlabels = \"names.txt\"\n";
+    let model = load(&host, &write(&folder, "named.toml", named)).expect("the model loads");
+    assert_eq!([0, 1].map(|class| model.label(class)), [Some("cat"), Some("\\u{1b}[2Jdog\\u{9b}")]);
+    let wrong = "[model]\nfile = \"m.toy\"\nlabels = \"\\u001b[2Jx\"\n";
+    check(load(&host, &write(&folder, "wrong.toml", wrong)), ErrorKind::Io, &["/\\u{1b}[2Jx: No such file"]);
+}
+
+#[test]
+fn no_more_threads_are_asked_for_than_any_machine_has_use_for() {
+    let host = toy_host();
+    let with = |threads| {
+        let request =
+            ModelRequest { path: golden("toy/plain.toy"), threads: Some(threads), ..Default::default() };
+        host.load_model(&request)
+    };
+    for threads in [0, 1025, u32::MAX as usize] {
+        check(with(threads), ErrorKind::InvalidArgument, &["threads were asked for; give 1 to 1024"]);
+    }
+    with(1024).expect("the most");
+}
+
 #[test]
 fn models_that_cannot_be_explained_say_why() {
     let host = toy_host();

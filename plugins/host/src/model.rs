@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Photo, Prepared, Preprocess};
-use scorecam_core::{Error, ModelBackend, ModelConfig, ModelInfo, OutputActivation, Result};
+use scorecam_core::{Error, ModelBackend, ModelConfig, ModelInfo, OutputActivation, Result, printable};
 use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::import::ImportedModel;
 
@@ -21,7 +21,7 @@ pub struct ModelRequest {
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,
-    /// Threads for the runtime; at least 1.
+    /// Threads for the runtime; 1 to 1024.
     pub threads: Option<usize>,
     /// The device.
     pub device: Option<String>,
@@ -39,12 +39,17 @@ pub struct Model {
     labels: Vec<String>,
 }
 
+/// More than any machine has use for; engines start as many as they are told, until the system has no more.
+const MOST_THREADS: usize = 1024;
+
 impl Host {
     /// Loads a model by the backend that the request, the manifest or the file's extension names.
     pub fn load_model(&self, request: &ModelRequest) -> Result<Model> {
         let (path, manifest, folder) = find_model(&request.path)?;
-        if request.threads == Some(0) {
-            return Err(Error::invalid("0 threads were asked for; at least 1 is needed"));
+        if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
+            return Err(Error::invalid(format!(
+                "{threads} threads were asked for; give 1 to {MOST_THREADS}"
+            )));
         }
         let labels = read_labels(&manifest, &folder)?;
         let backend =
@@ -64,7 +69,7 @@ impl Host {
             settings,
         };
         let model = backend.load(&config)?;
-        let name = path.display().to_string();
+        let name = printable(&path.display().to_string());
         Model { model, backend: backend.id().to_owned(), name, layer, manifest, labels }.with_known_layer()
     }
 
@@ -246,5 +251,5 @@ fn read_labels(manifest: &Manifest, folder: &Path) -> Result<Vec<String>> {
     let Some(file) = &manifest.model.labels else { return Ok(Vec::new()) };
     let path = folder.join(file);
     let text = read_text(&path).map_err(|e| e.context(format!("labels file {}", path.display())))?;
-    Ok(text.lines().map(|l| l.trim().to_owned()).collect())
+    Ok(text.lines().map(|l| printable(l.trim())).collect())
 }
