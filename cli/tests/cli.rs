@@ -378,10 +378,10 @@ fn no_name_of_a_file_and_no_label_steers_the_terminal() {
     let mut shown = String::new();
     // Summaries, warnings, tables and errors.
     for arguments in [
-        ["explain", &input, "--model", &manifest, "--top-k", "1"],
-        ["explain", &photo, "--model", &model, "--top-k", "1"],
+        ["explain", &input, "--model", &manifest, "--class", "top:1"],
+        ["explain", &photo, "--model", &model, "--class", "top:1"],
         ["layers", "--model", &model, "--backend", "toy", "--threads=1"],
-        ["explain", &input, "--model", &at("no\u{1b}[2J.toy"), "--top-k", "1"],
+        ["explain", &input, "--model", &at("no\u{1b}[2J.toy"), "--class", "top:1"],
     ] {
         let output = scorecam().args(arguments).output().expect("it runs");
         shown += &String::from_utf8_lossy(&output.stdout);
