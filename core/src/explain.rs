@@ -76,11 +76,12 @@ pub fn explain(
 ) -> Result<Explanation> {
     let shape = check_input(model, request)?;
     method.info().check_needs(model.info())?;
-    let layer = &find_layer(model, request)?;
     let monitor = Monitor::new(request.progress);
+    let counted = CountedModel::new(model, &monitor);
+    let layer = &find_layer(&counted, request)?;
 
     monitor.enter(Stage::Forward)?;
-    let forward = CountedModel::new(model, &monitor).forward(request.input, &[layer])?;
+    let forward = counted.forward(request.input, &[layer])?;
     let activations = spatial_activations(&forward, layer)?;
     let mut warnings = Vec::new();
     let output_activation = resolve_activation(model, request, forward.scores.item(0), &mut warnings);
@@ -114,8 +115,8 @@ pub fn explain(
 }
 
 /// The target layer. Of a layer that is not listed the model itself is asked, since it may know why: a backend's
-/// own words say more than a list of others.
-fn find_layer(model: &dyn ModelBackend, request: &Request<'_>) -> Result<String> {
+/// own words say more than a list of others. That is a pass like any other, counted and of a size that it takes.
+fn find_layer(model: &CountedModel<'_>, request: &Request<'_>) -> Result<String> {
     let unknown = match model.info().layer(request.layer) {
         Ok(layer) => return Ok(layer.name.clone()),
         Err(unknown) => unknown,

@@ -106,7 +106,12 @@ scorecam::Forward DnnEngine::forward(const scorecam::TensorView &batch,
                                      scorecam::View<const std::string_view> taps) const {
     std::vector<cv::String> names = {description_.output_name};
     for (const std::string_view tap : taps) {
-        names.push_back(dnn_names_.find(tap)->second);
+        const auto found = dnn_names_.find(tap);
+        if (found == dnn_names_.end()) {
+            throw scorecam::Error(SCORECAM_ERR_NOT_FOUND,
+                                  "layer \"" + std::string(tap) + "\" is not in " + path_);
+        }
+        names.push_back(found->second);
     }
     const auto &shape = batch.shape();
     const int sizes[] = {static_cast<int>(shape[0]), static_cast<int>(shape[1]), static_cast<int>(shape[2]),

@@ -95,7 +95,8 @@ class Engine {
     // Called once, before everything else.
     virtual Outcome<ModelDescription> describe() const = 0;
 
-    // Runs `batch` [N, C, H, W]; `taps` are names of described layers.
+    // Runs `batch` [N, C, H, W]; `taps` are names of layers. One that describe() does not list may come, since
+    // users choose it: to be refused by SCORECAM_ERR_NOT_FOUND, with a text that is shown to them.
     virtual Outcome<Forward> forward(const TensorView &batch, View<const std::string_view> taps) const = 0;
 
     // What else it can, a sum of SCORECAM_ABILITY_*: for each of them the function below is to be overridden.

@@ -282,7 +282,8 @@ pub struct scorecam_backend {
         ) -> i32,
     >,
     /// Runs `batch` [N, C, H, W]. Tensor 0 of `outputs` are the class scores [N, classes], tensor 1 + i the
-    /// activations [N, K, h, w] of layer `taps[i]`.
+    /// activations [N, K, h, w] of layer `taps[i]`. A tap may be a name that the description does not list, since
+    /// users and methods choose it: to be refused by `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
     pub forward: Option<
         unsafe extern "C" fn(
             model: *mut c_void,

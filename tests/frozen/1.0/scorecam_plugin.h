@@ -485,7 +485,8 @@ typedef struct scorecam_backend {
                         struct scorecam_message *why);
     /**
      * Runs `batch` [N, C, H, W]. Tensor 0 of `outputs` are the class scores [N, classes], tensor 1 + i the
-     * activations [N, K, h, w] of layer `taps[i]`.
+     * activations [N, K, h, w] of layer `taps[i]`. A tap may be a name that the description does not list, since
+     * users and methods choose it: to be refused by `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
      */
     int32_t (*forward)(void *model,
                        const struct scorecam_tensor *batch,

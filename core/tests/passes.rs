@@ -1,0 +1,137 @@
+//! What holds for every pass, whichever backend and method make it: passes are counted, padded, reported one at a
+//! time, and cancelled for good; and what a backend says of them is not believed.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use scorecam_core::{
+    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MethodInfo,
+    MethodOutput, ModelBackend, ModelInfo, Options, OutputActivation, Progress, Request, Result, Study,
+    Targets, Tensor, TensorInfo, TensorView, explain,
+};
+
+/// Images of 1 x 1 x 2 pixels, two classes, and the layer `maps` of one map of 1 x 2 cells.
+struct Model {
+    info: ModelInfo,
+    /// The number of images of each pass.
+    sizes: Mutex<Vec<usize>>,
+}
+
+impl Model {
+    fn new(batch: BatchRule) -> Self {
+        let axes = |sizes: &[usize]| sizes.iter().map(|&n| Some(n)).collect::<Vec<_>>();
+        let tensor = |name: &str, sizes: &[usize]| TensorInfo {
+            name: name.into(),
+            shape: [vec![None], axes(sizes)].concat(),
+        };
+        let info = ModelInfo {
+            input: tensor("input", &[1, 1, 2]),
+            output: tensor("scores", &[2]),
+            output_activation: OutputActivation::None,
+            layers: vec![LayerInfo { name: "maps".into(), operator: "Conv".into(), shape: axes(&[1, 1, 2]) }],
+            default_layer: Some(0),
+            batch,
+            abilities: Abilities::NONE,
+        };
+        Self { info, sizes: Mutex::default() }
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        self.sizes.lock().expect("no test panicked").clone()
+    }
+}
+
+impl ModelBackend for Model {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        if taps.contains(&"fused") {
+            return Err(Error::not_found("layer \"fused\" was fused away"));
+        }
+        let n = batch.shape()[0];
+        self.sizes.lock().map_err(|_| Error::internal("a test panicked"))?.push(n);
+        let activations = taps.iter().map(|_| Tensor::zeros([n, 1, 1, 2])).collect::<Result<_>>()?;
+        Ok(Forward { scores: Tensor::zeros([n, 2])?, activations })
+    }
+}
+
+/// A method that does one thing and gives a map of zeros.
+struct Method<F> {
+    info: MethodInfo,
+    work: F,
+}
+
+impl<F: Fn(&Study<'_>) -> Result<()> + Send + Sync> CamMethod for Method<F> {
+    fn info(&self) -> &MethodInfo {
+        &self.info
+    }
+
+    fn explain(&self, study: &Study<'_>, _: &Options) -> Result<MethodOutput> {
+        (self.work)(study)?;
+        let maps = Tensor::zeros([study.given.targets.len(), 1, 2])?;
+        Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
+    }
+}
+
+/// One explain call: its layer, classes, size of batch, and who is told.
+struct Call<'a> {
+    layer: Option<&'a str>,
+    classes: &'a [usize],
+    batch_size: Option<usize>,
+    progress: &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync),
+}
+
+const CALL: Call<'static> =
+    Call { layer: None, classes: &[0], batch_size: None, progress: &|_| ControlFlow::Continue(()) };
+
+impl Call<'_> {
+    fn on(
+        &self,
+        model: &dyn ModelBackend,
+        work: impl Fn(&Study<'_>) -> Result<()> + Send + Sync,
+    ) -> Result<Explanation> {
+        let info = MethodInfo {
+            id: "test".into(),
+            version: "1".into(),
+            summary: "does what a test says".into(),
+            options: Vec::new(),
+            presets: Vec::new(),
+            needs: Abilities::NONE,
+        };
+        let method = Method { info, work };
+        let input = Tensor::zeros([1, 1, 1, 2])?;
+        let request = Request {
+            input: input.view(),
+            reference: None,
+            targets: Targets::Classes(self.classes.to_vec()),
+            layer: self.layer,
+            options: &method.info().resolve(None, &[])?,
+            batch_size: self.batch_size,
+            output_activation: None,
+            progress: self.progress,
+        };
+        explain(model, &method, &request)
+    }
+}
+
+fn failure(result: Result<Explanation>, kind: ErrorKind, words: &str) {
+    let error = result.expect_err(words);
+    assert!(error.kind() == kind && error.to_string().contains(words), "{:?}: {error}", error.kind());
+}
+
+#[test]
+fn a_model_is_asked_of_an_unknown_layer_by_a_pass_like_any_other() {
+    let model = Model::new(BatchRule::Fixed(4));
+    let told = Mutex::new(Vec::new());
+    let progress = |now: Progress| {
+        told.lock().expect("no test panicked").push(now.passes);
+        ControlFlow::Continue(())
+    };
+    let call = Call { layer: Some("mapz"), progress: &progress, ..CALL };
+    failure(call.on(&model, |_| Ok(())), ErrorKind::NotFound, "layers with spatial extent: maps");
+    assert_eq!((model.sizes(), told.into_inner().expect("no test panicked")), (vec![4], vec![1]));
+    let call = Call { layer: Some("fused"), ..CALL };
+    failure(call.on(&model, |_| Ok(())), ErrorKind::NotFound, "layer \"fused\" was fused away");
+}
