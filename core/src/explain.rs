@@ -4,6 +4,8 @@
 //! work through a [`Study`], check what it returned. Decoding comes before and drawing after; see
 //! [`crate::image`].
 
+use std::collections::BTreeSet;
+
 use crate::scores::{self, ClassScore};
 use crate::study::{CountedModel, check_finite};
 use crate::{
@@ -203,13 +205,22 @@ fn choose_targets(targets: &Targets, scores: &[f32]) -> Result<Vec<usize>> {
     let classes = scores.len();
     match targets {
         Targets::Classes(list) if list.is_empty() => Err(Error::invalid("no class was given to explain")),
-        Targets::Classes(list) => match list.iter().find(|&&c| c >= classes) {
-            Some(c) => Err(Error::invalid(format!(
-                "class {c} is out of range; the model has classes 0 to {}",
-                classes - 1
-            ))),
-            None => Ok(list.clone()),
-        },
+        Targets::Classes(list) => {
+            let mut seen = BTreeSet::new();
+            for c in list {
+                if *c >= classes {
+                    let last = classes - 1;
+                    return Err(Error::invalid(format!(
+                        "class {c} is out of range; the model has classes 0 to {last}"
+                    )));
+                }
+                // So there are never more maps than the model has classes.
+                if !seen.insert(c) {
+                    return Err(Error::invalid(format!("class {c} was given twice; give each class once")));
+                }
+            }
+            Ok(list.clone())
+        }
         Targets::Top(k) if *k == 0 || *k > classes => {
             Err(Error::invalid(format!("top {k} classes were asked for; the model has 1 to {classes}")))
         }

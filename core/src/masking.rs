@@ -4,6 +4,7 @@
 //! upsampling keeps constants: norm(U(A)) = U(norm'(A)), where norm' takes the extremes of U(A). So only
 //! small masks travel to a backend, which upsamples them, multiplies and runs.
 
+use crate::tensor::append;
 use crate::upsample::{Upsample, Upsampler};
 use crate::{BatchRule, Error, ModelBackend, Result, Tensor, TensorView};
 
@@ -85,14 +86,14 @@ fn masked_scores_on_cpu<B: ModelBackend + ?Sized>(model: &B, request: &MaskedSco
     while done < count {
         let n = per_pass.min(count - done);
         for (m, item) in (done..done + n).zip(batch.chunks_exact_mut(item_length)) {
-            mask_image(request, &upsampler, m, item, &mut wide);
+            mask_image(request, &upsampler, m, item, &mut wide)?;
         }
         // A fixed batch runs whole; the items behind `n` are left over from earlier and are not read.
         let run = if matches!(model.info().batch, BatchRule::Fixed(_)) { per_pass } else { n };
         let shape = [run, c, height, width];
         let forward = model.forward(TensorView::new(&shape, &batch[..run * item_length])?, &[])?;
         let [_, classes] = forward.scores.view().dims("the tensor of class scores")?;
-        scores.extend_from_slice(&forward.scores.data()[..n * classes]);
+        append(&mut scores, &forward.scores.data()[..n * classes])?;
         done += n;
         (request.on_batch)(n)?;
     }
@@ -107,7 +108,7 @@ fn mask_image(
     m: usize,
     out: &mut [f32],
     wide: &mut Vec<f32>,
-) {
+) -> Result<()> {
     let image = request.images.item(request.image_of(m));
     let fill = request.fill.map(|f| f.item(request.image_of(m)));
     let (height, width) = upsampler.size();
@@ -122,5 +123,5 @@ fn mask_image(
                 }
             }
         }
-    });
+    })
 }

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::masking::MaskedScores;
+use crate::tensor::append;
 use crate::{
     BatchRule, Error, Forward, ModelBackend, ModelInfo, OutputActivation, Result, Tensor, TensorView,
     Upsample, element_count,
@@ -215,7 +216,7 @@ fn join<'a>(parts: impl Iterator<Item = &'a Tensor>, n: usize) -> Result<Tensor>
     let (mut shape, mut data) = (Vec::new(), Vec::new());
     for part in parts {
         shape = part.shape().to_vec();
-        data.extend_from_slice(part.data());
+        append(&mut data, part.data())?;
     }
     if let Some(items) = shape.first_mut() {
         *items = n;

@@ -32,10 +32,8 @@ impl Tensor {
     /// A tensor of zeros; an error when it cannot be allocated.
     pub fn zeros(shape: impl Into<Vec<usize>>) -> Result<Self> {
         let shape = shape.into();
-        let n = element_count(&shape)?;
-        let mut data = Vec::new();
-        data.try_reserve_exact(n).map_err(|_| no_memory(&shape))?;
-        data.resize(n, 0.0);
+        let mut data = room_for(&shape)?;
+        data.resize(element_count(&shape)?, 0.0);
         Ok(Self { shape, data })
     }
 
@@ -119,15 +117,44 @@ impl<'a> TensorView<'a> {
 
     /// An owned copy of what somebody else sized; an error where there is no memory for it.
     pub fn try_to_tensor(&self) -> Result<Tensor> {
-        let mut data = Vec::new();
-        data.try_reserve_exact(self.data.len()).map_err(|_| no_memory(self.shape))?;
-        data.extend_from_slice(self.data);
+        let data = gathered(self.shape, self.data.iter().copied())?;
         Ok(Tensor { shape: self.shape.to_vec(), data })
     }
 }
 
-fn no_memory(shape: &[usize]) -> Error {
-    Error::invalid(format!("no memory for a tensor of shape {shape:?}"))
+/// An empty vector with room for the elements of `shape`. Whatever a caller, a file or a plugin sizes is made by
+/// this, since an allocation that fails elsewhere ends the process.
+pub(crate) fn room_for<T>(shape: &[usize]) -> Result<Vec<T>> {
+    let mut room = Vec::new();
+    reserve(&mut room, shape)?;
+    Ok(room)
+}
+
+/// Room for the elements of `shape` in an empty vector, which may have had other values before.
+pub(crate) fn reserve<T>(room: &mut Vec<T>, shape: &[usize]) -> Result<()> {
+    room.try_reserve_exact(element_count(shape)?).map_err(|_| no_memory::<T>(shape))
+}
+
+/// Adds `values` to a vector whose length is not known before; an error where there is no memory for it.
+pub(crate) fn append(all: &mut Vec<f32>, values: &[f32]) -> Result<()> {
+    all.try_reserve(values.len()).map_err(|_| no_memory::<f32>(&[all.len().saturating_add(values.len())]))?;
+    all.extend_from_slice(values);
+    Ok(())
+}
+
+/// `values`, as many as `shape` has, in a vector of their own; see [`room_for`].
+pub(crate) fn gathered<T>(shape: &[usize], values: impl Iterator<Item = T>) -> Result<Vec<T>> {
+    let mut all = room_for(shape)?;
+    all.extend(values);
+    Ok(all)
+}
+
+fn no_memory<T>(shape: &[usize]) -> Error {
+    let bytes = shape.iter().fold(size_of::<T>(), |product, &d| product.saturating_mul(d));
+    Error::invalid(format!(
+        "no memory for {} MiB of shape {shape:?}; take a smaller image, output or batch, or fewer classes",
+        bytes.div_ceil(1 << 20)
+    ))
 }
 
 fn check_length(shape: &[usize], len: usize) -> Result<()> {

@@ -3,6 +3,7 @@
 //! Each mode is a separable linear operator that keeps constants. An [`Upsampler`] holds its rows, at most
 //! four source cells each: masks are made in f32 row by row, maps that are read by people in f64.
 
+use crate::tensor::{gathered, reserve, room_for};
 use crate::{Error, Result};
 
 /// How a small map is resized to a larger one. The numbers are those of the plugin ABI.
@@ -84,17 +85,18 @@ impl Upsampler {
         dense(&self.columns, self.from.1)
     }
 
-    /// The smallest and the largest value of `resize(map)`, without making all of it where the mode allows.
+    /// The smallest and the largest value of `resize(map)`, without making all of it where the mode allows; an
+    /// error where there is no memory for its part.
     ///
     /// Between two source cells a bilinear map is linear in each direction, so its extremes lie at the first
     /// or last output cell of a segment; only those are looked at.
-    pub fn extremes(&self, map: &[f32]) -> (f64, f64) {
-        let map: Vec<f64> = map.iter().map(|&v| f64::from(v)).collect();
+    pub fn extremes(&self, map: &[f32]) -> Result<(f64, f64)> {
+        let map = gathered(&[map.len()], map.iter().map(|&v| f64::from(v)))?;
         let (rows, columns) = (self.ends(&self.rows), self.ends(&self.columns));
-        let wide = widen(&map, self.from.1, &columns);
+        let wide = widen(&map, self.from.1, &columns)?;
         let width = columns.len();
         let values = rows.iter().flat_map(|row| (0..width).map(|x| row.dot(|y| wide[y * width + x])));
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)))
+        Ok(values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v))))
     }
 
     fn ends(&self, axis: &[Taps]) -> Vec<Taps> {
@@ -103,23 +105,25 @@ impl Upsampler {
         (0..axis.len()).filter(|&i| self.mode == Upsample::Bicubic || !inner(i)).map(|i| axis[i]).collect()
     }
 
-    /// Resizes one map in f64.
-    pub fn resize(&self, map: &[f64]) -> Vec<f64> {
-        let wide = widen(map, self.from.1, &self.columns);
-        let width = self.columns.len();
-        let mut out = Vec::with_capacity(self.rows.len() * width);
+    /// Resizes one map in f64; an error where there is no memory for the result.
+    pub fn resize(&self, map: &[f64]) -> Result<Vec<f64>> {
+        let wide = widen(map, self.from.1, &self.columns)?;
+        let (height, width) = self.size();
+        let mut out = room_for(&[height, width])?;
         for row in &self.rows {
             out.extend((0..width).map(|x| row.dot(|y| wide[y * width + x])));
         }
-        out
+        Ok(out)
     }
 
     /// Resizes one map in f32, row by row: `row(y, values)` sees each output row once, in order.
     ///
-    /// `wide` is scratch space that keeps its allocation from call to call.
-    pub fn rows(&self, map: &[f32], wide: &mut Vec<f32>, mut row: impl FnMut(usize, &[f32])) {
+    /// `wide` is scratch space that keeps its allocation from call to call; an error where there is no memory for
+    /// it.
+    pub fn rows(&self, map: &[f32], wide: &mut Vec<f32>, mut row: impl FnMut(usize, &[f32])) -> Result<()> {
         let width = self.columns.len();
         wide.clear();
+        reserve(wide, &[self.from.0, width])?;
         for source in map.chunks_exact(self.from.1) {
             wide.extend(self.columns.iter().map(|c| c.dot32(|x| source[x])));
         }
@@ -133,6 +137,7 @@ impl Upsampler {
             }
             row(y, &values);
         }
+        Ok(())
     }
 }
 
@@ -157,8 +162,9 @@ fn dense(axis: &[Taps], n_in: usize) -> Vec<f32> {
 }
 
 /// Resizes each row of `map` from `width` cells to the width of `columns`.
-fn widen(map: &[f64], width: usize, columns: &[Taps]) -> Vec<f64> {
-    map.chunks_exact(width).flat_map(|row| columns.iter().map(|c| c.dot(|x| row[x]))).collect()
+fn widen(map: &[f64], width: usize, columns: &[Taps]) -> Result<Vec<f64>> {
+    let rows = map.chunks_exact(width);
+    gathered(&[rows.len(), columns.len()], rows.flat_map(|row| columns.iter().map(|c| c.dot(|x| row[x]))))
 }
 
 /// The weights of output cell `i` of `n_out` over `n_in` source cells.
@@ -228,9 +234,10 @@ mod tests {
                 let map: Vec<f32> = (0..from.0 * from.1).map(|i| ((i * 37 + 11) % 23) as f32 - 9.0).collect();
                 let upsampler = Upsampler::new(mode, from, to).expect("sizes are positive");
                 let whole = upsampler.resize(&map.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+                let whole = whole.expect("memory for it");
                 let min = whole.iter().copied().fold(f64::INFINITY, f64::min);
                 let max = whole.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let found = upsampler.extremes(&map);
+                let found = upsampler.extremes(&map).expect("memory for it");
                 let far = (found.0 - min).abs().max((found.1 - max).abs());
                 assert!(far < 1e-12, "{mode:?} {from:?} to {to:?}: {found:?}, not {min} and {max}");
             }
@@ -243,11 +250,13 @@ mod tests {
             let map: Vec<f32> = (0..12).map(|i| (i * i % 7) as f32 / 7.0).collect();
             let upsampler = Upsampler::new(mode, (3, 4), (20, 31)).expect("sizes are positive");
             let whole = upsampler.resize(&map.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
-            upsampler.rows(&map, &mut Vec::new(), |y, row| {
+            let whole = whole.expect("memory for it");
+            let found = upsampler.rows(&map, &mut Vec::new(), |y, row| {
                 for (x, &v) in row.iter().enumerate() {
                     assert!((f64::from(v) - whole[y * 31 + x]).abs() < 1e-6, "{mode:?} at {y}, {x}");
                 }
             });
+            found.expect("memory for it");
         }
     }
 
@@ -257,7 +266,7 @@ mod tests {
             let map: Vec<f64> = (0..12).map(|i| f64::from(i * i % 7) / 7.0).collect();
             let upsampler = Upsampler::new(mode, (3, 4), (10, 9)).expect("sizes are positive");
             let (rows, columns) = (upsampler.row_matrix(), upsampler.column_matrix());
-            for (i, wanted) in upsampler.resize(&map).into_iter().enumerate() {
+            for (i, wanted) in upsampler.resize(&map).expect("memory for it").into_iter().enumerate() {
                 let (y, x) = (i / 9, i % 9);
                 let term =
                     |j: usize| f64::from(rows[y * 3 + j / 4]) * map[j] * f64::from(columns[x * 4 + j % 4]);

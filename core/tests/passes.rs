@@ -116,6 +116,8 @@ impl Call<'_> {
     }
 }
 
+const ANY: BatchRule = BatchRule::Any { preferred: 4 };
+
 fn failure(result: Result<Explanation>, kind: ErrorKind, words: &str) {
     let error = result.expect_err(words);
     assert!(error.kind() == kind && error.to_string().contains(words), "{:?}: {error}", error.kind());
@@ -134,4 +136,11 @@ fn a_model_is_asked_of_an_unknown_layer_by_a_pass_like_any_other() {
     assert_eq!((model.sizes(), told.into_inner().expect("no test panicked")), (vec![4], vec![1]));
     let call = Call { layer: Some("fused"), ..CALL };
     failure(call.on(&model, |_| Ok(())), ErrorKind::NotFound, "layer \"fused\" was fused away");
+}
+
+#[test]
+fn a_class_is_explained_once() {
+    let call = |classes: &[usize]| Call { classes, ..CALL }.on(&Model::new(ANY), |_| Ok(()));
+    failure(call(&[1, 0, 1]), ErrorKind::InvalidArgument, "class 1 was given twice; give each class once");
+    assert_eq!(call(&[1, 0]).expect("two maps").maps.shape(), [2, 1, 2]);
 }

@@ -6,6 +6,8 @@
 
 #include <sys/resource.h>
 
+#define CLASSES ((uint64_t)1 << 20)
+
 /* Address space in use, in bytes. */
 static size_t in_use(void)
 {
@@ -22,11 +24,14 @@ int main(int argc, char **argv)
     const size_t size = (size_t)1 << 30;
     void *zeros = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     scorecam_image photo = SCORECAM_IMAGE_INIT, tensor = SCORECAM_TENSOR_INIT;
+    scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
+    scorecam_option output = {"output", "32768x32768"};
     scorecam_explanation *explanation = NULL;
+    uint64_t *classes = calloc(CLASSES, sizeof *classes);
     struct rlimit limit;
     world w;
     world_begin(&w, argc, argv);
-    demand(zeros != MAP_FAILED, "a gibibyte of zeros");
+    demand(zeros != MAP_FAILED && classes != NULL, "a gibibyte of zeros, and 8 MiB");
     demand(getrlimit(RLIMIT_AS, &limit) == 0, "the limit");
     limit.rlim_cur = in_use() + ((rlim_t)256 << 20);
     demand(setrlimit(RLIMIT_AS, &limit) == 0, "a limit");
@@ -41,6 +46,21 @@ int main(int argc, char **argv)
     tensor.width = tensor.height = 16384;
     expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explain(&explanation, w.model, &tensor, NULL), "memory",
            "a tensor of 1 GiB");
+    options.options = &output;
+    options.option_count = 1;
+    expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explain(&explanation, w.model, &w.photo, &options), "memory",
+           "a map of 8 GiB");
+    output.value = "3000x3000";
+    options.top_k = 10;
+    expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explain(&explanation, w.model, &w.photo, &options), "memory",
+           "ten maps of 34 MiB each");
+    options.top_k = 0;
+    options.option_count = 0;
+    options.classes = classes;
+    options.class_count = CLASSES;
+    expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explain(&explanation, w.model, &w.photo, &options), "twice",
+           "a million times the same class");
+    free(classes);
     world_end(&w);
     return 0;
 }

@@ -115,7 +115,7 @@ impl Finish {
         if map.size == size {
             return Ok(map);
         }
-        let values = Upsampler::new(self.resize, map.size, size)?.resize(&map.values);
+        let values = Upsampler::new(self.resize, map.size, size)?.resize(&map.values)?;
         Ok(Map { size, values })
     }
 

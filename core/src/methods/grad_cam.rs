@@ -71,7 +71,7 @@ impl CamMethod for GradCam {
         let maps = map::of_targets(study, |class| {
             let weights = channel_weights(&study.gradients(class)?, height * width);
             let maps = activations.data().chunks_exact(height * width).zip(weights);
-            finish.apply(Map::weighted_sum((height, width), maps), (input_height, input_width))
+            finish.apply(Map::weighted_sum((height, width), maps)?, (input_height, input_width))
         })?;
         Ok(MethodOutput {
             maps,

@@ -1,5 +1,6 @@
 //! [`Map`]: one map in f64, as it goes from step to step; and the maps of all targets as one tensor.
 
+use crate::tensor::{gathered, room_for};
 use crate::{Result, Study, Tensor};
 
 /// A map of `size` (height, width), row-major.
@@ -13,23 +14,28 @@ impl Map {
     pub(super) fn weighted_sum<'a>(
         size: (usize, usize),
         maps: impl Iterator<Item = (&'a [f32], f64)>,
-    ) -> Self {
-        let mut values = vec![0.0; size.0 * size.1];
+    ) -> Result<Self> {
+        let cells = size.0 * size.1;
+        let mut values = gathered(&[size.0, size.1], std::iter::repeat_n(0.0, cells))?;
         for (map, weight) in maps {
             values.iter_mut().zip(map).for_each(|(sum, &v)| *sum += weight * f64::from(v));
         }
-        Self { size, values }
+        Ok(Self { size, values })
     }
 }
 
 /// One map for each target of `study`, [targets, H, W]; `explain` makes that of a class.
 pub(super) fn of_targets(study: &Study<'_>, mut explain: impl FnMut(usize) -> Result<Map>) -> Result<Tensor> {
+    let targets = study.given.targets;
     let mut data = Vec::new();
     let mut size = (0, 0);
-    for &class in study.given.targets {
+    for (i, &class) in targets.iter().enumerate() {
         let map = explain(class)?;
-        size = map.size;
+        if i == 0 {
+            size = map.size;
+            data = room_for(&[targets.len(), size.0, size.1])?;
+        }
         data.extend(map.values.iter().map(|&v| v as f32));
     }
-    Tensor::new([study.given.targets.len(), size.0, size.1], data)
+    Tensor::new([targets.len(), size.0, size.1], data)
 }

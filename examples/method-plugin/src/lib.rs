@@ -79,7 +79,7 @@ impl CamMethod for MeanActivation {
                 *sum += f64::from(counted) / maps as f64;
             }
         }
-        let map = scaled_to_one(Upsampler::new(mode, (h, w), (height, width))?.resize(&mean));
+        let map = scaled_to_one(Upsampler::new(mode, (h, w), (height, width))?.resize(&mean)?);
 
         // One map is due for each target. A method that weighs maps by class gets its class scores from
         // `study.masked_scores` or `study.scores`, which count passes, report progress and heed cancelling.

@@ -18,8 +18,8 @@ pub(super) fn combine(
     let upsampler = Upsampler::new(options.upsample, maps.size, plan.input_size)?;
     let at_layer = options.combine == Combine::Raw;
     let sized = |small: Map| match at_layer {
-        true => small,
-        false => Map { size: plan.input_size, values: upsampler.resize(&small.values) },
+        true => Ok(small),
+        false => Ok(Map { size: plan.input_size, values: upsampler.resize(&small.values)? }),
     };
     let weighted = maps.iter().zip(&plan.channels).zip(weights).map(|((map, channel), &weight)| {
         let values = match (options.combine, channel.mask) {
@@ -31,12 +31,13 @@ pub(super) fn combine(
         (values, weight)
     });
     let mut combined = match options.reduce {
-        Reduce::Sum => sized(Map::weighted_sum(maps.size, weighted)),
+        Reduce::Sum => sized(Map::weighted_sum(maps.size, weighted)?)?,
         Reduce::Max => {
-            let mut alone = weighted.map(|one| sized(Map::weighted_sum(maps.size, std::iter::once(one))));
-            let first =
-                alone.next().unwrap_or_else(|| sized(Map::weighted_sum(maps.size, std::iter::empty())));
-            alone.fold(first, maximum)
+            let alone = |one| Map::weighted_sum(maps.size, std::iter::once(one)).and_then(sized);
+            let mut maps_alone = weighted.map(alone);
+            let nothing = || Map::weighted_sum(maps.size, std::iter::empty()).and_then(sized);
+            let first = maps_alone.next().unwrap_or_else(nothing)?;
+            maps_alone.try_fold(first, |a, b| b.map(|b| maximum(a, b)))?
         }
     };
     combined.values.iter_mut().for_each(|v| *v += options.bias);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::options::{Flat, Norm, NormStage, ScoreCamOptions, Select, WeightNorm};
+use crate::tensor::{append, gathered};
 use crate::{Error, Result, Study, Tensor, Upsampler};
 
 /// The activation maps that take part, one after the other.
@@ -25,8 +26,8 @@ impl Maps {
 pub(super) fn selected_maps(study: &Study<'_>, options: &ScoreCamOptions) -> Result<Maps> {
     let [_, k, h, w] = study.given.activations.dims("the tensor of activations")?;
     let rectify = |v: f32| if options.pre_relu { v.max(0.0) } else { v };
-    let mut maps =
-        Maps { size: (h, w), values: study.given.activations.data().iter().copied().map(rectify).collect() };
+    let activations = study.given.activations.data().iter().copied();
+    let mut maps = Maps { size: (h, w), values: gathered(&[k, h, w], activations.map(rectify))? };
     let chosen = match &options.select {
         Select::All => return Ok(maps),
         Select::TopByStd(n) => top(&maps, *n, deviation),
@@ -43,7 +44,8 @@ pub(super) fn selected_maps(study: &Study<'_>, options: &ScoreCamOptions) -> Res
             None => list.clone(),
         },
     };
-    maps.values = chosen.iter().flat_map(|&c| &maps.values[c * h * w..][..h * w]).copied().collect();
+    let values = chosen.iter().flat_map(|&c| &maps.values[c * h * w..][..h * w]).copied();
+    maps.values = gathered(&[chosen.len(), h, w], values)?;
     Ok(maps)
 }
 
@@ -90,13 +92,14 @@ impl MaskPlan {
         let channels = maps
             .iter()
             .map(|map| {
-                let (mask, flat) = small_mask(map, &upsampler, options);
+                let (mask, flat) = small_mask(map, &upsampler, options)?;
                 let skipped = flat && options.flat == Flat::Skip;
                 // A softmax over channels has a term for every channel, skipped ones included.
                 let needed = !skipped || options.weight_norm == WeightNorm::Softmax;
-                Channel { mask: needed.then(|| distinct.index_of(mask)), weighted: !skipped }
+                let mask = needed.then(|| distinct.index_of(mask)).transpose()?;
+                Ok(Channel { mask, weighted: !skipped })
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let shape = [distinct.found.len(), maps.size.0, maps.size.1];
         Ok(Self { input_size: (height, width), masks: Tensor::new(shape, distinct.values)?, channels })
     }
@@ -108,21 +111,22 @@ impl MaskPlan {
 }
 
 /// The small mask whose upsampling is the normalised mask, and whether the map is flat.
-fn small_mask(map: &[f32], upsampler: &Upsampler, options: &ScoreCamOptions) -> (Vec<f32>, bool) {
+fn small_mask(map: &[f32], upsampler: &Upsampler, options: &ScoreCamOptions) -> Result<(Vec<f32>, bool)> {
     let (low, high) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
     let flat = low == high;
     if flat && options.flat != Flat::Keep {
-        return (vec![0.0; map.len()], true);
+        return Ok((gathered(&[map.len()], map.iter().map(|_| 0.0))?, true));
     }
     let (min, max) = match options.norm_stage {
-        NormStage::After if !flat => upsampler.extremes(map),
+        NormStage::After if !flat => upsampler.extremes(map)?,
         _ => (f64::from(low), f64::from(high)),
     };
     let range = max - min + options.eps;
     let divisor = if range > 0.0 { range } else { 1.0 };
     let offset = if options.norm == Norm::MinMax { min } else { 0.0 };
     // Adding 0 makes -0 into 0, so that equal masks have equal bits.
-    (map.iter().map(|&v| ((f64::from(v) - offset) / divisor) as f32 + 0.0).collect(), flat)
+    let mask = map.iter().map(|&v| ((f64::from(v) - offset) / divisor) as f32 + 0.0);
+    Ok((gathered(&[map.len()], mask)?, flat))
 }
 
 /// A list of masks in which each occurs once.
@@ -133,13 +137,13 @@ struct Distinct {
 }
 
 impl Distinct {
-    fn index_of(&mut self, mask: Vec<f32>) -> usize {
+    fn index_of(&mut self, mask: Vec<f32>) -> Result<usize> {
         let next = self.found.len();
-        let key = mask.iter().map(|v| v.to_bits()).collect();
+        let key = gathered(&[mask.len()], mask.iter().map(|v| v.to_bits()))?;
         let index = *self.found.entry(key).or_insert(next);
         if index == next {
-            self.values.extend(mask);
+            append(&mut self.values, &mask)?;
         }
-        index
+        Ok(index)
     }
 }

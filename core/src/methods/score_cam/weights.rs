@@ -2,6 +2,7 @@
 
 use super::masks::MaskPlan;
 use super::options::{Baseline, Fill, ScoreCamOptions, WeightNorm};
+use crate::tensor::{gathered, room_for};
 use crate::{Error, Masks, Result, Study, Tensor, TensorView, class_score};
 
 /// Raw outputs of every pass that the weights are made from.
@@ -80,22 +81,23 @@ fn blur(input: TensorView<'_>, sigma: f64) -> Result<Tensor> {
     let bell = |d: isize| (-0.5 * (d as f64 / sigma).powi(2)).exp();
     let sum: f64 = (-radius..=radius).map(bell).sum();
     let kernel: Vec<f64> = (-radius..=radius).map(|d| bell(d) / sum).collect();
-    let mut out = Vec::with_capacity(c * h * w);
+    let mut out = room_for(&[1, c, h, w])?;
     for plane in input.data().chunks_exact(h * w) {
-        let plane: Vec<f64> = plane.iter().map(|&v| f64::from(v)).collect();
-        let rows = blur_rows(&plane, w, &kernel);
-        let columns = blur_rows(&transpose(&rows, w), h, &kernel);
-        out.extend(transpose(&columns, h).iter().map(|&v| v as f32));
+        let plane = gathered(&[h, w], plane.iter().map(|&v| f64::from(v)))?;
+        let rows = blur_rows(&plane, w, &kernel)?;
+        let columns = blur_rows(&transpose(&rows, w)?, h, &kernel)?;
+        out.extend(transpose(&columns, h)?.iter().map(|&v| v as f32));
     }
     Tensor::new([1, c, h, w], out)
 }
 
-fn blur_rows(plane: &[f64], width: usize, kernel: &[f64]) -> Vec<f64> {
+fn blur_rows(plane: &[f64], width: usize, kernel: &[f64]) -> Result<Vec<f64>> {
     let radius = kernel.len() as isize / 2;
     let value = |row: &[f64], x: usize| -> f64 {
         kernel.iter().zip(x as isize - radius..).map(|(k, at)| k * row[mirror(at, width)]).sum()
     };
-    plane.chunks_exact(width).flat_map(|row| (0..width).map(move |x| value(row, x))).collect()
+    let rows = plane.chunks_exact(width);
+    gathered(&[rows.len(), width], rows.flat_map(|row| (0..width).map(move |x| value(row, x))))
 }
 
 /// Folds a position back into 0..n at both ends, as often as it takes.
@@ -105,6 +107,6 @@ fn mirror(at: isize, n: usize) -> usize {
     at.min(period - at) as usize
 }
 
-fn transpose(plane: &[f64], width: usize) -> Vec<f64> {
-    (0..width).flat_map(|x| plane[x..].iter().step_by(width).copied()).collect()
+fn transpose(plane: &[f64], width: usize) -> Result<Vec<f64>> {
+    gathered(&[plane.len()], (0..width).flat_map(|x| plane[x..].iter().step_by(width).copied()))
 }
