@@ -4,7 +4,7 @@
 //! checked for finite scores in one place, whatever the method.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::masking::MaskedScores;
 use crate::tensor::append;
@@ -274,19 +274,20 @@ pub enum Stage {
 /// What is told of progress; [`ControlFlow::Break`] cancels.
 pub type Report<'a> = dyn Fn(Progress) -> ControlFlow<()> + Sync + 'a;
 
-/// Counts passes and reports them to the caller, who may cancel.
+/// Counts passes and reports them to the caller, who may cancel: once is enough, for the caller is not asked again.
 pub struct Monitor<'a> {
     report: &'a Report<'a>,
     stage: AtomicUsize,
     passes: AtomicUsize,
     expected: AtomicUsize,
+    cancelled: AtomicBool,
 }
 
 impl<'a> Monitor<'a> {
     /// Reports to `report`, on whichever thread makes the passes; as a rule the caller's.
     pub fn new(report: &'a Report<'a>) -> Self {
         let zero = || AtomicUsize::new(0);
-        Self { report, stage: zero(), passes: zero(), expected: zero() }
+        Self { report, stage: zero(), passes: zero(), expected: zero(), cancelled: AtomicBool::new(false) }
     }
 
     /// Passes made so far.
@@ -309,7 +310,12 @@ impl<'a> Monitor<'a> {
         self.tell()
     }
 
+    /// An error from the first time on that the caller cancels, so that neither a method that ignores it nor one
+    /// that could not be told goes on.
     fn tell(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::cancelled());
+        }
         let stage = match self.stage.load(Ordering::Relaxed) {
             0 => Stage::Forward,
             1 => Stage::Passes,
@@ -319,7 +325,10 @@ impl<'a> Monitor<'a> {
             Progress { stage, passes: self.passes(), expected: self.expected.load(Ordering::Relaxed) };
         match (self.report)(progress) {
             ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::cancelled()),
+            ControlFlow::Break(()) => {
+                self.cancelled.store(true, Ordering::Relaxed);
+                Err(Error::cancelled())
+            }
         }
     }
 }

@@ -144,3 +144,24 @@ fn a_class_is_explained_once() {
     failure(call(&[1, 0, 1]), ErrorKind::InvalidArgument, "class 1 was given twice; give each class once");
     assert_eq!(call(&[1, 0]).expect("two maps").maps.shape(), [2, 1, 2]);
 }
+
+#[test]
+fn a_caller_who_cancels_once_is_not_asked_again() {
+    let check = |at: usize, work: fn(&Study<'_>) -> Result<()>| {
+        let told = Mutex::new(0);
+        let progress = |_: Progress| {
+            let mut told = told.lock().expect("no test panicked");
+            *told += 1;
+            if *told == at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let result = Call { progress: &progress, ..CALL }.on(&Model::new(ANY), work);
+        failure(result, ErrorKind::Cancelled, "cancelled by the progress callback");
+        assert_eq!(*told.lock().expect("no test panicked"), at);
+    };
+    // Told of so far: the beginning, the first pass, the method's beginning.
+    let expects = |study: &Study<'_>| study.expect_passes(9);
+    check(4, expects);
+    check(4, |study| study.expect_passes(9).or(Ok(())));
+    check(4, |study| study.expect_passes(9).or_else(|_| study.scores(study.given.input).map(|_| ())));
+    check(4, |study| study.scores(study.given.input).map(|_| ()).or(Ok(())));
+}

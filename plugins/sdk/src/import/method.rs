@@ -233,7 +233,7 @@ unsafe fn copy(result: &scorecam_method_result, targets: usize) -> Result<Method
 unsafe extern "C" fn expect_passes(context: *mut c_void, passes: u64) {
     // SAFETY: the context is the study of the call under way.
     if let Some(study) = unsafe { context.cast::<Study<'_>>().as_ref() } {
-        // A refusal here is a cancellation, which the next pass reports.
+        // A refusal here is a cancellation, which every later pass reports, and the end of the call.
         let _cancelled = caught(|| study.expect_passes(passes as usize));
     }
 }
