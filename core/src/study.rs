@@ -4,7 +4,8 @@
 //! checked for finite scores in one place, whatever the method.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::masking::MaskedScores;
 use crate::tensor::append;
@@ -280,14 +281,15 @@ pub struct Monitor<'a> {
     stage: AtomicUsize,
     passes: AtomicUsize,
     expected: AtomicUsize,
-    cancelled: AtomicBool,
+    /// Whether the caller cancelled. Held during each report, so that none begins before another has ended.
+    cancelled: Mutex<bool>,
 }
 
 impl<'a> Monitor<'a> {
-    /// Reports to `report`, on whichever thread makes the passes; as a rule the caller's.
+    /// Reports to `report`, on whichever thread makes the passes; as a rule the caller's. Never twice at once.
     pub fn new(report: &'a Report<'a>) -> Self {
         let zero = || AtomicUsize::new(0);
-        Self { report, stage: zero(), passes: zero(), expected: zero(), cancelled: AtomicBool::new(false) }
+        Self { report, stage: zero(), passes: zero(), expected: zero(), cancelled: Mutex::new(false) }
     }
 
     /// Passes made so far.
@@ -313,7 +315,9 @@ impl<'a> Monitor<'a> {
     /// An error from the first time on that the caller cancels, so that neither a method that ignores it nor one
     /// that could not be told goes on.
     fn tell(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        // A report that panicked leaves nothing half done.
+        let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        if *cancelled {
             return Err(Error::cancelled());
         }
         let stage = match self.stage.load(Ordering::Relaxed) {
@@ -326,7 +330,7 @@ impl<'a> Monitor<'a> {
         match (self.report)(progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => {
-                self.cancelled.store(true, Ordering::Relaxed);
+                *cancelled = true;
                 Err(Error::cancelled())
             }
         }

@@ -3,6 +3,8 @@
 
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use scorecam_core::{
     Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MethodInfo,
@@ -164,4 +166,26 @@ fn a_caller_who_cancels_once_is_not_asked_again() {
     check(4, |study| study.expect_passes(9).or(Ok(())));
     check(4, |study| study.expect_passes(9).or_else(|_| study.scores(study.given.input).map(|_| ())));
     check(4, |study| study.scores(study.given.input).map(|_| ()).or(Ok(())));
+}
+
+#[test]
+fn reports_of_passes_on_several_threads_come_one_at_a_time() {
+    let (busy, counts) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let progress = |now: Progress| {
+        assert!(!busy.swap(true, Ordering::SeqCst), "two reports at once");
+        std::thread::sleep(Duration::from_millis(2));
+        counts.lock().expect("no test panicked").push(now.passes);
+        busy.store(false, Ordering::SeqCst);
+        ControlFlow::Continue(())
+    };
+    let found = Call { progress: &progress, ..CALL }.on(&Model::new(ANY), |study| {
+        std::thread::scope(|scope| {
+            let passes = || (0..5).try_for_each(|_| study.scores(study.given.input).map(|_| ()));
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(passes)).collect();
+            threads.into_iter().try_for_each(|t| t.join().expect("no thread panics"))
+        })
+    });
+    assert_eq!(found.expect("a map").passes, 21);
+    let counts = counts.into_inner().expect("no test panicked");
+    assert!(counts.is_sorted(), "{counts:?}");
 }
