@@ -191,9 +191,9 @@ typedef struct scorecam_image {
 
 /**
  * Is told of progress: `passes` images were run through the model of `expected`, which is 0 while not
- * known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED`. Called on the thread of
- * `scorecam_explain` unless a plugin runs its passes on another; never twice at once by this library. Must
- * return: neither throw nor jump out by longjmp.
+ * known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED` and calls it no more. Called
+ * on the thread of `scorecam_explain` unless a plugin runs its passes on others; never twice at once by one
+ * `scorecam_explain`. Must return: neither throw nor jump out by longjmp.
  */
 typedef int32_t (*scorecam_progress)(uint64_t passes, uint64_t expected, void *user_data);
 
@@ -243,7 +243,7 @@ typedef struct scorecam_explain_options {
      */
     const char *layer;
     /**
-     * Images in a pass; 0 for what the model runs fastest.
+     * Images in a pass, at most 4096; 0 for what the model runs fastest.
      */
     uint64_t batch_size;
     /**

@@ -531,7 +531,8 @@ typedef struct scorecam_masked_request {
      */
     const uint32_t *image_of_mask;
     /**
-     * Images in a pass.
+     * Images in a pass: 1 to 4096, and as many as the model fixes where it does. A backend is never asked for more
+     * than there are masks, except where the model fixes them.
      */
     uint64_t batch_size;
     /**
@@ -757,7 +758,7 @@ typedef struct scorecam_study {
      */
     uint64_t target_count;
     /**
-     * Images in a pass.
+     * Images in a pass, 1 to 4096.
      */
     uint64_t batch_size;
     /**

@@ -120,7 +120,7 @@ pub(crate) struct MethodArgs {
     /// Another photo or tensor, for options that compare with one
     #[arg(long, value_name = "FILE")]
     pub(crate) reference: Option<PathBuf>,
-    /// Masked images in one forward pass [default: what is fastest for the model]
+    /// Masked images in one forward pass, at most 4096 [default: what is fastest for the model]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
 }

@@ -135,6 +135,11 @@ pub enum BatchRule {
     Fixed(usize),
 }
 
+impl BatchRule {
+    /// The most images that a pass may have, whoever asks: a batch is made whole.
+    pub const MOST: usize = 4096;
+}
+
 /// What a model applies to its class scores before it returns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OutputActivation {

@@ -34,7 +34,7 @@ pub struct Request<'a> {
     pub layer: Option<&'a str>,
     /// The method's options, from [`crate::MethodInfo::resolve`].
     pub options: &'a Options,
-    /// Images a pass; the model's preference when `None`.
+    /// Images a pass, at most [`BatchRule::MOST`]; the model's preference when `None`.
     pub batch_size: Option<usize>,
     /// What the model applies to its scores, when the caller knows better than the backend.
     pub output_activation: Option<OutputActivation>,
@@ -80,6 +80,7 @@ pub fn explain(
     method.info().check_needs(model.info())?;
     let monitor = Monitor::new(request.progress);
     let counted = CountedModel::new(model, &monitor);
+    let batch_size = batch_size(model, request.batch_size)?;
     let layer = &find_layer(&counted, request)?;
 
     monitor.enter(Stage::Forward)?;
@@ -98,7 +99,7 @@ pub fn explain(
         scores: forward.scores.item(0),
         output_activation,
         targets: &targets,
-        batch_size: batch_size(model, request.batch_size)?,
+        batch_size,
     };
     let output = method.explain(&Study::new(model, &monitor, given), request.options)?;
     check_maps(&output.maps, targets.len(), &method.info().id)?;
@@ -236,6 +237,9 @@ fn choose_targets(targets: &Targets, scores: &[f32]) -> Result<Vec<usize>> {
 fn batch_size(model: &dyn ModelBackend, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
         (Some(0), _) => Err(Error::invalid("batch size 0 was asked for; at least 1 is needed")),
+        (Some(n), _) if n > BatchRule::MOST => {
+            Err(Error::invalid(format!("batch size {n} was asked for; {} is the most", BatchRule::MOST)))
+        }
         (_, BatchRule::Fixed(n)) => Ok(n),
         (Some(n), _) => Ok(n),
         (None, BatchRule::Any { preferred }) => Ok(preferred.max(1)),

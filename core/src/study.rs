@@ -164,7 +164,13 @@ impl ModelBackend for CountedModel<'_> {
             self.monitor.passed(n)?;
             (request.on_batch)(n)
         };
-        let scores = self.model.masked_scores(&MaskedScores { on_batch: &on_batch, ..*request })?;
+        let batch_size = match self.model.info().batch {
+            BatchRule::Fixed(size) => size,
+            // A backend makes a batch whole, so none is larger than what there is to score.
+            BatchRule::Any { .. } => request.batch_size.min(count).min(BatchRule::MOST),
+        };
+        let request = MaskedScores { batch_size, on_batch: &on_batch, ..*request };
+        let scores = self.model.masked_scores(&request)?;
         check_scores(&scores, count)?;
         Ok(scores)
     }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use scorecam_core::{
-    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MethodInfo,
-    MethodOutput, ModelBackend, ModelInfo, Options, OutputActivation, Progress, Request, Result, Study,
-    Targets, Tensor, TensorInfo, TensorView, explain,
+    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MaskedScores, Masks,
+    MethodInfo, MethodOutput, ModelBackend, ModelInfo, Options, OutputActivation, Progress, Request, Result,
+    Study, Targets, Tensor, TensorInfo, TensorView, Upsample, explain,
 };
 
 /// Images of 1 x 1 x 2 pixels, two classes, and the layer `maps` of one map of 1 x 2 cells.
@@ -17,6 +17,7 @@ struct Model {
     info: ModelInfo,
     /// The number of images of each pass.
     sizes: Mutex<Vec<usize>>,
+    masked: fn(&Self, &MaskedScores<'_>) -> Result<Tensor>,
 }
 
 impl Model {
@@ -35,7 +36,7 @@ impl Model {
             batch,
             abilities: Abilities::NONE,
         };
-        Self { info, sizes: Mutex::default() }
+        Self { info, sizes: Mutex::default(), masked: |model, request| request.on_cpu(model) }
     }
 
     fn sizes(&self) -> Vec<usize> {
@@ -57,6 +58,10 @@ impl ModelBackend for Model {
         let activations = taps.iter().map(|_| Tensor::zeros([n, 1, 1, 2])).collect::<Result<_>>()?;
         Ok(Forward { scores: Tensor::zeros([n, 2])?, activations })
     }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        (self.masked)(self, request)
+    }
 }
 
 /// A method that does one thing and gives a map of zeros.
@@ -75,6 +80,13 @@ impl<F: Fn(&Study<'_>) -> Result<()> + Send + Sync> CamMethod for Method<F> {
         let maps = Tensor::zeros([study.given.targets.len(), 1, 2])?;
         Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
     }
+}
+
+/// The scores of three masks.
+fn three_masks(study: &Study<'_>) -> Result<()> {
+    let masks = Tensor::zeros([3, 1, 2])?;
+    let masks = Masks { masks: masks.view(), upsample: Upsample::HalfPixel, fill: None };
+    study.masked_scores(&masks).map(|_| ())
 }
 
 /// One explain call: its layer, classes, size of batch, and who is told.
@@ -188,4 +200,27 @@ fn reports_of_passes_on_several_threads_come_one_at_a_time() {
     assert_eq!(found.expect("a map").passes, 21);
     let counts = counts.into_inner().expect("no test panicked");
     assert!(counts.is_sorted(), "{counts:?}");
+}
+
+#[test]
+fn a_batch_is_no_larger_than_the_limit_and_what_there_is_to_score() {
+    let check = |batch: BatchRule, asked: Option<usize>, passed_on: usize| {
+        let mut model = Model::new(batch);
+        model.masked = |model, request| {
+            model.sizes.lock().expect("no test panicked").push(request.batch_size);
+            (request.on_batch)(3)?;
+            Tensor::zeros([3, 2])
+        };
+        Call { batch_size: asked, ..CALL }.on(&model, three_masks).expect("a map");
+        assert_eq!(model.sizes().last(), Some(&passed_on), "{batch:?}, {asked:?}");
+    };
+    check(ANY, None, 3);
+    check(ANY, Some(2), 2);
+    check(ANY, Some(4096), 3);
+    check(BatchRule::Fixed(8), Some(2), 8);
+    let model = Model::new(ANY);
+    let asked = |n| Call { batch_size: Some(n), ..CALL }.on(&model, three_masks);
+    failure(asked(4097), ErrorKind::InvalidArgument, "batch size 4097 was asked for; 4096 is the most");
+    failure(asked(usize::MAX), ErrorKind::InvalidArgument, "4096 is the most");
+    assert!(model.sizes().is_empty(), "refused before the first pass");
 }

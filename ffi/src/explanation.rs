@@ -51,7 +51,7 @@ pub struct scorecam_explain_options {
     pub top_k: u64,
     /// The layer to explain; NULL for the one named at load, or the default one.
     pub layer: *const c_char,
-    /// Images in a pass; 0 for what the model runs fastest.
+    /// Images in a pass, at most 4096; 0 for what the model runs fastest.
     pub batch_size: u64,
     /// Another image that some options compare with, of the same input shape; NULL for none.
     pub reference: *const scorecam_image,

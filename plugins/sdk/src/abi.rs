@@ -316,7 +316,8 @@ pub struct scorecam_masked_request {
     pub masks: scorecam_tensor,
     /// For each mask the index of its image; NULL when there is one image.
     pub image_of_mask: *const u32,
-    /// Images in a pass.
+    /// Images in a pass: 1 to 4096, and as many as the model fixes where it does. A backend is never asked for more
+    /// than there are masks, except where the model fixes them.
     pub batch_size: u64,
     /// Passed to `on_batch`.
     pub context: *mut c_void,
@@ -470,7 +471,7 @@ pub struct scorecam_study {
     pub targets: *const u64,
     /// How many there are, at least 1.
     pub target_count: u64,
-    /// Images in a pass.
+    /// Images in a pass, 1 to 4096.
     pub batch_size: u64,
     /// Passed to `expect_passes`.
     pub context: *mut c_void,

@@ -318,14 +318,10 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
     })
 }
 
-/// The most images that a model may want in one pass: a batch is made whole, whatever little of it is asked for.
-const MOST_IMAGES: u64 = 1 << 12;
-
 fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
-    if let Some(n) = [fixed, preferred].into_iter().find(|&n| n > MOST_IMAGES) {
-        return Err(Error::plugin(format!(
-            "its model wants {n} images in a pass; {MOST_IMAGES} is the most"
-        )));
+    const MOST: u64 = BatchRule::MOST as u64;
+    if let Some(n) = [fixed, preferred].into_iter().find(|&n| n > MOST) {
+        return Err(Error::plugin(format!("its model wants {n} images in a pass; {MOST} is the most")));
     }
     Ok(match fixed as usize {
         0 => BatchRule::Any { preferred: preferred.max(1) as usize },
