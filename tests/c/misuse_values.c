@@ -146,6 +146,8 @@ static void numbers(world *w)
     expect(WRONG, explain(w, &w->photo, &options), "top ", "2^64 - 1 classes");
     options.top_k = 0;
     options.batch_size = UINT64_MAX;
+    expect(WRONG, explain(w, &w->photo, &options), "4096 is the most", "2^64 - 1 images in a pass");
+    options.batch_size = 4096;
     expect(SCORECAM_OK, explain(w, &w->photo, &options), NULL, "a batch of all masks");
     options.batch_size = 0;
     options.progress = cancel;
