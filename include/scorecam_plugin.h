@@ -540,8 +540,8 @@ typedef struct scorecam_masked_request {
      */
     void *context;
     /**
-     * To be called after each batch, on the thread of the call, with the masks scored in it. Any status but
-     * `SCORECAM_OK` must end the run and be returned.
+     * To be called after each batch, on the thread of the call, with the masks scored in it: all masks in the end, or
+     * the run is refused. Any status but `SCORECAM_OK` must end the run and be returned.
      */
     int32_t (*on_batch)(void *context, uint64_t masks);
 } scorecam_masked_request;

@@ -3,6 +3,7 @@
 //! Every pass goes through the study, so that passes are counted, reported, cancelled, cut into batches and
 //! checked for finite scores in one place, whatever the method.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -160,7 +161,18 @@ impl ModelBackend for CountedModel<'_> {
         if count == 0 {
             return Tensor::zeros([0, 0]);
         }
+        let told = Cell::new(0usize);
+        let wrong = || {
+            let told = told.get();
+            Error::plugin(format!(
+                "the backend reported passes of {told} masks by on_batch; it was given {count}"
+            ))
+        };
         let on_batch = |n| {
+            told.set(told.get().saturating_add(n));
+            if told.get() > count {
+                return Err(wrong());
+            }
             self.monitor.passed(n)?;
             (request.on_batch)(n)
         };
@@ -172,6 +184,11 @@ impl ModelBackend for CountedModel<'_> {
         let request = MaskedScores { batch_size, on_batch: &on_batch, ..*request };
         let scores = self.model.masked_scores(&request)?;
         check_scores(&scores, count)?;
+        // A backend may have gone on when it was told to stop.
+        self.monitor.check_cancelled()?;
+        if told.get() != count {
+            return Err(wrong());
+        }
         Ok(scores)
     }
 
@@ -316,6 +333,13 @@ impl<'a> Monitor<'a> {
     fn passed(&self, n: usize) -> Result<()> {
         self.passes.fetch_add(n, Ordering::Relaxed);
         self.tell()
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        match *self.cancelled.lock().unwrap_or_else(PoisonError::into_inner) {
+            true => Err(Error::cancelled()),
+            false => Ok(()),
+        }
     }
 
     /// An error from the first time on that the caller cancels, so that neither a method that ignores it nor one

@@ -224,3 +224,44 @@ fn a_batch_is_no_larger_than_the_limit_and_what_there_is_to_score() {
     failure(asked(usize::MAX), ErrorKind::InvalidArgument, "4096 is the most");
     assert!(model.sizes().is_empty(), "refused before the first pass");
 }
+
+#[test]
+fn what_a_backend_reports_of_its_masks_is_not_believed() {
+    let check = |masked: fn(&Model, &MaskedScores<'_>) -> Result<Tensor>, expected: Result<usize, &str>| {
+        let model = Model { masked, ..Model::new(ANY) };
+        let passes = Mutex::new(0);
+        let progress = |now: Progress| {
+            *passes.lock().expect("no test panicked") = now.passes;
+            ControlFlow::Continue(())
+        };
+        let result = Call { progress: &progress, ..CALL }.on(&model, three_masks);
+        match expected {
+            Ok(passes) => assert_eq!(result.expect("a map").passes, passes),
+            Err(words) => failure(result, ErrorKind::Plugin, words),
+        }
+        assert!(*passes.lock().expect("no test panicked") <= 4, "more passes than there are masks");
+    };
+    check(|_, request| (request.on_batch)(2).and((request.on_batch)(1)).and(Tensor::zeros([3, 2])), Ok(4));
+    check(|_, _| Tensor::zeros([3, 2]), Err("reported passes of 0 masks by on_batch; it was given 3"));
+    check(
+        |_, request| (request.on_batch)(2).and(Tensor::zeros([3, 2])),
+        Err("reported passes of 2 masks by on_batch; it was given 3"),
+    );
+    let more = "reported passes of 4 masks by on_batch; it was given 3";
+    check(|_, request| (request.on_batch)(4).and(Tensor::zeros([3, 2])), Err(more));
+    check(
+        |_, request| (request.on_batch)(3).and((request.on_batch)(1)).or(Ok(())).and(Tensor::zeros([3, 2])),
+        Err(more),
+    );
+    check(|_, request| (request.on_batch)(usize::MAX).and(Tensor::zeros([3, 2])), Err("it was given 3"));
+}
+
+#[test]
+fn masks_that_a_cancellation_left_out_are_not_missed() {
+    let mut model = Model::new(ANY);
+    model.masked = |_, request| (request.on_batch)(2).or(Ok(())).and(Tensor::zeros([3, 2]));
+    let progress =
+        |now: Progress| if now.passes == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let result = Call { progress: &progress, ..CALL }.on(&model, three_masks);
+    failure(result, ErrorKind::Cancelled, "cancelled by the progress callback");
+}

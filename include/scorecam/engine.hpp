@@ -74,7 +74,8 @@ struct MaskedRequest {
     View<const std::uint32_t> image_of_mask;
     // Images in a pass.
     std::uint64_t batch_size = 1;
-    // Is told after each batch how many masks were scored in it; any status but SCORECAM_OK ends the run.
+    // Is told after each batch how many masks were scored in it, all of them in the end; any status but
+    // SCORECAM_OK ends the run.
     std::function<std::int32_t(std::uint64_t)> on_batch;
 
     // To be called by an Engine after each batch; a failure is to be passed on.

@@ -321,8 +321,8 @@ pub struct scorecam_masked_request {
     pub batch_size: u64,
     /// Passed to `on_batch`.
     pub context: *mut c_void,
-    /// To be called after each batch, on the thread of the call, with the masks scored in it. Any status but
-    /// `SCORECAM_OK` must end the run and be returned.
+    /// To be called after each batch, on the thread of the call, with the masks scored in it: all masks in the end, or
+    /// the run is refused. Any status but `SCORECAM_OK` must end the run and be returned.
     pub on_batch: Option<unsafe extern "C" fn(context: *mut c_void, masks: u64) -> i32>,
 }
 
