@@ -22,25 +22,32 @@
 #include <stdint.h>
 #include "scorecam_plugin.h"
 
+#ifdef __cplusplus
+#define SCORECAM_SIZE_OF(type) static_cast<uint32_t>(sizeof(type))
+#else
+#define SCORECAM_SIZE_OF(type) ((uint32_t)sizeof(type))
+#endif
+
 /* Begin values of structs: right for C and C++, in declarations only. */
 #define SCORECAM_PLUGIN_INFO_INIT \
-    { (uint32_t)sizeof(scorecam_plugin_info), 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
+    { SCORECAM_SIZE_OF(scorecam_plugin_info), 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 #define SCORECAM_MODEL_OPTIONS_INIT \
-    { (uint32_t)sizeof(scorecam_model_options), 0, NULL, NULL, NULL, NULL, 0 }
+    { SCORECAM_SIZE_OF(scorecam_model_options), 0, NULL, NULL, NULL, NULL, 0 }
 #define SCORECAM_LAYER_INFO_INIT \
-    { (uint32_t)sizeof(scorecam_layer_info), 0, NULL, NULL, { 0, 0, { 0, 0, 0, 0 } } }
+    { SCORECAM_SIZE_OF(scorecam_layer_info), 0, NULL, NULL, { 0, 0, { 0, 0, 0, 0 } } }
 #define SCORECAM_IMAGE_INIT \
-    { (uint32_t)sizeof(scorecam_image), SCORECAM_IMAGE_PHOTO, NULL, 0, 0, 0, 0, 0, \
+    { SCORECAM_SIZE_OF(scorecam_image), SCORECAM_IMAGE_PHOTO, NULL, 0, 0, 0, 0, 0, \
       SCORECAM_PIXELS_RGB, SCORECAM_SAMPLES_U8, SCORECAM_LAYOUT_HWC, 1, 0, 0 }
 #define SCORECAM_TENSOR_INIT \
-    { (uint32_t)sizeof(scorecam_image), SCORECAM_IMAGE_TENSOR, NULL, 0, 0, 0, 0, 0, \
+    { SCORECAM_SIZE_OF(scorecam_image), SCORECAM_IMAGE_TENSOR, NULL, 0, 0, 0, 0, 0, \
       SCORECAM_PIXELS_RGB, SCORECAM_SAMPLES_F32, SCORECAM_LAYOUT_CHW, 1, 3, 0 }
 #define SCORECAM_EXPLAIN_OPTIONS_INIT \
-    { (uint32_t)sizeof(scorecam_explain_options), 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, 0, NULL, NULL, NULL }
+    { SCORECAM_SIZE_OF(scorecam_explain_options), 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, 0, NULL, NULL, \
+      NULL }
 #define SCORECAM_TARGET_INIT \
-    { (uint32_t)sizeof(scorecam_target), 0, 0, 0.0, 0.0, NULL }
+    { SCORECAM_SIZE_OF(scorecam_target), 0, 0, 0.0, 0.0, NULL }
 #define SCORECAM_OVERLAY_OPTIONS_INIT \
-    { (uint32_t)sizeof(scorecam_overlay_options), 0.5f, 0, NULL, 0 }
+    { SCORECAM_SIZE_OF(scorecam_overlay_options), 0.5f, 0, NULL, 0 }
 
 
 /**
