@@ -83,10 +83,17 @@ struct LayerInfo {
     bool is_default = false;
 };
 
-// Is told that `passes` images were run through the model of `expected`, which is 0 while not known; false
-// cancels the call. It may throw: the call is then cancelled, and throws the same. Called on the thread of
-// explain() unless a plugin runs its passes on another; never twice at once.
-using Progress = std::function<bool(std::uint64_t passes, std::uint64_t expected)>;
+// How a call goes on that has reported progress.
+enum class Flow {
+    Continue,
+    // It ends with SCORECAM_ERR_CANCELLED.
+    Cancel,
+};
+
+// Is told that `passes` images were run through the model of `expected`, which is 0 while not known. It may
+// throw: the call is then cancelled, and throws the same. Called on the thread of explain() unless a plugin
+// runs its passes on another; never twice at once.
+using Progress = std::function<Flow(std::uint64_t passes, std::uint64_t expected)>;
 
 // What to explain, and how.
 struct ExplainOptions {

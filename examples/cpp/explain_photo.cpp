@@ -60,7 +60,7 @@ void explain(const std::string &plugin, const std::string &model_path, const std
         if (expected > 0) {
             std::cerr << "\r" << passes << " of " << expected << " passes" << std::flush;
         }
-        return true;
+        return scorecam::Flow::Continue;
     };
     const auto found = model.explain(image, options);
     std::cerr << '\n';

@@ -22,7 +22,9 @@ class LiveMap {
     // Explains again after `every` frames; 0 for the first frame alone. `model` outlives this.
     LiveMap(const scorecam::Model &model, scorecam::ExplainOptions options, std::uint64_t every, Pace pace)
         : model_(model), options_(std::move(options)), every_(every), pace_(pace) {
-        options_.progress = [this](std::uint64_t, std::uint64_t) { return !stopping_; };
+        options_.progress = [this](std::uint64_t, std::uint64_t) {
+            return stopping_ ? scorecam::Flow::Cancel : scorecam::Flow::Continue;
+        };
     }
     // An explanation under way is given up: its future waits for its thread.
     ~LiveMap() { stopping_ = true; }

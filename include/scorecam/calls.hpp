@@ -6,39 +6,19 @@ namespace scorecam {
 inline namespace SCORECAM_MODE {
 namespace detail {
 
-// A progress function on its way through C, which no exception may cross.
+// A progress function on its way through C.
 struct ProgressCall {
     explicit ProgressCall(const Progress &function) : progress(function) {}
 
-    const Progress &progress;
-#ifdef __cpp_exceptions
-    std::exception_ptr thrown;
-
     static std::int32_t call(std::uint64_t passes, std::uint64_t expected, void *self) noexcept {
         auto &call = *static_cast<ProgressCall *>(self);
-        if (call.thrown != nullptr) {
-            return 1;
-        }
-        try {
-            return call.progress(passes, expected) ? 0 : 1;
-        } catch (...) {
-            call.thrown = std::current_exception();
-            return 1;
-        }
+        return call.thrown.kept([&] {
+            return call.progress(passes, expected) == Flow::Continue ? SCORECAM_OK : SCORECAM_ERR_CANCELLED;
+        });
     }
 
-    void rethrow() const {
-        if (thrown != nullptr) {
-            std::rethrow_exception(thrown);
-        }
-    }
-#else
-    static std::int32_t call(std::uint64_t passes, std::uint64_t expected, void *self) noexcept {
-        return static_cast<ProgressCall *>(self)->progress(passes, expected) ? 0 : 1;
-    }
-
-    void rethrow() const {}
-#endif
+    const Progress &progress;
+    Thrown thrown;
 };
 
 inline std::int32_t draw(View<std::uint8_t> out, const Explanation &explanation, const Image &photo,
@@ -136,7 +116,7 @@ inline Outcome<Explanation> Model::explain(const Image &image, const ExplainOpti
     scorecam_explanation *explanation = nullptr;
     const std::int32_t status = scorecam_explain(&explanation, get(), &image.raw(), &raw);
     Explanation owned(explanation);
-    progress.rethrow();
+    progress.thrown.rethrow();
     return detail::called(status, [&] { return std::move(owned); });
 }
 

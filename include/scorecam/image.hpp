@@ -2,10 +2,12 @@
 #ifndef SCORECAM_IMAGE_HPP
 #define SCORECAM_IMAGE_HPP
 
+#include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "../scorecam.h"
 #include "tensor.hpp"
@@ -35,9 +37,9 @@ enum class Layout : std::uint32_t {
 // read it while they run and keep nothing. Sizes and lengths are checked by these calls.
 class Image {
    public:
-    // A photo of `width` x `height` pixels, each 1 to 65535, which is made into the model's input as its
-    // manifest says. Samples are 0 to 255, 0 to 65535, or 0 to 1. `row_stride` is in bytes from one row to
-    // the next, 0 for rows without gaps.
+    // A photo of `width` x `height` pixels, width first, each 1 to 65535, which is made into the model's
+    // input as its manifest says. Samples are 0 to 255, 0 to 65535, or 0 to 1. `row_stride` is in bytes from
+    // one row to the next, 0 for rows without gaps.
     static Image photo(View<const std::uint8_t> samples, std::size_t width, std::size_t height,
                        PixelFormat format = PixelFormat::Rgb, std::size_t row_stride = 0) noexcept {
         return of_photo(samples, SCORECAM_SAMPLES_U8).with_pixels(width, height, format, row_stride);
@@ -51,7 +53,7 @@ class Image {
         return of_photo(samples, SCORECAM_SAMPLES_F32).with_pixels(width, height, format, row_stride);
     }
 
-    // The model's input itself, [C, H, W] without gaps, used exactly as it is.
+    // The model's input itself, [C, H, W] without gaps, height first, used exactly as it is.
     static Image tensor(View<const float> values, std::size_t channels, std::size_t height,
                         std::size_t width) noexcept {
         const scorecam_image init = SCORECAM_TENSOR_INIT;
@@ -62,6 +64,16 @@ class Image {
         image.raw_.width = width;
         return image;
     }
+
+    // No image of a temporary, which would end before the image is explained: give the samples a name first.
+    template <typename T, typename Allocator, typename... Rest>
+    static Image photo(const std::vector<T, Allocator> &&samples, Rest...) = delete;
+    template <typename T, std::size_t Size, typename... Rest>
+    static Image photo(const std::array<T, Size> &&samples, Rest...) = delete;
+    template <typename T, typename Allocator, typename... Rest>
+    static Image tensor(const std::vector<T, Allocator> &&values, Rest...) = delete;
+    template <typename T, std::size_t Size, typename... Rest>
+    static Image tensor(const std::array<T, Size> &&values, Rest...) = delete;
 
     // The same photo in planes. `plane_stride` is in bytes from one plane to the next, 0 for planes without
     // gaps.
@@ -117,6 +129,7 @@ class Image {
 // explanation that it was read from.
 class MapView {
    public:
+    // Height first, as in a shape.
     MapView(const float *data, std::size_t height, std::size_t width) noexcept
         : data_(data), height_(height), width_(width) {}
 
@@ -126,7 +139,7 @@ class MapView {
     // All values, row after row.
     View<const float> values() const noexcept { return View<const float>(data_, height_ * width_); }
 
-    // One value; both numbers are checked.
+    // One value, row first; both numbers are checked.
     Outcome<float> at(std::size_t y, std::size_t x) const {
         const bool inside = y < height_ && x < width_;
         const auto why = [&] {

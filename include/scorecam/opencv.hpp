@@ -14,12 +14,14 @@ namespace scorecam {
 inline namespace SCORECAM_MODE {
 
 // The photo in a matrix [rows, cols] of 1 channel (grey), 3 (BGR) or 4 (BGRA) and of depth CV_8U (0 to 255),
-// CV_16U (0 to 65535) or CV_32F (0 to 1). The pixels stay in `mat`, which must outlive the image.
+// CV_16U (0 to 65535) or CV_32F (0 to 1). The pixels stay in `mat`, a variable that must outlive the image.
 Outcome<Image> photo_of(const cv::Mat &mat);
+Outcome<Image> photo_of(const cv::Mat &&mat) = delete;
 
 // The model's input in a continuous CV_32F matrix [1, C, H, W] or [C, H, W], as cv::dnn::blobFromImage makes
-// it, used exactly as it is. The values stay in `blob`, which must outlive the image.
+// it, used exactly as it is. The values stay in `blob`, a variable that must outlive the image.
 Outcome<Image> tensor_of(const cv::Mat &blob);
+Outcome<Image> tensor_of(const cv::Mat &&blob) = delete;
 
 // A copy of a saliency map, CV_32FC1.
 inline cv::Mat mat_of(const MapView &map) {
@@ -78,7 +80,9 @@ inline Outcome<Image> tensor_of(const cv::Mat &blob) {
     if (blob.type() != CV_32FC1 || !blob.isContinuous() || (blob.dims != 3 && !batched)) {
         return detail::failed<Image>(
             SCORECAM_ERR_INVALID_ARGUMENT,
-            "the matrix is no tensor; a continuous CV_32F of [1, C, H, W] is needed");
+            "the matrix of type " + cv::typeToString(blob.type()) + " in " + std::to_string(blob.dims) +
+                " dimensions is no tensor; a continuous CV_32F of [1, C, H, W] or [C, H, W] is needed, as "
+                "cv::dnn::blobFromImage makes it");
     }
     const auto size = [&](int axis) { return static_cast<std::size_t>(blob.size[blob.dims - axis]); };
     return Image::tensor(View<const float>(blob.ptr<float>(), blob.total()), size(3), size(2), size(1));

@@ -4,8 +4,9 @@
 //  - by default a call that fails throws scorecam::Error, and Outcome<T> is T itself;
 //  - with SCORECAM_NO_EXCEPTIONS defined, which -fno-exceptions does by itself, a call returns
 //    scorecam::Result<T>, which holds a T or an Error, and Outcome<T> is that.
-// Nothing else differs. Programs may hold translation units of both kinds: each kind's names lie in an inline
-// namespace of its own, so the linker never takes one for the other.
+// Nothing else differs. Programs may hold translation units of both kinds, and libraries that were built with
+// other versions of these headers: the names of each kind and version lie in an inline namespace of its own,
+// so the linker never takes one for the other.
 #ifndef SCORECAM_RESULT_HPP
 #define SCORECAM_RESULT_HPP
 
@@ -27,13 +28,22 @@
 #define SCORECAM_NO_EXCEPTIONS
 #endif
 
-// The third kind differs from the second in what it does with exceptions of the code that it calls.
+// The third kind differs from the second in what it does with exceptions of the code that it calls. The
+// number rises with every release in which a class or the body of a function changes.
 #if !defined(SCORECAM_NO_EXCEPTIONS)
-#define SCORECAM_MODE throws
+#define SCORECAM_MODE throws_1
 #elif defined(__cpp_exceptions)
-#define SCORECAM_MODE results
+#define SCORECAM_MODE results_1
 #else
-#define SCORECAM_MODE results_without_exceptions
+#define SCORECAM_MODE results_without_exceptions_1
+#endif
+
+// Keeps a variable, or a function with variables in it, to the library that it was compiled into: gcc makes
+// one of all that are visible and have the same name, in the whole process.
+#if defined(__GNUC__)
+#define SCORECAM_HIDDEN __attribute__((visibility("hidden")))
+#else
+#define SCORECAM_HIDDEN
 #endif
 
 namespace scorecam {
@@ -53,6 +63,16 @@ class Error : public std::runtime_error {
 
 #ifdef SCORECAM_NO_EXCEPTIONS
 
+namespace detail {
+
+// Whether a T is itself a yes or a no.
+template <typename T>
+struct IsAnswer : std::is_same<T, bool> {};
+template <typename T>
+struct IsAnswer<std::optional<T>> : std::true_type {};
+
+}  // namespace detail
+
 // A T, or the Error why there is none. Asking for what is not there ends the program with the error's line.
 template <typename T>
 class [[nodiscard]] Result {
@@ -63,18 +83,25 @@ class [[nodiscard]] Result {
     Result(Error error) : held_(std::in_place_index<1>, std::move(error)) {}
 
     bool ok() const noexcept { return held_.index() == 0; }
-    explicit operator bool() const noexcept { return ok(); }
+    // As ok(). Not there for bool and std::optional, where `if (result)` would seem to ask for the value.
+    template <typename U = T, typename = std::enable_if_t<!detail::IsAnswer<U>::value>>
+    explicit operator bool() const noexcept {
+        return ok();
+    }
     // SCORECAM_OK, or the error's status.
     std::int32_t status() const noexcept { return ok() ? SCORECAM_OK : std::get_if<1>(&held_)->status(); }
 
+    // Of a temporary the value itself, not a reference: `for (... : *model.layers())` keeps it.
     T &value() & { return *need(); }
     const T &value() const & { return *const_cast<Result *>(this)->need(); }
-    T &&value() && { return std::move(*need()); }
+    T value() && { return std::move(*need()); }
     T &operator*() & { return value(); }
     const T &operator*() const & { return value(); }
-    T &&operator*() && { return std::move(*this).value(); }
-    T *operator->() { return &value(); }
-    const T *operator->() const { return &value(); }
+    T operator*() && { return std::move(*this).value(); }
+    // What is got through a temporary would end with it: give it a name first.
+    T *operator->() & { return &value(); }
+    const T *operator->() const & { return &value(); }
+    const T *operator->() const && = delete;
     T value_or(T otherwise) && { return ok() ? std::move(*this).value() : std::move(otherwise); }
 
     const Error &error() const {
@@ -151,7 +178,7 @@ Outcome<T> failed(std::int32_t status, const std::string &message) {
 // The value of `result` goes to `use`, which returns an Outcome; an error goes on to the caller.
 template <typename T, typename Use>
 auto then(Result<T> &&result, Use &&use) -> decltype(use(*std::move(result))) {
-    if (!result) {
+    if (!result.ok()) {
         return result.error();
     }
     return use(*std::move(result));
@@ -193,6 +220,43 @@ auto outcome(std::int32_t status, Message &&message, Make &&make) -> Outcome<dec
 
 #endif
 
+// What a callback threw on its way through C, which no exception may cross.
+class Thrown {
+   public:
+#ifdef __cpp_exceptions
+    // The status that `call` returns, or SCORECAM_ERR_CANCELLED when it throws; it is not called again then.
+    template <typename Call>
+    std::int32_t kept(Call &&call) noexcept {
+        if (what_ != nullptr) {
+            return SCORECAM_ERR_CANCELLED;
+        }
+        try {
+            return call();
+        } catch (...) {
+            what_ = std::current_exception();
+            return SCORECAM_ERR_CANCELLED;
+        }
+    }
+
+    // Goes on with what was thrown, when something was.
+    void rethrow() const {
+        if (what_ != nullptr) {
+            std::rethrow_exception(what_);
+        }
+    }
+
+   private:
+    std::exception_ptr what_;
+#else
+    template <typename Call>
+    std::int32_t kept(Call &&call) noexcept {
+        return call();
+    }
+
+    void rethrow() const {}
+#endif
+};
+
 // Writes a failure as the ABI wants it: a status, and one line that ends with NUL.
 inline std::int32_t report(scorecam_message *why, std::int32_t status, const char *text) noexcept {
     if (why != nullptr) {
@@ -220,7 +284,7 @@ std::int32_t guarded(scorecam_message *why, Body &&body) noexcept {
 #endif
 #ifdef SCORECAM_NO_EXCEPTIONS
         const Result<void> result = body();
-        return result ? SCORECAM_OK : report(why, result.status(), result.error().what());
+        return result.ok() ? SCORECAM_OK : report(why, result.status(), result.error().what());
 #else
     body();
     return SCORECAM_OK;

@@ -69,14 +69,14 @@ class View {
     std::size_t size_ = 0;
 };
 
-// Up to SCORECAM_MAX_RANK sizes. In a description of a model, 0 is an axis of free length.
+// Up to SCORECAM_MAX_RANK sizes. In a description of a model, 0 is an axis of free length; a size below 0, by
+// which some runtimes say that, becomes 0.
 class Shape {
    public:
     Shape() noexcept : raw_() {}
     template <typename... Sizes,
               typename = std::enable_if_t<(sizeof...(Sizes) > 0) && (std::is_integral_v<Sizes> && ...)>>
-    Shape(Sizes... sizes) noexcept
-        : raw_{static_cast<std::uint32_t>(sizeof...(Sizes)), 0, {static_cast<std::uint64_t>(sizes)...}} {
+    Shape(Sizes... sizes) noexcept : raw_{static_cast<std::uint32_t>(sizeof...(Sizes)), 0, {axis(sizes)...}} {
         static_assert(sizeof...(Sizes) <= SCORECAM_MAX_RANK, "a shape has at most SCORECAM_MAX_RANK sizes");
     }
     explicit Shape(const scorecam_shape &raw) noexcept : raw_(raw) {
@@ -124,6 +124,15 @@ class Shape {
     friend bool operator!=(const Shape &a, const Shape &b) noexcept { return !(a == b); }
 
    private:
+    template <typename Size>
+    static constexpr std::uint64_t axis(Size size) noexcept {
+        if constexpr (std::is_signed_v<Size>) {
+            return size < 0 ? 0 : static_cast<std::uint64_t>(size);
+        } else {
+            return size;
+        }
+    }
+
     scorecam_shape raw_;
 };
 

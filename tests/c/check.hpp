@@ -51,7 +51,7 @@ template <typename Call>
 void fails(std::int32_t wanted, const char *text, Call &&call, int line) {
 #ifdef SCORECAM_NO_EXCEPTIONS
     const auto result = call();
-    check(!result && result.status() == result.error().status(), "the call fails", __FILE__, line);
+    check(!result.ok() && result.status() == result.error().status(), "the call fails", __FILE__, line);
     compare(wanted, text, result.error(), line);
 #else
     try {

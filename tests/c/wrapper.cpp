@@ -14,6 +14,7 @@ void engines();
 
 namespace {
 
+using scorecam::Flow;
 using scorecam::Image;
 using scorecam::PixelFormat;
 using scorecam::View;
@@ -49,6 +50,9 @@ void views() {
     CHECK(shape != scorecam::Shape(2, 3) && scorecam::Shape().count() == 0);
     constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
     CHECK(scorecam::Shape(most, 2).count() == most);
+    // A size below 0 is free, of whatever type it is.
+    constexpr std::int64_t free_size = -1;
+    CHECK(scorecam::Shape(-1, 3, std::int8_t{-128}, free_size) == scorecam::Shape(0, 3, 0, 0));
     const scorecam::Tensor tensor(shape, values);
     CHECK(tensor.view().item(1).data() == tensor.data() + 3 && tensor.view().item(1).size() == 3);
 }
@@ -182,13 +186,15 @@ void progress(const scorecam::Model &model, const Image &photo) {
     options.progress = [&](std::uint64_t passes, std::uint64_t of) {
         last = passes;
         expected = of;
-        return true;
+        return Flow::Continue;
     };
     const scorecam::Explanation found = TAKE(model.explain(photo, options));
     CHECK(last > 1 && last == TAKE(found.passes()) && expected >= last - 1);
 
     int calls = 0;
-    options.progress = [&](std::uint64_t, std::uint64_t) { return ++calls < 2; };
+    options.progress = [&](std::uint64_t, std::uint64_t) {
+        return ++calls < 2 ? Flow::Continue : Flow::Cancel;
+    };
     FAILS(SCORECAM_ERR_CANCELLED, "", model.explain(photo, options));
     CHECK(calls == 2);
 
@@ -197,7 +203,7 @@ void progress(const scorecam::Model &model, const Image &photo) {
         int at;
     };
     calls = 0;
-    options.progress = [&](std::uint64_t, std::uint64_t) -> bool { throw Stop{++calls}; };
+    options.progress = [&](std::uint64_t, std::uint64_t) -> Flow { throw Stop{++calls}; };
     int caught = 0;
     try {
         static_cast<void>(model.explain(photo, options));
@@ -242,6 +248,33 @@ void overlays(const scorecam::Model &model, const std::vector<std::uint8_t> &pix
     CHECK(TAKE(turned.overlay(lying)).size() == pixels.size());
 }
 
+// What Result gives where it is a temporary.
+void results(const scorecam::Model &model, const Image &photo) {
+#ifdef SCORECAM_NO_EXCEPTIONS
+    using scorecam::Result;
+    static_assert(std::is_same_v<decltype(*std::declval<Result<std::string>>()), std::string>);
+    static_assert(std::is_same_v<decltype(std::declval<Result<std::string>>().value()), std::string>);
+    static_assert(std::is_same_v<decltype(*std::declval<Result<std::string> &>()), std::string &>);
+    static_assert(std::is_constructible_v<bool, Result<std::string>>, "whether there is one");
+    static_assert(!std::is_constructible_v<bool, Result<bool>>, "whether which?");
+    static_assert(!std::is_constructible_v<bool, Result<std::optional<int>>>, "whether which?");
+    std::size_t letters = 0;
+    for (const scorecam::LayerInfo &layer : *model.layers()) {
+        letters += layer.name.size();
+    }
+    for (const scorecam::LayerInfo &layer : model.layers().value()) {
+        letters -= layer.name.size();
+    }
+    CHECK(letters == 0);
+    const Result<bool> no = false;
+    CHECK(no.ok() && !*no && !no.value());
+    const auto found = model.explain(photo);
+    CHECK(found && TAKE(found->map(0)).height() == 32);
+#else
+    static_cast<void>(model), static_cast<void>(photo);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -266,6 +299,7 @@ int main(int argc, char **argv) {
     images(model, pixels);
     progress(model, photo);
     overlays(model, pixels);
+    results(model, photo);
     engines();
     std::puts("all holds");
     return 0;

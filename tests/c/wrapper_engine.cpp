@@ -223,7 +223,9 @@ void abilities_are_used(const scorecam::Host &host, const Image &input) {
     CHECK(account.masked == 1);
     // A callback's wish to stop goes through the engine and back.
     options.method.clear();
-    options.progress = [](std::uint64_t passes, std::uint64_t) { return passes < 2; };
+    options.progress = [](std::uint64_t passes, std::uint64_t) {
+        return passes < 2 ? scorecam::Flow::Continue : scorecam::Flow::Cancel;
+    };
     FAILS(SCORECAM_ERR_CANCELLED, "", able.explain(input, options));
     CHECK(account.masked == 2);
 }

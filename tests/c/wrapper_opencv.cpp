@@ -48,7 +48,8 @@ void every_depth_and_order(const scorecam::Model &model) {
         const cv::Mat other = cv::Mat::zeros(8, 8, type);
         FAILS(SCORECAM_ERR_INVALID_ARGUMENT, cv::typeToString(type).c_str(), scorecam::photo_of(other));
     }
-    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "0 elements", scorecam::photo_of(cv::Mat()));
+    const cv::Mat empty;
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "0 elements", scorecam::photo_of(empty));
 }
 
 void parts_are_as_good_as_their_clones(const scorecam::Model &model) {
@@ -87,7 +88,9 @@ void blobs_are_tensors(const scorecam::Model &model) {
     const scorecam::View<const float> values(blob.ptr<float>(), blob.total());
     const scorecam::Explanation same = TAKE(model.explain(scorecam::Image::tensor(values, 3, 32, 32)));
     CHECK(equal(scorecam::mat_of(TAKE(found.map(0))), scorecam::mat_of(TAKE(same.map(0)))));
-    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "no tensor", scorecam::tensor_of(some_photo()));
+    const cv::Mat photo = some_photo(), part = blob.reshape(1, 3 * 32).colRange(0, 8);
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "CV_8UC3 in 2 dimensions", scorecam::tensor_of(photo));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "CV_32FC1 in 2 dimensions", scorecam::tensor_of(part));
 }
 
 }  // namespace

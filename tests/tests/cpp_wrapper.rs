@@ -1,5 +1,6 @@
 //! `scorecam.hpp` does what it says: programs that assert it, built in each of its modes and run.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,15 +54,45 @@ fn clang_builds_it_with_exceptions_and_without() {
     check_modes("clang++", &[0, 2], &[(1, 0)]);
 }
 
+/// Where OpenCV's headers are, which are not held to our warnings.
+fn opencv() -> Vec<String> {
+    let flags = run(Command::new("pkg-config").args(["--cflags-only-I", "opencv4"]));
+    flags.split_whitespace().map(|flag| flag.replacen("-I", "-isystem", 1)).collect()
+}
+
+#[test]
+fn what_would_dangle_or_mislead_does_not_compile() {
+    let source = root().join("tests/c/wrapper_misuse.cpp");
+    let text = std::fs::read_to_string(&source).expect("the source");
+    let (gcc, clang) = (("g++", "-fmax-errors=0"), ("clang++", "-ferror-limit=0"));
+    for ((compiler, limit), mode, name) in
+        [(gcc, 0, "throws"), (gcc, 2, "results"), (clang, 0, "throws"), (clang, 1, "results")]
+    {
+        let mut command = compiler_named(compiler, "c++17");
+        command.args(["-fsyntax-only", limit]).args(opencv()).args(MODES[mode].1).arg(&source);
+        let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let refused: BTreeSet<usize> = errors.lines().filter_map(|line| error_line(line, &source)).collect();
+        let marks = ["// refused".to_owned(), format!("// refused in {name}")];
+        let marked = |line: &str| marks.iter().any(|mark| line.ends_with(mark.as_str()));
+        let wanted: BTreeSet<usize> =
+            (1..).zip(text.lines()).filter(|(_, line)| marked(line)).map(|(at, _)| at).collect();
+        assert!(wanted.len() > 10 && refused == wanted, "{compiler} {name}: {refused:?}\n{errors}");
+    }
+}
+
+/// The line of `source` that a message calls an error.
+fn error_line(message: &str, source: &Path) -> Option<usize> {
+    let place = message.strip_prefix(source.to_str()?)?.strip_prefix(':')?;
+    place.contains(" error: ").then(|| place.split(':').next()?.parse().ok()).flatten()
+}
+
 #[test]
 fn matrices_of_opencv_go_in_and_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let binary = folder.path().join("program");
-    let flags = run(Command::new("pkg-config").args(["--cflags-only-I", "opencv4"]));
-    // OpenCV's own headers are not held to our warnings.
-    let flags = flags.split_whitespace().map(|flag| flag.replacen("-I", "-isystem", 1));
     let mut command = compiler_named("g++", "c++17");
-    command.arg(root().join("tests/c/wrapper_opencv.cpp")).args(flags);
+    command.arg(root().join("tests/c/wrapper_opencv.cpp")).args(opencv());
     run(command.arg("-o").arg(&binary).args(link_shared()).arg("-lopencv_core"));
     let mut program = Command::new(&binary);
     program.arg(library("scorecam_toy")).arg(golden("toy/plain.toy"));
