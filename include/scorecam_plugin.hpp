@@ -24,16 +24,11 @@
 #include "scorecam/engine.hpp"
 #include "scorecam/method.hpp"
 
-// Each plugin keeps its own instances, whatever else is loaded: symbols that gcc makes unique in a process
-// would be shared by plugins whose classes have the same names.
 #if defined(__GNUC__)
-#define SCORECAM_HIDDEN __attribute__((visibility("hidden")))
 #define SCORECAM_EXPORT __attribute__((visibility("default")))
 #elif defined(_WIN32)
-#define SCORECAM_HIDDEN
 #define SCORECAM_EXPORT __declspec(dllexport)
 #else
-#define SCORECAM_HIDDEN
 #define SCORECAM_EXPORT
 #endif
 
@@ -232,11 +227,16 @@ inline Outcome<void> hand_over_result(MethodResult &&made, scorecam_method_resul
     return Outcome<void>();
 }
 
-// The one instance of a plugin's class. Like all that the host keeps for the life of the process it is never
-// destroyed: threads may still run when a program ends. An exception leaves it unmade, and the next call
-// tries again.
+// What a plugin's class is derived from.
 template <typename Item>
-SCORECAM_HIDDEN const Item &instance() {
+using BaseOf = std::conditional_t<std::is_base_of_v<Backend, Item>, Backend, Method>;
+
+// The one instance of a plugin's class, as its base: overrides may be private. Like all that the host keeps
+// for the life of the process it is never destroyed: threads may still run when a program ends. An exception
+// leaves it unmade, and the next call tries again. Hidden, since each plugin has its own, whatever else is
+// loaded: classes of several plugins may have the same name.
+template <typename Item>
+SCORECAM_HIDDEN const BaseOf<Item> &instance() {
     static const Item *const item = new Item();
     return *item;
 }

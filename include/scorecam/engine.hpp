@@ -70,7 +70,8 @@ struct MaskedRequest {
     std::optional<TensorView> fill;
     // Small masks, [M, h, w].
     TensorView masks;
-    // For each mask the index of its image; empty when there is one image.
+    // For each mask the index of its image; empty when there is one image. A view, as the tensors are: what
+    // it is made from must outlive the request.
     View<const std::uint32_t> image_of_mask;
     // Images in a pass.
     std::uint64_t batch_size = 1;
@@ -287,9 +288,13 @@ inline std::int32_t run_masked(void *model, const scorecam_masked_request *raw, 
     });
 }
 
-inline constexpr scorecam_masked_scores kMaskedTable = {sizeof(scorecam_masked_scores), 0, run_masked};
-inline constexpr scorecam_run_from kRunFromTable = {sizeof(scorecam_run_from), 0, run_from_layer};
-inline constexpr scorecam_gradients kGradientsTable = {sizeof(scorecam_gradients), 0, run_gradients};
+// Hidden: they lead to functions of the headers that this library was compiled with.
+SCORECAM_HIDDEN inline constexpr scorecam_masked_scores kMaskedTable = {sizeof(scorecam_masked_scores), 0,
+                                                                        run_masked};
+SCORECAM_HIDDEN inline constexpr scorecam_run_from kRunFromTable = {sizeof(scorecam_run_from), 0,
+                                                                    run_from_layer};
+SCORECAM_HIDDEN inline constexpr scorecam_gradients kGradientsTable = {sizeof(scorecam_gradients), 0,
+                                                                       run_gradients};
 
 inline const void *engine_interface(void *model, const char *id) noexcept {
     const void *table = nullptr;

@@ -2,6 +2,7 @@
 //! promise, without a warning.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use scorecam_tests::{compiler_named, run};
@@ -20,6 +21,7 @@ const CPP_HEADERS: [&str; 2] = ["scorecam.hpp", "scorecam_plugin.hpp"];
 
 /// Beyond what the programs of the tests are held to: headers are compiled with their users' warnings.
 const STRICT: [&str; 3] = ["-Wshadow", "-Wconversion", "-Wsign-conversion"];
+const CPP_STRICT: [&str; 1] = ["-Wold-style-cast"];
 
 /// Compiles a source with each of the compilers, standards and sets of flags, as many at once as there are
 /// cores.
@@ -53,7 +55,7 @@ fn twice(header: &str) -> String {
 fn c_headers_compile_alone_and_twice() {
     for header in C_HEADERS {
         check(&C, &["c11", "c17"], &[&[]], &twice(header));
-        check(&CPP, &["c++11", "c++17", "c++20"], &[&[]], &twice(header));
+        check(&CPP, &["c++11", "c++17", "c++20"], &[&CPP_STRICT], &twice(header));
     }
 }
 
@@ -61,8 +63,51 @@ fn c_headers_compile_alone_and_twice() {
 fn cpp_headers_compile_alone_and_twice_in_all_modes() {
     // c++2b is what C++23 is called by compilers that have most of it, and by those that have all.
     for header in CPP_HEADERS {
-        check(&CPP, &["c++17", "c++20", "c++2b"], &[&[]], &twice(header));
-        check(&CPP, &["c++17", "c++20"], &[&["-fno-exceptions", "-fno-rtti"]], &twice(header));
+        check(&CPP, &["c++17", "c++20", "c++2b"], &[&CPP_STRICT], &twice(header));
+        let bare = ["-fno-exceptions", "-fno-rtti", CPP_STRICT[0]];
+        check(&CPP, &["c++17", "c++20"], &[&bare], &twice(header));
+    }
+}
+
+/// Every begin value of a struct, as an object of its type.
+#[test]
+fn begin_values_are_right_for_c_and_cpp() {
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/scorecam.h");
+    let header = std::fs::read_to_string(header).expect("the header");
+    let macros = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split(' ').next());
+    let objects: Vec<String> = macros
+        .filter_map(|name| name.strip_suffix("_INIT"))
+        .map(|name| {
+            let kind = name.to_lowercase().replace("scorecam_tensor", "scorecam_image");
+            format!("extern {kind} {0}_object;\n{kind} {0}_object = {name}_INIT;\n", name.to_lowercase())
+        })
+        .collect();
+    assert_eq!(objects.len(), 8, "{objects:?}");
+    let source = format!("#include \"scorecam.h\"\n{}", objects.concat());
+    check(&C, &["c11"], &[&[]], &source);
+    check(&CPP, &["c++11", "c++20"], &[&CPP_STRICT], &source);
+}
+
+/// Of two libraries in a process each keeps its own, however they were compiled: nothing of the headers is unique in
+/// the process, and every name says of which version of them it is.
+#[test]
+fn libraries_of_two_versions_of_the_headers_share_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/plugin_faults.cpp");
+    for name in CPP.names {
+        let library = folder.path().join(name);
+        run(compiler_named(name, "c++17").args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(&library));
+        let nm = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library));
+        let symbols: Vec<(&str, &str)> = nm
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(symbol, _)| symbol.contains("8scorecam"))
+            .collect();
+        assert!(symbols.len() > 100, "{name}: {symbols:?}");
+        for (symbol, kind) in symbols {
+            assert!(!kind.starts_with('u'), "{name}: {symbol} is unique in the process");
+            assert!(symbol.contains("8throws_1"), "{name}: {symbol} has no version");
+        }
     }
 }
 
@@ -70,15 +115,14 @@ fn cpp_headers_compile_alone_and_twice_in_all_modes() {
 fn headers_get_along_in_any_order() {
     let [api, plugin] = CPP_HEADERS;
     let opencv = "opencv2/core.hpp";
-    let flags: Vec<String> =
-        run(std::process::Command::new("pkg-config").args(["--cflags-only-I", "opencv4"]))
-            .split_whitespace()
-            .map(|flag| flag.replacen("-I", "-isystem", 1))
-            .collect();
+    let flags: Vec<String> = run(Command::new("pkg-config").args(["--cflags-only-I", "opencv4"]))
+        .split_whitespace()
+        .map(|flag| flag.replacen("-I", "-isystem", 1))
+        .collect();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     // The matrix functions appear as soon as OpenCV is there.
     let uses =
-        "int main() { return scorecam::photo_of(cv::Mat::zeros(1, 1, CV_8U)).upright_width() == 1 ? 0 : 1; }";
+        "int main() { cv::Mat m(1, 1, CV_8U); return scorecam::photo_of(m).upright_width() == 1 ? 0 : 1; }";
     for order in [[plugin, opencv, api], [api, opencv, api], [opencv, plugin, api]] {
         let includes: String = order.iter().map(|header| format!("#include \"{header}\"\n")).collect();
         check(&CPP, &["c++17"], &[&flags], &format!("{includes}{uses}\n"));
