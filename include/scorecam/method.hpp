@@ -3,6 +3,7 @@
 #define SCORECAM_METHOD_HPP
 
 #include <cstring>
+#include <functional>
 #include <locale>
 #include <optional>
 #include <sstream>
@@ -139,8 +140,8 @@ class Study {
     // Tells how many passes will be made, for progress reports.
     void expect_passes(std::uint64_t passes) const { raw_->expect_passes(raw_->context, passes); }
 
-    // As Engine's functions of these names. run_from() and gradients() fail with SCORECAM_ERR_UNSUPPORTED where
-    // the model lacks the ability; what a method names as its needs is never lacking.
+    // As Engine's functions of these names. run_from() and gradients() fail with SCORECAM_ERR_UNSUPPORTED
+    // where the model lacks the ability; what a method names as its needs is never lacking.
     Outcome<Forward> forward(const TensorView &batch, View<const std::string> taps = {}) const;
     Outcome<Tensor> masked_scores(const MaskedRequest &request) const;
     Outcome<Tensor> run_from(const std::string &layer, const TensorView &activations) const;
@@ -153,11 +154,11 @@ class Study {
     Outcome<std::vector<Tensor>> made(Call &&call) const {
         scorecam_outputs outputs{};
         scorecam_message why{};
+        const Released released{outputs};
         const std::int32_t status = call(&outputs, &why);
         return detail::outcome(
             status, [&] { return std::string(why.text); },
             [&] {
-                const Released released{outputs};
                 std::vector<Tensor> tensors;
                 for (std::uint64_t i = 0; i < outputs.count; i++) {
                     tensors.emplace_back(TensorView(outputs.tensors[i]));
@@ -183,7 +184,7 @@ class Study {
         });
     }
 
-    // Frees what a call made, also when copying it fails.
+    // Frees what a call made, also when copying it fails. A call that fails makes nothing.
     struct Released {
         const scorecam_outputs &outputs;
         ~Released() {
@@ -195,6 +196,21 @@ class Study {
 
     const scorecam_study *raw_;
 };
+
+namespace detail {
+
+// A request's on_batch on its way through C.
+struct BatchCall {
+    static std::int32_t call(void *self, std::uint64_t masks) noexcept {
+        auto &call = *static_cast<BatchCall *>(self);
+        return call.thrown.kept([&] { return call.on_batch ? call.on_batch(masks) : SCORECAM_OK; });
+    }
+
+    const std::function<std::int32_t(std::uint64_t)> &on_batch;
+    Thrown thrown;
+};
+
+}  // namespace detail
 
 inline Outcome<Forward> Study::forward(const TensorView &batch, View<const std::string> taps) const {
     std::vector<const char *> names;
@@ -227,14 +243,14 @@ inline Outcome<Tensor> Study::masked_scores(const MaskedRequest &request) const 
     raw.masks = request.masks.raw();
     raw.image_of_mask = request.image_of_mask.data();
     raw.batch_size = request.batch_size;
-    raw.context = const_cast<MaskedRequest *>(&request);
-    raw.on_batch = [](void *context, std::uint64_t masks) -> std::int32_t {
-        const auto &asked = *static_cast<const MaskedRequest *>(context);
-        return detail::guarded(nullptr, [&] { return asked.scored(masks); });
-    };
+    detail::BatchCall call{request.on_batch, {}};
+    raw.context = &call;
+    raw.on_batch = detail::BatchCall::call;
     return made_by<scorecam_masked_scores>(
         "scorecam.masked-scores/1", [&](const auto &table, scorecam_outputs *outputs, scorecam_message *why) {
-            return table.run(raw_->model, &raw, outputs, why);
+            const std::int32_t status = table.run(raw_->model, &raw, outputs, why);
+            call.thrown.rethrow();
+            return status;
         });
 }
 

@@ -1,6 +1,6 @@
 // A plugin by scorecam_plugin.hpp that fails in every way, and does right otherwise: backend `faulty`, whose
-// models say in their file what goes wrong, and method `one-more-pass`, which runs its study's passes.
-// Built with exceptions and without.
+// models say in their file what goes wrong, and the methods `one-more-pass`, which runs its study's passes,
+// and `stops`, whose callback ends a run. Built with exceptions and without.
 #include <fstream>
 
 #include "scorecam_plugin.hpp"
@@ -59,8 +59,8 @@ class Sums final : public scorecam::Engine {
     }
 };
 
+// Overrides may be private.
 class Faulty final : public scorecam::Backend {
-   public:
     scorecam::Descriptor descriptor() const override { return {"faulty", "1.0.0", "fails", {"faulty"}, 0}; }
 
     Outcome<std::unique_ptr<scorecam::Engine>> load(const scorecam::ModelConfig &config) const override {
@@ -129,6 +129,53 @@ class OneMorePass final : public scorecam::Method {
     }
 };
 
+// Makes a map of zeros, and says after which batch of masks it stopped the scoring by its own on_batch.
+class Stops final : public scorecam::Method {
+    scorecam::Descriptor descriptor() const override { return {"stops", "1.0.0", "stops itself", {}, 0}; }
+
+    Outcome<scorecam::MethodResult> explain(const scorecam::Study &study,
+                                            const scorecam::OptionValues &) const override {
+        const Tensor masks({5, kSide, kSide});
+        scorecam::MaskedRequest request;
+        request.images = study.input();
+        request.masks = masks.view();
+        scorecam::MethodResult result;
+        result.maps = Tensor({study.targets().size(), kSide, kSide});
+        result.warnings = {"stopped at " + std::to_string(stopped_at(study, request))};
+        return result;
+    }
+
+    struct Stop {
+        int at;
+    };
+
+#ifdef __cpp_exceptions
+    static int stopped_at(const scorecam::Study &study, scorecam::MaskedRequest &request) {
+        int batches = 0;
+        request.on_batch = [&](std::uint64_t) -> std::int32_t {
+            if (++batches == 2) {
+                throw Stop{batches};
+            }
+            return SCORECAM_OK;
+        };
+        try {
+            static_cast<void>(study.masked_scores(request));
+        } catch (const Stop &stop) {
+            return stop.at;
+        }
+        return 0;
+    }
+#else
+    static int stopped_at(const scorecam::Study &study, scorecam::MaskedRequest &request) {
+        int batches = 0;
+        request.on_batch = [&](std::uint64_t) {
+            return ++batches == 2 ? SCORECAM_ERR_CANCELLED : SCORECAM_OK;
+        };
+        return study.masked_scores(request).status() == SCORECAM_ERR_CANCELLED ? batches : 0;
+    }
+#endif
+};
+
 }  // namespace
 
-SCORECAM_PLUGIN(Faulty, OneMorePass);
+SCORECAM_PLUGIN(Faulty, OneMorePass, Stops);

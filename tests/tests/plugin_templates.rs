@@ -244,6 +244,10 @@ fn nothing_leaves_a_cpp_plugin_but_a_status_and_a_message() {
         }
         std::fs::write(&model, "none").expect("written");
         one_more_pass(&host, &model);
+        // What a method's own callback throws, or returns, comes back to it.
+        let input = Tensor::new([1, 2, 4, 4], vec![0.5; 32]).expect("a tensor");
+        let stopped = explain_top(&host, &model, "stops", None, &input);
+        assert!(stopped.warnings.iter().any(|w| w == "stopped at 2"), "{flags:?} {:?}", stopped.warnings);
     }
 }
 
