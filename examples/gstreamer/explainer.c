@@ -19,7 +19,11 @@ struct _Explainer {
     /* All below is under the lock. A job that was taken stays here until it is done: one at a time. */
     Job *job;
     gboolean busy;
-    gboolean abandoned;
+    /* Why explanations are given up. Each is for its own callers: a new size, which resets, must not wake
+     * what a flush or the end has put to rest. */
+    gboolean resetting;
+    gboolean paused;
+    gboolean ended;
     gboolean stopping;
     scorecam_explanation *finished;
     GError *failure;
@@ -61,18 +65,24 @@ static gboolean went_well(int32_t status, GError **error)
     return status == SCORECAM_OK;
 }
 
+/* Whether nobody wants what is under way; under the lock. */
+static gboolean given_up(const Explainer *explainer)
+{
+    return explainer->resetting || explainer->paused || explainer->ended;
+}
+
 /* Told of every pass; gives up a photo that nobody wants any more. */
 static int32_t on_progress(uint64_t passes, uint64_t expected, void *user_data)
 {
     Explainer *explainer = user_data;
-    gboolean abandoned;
+    gboolean cancel;
 
     (void)passes;
     (void)expected;
     g_mutex_lock(&explainer->lock);
-    abandoned = explainer->abandoned;
+    cancel = given_up(explainer);
     g_mutex_unlock(&explainer->lock);
-    return abandoned;
+    return cancel;
 }
 
 /* "select=std,select_count=16" as pairs; `text` is cut up and keeps the strings. */
@@ -166,7 +176,7 @@ static gpointer work(gpointer data)
 
         g_mutex_lock(&explainer->lock);
         explainer->busy = FALSE;
-        if (explainer->abandoned) {
+        if (given_up(explainer)) {
             scorecam_explanation_free(explanation);
             g_clear_error(&failure);
         } else {
@@ -219,25 +229,46 @@ Explainer *explainer_new(const ExplainerChoices *choices, GError **error)
     return explainer;
 }
 
-void explainer_reset(Explainer *explainer)
+/* Ends the thread's job and forgets what there is; under the lock. */
+static void forget(Explainer *explainer)
 {
-    g_mutex_lock(&explainer->lock);
-    explainer->abandoned = TRUE;
+    explainer->resetting = TRUE;
     g_clear_pointer(&explainer->job, job_free);
     while (explainer->busy) {
         g_cond_wait(&explainer->changed, &explainer->lock);
     }
-    explainer->abandoned = FALSE;
+    explainer->resetting = FALSE;
     g_clear_error(&explainer->failure);
     g_clear_pointer(&explainer->finished, scorecam_explanation_free);
     g_clear_pointer(&explainer->current, scorecam_explanation_free);
+}
+
+void explainer_reset(Explainer *explainer)
+{
+    g_mutex_lock(&explainer->lock);
+    forget(explainer);
     g_mutex_unlock(&explainer->lock);
 }
 
-void explainer_abandon(Explainer *explainer)
+void explainer_pause(Explainer *explainer)
 {
     g_mutex_lock(&explainer->lock);
-    explainer->abandoned = TRUE;
+    explainer->paused = TRUE;
+    g_mutex_unlock(&explainer->lock);
+}
+
+void explainer_resume(Explainer *explainer)
+{
+    g_mutex_lock(&explainer->lock);
+    forget(explainer);
+    explainer->paused = FALSE;
+    g_mutex_unlock(&explainer->lock);
+}
+
+void explainer_end(Explainer *explainer)
+{
+    g_mutex_lock(&explainer->lock);
+    explainer->ended = TRUE;
     g_mutex_unlock(&explainer->lock);
 }
 
@@ -286,7 +317,7 @@ gboolean explainer_refresh(Explainer *explainer, const scorecam_image *photo, co
 void explainer_request(Explainer *explainer, const scorecam_image *photo, const ExplainerChoices *choices)
 {
     g_mutex_lock(&explainer->lock);
-    if (!explainer->busy && explainer->job == NULL && explainer->finished == NULL
+    if (!given_up(explainer) && !explainer->busy && explainer->job == NULL && explainer->finished == NULL
         && explainer->failure == NULL) {
         Job *job = g_new0(Job, 1);
 

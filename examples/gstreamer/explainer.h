@@ -48,9 +48,15 @@ void explainer_free(Explainer *explainer);
 /* Forgets the explanation in force and the one under way, as frames of another size need it. */
 void explainer_reset(Explainer *explainer);
 
-/* Makes the explanation under way end soon, without a result; for another thread than the one that waits for
- * it. */
-void explainer_abandon(Explainer *explainer);
+/* Gives up the explanation under way, and every one until explainer_resume; for another thread than the one
+ * that waits for it. */
+void explainer_pause(Explainer *explainer);
+
+/* Forgets what explainer_reset forgets, and lets explanations go again. */
+void explainer_resume(Explainer *explainer);
+
+/* As explainer_pause, but nothing takes it back: only explainer_free is left to call. */
+void explainer_end(Explainer *explainer);
 
 /* Explains a photo and waits for the result, which is in force from then on. */
 gboolean explainer_refresh(Explainer *explainer, const scorecam_image *photo, const ExplainerChoices *choices,

@@ -36,7 +36,8 @@ struct _ScorecamOverlay {
     /* Under the object's lock, since any thread may set properties. */
     Settings settings;
 
-    /* The stream's own: between start and stop, on its thread. */
+    /* The stream's own: between start and stop, on its thread. The explainer is put there and taken away
+     * under the object's lock, since flushes and changes of state reach for it from their threads. */
     Explainer *explainer;
     guint64 frames_since_refresh;
     guint8 *picture;
@@ -150,11 +151,14 @@ static gboolean start(GstBaseTransform *transform)
     ScorecamOverlay *self = SCORECAM_OVERLAY(transform);
     GError *error = NULL;
     Settings settings = snapshot(self);
+    Explainer *explainer = explainer_new(&settings.choices, &error);
 
-    self->explainer = explainer_new(&settings.choices, &error);
+    GST_OBJECT_LOCK(self);
+    self->explainer = explainer;
+    GST_OBJECT_UNLOCK(self);
     self->frames_since_refresh = 0;
     explainer_choices_clear(&settings.choices);
-    if (self->explainer == NULL) {
+    if (explainer == NULL) {
         GST_ELEMENT_ERROR(self, LIBRARY, INIT, ("%s", error->message), (NULL));
         g_error_free(error);
         return FALSE;
@@ -165,10 +169,24 @@ static gboolean start(GstBaseTransform *transform)
 static gboolean stop(GstBaseTransform *transform)
 {
     ScorecamOverlay *self = SCORECAM_OVERLAY(transform);
+    Explainer *explainer;
 
-    g_clear_pointer(&self->explainer, explainer_free);
+    GST_OBJECT_LOCK(self);
+    explainer = g_steal_pointer(&self->explainer);
+    GST_OBJECT_UNLOCK(self);
+    g_clear_pointer(&explainer, explainer_free);
     g_clear_pointer(&self->picture, g_free);
     return TRUE;
+}
+
+/* From any thread; `what` returns at once. */
+static void tell_explainer(ScorecamOverlay *self, void (*what)(Explainer *))
+{
+    GST_OBJECT_LOCK(self);
+    if (self->explainer != NULL) {
+        what(self->explainer);
+    }
+    GST_OBJECT_UNLOCK(self);
 }
 
 /* An explanation takes seconds: it is given up before the stream's thread is waited for. */
@@ -176,10 +194,35 @@ static GstStateChangeReturn change_state(GstElement *element, GstStateChange tra
 {
     ScorecamOverlay *self = SCORECAM_OVERLAY(element);
 
-    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && self->explainer != NULL) {
-        explainer_abandon(self->explainer);
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+        tell_explainer(self, explainer_end);
     }
     return GST_ELEMENT_CLASS(scorecam_overlay_element_parent_class)->change_state(element, transition);
+}
+
+/* A flushing seek waits for the stream's thread as well; what comes after it is another part of the video. */
+static gboolean sink_event(GstBaseTransform *transform, GstEvent *event)
+{
+    ScorecamOverlay *self = SCORECAM_OVERLAY(transform);
+
+    if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) {
+        tell_explainer(self, explainer_pause);
+    } else if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP && self->explainer != NULL) {
+        /* In order with the stream, so the explainer stays; it waits for its thread, so under no lock. */
+        explainer_resume(self->explainer);
+    }
+    return GST_BASE_TRANSFORM_CLASS(scorecam_overlay_element_parent_class)->sink_event(transform, event);
+}
+
+/* Properties that follow a control source get the frame's values. */
+static void before_transform(GstBaseTransform *transform, GstBuffer *buffer)
+{
+    GstClockTime time =
+        gst_segment_to_stream_time(&transform->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+
+    if (GST_CLOCK_TIME_IS_VALID(time)) {
+        gst_object_sync_values(GST_OBJECT(transform), time);
+    }
 }
 
 /* A map belongs to frames of one size and format; the picture is where RGB is drawn for other formats. */
@@ -431,6 +474,8 @@ static void scorecam_overlay_element_class_init(ScorecamOverlayClass *element)
     element_class->change_state = change_state;
     transform_class->start = start;
     transform_class->stop = stop;
+    transform_class->sink_event = sink_event;
+    transform_class->before_transform = before_transform;
     GST_VIDEO_FILTER_CLASS(element)->set_info = set_info;
     GST_VIDEO_FILTER_CLASS(element)->transform_frame = transform_frame;
 }

@@ -24,6 +24,14 @@ const ELEMENT: Build<'_> = Build {
     ],
 };
 
+/// What drives the element as an application does.
+const DRIVER: Build<'_> = Build {
+    language: Language::C,
+    sources: &["../tests/vision/overlay_element.c", "gstreamer/explainer.c"],
+    modules: &["gstreamer-check-1.0", "gstreamer-controller-1.0"],
+    link: &["-lgstcheck-1.0", "-lgstcontroller-1.0", "-lgstreamer-1.0", "-lgobject-2.0", "-lglib-2.0"],
+};
+
 /// A width whose RGB rows GStreamer pads.
 const WIDTH: usize = 66;
 const HEIGHT: usize = 50;
@@ -100,6 +108,35 @@ fn a_live_source_goes_on_while_a_frame_is_explained() {
     let printed = run(gst("gst-launch-1.0", out.path()).arg("-m").args(words));
     assert_eq!(packed(&file).len(), 8 * 3 * WIDTH * HEIGHT);
     assert!(printed.contains("scorecam, class=(guint64)3"), "{printed}");
+}
+
+/// Runs a test of the program that drives the element, with a model of the toy's.
+fn drive(test: &str, model: &Path) {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    let out = tempfile::tempdir().expect("a folder");
+    let mut command = gst(&DRIVER.once(&ONCE, "overlay_element").display().to_string(), out.path());
+    let ended = Ended::of(command.arg(test).arg(library("scorecam_toy")).arg(model), Duration::from_secs(60));
+    assert!(ended.status.is_some_and(|status| status.success()), "{test}:\n{}", ended.stderr);
+}
+
+#[test]
+fn opacity_follows_a_control_source() {
+    drive("opacity_is_controlled", &golden("toy/plain.toy"));
+}
+
+#[test]
+fn a_flushing_seek_brings_a_new_map_and_waits_for_none() {
+    drive("flush_forgets_the_map", &golden("toy/plain.toy"));
+    let out = tempfile::tempdir().expect("a folder");
+    let slow = out.path().join("slow.toy");
+    let plain = std::fs::read_to_string(golden("toy/plain.toy")).expect("a model");
+    std::fs::write(&slow, plain + "\nbatch = 1\ndelay_ms = 300\n").expect("the folder is writable");
+    drive("flush_gives_up", &slow);
+}
+
+#[test]
+fn an_explainer_that_has_ended_stays_so() {
+    drive("end_is_final", &golden("toy/plain.toy"));
 }
 
 #[test]
