@@ -50,7 +50,7 @@ DnnEngine::Lease::Lease(const DnnEngine &engine) : engine_(engine) {
     net_ = engine.read();
 }
 
-DnnEngine::Lease::~Lease() {
+void DnnEngine::Lease::put_back() {
     const std::lock_guard<std::mutex> lock(engine_.mutex_);
     engine_.idle_.push_back(std::move(net_));
 }
@@ -78,7 +78,7 @@ cv::dnn::Net DnnEngine::read() const {
 
 void DnnEngine::describe_layers(cv::dnn::Net &net, const cv::dnn::MatShape &input) {
     description_.output_activation = SCORECAM_OUTPUT_UNKNOWN;
-    description_.input_shape = scorecam::Shape(0, input[1], 0, 0);
+    description_.input_shape = scorecam::Shape(0, input[1], input[2], input[3]);
     description_.preferred_batch = kPreferredBatch;
     const std::string output = net.getUnconnectedOutLayersNames().at(0);
     for (const std::string &dnn_name : net.getLayerNames()) {
@@ -109,7 +109,7 @@ scorecam::Forward DnnEngine::forward(const scorecam::TensorView &batch,
         const auto found = dnn_names_.find(tap);
         if (found == dnn_names_.end()) {
             throw scorecam::Error(SCORECAM_ERR_NOT_FOUND,
-                                  "layer \"" + std::string(tap) + "\" is not in " + path_);
+                                  "layer \"" + std::string(tap) + "\" does not exist in " + path_);
         }
         names.push_back(found->second);
     }
@@ -132,5 +132,6 @@ scorecam::Forward DnnEngine::forward(const scorecam::TensorView &batch,
         pass.activations.push_back(
             copy_of(maps, scorecam::Shape(maps.size[0], maps.size[1], maps.size[2], maps.size[3])));
     }
+    lease.put_back();
     return pass;
 }

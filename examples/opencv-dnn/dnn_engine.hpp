@@ -21,8 +21,8 @@
 
 class DnnEngine final : public scorecam::Engine {
  public:
-    // A model of colour images. cv::dnn does not tell for which size it was made; layers are described for
-    // `size`, and every other size that the model takes can be run, too.
+    // A model of colour images. cv::dnn does not tell for which size it was made, so the caller says: photos
+    // become inputs of `size`, and a manifest that gives input.size has to give the same.
     DnnEngine(std::string path, cv::Size size);
 
     scorecam::ModelDescription describe() const override { return description_; }
@@ -30,14 +30,16 @@ class DnnEngine final : public scorecam::Engine {
                               scorecam::View<const std::string_view> taps) const override;
 
  private:
-    // A net for the time of one call.
+    // A net for the time of one call. It goes back to the pool at put_back() alone: what threw has left it in
+    // a state that nobody knows, and it ends with the lease.
     class Lease {
      public:
         explicit Lease(const DnnEngine &engine);
-        ~Lease();
         Lease(const Lease &) = delete;
         Lease &operator=(const Lease &) = delete;
         cv::dnn::Net &net() { return net_; }
+        // After the last use of the net, and of what it returned.
+        void put_back();
 
      private:
         const DnnEngine &engine_;

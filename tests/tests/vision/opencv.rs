@@ -76,6 +76,19 @@ fn cv_dnn_gets_the_map_of_onnx_cpu() {
 }
 
 #[test]
+fn cv_dnn_explains_without_a_manifest() {
+    let mut command = Command::new(explain_dnn());
+    command.arg(fetched("models/squeezenet1_1.onnx")).arg(fetched("photos/chelsea.png"));
+    let printed = run(command.args(["--size=227", "--maps=4", "--class=285", "--layer=fire9"]));
+    // The model was trained on pixels of another scale than 0 to 1, so the score is small.
+    assert!(
+        printed.contains("class 285 (no label)") && printed.contains("; layer fire9, 5 passes"),
+        "{printed}"
+    );
+    assert!(printed.contains("layer fire9 Concat [512, 14, 14]\n"), "layers are of the size:\n{printed}");
+}
+
+#[test]
 fn threads_share_a_cv_dnn_engine() {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();
     let sources = &["../tests/vision/dnn_threads.cpp", "opencv-dnn/dnn_engine.cpp"];
