@@ -6,7 +6,8 @@
     heat = explanation.map(0)                # memoryview [h, w] of floats; numpy.asarray(heat) copies nothing
 
 The library is found by the variable SCORECAM_LIBRARY, else as the system finds libscorecam.so.1. A Photo
-takes bytes, or anything with a buffer of [h, w, channels] or [h, w], such as a numpy array or OpenCV's image.
+takes bytes, or anything with a buffer of [h, w, channels] or [h, w], such as a numpy array. OpenCV's images
+are blue first: Photo(cv2.imread("cat.jpg"), format="BGR").
 While a call runs, other Python threads run too, and several may use one model. The definitions below repeat
 scorecam.h; header_check.py proves that they still do.
 """
@@ -181,11 +182,16 @@ class Error(Exception):
 
 
 class Photo:
-    """A copy of 8-bit pixels. `format` is one of CHANNELS; sizes may be left out where the buffer tells."""
+    """A copy of 8-bit pixels. Sizes may be left out where the buffer tells.
+
+    `format` is one of CHANNELS: "RGB" if nothing is said, "BGR" for what OpenCV reads.
+    """
 
     def __init__(self, pixels, width=None, height=None, format="RGB"):
         view = memoryview(pixels)
         if width is None or height is None:
+            if view.ndim < 2:
+                raise ValueError("the buffer has no height and width; give both")
             height, width = view.shape[:2]
         if view.itemsize != 1 or view.nbytes != width * height * CHANNELS[format]:
             raise ValueError(f"{view.nbytes} bytes are no {width}x{height} pixels of 8-bit {format}")
@@ -221,6 +227,12 @@ class Owner:
     def __del__(self):
         if getattr(self, "_handle", None):
             _call(self._free, self._handle)
+
+    def __copy__(self):
+        raise TypeError(f"a {type(self).__name__} owns its handle and is not copied")
+
+    def __deepcopy__(self, memo):
+        self.__copy__()
 
 
 class Host(Owner):

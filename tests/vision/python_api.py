@@ -1,6 +1,7 @@
 """Uses the Python module as a program would: python_api.py PLUGIN MODEL. Prints "right", or raises."""
 
 import array
+import copy
 import sys
 import threading
 
@@ -52,6 +53,10 @@ refused(lambda: model.explain(as_rgb, method="no-cam"), scorecam.Error, "no-cam"
 refused(lambda: model.class_index("zebra"), scorecam.Error, "zebra")
 refused(lambda: scorecam.Host(["nowhere.so"]), scorecam.Error, "nowhere.so")
 refused(lambda: scorecam.Photo(b"12345", 2, 1), ValueError, "5 bytes are no 2x1 pixels")
+refused(lambda: scorecam.Photo(b"123"), ValueError, "the buffer has no height and width; give both")
+refused(lambda: scorecam.Photo(b"123", width=1), ValueError, "give both")
+for copied in (copy.copy, copy.deepcopy):
+    refused(lambda: copied(model), TypeError, "a Model owns its handle and is not copied")
 refused(lambda: scorecam.Tensor(b"1234"), ValueError, "32-bit floats")
 
 together = [None] * 4
