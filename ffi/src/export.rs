@@ -150,9 +150,16 @@ mod tests {
             let source = std::fs::read_to_string(&path).unwrap();
             for (at, _) in source.match_indices("\n#[unsafe(no_mangle)]\n") {
                 let function = &source[at..];
-                let body = &function[function.find("{\n").unwrap() + 2..];
-                let signature = function.lines().nth(2).unwrap();
-                assert!(body.trim_start().starts_with("export!("), "{}: {signature}", path.display());
+                let (signature, body) = function.split_once("{\n").unwrap();
+                let body = body.split_once("\n}\n").unwrap().0;
+                // The macro's call is all there is: its closing bracket is the only one at this depth.
+                let whole = body.starts_with("    export!(")
+                    && body.ends_with("})")
+                    && body
+                        .lines()
+                        .skip(1)
+                        .all(|line| line.is_empty() || line.starts_with("     ") || line == "    })");
+                assert!(whole, "{}: {signature}", path.display());
                 functions += 1;
             }
         }

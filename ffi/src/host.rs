@@ -42,7 +42,8 @@ pub struct scorecam_plugin_info {
 read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 
 /// Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known,
-/// in the folders of `SCORECAM_PLUGIN_PATH`, beside the program and beside this library. Any thread.
+/// in the folders of `SCORECAM_PLUGIN_PATH`, in those of this library and the program, in `scorecam/` below
+/// them, and in `../lib/scorecam` where such a folder is called `bin`. Any thread.
 ///
 /// # Safety
 /// `out` leads to a writable handle.

@@ -87,7 +87,7 @@ pub unsafe extern "C" fn scorecam_model_load(
 /// file, backend and settings is not read, and NULL is right. The functions may be called from any thread, and
 /// from several at once when several threads use the model. `release`, unless NULL, is called with `user_data`
 /// when the model has been freed and its last call has ended; when this function fails it is not called.
-/// `SCORECAM_ERR_PLUGIN`: the table is NULL, of another size, or lacks a function, or the description is wrong.
+/// `SCORECAM_ERR_PLUGIN`: the table is of another size or lacks a function, or the description is wrong.
 /// `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name. Any thread.
 ///
 /// # Safety
@@ -106,6 +106,7 @@ pub unsafe extern "C" fn scorecam_model_from_backend(
         let host = handles::get(host)?;
         // SAFETY: as the caller promises.
         let manifest = unsafe { read::optional_text(manifest, "manifest") }?.map(Path::new);
+        read::check_pointer(backend, "backend")?;
         // SAFETY: as the caller promises.
         let model = unsafe { host.host.adopt_model(backend, user_data, manifest) }?;
         let handle = handles::insert(ModelObject::new(host, model))?;

@@ -44,7 +44,7 @@ static void null_hosts_and_models(world *w)
              (NULL, w->host, &engine, NULL, NULL));
     NULL_ROW(scorecam_model_from_backend, host, INVALID_HANDLE, "scorecam_host",
              (&model, NULL, &engine, NULL, NULL));
-    NULL_ROW(scorecam_model_from_backend, backend, PLUGIN, "backend/1 is NULL",
+    NULL_ROW(scorecam_model_from_backend, backend, INVALID_ARGUMENT, "backend is NULL",
              (&model, w->host, NULL, NULL, NULL));
     NULL_IS_RIGHT(scorecam_model_from_backend, user_data, (&model, w->host, &engine, NULL, NULL));
     scorecam_model_free(model);

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 /// The variable that lists folders with plugins.
 pub(crate) const PATH_VARIABLE: &str = "SCORECAM_PLUGIN_PATH";
 
-/// Folders in the order of search: the variable's, then beside the program or library.
+/// Folders in the order of search: the variable's, then those of the library and the program, `scorecam/` below
+/// them, and `../lib/scorecam` from a folder that is called `bin`.
 pub(crate) fn folders(beside: Option<&Path>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::var_os(PATH_VARIABLE)
         .map(|list| std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect())
         .unwrap_or_default();
     let program = std::env::current_exe().ok().and_then(|p| p.parent().map(Path::to_path_buf));
     for home in beside.map(Path::to_path_buf).into_iter().chain(program) {
-        // An installed library lies in lib/ with its plugins in lib/scorecam/, its programs in bin/.
+        // An installed library lies in lib/ with its plugins in lib/scorecam/, its programs in bin/. Beside a
+        // folder of another name lib/ may be anybody's.
+        let from_bin = home.ends_with("bin").then(|| home.with_file_name("lib").join("scorecam"));
         let installed = home.join("scorecam");
-        let from_bin = home.join("..").join("lib").join("scorecam");
-        folders.extend([home, installed, from_bin]);
+        folders.extend([home, installed].into_iter().chain(from_bin));
     }
     folders.dedup();
     folders
@@ -33,4 +35,17 @@ fn is_plugin_name(path: &Path) -> bool {
     let prefix = format!("{}scorecam_", std::env::consts::DLL_PREFIX);
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     name.starts_with(&prefix) && name.ends_with(std::env::consts::DLL_SUFFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lib_is_searched_from_bin_only() {
+        let searched = |home: &str, lib: &str| folders(Some(Path::new(home))).contains(&PathBuf::from(lib));
+        assert!(searched("/opt/some/bin", "/opt/some/lib/scorecam"));
+        assert!(searched("/opt/some/lib", "/opt/some/lib/scorecam"), "an installed library's own plugins");
+        assert!(!searched("/tmp/unpacked", "/tmp/lib/scorecam"), "anybody can make that folder");
+    }
 }

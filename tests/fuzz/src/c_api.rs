@@ -50,6 +50,12 @@ const NAMES: &[&CStr] = &[
     c"combine",
     c"reduce",
     c"bias",
+    c"post_relu",
+    c"final",
+    c"final_eps",
+    c"output",
+    c"resize",
+    c"order",
 ];
 const VALUES: &[&CStr] = &[
     c"softmax",
@@ -75,6 +81,10 @@ const VALUES: &[&CStr] = &[
     c"keep",
     c"bicubic",
     c"-1",
+    c"layer",
+    c"7x300",
+    c"32768x32768",
+    c"norm-resize-norm",
 ];
 const LAYERS: &[&CStr] = &[c"maps", c"other"];
 const COLORMAPS: &[&CStr] = &[c"viridis", c"turbo", c"jet", c"inferno", c"grey"];
@@ -163,7 +173,10 @@ fn options(input: &mut Unstructured<'_>, lent: &mut Lent) -> *const scorecam_exp
     let pairs: Vec<_> = (0..byte(input) % 4)
         .map(|_| scorecam_option { name: lent.text(input, NAMES), value: lent.text(input, VALUES) })
         .collect();
-    let classes: Vec<u64> = (0..byte(input) % 4).map(|_| number(input) % 5).collect();
+    // Mostly few and known; now and then very many, since a map is made for each.
+    let count = if byte(input) == 255 { 1 << 20 } else { usize::from(byte(input) % 4) };
+    let first = number(input);
+    let classes: Vec<u64> = (0..count as u64).map(|i| first.wrapping_add(i) % 5).collect();
     // SAFETY: neither options nor numbers have padding.
     let (first, first_class) = unsafe { (lent.array(&pairs), lent.array(&classes)) };
     let (has_pairs, has_classes) = (!pairs.is_empty(), !classes.is_empty());

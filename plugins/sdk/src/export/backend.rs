@@ -11,7 +11,7 @@ use super::tensors::{hand_over, shape_of};
 use crate::abi::{
     self, scorecam_message, scorecam_model_config, scorecam_model_description, scorecam_outputs,
 };
-use crate::import::{optional_view, view};
+use crate::import::{checked_struct, optional_view, view};
 use crate::status::kind_of_status;
 use crate::text::{Texts, caught, guard, read, read_optional, slice};
 use crate::{GRADIENTS, MASKED_SCORES, RUN_FROM};
@@ -272,7 +272,7 @@ unsafe extern "C" fn masked_scores(
 ) -> i32 {
     // SAFETY: model and request are valid by the contract of `run`.
     let body = || unsafe {
-        let request = request.as_ref().ok_or_else(|| Error::invalid("request is NULL"))?;
+        let request = checked_struct(request, "request")?;
         let (images, masks) =
             (view(&raw const request.images, "images")?, view(&raw const request.masks, "masks")?);
         let fill = optional_view(&raw const request.fill, "fill")?;

@@ -13,7 +13,7 @@ use scorecam_core::{
 use super::tensors::tensor_of;
 use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
 use crate::ability;
-use crate::import::{ImportedModel, activation, optional_view, view};
+use crate::import::{ImportedModel, activation, checked_struct, optional_view, view};
 use crate::text::{Texts, guard, read, slice};
 
 /// A method that lives for the whole process; [`crate::export_plugin!`] implements it.
@@ -150,7 +150,7 @@ unsafe extern "C" fn explain<M: ExportedMethod>(
             .iter()
             .map(|o| Ok((read(o.name, "an option's name")?.into(), read(o.value, "an option")?.into())))
             .collect::<Result<_>>()?;
-        let study = study.as_ref().ok_or_else(|| Error::invalid("study is NULL"))?;
+        let study = checked_struct(study, "study")?;
         let output = explain_study(M::method(), study, &Options::from_checked(options))?;
         result.write(OwnedResult::hand_over(output)?);
         Ok(())
@@ -168,7 +168,7 @@ unsafe fn explain_study(
 ) -> Result<MethodOutput> {
     // SAFETY: as the caller promises, in this whole function.
     unsafe {
-        let table = c.backend.as_ref().ok_or_else(|| Error::invalid("study.backend is NULL"))?;
+        let table = checked_struct(c.backend, "study.backend")?;
         let model = ImportedModel::borrow(table, c.model, "the study's model".into())?;
         let input = view(&raw const c.input, "study.input")?;
         let reference = optional_view(&raw const c.reference, "study.reference")?;

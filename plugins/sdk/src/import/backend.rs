@@ -163,7 +163,8 @@ impl<'a> ImportedModel<'a> {
         model: *mut c_void,
         who: String,
     ) -> Result<Self> {
-        let table = checked_table(table.cast(), &crate::BACKEND.to_string_lossy());
+        // SAFETY: as the caller promises.
+        let table = unsafe { checked_table(table.cast(), crate::BACKEND) };
         Self::held(table.map_err(|e| e.context(&who))?, model, who, false).described()
     }
 
@@ -218,7 +219,8 @@ impl<'a> ImportedModel<'a> {
         let Some(get) = self.table.get_interface else { return Ok(None) };
         // SAFETY: a live model, and a string that ends with NUL.
         let table = unsafe { get(self.model, id.as_ptr()) };
-        if table.is_null() { Ok(None) } else { checked_table(table, &id.to_string_lossy()).map(Some) }
+        // SAFETY: a table that stays valid until the model is released, by contract.
+        (!table.is_null()).then(|| unsafe { checked_table(table, id) }).transpose()
     }
 
     /// Class scores of `items` images.
@@ -307,8 +309,13 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
         }
         other => other.ok(),
     };
+    let input = tensor(d.input_name, &d.input_shape, "its input")?;
+    if input.shape.len() != 4 {
+        let axes = input.shape.len();
+        return Err(Error::plugin(format!("its input has {axes} axes; [N, C, H, W] is needed")));
+    }
     Ok(ModelInfo {
-        input: tensor(d.input_name, &d.input_shape, "its input")?,
+        input,
         output: tensor(d.output_name, &d.output_shape, "its output")?,
         output_activation: activation(d.output_activation)?,
         layers,

@@ -13,6 +13,8 @@ pub use backend::{ImportedLoader, ImportedModel};
 pub use method::ImportedMethod;
 pub(crate) use tensors::{optional_view, view};
 
+use std::ffi::CStr;
+
 use scorecam_core::{Abilities, Error, Result};
 
 use crate::abi;
@@ -121,24 +123,22 @@ impl ImportedPlugin {
         ImportedMethod::new(table, &self.descriptor(index)?)
     }
 
-    fn interface<T>(&self, index: u32, id: &std::ffi::CStr) -> Result<&'static T> {
+    fn interface<T>(&self, index: u32, id: &CStr) -> Result<&'static T> {
         // SAFETY: the function takes any index and a string that ends with NUL; the result is static or NULL.
-        let table = unsafe { self.table.get_interface.map_or(std::ptr::null(), |f| f(index, id.as_ptr())) };
-        checked_table(table, &id.to_string_lossy())
+        unsafe {
+            let table = self.table.get_interface.map_or(std::ptr::null(), |f| f(index, id.as_ptr()));
+            checked_table(table, id)
+        }
     }
 }
 
-/// A table behind an interface id: not NULL, aligned, of sufficient size.
-fn checked_table<T>(table: *const std::ffi::c_void, id: &str) -> Result<&'static T> {
-    let table = table.cast::<T>();
-    if table.is_null() || !table.is_aligned() {
-        return Err(Error::plugin(format!("its interface {id} is NULL or not aligned")));
-    }
-    // SAFETY: every table behind an interface id begins with its size in 32 bits.
-    let size = unsafe { *table.cast::<u32>() };
-    check_size(size, size_of::<T>(), id)?;
-    // SAFETY: not NULL, aligned, of the size that its id promises, and static by contract.
-    Ok(unsafe { &*table })
+/// The table behind an interface id.
+///
+/// # Safety
+/// As for [`checked_struct`]: every table behind an interface id begins with its size.
+unsafe fn checked_table<'a, T>(table: *const std::ffi::c_void, id: &CStr) -> Result<&'a T> {
+    // SAFETY: as the caller promises.
+    unsafe { checked_struct(table.cast(), &format!("interface {}", id.to_string_lossy())) }
 }
 
 /// The most bytes that a struct of a newer version may have; more is memory that was never set.
@@ -148,7 +148,7 @@ const MAX_STRUCT: usize = 4096;
 ///
 /// # Safety
 /// `given` is NULL or leads to as many readable bytes as the size in its first four says, valid for `'a`.
-unsafe fn checked_struct<'a, T>(given: *const T, what: &str) -> Result<&'a T> {
+pub(crate) unsafe fn checked_struct<'a, T>(given: *const T, what: &str) -> Result<&'a T> {
     if given.is_null() {
         return Err(Error::plugin(format!("its {what} is NULL")));
     }
