@@ -1,6 +1,6 @@
 /*
- * Faults on purpose, so that the tests can prove that each tool is on and finds them: PROGRAM overflow, leak
- * or arithmetic. The library is called as well, so that it is this very combination that is proved.
+ * Faults on purpose, so that the tests can prove that each tool is on and finds them: PROGRAM overflow, leak,
+ * arithmetic, or a string without an end, over whose last byte the library itself reads. The library is called as well, so that it is this very combination that is proved.
  */
 #include "scorecam.h"
 
@@ -46,11 +46,32 @@ static int arithmetic(void)
     return 0;
 }
 
+/* A path of eight bytes and no NUL. The library cannot know, and reads on. */
+static int endless(const scorecam_host *host)
+{
+    char *path = malloc(8);
+    int32_t status;
+    if (path == NULL) {
+        return 1;
+    }
+    memset(path, 'a', 8);
+    status = scorecam_load_plugin(host, path);
+    free(path);
+    return status == SCORECAM_OK;
+}
+
 int main(int argc, char **argv)
 {
     const char *fault = argc == 2 ? argv[1] : "";
     scorecam_host *host = NULL;
-    if (scorecam_host_create(&host) != SCORECAM_OK || scorecam_host_free(host) != SCORECAM_OK) {
+    if (scorecam_host_create(&host) != SCORECAM_OK) {
+        fprintf(stderr, "%s\n", scorecam_last_error());
+        return 1;
+    }
+    if (strcmp(fault, "endless") == 0) {
+        return endless(host);
+    }
+    if (scorecam_host_free(host) != SCORECAM_OK) {
         fprintf(stderr, "%s\n", scorecam_last_error());
         return 1;
     }

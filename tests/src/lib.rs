@@ -7,6 +7,7 @@ mod cases;
 mod ended;
 mod places;
 mod programs;
+mod watched;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
 pub use ended::Ended;
@@ -14,3 +15,4 @@ pub use places::{built, cache, fetched, golden, library, torch_host, torch_model
 pub use programs::{
     Language, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root, run, scorecam,
 };
+pub use watched::{Sanitizer, Watched};

@@ -1,15 +1,15 @@
 //! Misuse of the C API, from C: every mistake is answered with a status and a message, and none is a crash, a
 //! leak or undefined behaviour.
 //!
-//! The programs are `tests/c/misuse_*.c`. They run as they are, under the sanitizers of gcc and clang, and
-//! under valgrind; a program that commits a fault on purpose proves each time that the tool was on. What they
+//! The programs are `tests/c/misuse_*.c`. They run as they are, under the sanitizers of gcc and clang, under
+//! valgrind, and, in a long test, with a library that is watched as well; a program that commits a fault on purpose proves each time that the tool was on. What they
 //! print is compared with the header: a function, parameter or status that no program tries fails here.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use scorecam_tests::{compiler_named, golden, library, link_shared, root};
+use scorecam_tests::{Sanitizer, Watched, compiler_named, golden, library, link_shared, root};
 
 const PROGRAMS: [&str; 5] =
     ["misuse_null", "misuse_handles", "misuse_structs", "misuse_values", "misuse_engine"];
@@ -62,6 +62,24 @@ fn nothing_is_found_by_the_sanitizers_of_gcc() {
 #[test]
 fn nothing_is_found_by_the_sanitizers_of_clang() {
     sanitized("clang");
+}
+
+/// The sanitizers above watch the programs; here AddressSanitizer watches the library, too, and Rust's own.
+#[test]
+#[ignore = "long: cargo xtask soak"]
+fn nothing_is_found_in_a_watched_library() {
+    let out = tempfile::tempdir().expect("a folder");
+    let watched = Watched::build(Sanitizer::Address);
+    let build =
+        |program: &str| watched.program(&root().join("tests/c").join(format!("{program}.c")), out.path());
+    let proof = build("misuse_proof");
+    passes(watched.command(&proof).arg("none"), "a sound program with a watched library");
+    found(watched.command(&proof).arg("endless"), None, "AddressSanitizer: heap-buffer-overflow");
+    for program in PROGRAMS {
+        let mut command = watched.command(&build(program));
+        command.arg(watched.library("scorecam_toy")).arg(golden("toy/plain.toy")).arg(out.path());
+        passes(&mut command, program);
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scorecam_tests::{Language, compiler, compiler_named, fetched, golden, library, link_shared, root, run};
+use scorecam_tests::{
+    Language, Sanitizer, Watched, compiler, fetched, golden, library, link_shared, root, run,
+};
 
 /// Plugins that threads load meanwhile.
 const PLUGINS: usize = 26;
@@ -35,8 +37,7 @@ struct Threads {
 }
 
 impl Threads {
-    fn new(out: tempfile::TempDir, program: &Path, seconds: u64) -> Self {
-        let mut command = Command::new(program);
+    fn new(out: tempfile::TempDir, mut command: Command, seconds: u64) -> Self {
         command.arg(seconds.to_string());
         Self { out, command }
     }
@@ -78,7 +79,7 @@ fn small_plugins(out: &Path) -> Vec<PathBuf> {
 fn threads(seconds: u64, backend: &str, models: &[PathBuf]) -> [u64; 5] {
     let out = tempfile::tempdir().expect("a folder");
     let program = build("threads", out.path());
-    Threads::new(out, &program, seconds).run(&library(backend), models)
+    Threads::new(out, Command::new(&program), seconds).run(&library(backend), models)
 }
 
 #[test]
@@ -138,84 +139,14 @@ fn a_thousand_explanations_by_onnxruntime_leave_memory_flat() {
 #[ignore = "long: cargo xtask soak"]
 fn thread_sanitizer_sees_no_race() {
     let out = tempfile::tempdir().expect("a folder");
-    let watched = build_watched_libraries();
-    let program = build_watched_program(out.path(), &watched);
-
-    // That it looks: at the program, which races when told to, and at both libraries, which it uses.
-    let race = Command::new(&program).arg("race").output().expect("the program starts");
+    let watched = Watched::build(Sanitizer::Thread);
+    let program = watched.program(&source("threads.c"), out.path());
+    // That it looks: the program races when told to.
+    let race = watched.command(&program).arg("race").output().expect("the program starts");
     assert!(String::from_utf8_lossy(&race.stderr).contains("ThreadSanitizer: data race"), "{race:?}");
-    let toy = watched.join("libscorecam_toy.so");
-    for library in [&toy, &watched.join("libscorecam.so")] {
-        let symbols = run(Command::new("nm").arg("-D").arg(library));
-        assert!(symbols.contains("__tsan_write8"), "{} is not watched", library.display());
-    }
 
-    let uses = run(Command::new("ldd").arg(&program).env_remove(LIBRARY_PATH));
-    assert!(uses.contains(&*watched.to_string_lossy()), "{uses}");
-
-    let mut threads = Threads::new(out, &program, 20);
-    threads.command.env("TSAN_OPTIONS", "halt_on_error=1").env_remove(LIBRARY_PATH);
+    let toy = watched.library("scorecam_toy");
+    let threads = Threads::new(out, watched.command(&program), 20);
     let [explained, cancelled, loads, made, freed] = threads.run(&toy, &TOYS.map(golden));
     println!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
-}
-
-/// Where cargo tells a test to look for libraries first: this build's, which nobody watches.
-const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
-
-/// A program of the nightly toolchain, whose sanitizer and sources of Rust's own library are needed.
-fn nightly(program: &str) -> Command {
-    let mut command = Command::new("rustup");
-    // What cargo has told this test is meant for another toolchain.
-    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_ENCODED_RUSTFLAGS"] {
-        command.env_remove(variable);
-    }
-    command.args(["run", "nightly", program]);
-    command
-}
-
-/// Builds the libraries for ThreadSanitizer and returns their folder.
-fn build_watched_libraries() -> PathBuf {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
-    let target = root().join("target/thread-sanitizer");
-    let mut cargo = nightly("cargo");
-    cargo.args([
-        "build",
-        "--quiet",
-        "-Zbuild-std",
-        "--target",
-        TARGET,
-        "-p",
-        "scorecam-ffi",
-        "-p",
-        "scorecam-toy",
-    ]);
-    cargo.env("RUSTFLAGS", "-Zsanitizer=thread").env("CARGO_TARGET_DIR", &target).current_dir(root());
-    let built = cargo.output().expect("rustup starts");
-    assert!(
-        built.status.success(),
-        "{}\nif a part is missing: rustup toolchain install nightly --component rust-src",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    target.join(TARGET).join("debug")
-}
-
-/// Builds `threads` against them. The sanitizer's runtime is the toolchain's: a C compiler's own may be older
-/// than what Rust's code calls.
-fn build_watched_program(out: &Path, libraries: &Path) -> PathBuf {
-    let (object, program) = (out.join("threads.o"), out.join("threads"));
-    let mut compile = compiler_named("clang", "c11");
-    compile.args(["-fsanitize=thread", "-g", "-c"]).arg(source("threads.c")).arg("-o").arg(&object);
-    run(&mut compile);
-    let libdir = run(nightly("rustc").args(["--print", "target-libdir"]));
-    let runtime = Path::new(libdir.trim()).join("librustc-nightly_rt.tsan.a");
-    let mut link = Command::new("clang");
-    link.arg(object)
-        .arg("-o")
-        .arg(&program)
-        .args(["-pthread", "-rdynamic", "-Wl,--whole-archive"])
-        .arg(runtime);
-    link.args(["-Wl,--no-whole-archive", "-ldl", "-lm", "-lrt", "-lscorecam"]);
-    let folder = libraries.display();
-    run(link.arg(format!("-L{folder}")).arg(format!("-Wl,-rpath,{folder}")));
-    program
 }
