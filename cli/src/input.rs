@@ -5,7 +5,7 @@
 //! anything but little-endian f32 in C order is refused by the name of its type.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
@@ -140,18 +140,10 @@ fn upright(image: DynamicImage, orientation: u8) -> Result<Photo> {
 /// Reads a tensor from a `.npy` file of `bytes` bytes; nothing is allocated that the file is too short for.
 pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let broken = |e: std::io::Error| Error::io(format!("the .npy file cannot be read: {e}"));
-    // npyz makes room for as long a header as the file says it has, which from version 2 on may be 4 GB.
-    if let Some(&[b'\x93', _, _, _, _, _, 2..=u8::MAX, _, a, b, c, d]) =
-        file.fill_buf().map_err(broken)?.first_chunk()
-    {
-        let header = u64::from(u32::from_le_bytes([a, b, c, d]));
-        if header > bytes {
-            return Err(Error::io(format!(
-                "the .npy file is cut off: its header has {header} bytes, the file has {bytes}"
-            )));
-        }
-    }
-    let npy = npyz::NpyFile::new(file).map_err(broken)?;
+    let mut start = Vec::new();
+    file.by_ref().take(MOST_HEADER + 12).read_to_end(&mut start).map_err(broken)?;
+    check_header(&start, bytes)?;
+    let npy = npyz::NpyFile::new(start.as_slice().chain(file)).map_err(broken)?;
     let dtype = npy.dtype().descr();
     if dtype.trim_matches(['\'', '"']) != "<f4" {
         return Err(Error::invalid(format!(
@@ -169,6 +161,39 @@ pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
         )));
     }
     Tensor::new(shape, npy.into_vec::<f32>().map_err(broken)?)
+}
+
+/// The most bytes of a header; that of a plain array has some 120.
+const MOST_HEADER: u64 = 4096;
+
+/// Refuses headers that npyz would make room for without looking (from version 2 on they may have 4 GB), and
+/// nested ones, which it reads in a time that doubles with each bracket. What is no header is left to it.
+fn check_header(start: &[u8], bytes: u64) -> Result<()> {
+    let (length, text) = match *start {
+        [b'\x93', _, _, _, _, _, ..=1, _, a, b, ref text @ ..] => {
+            (u64::from(u16::from_le_bytes([a, b])), text)
+        }
+        [b'\x93', _, _, _, _, _, _, _, a, b, c, d, ref text @ ..] => {
+            (u64::from(u32::from_le_bytes([a, b, c, d])), text)
+        }
+        _ => return Ok(()),
+    };
+    if length > bytes {
+        return Err(Error::io(format!(
+            "the .npy file is cut off: its header has {length} bytes, the file has {bytes}"
+        )));
+    }
+    if length > MOST_HEADER {
+        return Err(Error::io(format!(
+            "the .npy file's header has {length} bytes; {MOST_HEADER} is the most"
+        )));
+    }
+    let header = &text[..text.len().min(length as usize)];
+    match header.iter().filter(|b| b"([{".contains(b)).count() {
+        // The dictionary and the shape.
+        0..=2 => Ok(()),
+        _ => Err(Error::invalid("the .npy file does not hold a plain array; save one of numpy.float32")),
+    }
 }
 
 /// [C, H, W] or [1, C, H, W] as [1, C, H, W].
