@@ -519,7 +519,8 @@ int32_t scorecam_explanation_warning(const char **out,
 
 /**
  * Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known,
- * in the folders of `SCORECAM_PLUGIN_PATH`, beside the program and beside this library. Any thread.
+ * in the folders of `SCORECAM_PLUGIN_PATH`, in those of this library and the program, in `scorecam/` below
+ * them, and in `../lib/scorecam` where such a folder is called `bin`. Any thread.
  *
  * # Safety
  * `out` leads to a writable handle.
@@ -580,7 +581,7 @@ int32_t scorecam_model_load(struct scorecam_model **out,
  * file, backend and settings is not read, and NULL is right. The functions may be called from any thread, and
  * from several at once when several threads use the model. `release`, unless NULL, is called with `user_data`
  * when the model has been freed and its last call has ended; when this function fails it is not called.
- * `SCORECAM_ERR_PLUGIN`: the table is NULL, of another size, or lacks a function, or the description is wrong.
+ * `SCORECAM_ERR_PLUGIN`: the table is of another size or lacks a function, or the description is wrong.
  * `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name. Any thread.
  *
  * # Safety
