@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use scorecam_tests::{Ended, Language, compiler, library, link_shared, root, run, scorecam};
+use sha2::{Digest, Sha256};
 
 const HEADERS: [&str; 2] = ["scorecam.h", "scorecam_plugin.h"];
 
@@ -53,6 +54,18 @@ fn explain(folder: &Path, plugin: &Path, model: &Path, method: &str) -> Ended {
     let mut command = scorecam();
     command.arg("explain").arg(input).arg("--model").arg(model).arg("--plugin").arg(plugin);
     Ended::of(command.args(["--method", method]), Duration::from_secs(60))
+}
+
+#[test]
+fn nothing_frozen_has_changed() {
+    let sums = std::fs::read_to_string(frozen().join("sha256sums")).expect("the sums");
+    let lines: Vec<_> = sums.lines().map(|line| line.split_once("  ").expect("a sum and a name")).collect();
+    assert_eq!(lines.len(), 5, "{sums}");
+    for (sum, name) in lines {
+        let bytes = std::fs::read(frozen().join(name)).expect("a frozen file");
+        let is: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(is, sum, "{name} has changed, which others have built against; mend the library instead");
+    }
 }
 
 #[test]
