@@ -1,9 +1,9 @@
 //! Plugins that break the contract, and files that are no plugins: each row of `tests/golden/hostile.txt` is a
 //! process of its own, and how it ends is compared with what stands there.
 //!
-//! The ways in which a plugin is spoiled stand in `tests/hostile`: one library in C, one in C++ and one in Rust,
-//! each with the way as a variable. A row's command is `explain` (Score-CAM on the plugin's backend), `method`
-//! (the plugin's own method) or `check` (`scorecam check` with a model). To add a row, write its first two
+//! The ways in which a plugin is spoiled stand in `tests/hostile`: two libraries in C, one in C++ and one in Rust,
+//! each with the way as a variable. A row's command is `explain` (Score-CAM on the plugin's backend), `grad-cam`,
+//! `method` (the plugin's own method) or `check` (`scorecam check` with a model). To add a row, write its first two
 //! columns; the test fails and says where the whole file lies as it is now.
 
 use std::collections::BTreeSet;
@@ -42,6 +42,7 @@ impl Workshop {
         let gone = shop.path("libgone.so");
         std::thread::scope(|scope| {
             scope.spawn(|| shop.compile(Language::C, &hostile.join("spoiled.c"), "spoiled.so"));
+            scope.spawn(|| shop.compile(Language::C, &hostile.join("able.c"), "able.so"));
             scope.spawn(|| shop.compile(Language::Cpp, &hostile.join("throws.cpp"), "throws.so"));
             scope.spawn(|| shop.compile(Language::C, &nothing, "file without the symbol"));
             scope.spawn(|| shop.compile(Language::C, &lost, "file with an undefined symbol"));
@@ -111,6 +112,7 @@ impl Workshop {
         match way.split_once(' ') {
             Some(("panic", _)) => built("examples/libpanics.so"),
             Some(("exception", _)) => self.path("throws.so"),
+            Some(("gradients" | "masks", _)) => self.path("able.so"),
             Some(("file", _)) => self.path(way),
             _ => self.path("spoiled.so"),
         }
@@ -128,9 +130,13 @@ impl Workshop {
                 let seconds = if row.way.starts_with("hang") { "3" } else { "60" };
                 command.args(["check", "--time-limit", seconds, "--model"]).arg(model).arg(&plugin);
             }
-            "explain" | "method" => {
-                let id = if row.way.starts_with("panic") { "panics" } else { "spoiled" };
-                let id = if row.command == "method" { id } else { "score-cam" };
+            "explain" | "method" | "grad-cam" => {
+                let id = match (row.command, row.way.starts_with("panic")) {
+                    ("method", true) => "panics",
+                    ("method", false) => "spoiled",
+                    ("grad-cam", _) => "grad-cam",
+                    _ => "score-cam",
+                };
                 command.arg("explain").arg(self.path("input.npy")).args(["--method", id, "--class", "1"]);
                 command.arg("--model").arg(model).arg("--plugin").arg(&plugin).arg("--map").arg(&map);
                 command.env("SPOIL_COUNT", "1");
@@ -272,6 +278,7 @@ fn every_way_to_spoil_a_plugin_has_a_row() {
     let c = read("spoiled.c");
     let mut ways = named(&c, "is(\"");
     ways.extend(named(&c, "SET(\""));
+    ways.extend(named(&read("able.c"), "is(\""));
     ways.extend(named(&c, "misbehave(\"").iter().map(|place| format!("crash in {place}")));
     ways.extend(named(&read("throws.cpp"), "throw_in(\""));
     ways.extend(named(&read("panics.rs"), "panic_in(\"").iter().map(|place| format!("panic in {place}")));
