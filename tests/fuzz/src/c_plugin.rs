@@ -239,7 +239,18 @@ unsafe extern "C" fn masked(
     _why: *mut scorecam_message,
 ) -> i32 {
     // SAFETY: the model is a `Liar`, the masks are [M, h, w].
-    let (liar, masks) = unsafe { (&*model.cast::<Liar<'_>>(), (*request).masks.shape.sizes[0] as usize) };
+    let (liar, request) = unsafe { (&*model.cast::<Liar<'_>>(), &*request) };
+    let masks = request.masks.shape.sizes[0] as usize;
+    let (told, obeys) = {
+        let input = &mut *liar.bytes.borrow_mut();
+        let told = if byte(input) < 240 { masks as u64 } else { number(input) };
+        (told, byte(input) < 128)
+    };
+    // SAFETY: the request's own function and context.
+    let status = request.on_batch.map_or(SCORECAM_OK, |report| unsafe { report(request.context, told) });
+    if status != SCORECAM_OK && obeys {
+        return status;
+    }
     // SAFETY: the caller gives a place for the outputs.
     unsafe { liar.answer(vec![shape(&[masks, liar.classes])], outputs) }
 }
