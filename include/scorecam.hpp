@@ -185,7 +185,7 @@ class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
     using Owner::Owner;
 
     // Plugins that are not loaded by path are looked for, when a backend or method is not known, in the
-    // folders of SCORECAM_PLUGIN_PATH, beside the program and beside the library.
+    // folders that scorecam_host_create() names.
     static Outcome<Host> create();
 
     // Loads the plugin in a file, whose code then runs in this process; nothing happens when it is loaded

@@ -57,8 +57,8 @@ impl Host {
         failures
     }
 
-    /// The folders that are searched for plugins: those of `SCORECAM_PLUGIN_PATH`, then those beside the
-    /// program or library.
+    /// The folders that are searched for plugins: those of `SCORECAM_PLUGIN_PATH`, then those of the library and the
+    /// program, `scorecam/` below them, and `../lib/scorecam` from a folder called `bin`.
     pub fn search_path(&self) -> Vec<PathBuf> {
         search::folders(self.beside.as_deref())
     }
