@@ -68,7 +68,7 @@ impl CamMethod for GradCam {
         let [_, channels, height, width] = activations.dims("the tensor of activations")?;
         let [_, _, input_height, input_width] = study.given.input.dims("the input")?;
         study.expect_passes(study.given.targets.len())?;
-        let maps = map::of_targets(study, |class| {
+        let maps = map::of_targets(study, |_, class| {
             let weights = channel_weights(&study.gradients(class)?, height * width);
             let maps = activations.data().chunks_exact(height * width).zip(weights);
             finish.apply(Map::weighted_sum((height, width), maps)?, (input_height, input_width))

@@ -24,13 +24,16 @@ impl Map {
     }
 }
 
-/// One map for each target of `study`, [targets, H, W]; `explain` makes that of a class.
-pub(super) fn of_targets(study: &Study<'_>, mut explain: impl FnMut(usize) -> Result<Map>) -> Result<Tensor> {
+/// One map for each target of `study`, [targets, H, W]; `explain` makes that of the i-th target, a class.
+pub(super) fn of_targets(
+    study: &Study<'_>,
+    mut explain: impl FnMut(usize, usize) -> Result<Map>,
+) -> Result<Tensor> {
     let targets = study.given.targets;
     let mut data = Vec::new();
     let mut size = (0, 0);
     for (i, &class) in targets.iter().enumerate() {
-        let map = explain(class)?;
+        let map = explain(i, class)?;
         if i == 0 {
             size = map.size;
             data = room_for(&[targets.len(), size.0, size.1])?;

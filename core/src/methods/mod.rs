@@ -10,4 +10,4 @@ mod map;
 mod score_cam;
 
 pub use grad_cam::GradCam;
-pub use score_cam::ScoreCam;
+pub use score_cam::{AdaptiveScoreCam, ScoreCam};

@@ -104,6 +104,11 @@ impl MaskPlan {
         Ok(Self { input_size: (height, width), masks: Tensor::new(shape, distinct.values)?, channels })
     }
 
+    /// The number of distinct masks.
+    pub(super) fn count(&self) -> usize {
+        self.masks.shape()[0]
+    }
+
     /// The number of channels that take part in the combination.
     pub(super) fn live(&self) -> usize {
         self.channels.iter().filter(|c| c.weighted).count()

@@ -5,14 +5,18 @@
 //! of choices. The flow: [`masks`] turns activation maps into small masks, equal ones once; the study scores
 //! them; [`weights`] makes channel weights of the scores; [`combine`] sums weighted maps, which
 //! [`super::finish`] rectifies, resizes and normalises. All targets share the same passes.
+//!
+//! [`ScoreCam`] scores every mask; [`AdaptiveScoreCam`] scores some and predicts the others.
 
+mod adaptive;
 mod combine;
 mod masks;
 mod options;
 mod presets;
 mod weights;
 
-use self::masks::MaskPlan;
+pub use self::adaptive::AdaptiveScoreCam;
+use self::masks::{Maps, MaskPlan};
 use self::options::ScoreCamOptions;
 use super::{choices, map};
 use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study};
@@ -50,23 +54,41 @@ impl CamMethod for ScoreCam {
     }
 
     fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
-        let options = ScoreCamOptions::read(options)?;
+        let case = Case::new(study, ScoreCamOptions::read(options)?)?;
+        case.output(&weights::score_all(&case)?)
+    }
+}
+
+/// One study as every kind of Score-CAM begins it: options read, masks planned.
+struct Case<'s> {
+    study: &'s Study<'s>,
+    options: ScoreCamOptions,
+    maps: Maps,
+    plan: MaskPlan,
+}
+
+impl<'s> Case<'s> {
+    fn new(study: &'s Study<'s>, options: ScoreCamOptions) -> Result<Self> {
         let maps = masks::selected_maps(study, &options)?;
         let plan = MaskPlan::new(study, &maps, &options)?;
-        let scored = weights::score_masks(study, &plan, &options)?;
-        let maps_of_targets = map::of_targets(study, |class| {
-            let weights = weights::channel_weights(study, &plan, &scored, (&options, class))?;
-            let combined = combine::combine(&maps, &plan, &weights, &options)?;
-            options.finish.apply(combined, plan.input_size)
+        Ok(Self { study, options, maps, plan })
+    }
+
+    /// The saliency maps that follow from `scores`: for each target one of every mask.
+    fn output(&self, scores: &[Vec<f64>]) -> Result<MethodOutput> {
+        let maps = map::of_targets(self.study, |target, _| {
+            let weights = weights::channel_weights(&self.plan, &scores[target], self.options.weight_norm);
+            let combined = combine::combine(&self.maps, &self.plan, &weights, &self.options)?;
+            self.options.finish.apply(combined, self.plan.input_size)
         })?;
         Ok(MethodOutput {
-            maps: maps_of_targets,
+            maps,
             measures: vec![
-                ("channels".into(), maps.count() as f64),
-                ("live-maps".into(), plan.live() as f64),
-                ("distinct-masks".into(), plan.masks.shape()[0] as f64),
+                ("channels".into(), self.maps.count() as f64),
+                ("live-maps".into(), self.plan.live() as f64),
+                ("distinct-masks".into(), self.plan.count() as f64),
             ],
-            warnings: options.warnings(study),
+            warnings: self.options.warnings(self.study),
         })
     }
 }

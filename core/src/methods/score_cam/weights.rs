@@ -1,45 +1,81 @@
 //! From masks to channel weights: the masked passes, the baseline, the normalisation of scores.
 
-use super::masks::MaskPlan;
+use super::Case;
+use super::masks::{Channel, MaskPlan};
 use super::options::{Baseline, Fill, ScoreCamOptions, WeightNorm};
 use crate::tensor::{gathered, room_for};
 use crate::{Error, Masks, Result, Study, Tensor, TensorView, class_score};
 
-/// Raw outputs of every pass that the weights are made from.
-pub(super) struct Scored {
-    /// One row a distinct mask, [M, classes].
-    masks: Tensor,
-    /// The baseline's row, where there is one.
+/// Makes masked passes and reads class scores off them.
+pub(super) struct Scorer<'s> {
+    study: &'s Study<'s>,
+    options: &'s ScoreCamOptions,
+    /// What shows where a mask is 0, when it is not the reference image.
+    blurred: Option<Tensor>,
+    /// The baseline's raw outputs, where there is one.
     baseline: Option<Vec<f32>>,
 }
 
-/// Runs the passes; none at all when scores are not used.
-pub(super) fn score_masks(study: &Study<'_>, plan: &MaskPlan, options: &ScoreCamOptions) -> Result<Scored> {
-    if options.weight_norm == WeightNorm::One {
-        return Ok(Scored { masks: Tensor::zeros([0, 0])?, baseline: None });
+impl<'s> Scorer<'s> {
+    /// Makes the baseline's pass, where one is needed; `masks` are expected to be scored after it.
+    pub(super) fn new(case: &'s Case<'s>, masks: usize) -> Result<Self> {
+        let (study, options) = (case.study, &case.options);
+        let blurred = match options.fill {
+            Fill::Zero => None,
+            Fill::Image => reference(study, "fill=image").map(|_| None)?,
+            Fill::Blur(sigma) => Some(blur(study.given.input, sigma)?),
+        };
+        let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
+        study.expect_passes(masks + usize::from(own_pass))?;
+        let baseline = match options.baseline {
+            Baseline::None => None,
+            Baseline::Input => Some(study.given.scores.to_vec()),
+            Baseline::Zero => {
+                let zero = Tensor::zeros(study.given.input.shape())?;
+                Some(study.scores(zero.view())?.into_data())
+            }
+            Baseline::Image => Some(study.scores(reference(study, "baseline=image")?)?.into_data()),
+        };
+        Ok(Self { study, options, blurred, baseline })
     }
-    let blurred;
-    let fill = match options.fill {
-        Fill::Zero => None,
-        Fill::Image => Some(reference(study, "fill=image")?),
-        Fill::Blur(sigma) => {
-            blurred = blur(study.given.input, sigma)?;
-            Some(blurred.view())
-        }
-    };
-    let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
-    study.expect_passes(plan.masks.shape()[0] + usize::from(own_pass))?;
-    let baseline = match options.baseline {
-        Baseline::None => None,
-        Baseline::Input => Some(study.given.scores.to_vec()),
-        Baseline::Zero => {
-            let zero = Tensor::zeros(study.given.input.shape())?;
-            Some(study.scores(zero.view())?.into_data())
-        }
-        Baseline::Image => Some(study.scores(reference(study, "baseline=image")?)?.into_data()),
-    };
-    let masks = Masks { masks: plan.masks.view(), upsample: options.upsample, fill };
-    Ok(Scored { masks: study.masked_scores(&masks)?, baseline })
+
+    /// For each target the class score of the input under each of the masks [M, h, w].
+    pub(super) fn scores(&self, masks: TensorView<'_>) -> Result<Vec<Vec<f64>>> {
+        let fill = match self.options.fill {
+            Fill::Zero => None,
+            Fill::Image => Some(reference(self.study, "fill=image")?),
+            Fill::Blur(_) => self.blurred.as_ref().map(Tensor::view),
+        };
+        let count = masks.shape()[0];
+        let masks = Masks { masks, upsample: self.options.upsample, fill };
+        let outputs = self.study.masked_scores(&masks)?;
+        let of_class =
+            |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
+        self.study.given.targets.iter().map(of_class).collect()
+    }
+
+    /// What is subtracted from the scores of `class`.
+    pub(super) fn baseline(&self, class: usize) -> f64 {
+        self.baseline.as_deref().map_or(0.0, |outputs| self.score(outputs, class))
+    }
+
+    fn score(&self, outputs: &[f32], class: usize) -> f64 {
+        class_score(self.options.score, self.study.given.output_activation, outputs, class)
+    }
+}
+
+/// For each target the class score of every mask, less the baseline's; none where scores are not used.
+pub(super) fn score_all(case: &Case<'_>) -> Result<Vec<Vec<f64>>> {
+    if case.options.weight_norm == WeightNorm::One {
+        return Ok(vec![Vec::new(); case.study.given.targets.len()]);
+    }
+    let scorer = Scorer::new(case, case.plan.count())?;
+    let mut scores = scorer.scores(case.plan.masks.view())?;
+    for (scores, &class) in scores.iter_mut().zip(case.study.given.targets) {
+        let baseline = scorer.baseline(class);
+        scores.iter_mut().for_each(|score| *score -= baseline);
+    }
+    Ok(scores)
 }
 
 fn reference<'a>(study: &Study<'a>, option: &str) -> Result<TensorView<'a>> {
@@ -49,29 +85,25 @@ fn reference<'a>(study: &Study<'a>, option: &str) -> Result<TensorView<'a>> {
         .ok_or_else(|| Error::invalid(format!("option {option} needs a reference image, and none was given")))
 }
 
-/// One weight for each channel of the plan, for one class.
-pub(super) fn channel_weights(
-    study: &Study<'_>,
-    plan: &MaskPlan,
-    scored: &Scored,
-    (options, class): (&ScoreCamOptions, usize),
-) -> Result<Vec<f64>> {
-    if options.weight_norm == WeightNorm::One {
-        return Ok(plan.channels.iter().map(|c| if c.weighted { 1.0 } else { 0.0 }).collect());
-    }
-    let score = |row: &[f32]| class_score(options.score, study.given.output_activation, row, class);
-    let baseline = scored.baseline.as_deref().map_or(0.0, score);
-    let scores: Vec<f64> =
-        (0..plan.masks.shape()[0]).map(|m| score(scored.masks.item(m)) - baseline).collect();
+/// One weight for each channel of the plan, from one class's `scores` of the masks.
+pub(super) fn channel_weights(plan: &MaskPlan, scores: &[f64], norm: WeightNorm) -> Vec<f64> {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let term = |m: usize| (scores[m] - highest).exp();
-    let sum: f64 = plan.channels.iter().filter_map(|c| c.mask).map(term).sum();
-    let weight = |m: usize| match options.weight_norm {
+    let sum: f64 = match norm {
+        WeightNorm::Softmax => plan.channels.iter().filter_map(|c| c.mask).map(term).sum(),
+        _ => 1.0,
+    };
+    let weight = |m: usize| match norm {
         WeightNorm::Softmax => term(m) / sum,
         WeightNorm::Relu => scores[m].max(0.0),
         WeightNorm::None | WeightNorm::One => scores[m],
     };
-    Ok(plan.channels.iter().map(|c| if c.weighted { c.mask.map_or(0.0, weight) } else { 0.0 }).collect())
+    let of_channel = |c: &Channel| match (c.weighted, norm) {
+        (false, _) => 0.0,
+        (true, WeightNorm::One) => 1.0,
+        (true, _) => c.mask.map_or(0.0, weight),
+    };
+    plan.channels.iter().map(of_channel).collect()
 }
 
 /// The input under a Gaussian of `sigma` pixels, cut at three sigma, edges mirrored without repeating them.

@@ -1,0 +1,133 @@
+//! [`Belief`]: what is known and believed of one target's scores.
+//!
+//! Probabilities range over decades, so their logarithms are what the Gaussian process sees; raw outputs are
+//! seen as they are.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::super::options::WeightNorm;
+use super::process::Process;
+use super::space::Space;
+
+/// Added to a probability before its logarithm is taken, relative to the greatest one observed.
+const FLOOR: f64 = 0.01;
+/// No prediction exceeds the greatest observed probability times this.
+const CAP: f64 = 3.0;
+
+/// How scores become values of a Gaussian process and back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Link {
+    /// Logarithms of probabilities.
+    Log,
+    /// Values as they are.
+    Identity,
+}
+
+/// The values of observed scores, about their mean.
+pub(super) struct Values {
+    pub(super) about_mean: DVector<f64>,
+    mean: f64,
+    floor: f64,
+    least: f64,
+    greatest: f64,
+}
+
+impl Link {
+    pub(super) fn values(self, scores: &[f64]) -> Values {
+        let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
+        let floor = (FLOOR * greatest).max(f64::MIN_POSITIVE);
+        let value = |&score: &f64| match self {
+            Self::Log => (score.max(0.0) + floor).ln(),
+            Self::Identity => score,
+        };
+        let mut about_mean = DVector::from_iterator(scores.len(), scores.iter().map(value));
+        let mean = about_mean.mean();
+        about_mean.add_scalar_mut(-mean);
+        Values { about_mean, mean, floor, least, greatest }
+    }
+
+    /// The expected score and its deviation where a value has this mean and variance.
+    fn score(self, values: &Values, mean: f64, variance: f64) -> (f64, f64) {
+        let mean = values.mean + mean;
+        match self {
+            Self::Identity => {
+                let range = values.greatest - values.least;
+                (mean.clamp(values.least - range, values.greatest + range), variance.sqrt())
+            }
+            // Of a lognormal distribution.
+            Self::Log => {
+                let expected = (mean + variance / 2.0).exp();
+                let deviation = expected * variance.min(20.0).exp_m1().sqrt();
+                ((expected - values.floor).clamp(0.0, (CAP * values.greatest).min(1.0)), deviation)
+            }
+        }
+    }
+}
+
+/// What one target's scores are believed to be.
+pub(super) struct Belief {
+    /// Observed scores, and predicted ones of the other masks.
+    pub(super) scores: Vec<f64>,
+    /// How much the weight of a mask changes with its value; 0 where it is known.
+    pub(super) slopes: Vec<f64>,
+    /// The process's own variance.
+    pub(super) scale: f64,
+    /// The norm of the sum of maps weighted by these scores.
+    pub(super) norm: f64,
+}
+
+impl Belief {
+    /// `observed` holds the scores of `process.observed`, before the baseline's, `baseline`, is subtracted.
+    pub(super) fn new(
+        process: &Process<'_>,
+        space: &Space,
+        (link, norm): (Link, WeightNorm),
+        (observed, baseline): (&[f64], f64),
+    ) -> Self {
+        let values = link.values(observed);
+        let (mean, scale) = process.mean(&values.about_mean);
+        let mut scores = Vec::with_capacity(space.count());
+        let mut slopes = Vec::with_capacity(space.count());
+        for (m, &mean) in mean.iter().enumerate() {
+            let variance = scale * (process.variance[m] + process.kernel.nugget);
+            let (score, deviation) = link.score(&values, mean, variance);
+            scores.push(score);
+            slopes.push(if variance > 0.0 { deviation / variance.sqrt() } else { 0.0 });
+        }
+        for (&m, &score) in process.observed.iter().zip(observed) {
+            (scores[m], slopes[m]) = (score, 0.0);
+        }
+        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights = DVector::from_iterator(
+            scores.len(),
+            scores.iter_mut().zip(&mut slopes).map(|(score, slope)| {
+                let relative = (*score - highest).exp();
+                *score -= baseline;
+                let (weight, change) = match norm {
+                    WeightNorm::Softmax => (relative, relative),
+                    WeightNorm::Relu if *score <= 0.0 => (0.0, 0.0),
+                    WeightNorm::Relu | WeightNorm::None | WeightNorm::One => (*score, 1.0),
+                };
+                *slope *= change;
+                weight
+            }),
+        );
+        let norm = space.maps.tr_mul(&weights).norm();
+        Self { scores, slopes, scale, norm }
+    }
+
+    /// The deviation of the weighted sum of maps from the exact one that is to be expected, relative to its norm.
+    pub(super) fn error(&self, process: &Process<'_>, space: &Space) -> f64 {
+        let open: Vec<usize> = (0..space.count()).filter(|&m| self.slopes[m] > 0.0).collect();
+        if open.is_empty() {
+            return 0.0;
+        }
+        let mut maps: DMatrix<f64> = space.maps.select_rows(&open);
+        for (mut row, &m) in maps.row_iter_mut().zip(&open) {
+            row *= self.slopes[m];
+        }
+        let error = (self.scale * process.trace(&open, &maps)).sqrt();
+        if self.norm > 0.0 { error / self.norm } else { f64::INFINITY }
+    }
+}

@@ -1,0 +1,216 @@
+//! [`search`]: score a few masks, learn from them which to score next, stop when it is enough.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::belief::{Belief, Link};
+use super::budget::Budget;
+use super::process::{Kernel, Process};
+use super::space::Space;
+use crate::methods::score_cam::Case;
+use crate::methods::score_cam::options::Reduce;
+use crate::methods::score_cam::weights::Scorer;
+use crate::tensor::{append, room_for};
+use crate::{BatchRule, ClassScore, Error, ModelBackend, OutputActivation, Result, Tensor};
+
+/// Masks that are scored at a time; more where the model takes more at once.
+const STEP: usize = 8;
+/// The first masks: this many in the middle of others, and as many with the most energy.
+const FIRST_OF_EACH: usize = 4;
+/// No estimate is trusted before this many masks are scored.
+pub(super) const TRUSTED: usize = 24;
+/// The estimated error is this many deviations.
+const DEVIATIONS: f64 = 2.0;
+/// From this many observed masks on the kernel is known well enough.
+const SETTLED: usize = 160;
+/// Targets that steer which masks are scored; the others profit.
+const STEERING: usize = 8;
+
+/// For each target the scores of all masks, observed or predicted, less the baseline's; and the estimated error
+/// of the worst target's map, relative to its norm.
+pub(super) fn search(case: &Case<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
+    if case.options.reduce == Reduce::Max {
+        return Err(Error::invalid(
+            "option reduce=max has no estimate from fewer passes; use method score-cam, or reduce=sum",
+        ));
+    }
+    let space = Space::new(case)?;
+    let search = Search {
+        case,
+        scorer: Scorer::new(case, budget.passes.min(case.plan.count()))?,
+        space: &space,
+        link: link(case),
+        picked: Vec::new(),
+        observed: vec![Vec::new(); case.study.given.targets.len()],
+        fitted: None,
+    };
+    search.run(budget)
+}
+
+/// Probabilities by their logarithms, raw outputs as they are.
+fn link(case: &Case<'_>) -> Link {
+    let applied = case.study.given.output_activation;
+    let raw = matches!(applied, OutputActivation::None | OutputActivation::Unknown);
+    if raw && case.options.score == ClassScore::Logit { Link::Identity } else { Link::Log }
+}
+
+struct Search<'s> {
+    case: &'s Case<'s>,
+    scorer: Scorer<'s>,
+    space: &'s Space,
+    link: Link,
+    /// The masks scored, in order, and their scores for each target.
+    picked: Vec<usize>,
+    observed: Vec<Vec<f64>>,
+    /// The kernel, and the number of masks from which it was chosen.
+    fitted: Option<(Kernel, usize)>,
+}
+
+impl<'s> Search<'s> {
+    fn run(mut self, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
+        let most = budget.passes.min(self.space.count());
+        let mut first = self.first();
+        first.truncate(most);
+        self.score(&first)?;
+        let mut process = Process::new(self.space, Kernel::FIRST, &[]);
+        let mut next_look = TRUSTED;
+        loop {
+            if let Some(kernel) = self.refitted() {
+                process = Process::new(self.space, kernel, &self.picked);
+            }
+            let beliefs = self.beliefs(&process);
+            let done = self.picked.len() == most;
+            if done || budget.error > 0.0 && self.picked.len() >= next_look {
+                next_look = self.picked.len() * 9 / 8;
+                let error = beliefs.iter().map(|b| b.error(&process, self.space)).fold(0.0, f64::max);
+                if done || DEVIATIONS * error <= budget.error {
+                    let scores = beliefs.into_iter().map(|b| b.scores).collect();
+                    return Ok((scores, DEVIATIONS * error));
+                }
+            }
+            let count = self.step().min(most - self.picked.len());
+            let next = self.choose(&mut process, &beliefs, count);
+            self.score(&next)?;
+        }
+    }
+
+    /// The masks that are scored before anything is known.
+    fn first(&self) -> Vec<usize> {
+        let mut first = Vec::new();
+        let medoids = self.space.medoids(FIRST_OF_EACH);
+        for m in self.space.strong.iter().take(FIRST_OF_EACH).chain(&medoids) {
+            if !first.contains(m) {
+                first.push(*m);
+            }
+        }
+        first
+    }
+
+    /// How many masks to score next: enough to fill the model's batch, more when much is known.
+    fn step(&self) -> usize {
+        let step = match self.case.study.counted().info().batch {
+            BatchRule::Fixed(n) => STEP.div_ceil(n) * n,
+            BatchRule::Any { .. } => STEP,
+        };
+        (self.picked.len() / 8 / step).max(1) * step
+    }
+
+    fn score(&mut self, masks: &[usize]) -> Result<()> {
+        let plan = &self.case.plan.masks;
+        let shape = [masks.len(), plan.shape()[1], plan.shape()[2]];
+        let mut values = room_for(&shape)?;
+        masks.iter().try_for_each(|&m| append(&mut values, plan.item(m)))?;
+        let scores = self.scorer.scores(Tensor::new(shape, values)?.view())?;
+        self.observed.iter_mut().zip(scores).for_each(|(all, some)| all.extend(some));
+        self.picked.extend(masks);
+        Ok(())
+    }
+
+    /// A better kernel, when enough is known for one that was not known before.
+    fn refitted(&mut self) -> Option<Kernel> {
+        let n = self.picked.len();
+        let due = self.fitted.is_none_or(|(_, before)| n <= SETTLED && 5 * n >= 7 * before);
+        if !due {
+            return None;
+        }
+        let values: Vec<DVector<f64>> =
+            self.observed.iter().map(|scores| self.link.values(scores).about_mean).collect();
+        let now = self.fitted.filter(|_| n > 32).map(|(kernel, _)| kernel);
+        let kernel = Kernel::fitted(self.space, &self.picked, &values, now);
+        self.fitted = Some((kernel, n));
+        Some(kernel)
+    }
+
+    fn beliefs(&self, process: &Process<'_>) -> Vec<Belief> {
+        let norm = self.case.options.weight_norm;
+        let targets = self.observed.iter().zip(self.case.study.given.targets);
+        let belief = |(observed, &class): (&Vec<f64>, &usize)| {
+            Belief::new(process, self.space, (self.link, norm), (observed, self.scorer.baseline(class)))
+        };
+        targets.map(belief).collect()
+    }
+
+    /// The masks whose scores take the most uncertainty out of the maps, one after the other; `process` observes
+    /// them.
+    fn choose(&self, process: &mut Process<'_>, beliefs: &[Belief], count: usize) -> Vec<usize> {
+        let mut views: Vec<View<'_>> =
+            beliefs.iter().take(STEERING).map(|b| View::new(b, process, self.space)).collect();
+        let mut open = vec![true; self.space.count()];
+        process.observed.iter().for_each(|&m| open[m] = false);
+        let mut chosen = Vec::new();
+        for _ in 0..count {
+            let mut gains = vec![0.0; open.len()];
+            views.iter().for_each(|view| view.add_gains(process, self.space, &mut gains));
+            let best = (0..open.len()).filter(|&m| open[m]).max_by(|&a, &b| {
+                let order = gains[a].total_cmp(&gains[b]);
+                order.then(self.space.energy[a].total_cmp(&self.space.energy[b])).then(b.cmp(&a))
+            });
+            let Some(best) = best else { break };
+            let column = process.observe(best);
+            views.iter_mut().for_each(|view| view.observe(&column, self.space));
+            open[best] = false;
+            chosen.push(best);
+        }
+        chosen
+    }
+}
+
+/// What is uncertain in one target's map.
+struct View<'b> {
+    belief: &'b Belief,
+    /// Variances of the process in terms of the map's squared norm.
+    factor: f64,
+    /// The strong masks' coarse maps, each times its slope.
+    maps: DMatrix<f64>,
+    /// The covariance of each mask with the sum of these, [N, cells].
+    spread: DMatrix<f64>,
+}
+
+impl<'b> View<'b> {
+    fn new(belief: &'b Belief, process: &Process<'_>, space: &Space) -> Self {
+        let mut maps = space.coarse.clone();
+        for (mut row, &m) in maps.row_iter_mut().zip(&space.strong) {
+            row *= belief.slopes[m];
+        }
+        let spread = process.spread(&maps);
+        let norm = if belief.norm > 0.0 { belief.norm } else { 1.0 };
+        Self { belief, factor: belief.scale / (norm * norm), maps, spread }
+    }
+
+    /// What the score of each mask would take out of the uncertainty: by what it tells of others, and its own.
+    fn add_gains(&self, process: &Process<'_>, space: &Space, gains: &mut [f64]) {
+        let mut told = vec![0.0; gains.len()];
+        for cell in self.spread.column_iter() {
+            told.iter_mut().zip(cell.iter()).for_each(|(sum, v)| *sum += v * v);
+        }
+        for (m, gain) in gains.iter_mut().enumerate() {
+            let unknown = process.variance[m] + process.kernel.nugget;
+            let own = unknown * self.belief.slopes[m].powi(2) * space.energy[m];
+            *gain += self.factor * (told[m] / unknown + own);
+        }
+    }
+
+    fn observe(&mut self, column: &DVector<f64>, space: &Space) {
+        let told = self.maps.tr_mul(&column.select_rows(&space.strong));
+        self.spread.ger(-1.0, column, &told, 1.0);
+    }
+}

@@ -1,0 +1,193 @@
+//! [`Space`]: masks as points whose distances tell how alike their scores will be, and maps as vectors in which
+//! the error of a weighted sum is measured.
+//!
+//! Both live on a grid of at most 14 x 14 cells, whatever the layer's size, so that no step costs more for a
+//! larger layer.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::super::options::Combine;
+use super::super::Case;
+use crate::Result;
+use crate::tensor::gathered;
+
+/// Cells along a side of the grid on which masks are compared and errors measured.
+const FINE: usize = 14;
+/// Cells along a side of the grid on which the gain of a pass is measured.
+const COARSE: usize = 7;
+/// How many masks count as strong.
+const STRONG: usize = 256;
+/// How much a cell counts in distances: the energy that all maps have there, to this power.
+const CELL_POWER: f64 = 0.5;
+
+/// What is known of the masks before any is scored. N masks, each with one row or column.
+pub(super) struct Space {
+    /// One column a mask: blurred by one cell, each cell weighted.
+    points: DMatrix<f64>,
+    squares: DVector<f64>,
+    /// The median squared distance between strong masks, which is the unit of distance.
+    unit: f64,
+    /// What the weight of a mask multiplies: the sum of its channels' maps, [N, cells].
+    pub(super) maps: DMatrix<f64>,
+    /// The strong masks' rows of the same on the coarse grid, [strong, cells].
+    pub(super) coarse: DMatrix<f64>,
+    /// The squared norm of each row of `maps`.
+    pub(super) energy: Vec<f64>,
+    /// The masks with the most energy, the strongest first.
+    pub(super) strong: Vec<usize>,
+    /// Distances of all masks to the strong ones, [N, strong].
+    pub(super) to_strong: DMatrix<f64>,
+}
+
+impl Space {
+    pub(super) fn new(case: &Case<'_>) -> Result<Self> {
+        let grid = Grid::new(case.maps.size, FINE);
+        let count = case.plan.count();
+        let maps = maps_of_masks(case, &grid)?;
+        let energy: Vec<f64> = maps.row_iter().map(|row| row.norm_squared()).collect();
+        let mut strong: Vec<usize> = (0..count).collect();
+        strong.sort_by(|&a, &b| energy[b].total_cmp(&energy[a]));
+        strong.truncate(STRONG);
+
+        let points = points(case, &grid, &maps)?;
+        let squares = DVector::from_iterator(count, points.column_iter().map(|p| p.norm_squared()));
+        let coarse_grid = Grid::new(grid.size, COARSE);
+        let mut coarse = DMatrix::zeros(strong.len(), coarse_grid.cells());
+        for (row, &m) in strong.iter().enumerate() {
+            let map: Vec<f64> = maps.row(m).iter().copied().collect();
+            coarse_grid.sums(map.into_iter()).iter().enumerate().for_each(|(c, v)| coarse[(row, c)] = *v);
+        }
+        let mut space =
+            Self { points, squares, unit: 1.0, maps, coarse, energy, strong, to_strong: DMatrix::zeros(0, 0) };
+        let columns: Vec<DVector<f64>> = space.strong.iter().map(|&m| space.distances_to(m)).collect();
+        space.to_strong = DMatrix::from_columns(&columns);
+        space.scale();
+        Ok(space)
+    }
+
+    /// The number of masks.
+    pub(super) fn count(&self) -> usize {
+        self.squares.len()
+    }
+
+    /// Squared distances of all masks to mask `m`, in units of the median.
+    pub(super) fn distances_to(&self, m: usize) -> DVector<f64> {
+        let mut distances = self.points.tr_mul(&self.points.column(m));
+        let own = self.squares[m];
+        distances.zip_apply(&self.squares, |product, square| {
+            *product = (own + square - 2.0 * *product).max(0.0) / self.unit;
+        });
+        distances
+    }
+
+    /// Makes the median distance between strong masks the unit.
+    fn scale(&mut self) {
+        let pairs = self.strong.iter().enumerate().flat_map(|(i, &m)| (0..i).map(move |j| (m, j)));
+        let mut distances: Vec<f64> = pairs.map(|at| self.to_strong[at]).collect();
+        let middle = distances.len() / 2;
+        let unit = match distances.is_empty() {
+            true => 0.0,
+            false => *distances.select_nth_unstable_by(middle, f64::total_cmp).1,
+        };
+        if unit > 0.0 {
+            self.unit = unit;
+            self.to_strong /= unit;
+        }
+    }
+
+    /// A few strong masks, each in the middle of others (k-medoids).
+    pub(super) fn medoids(&self, count: usize) -> Vec<usize> {
+        let all = 0..self.strong.len();
+        let distance = |a: usize, b: usize| self.to_strong[(self.strong[a], b)].sqrt();
+        let mut nearest = vec![f64::INFINITY; self.strong.len()];
+        let mut chosen: Vec<usize> = Vec::new();
+        for _ in 0..count.min(self.strong.len()) {
+            let left = |&m: &usize| all.clone().map(|i| nearest[i].min(distance(i, m))).sum::<f64>();
+            let best = all.clone().filter(|m| !chosen.contains(m)).min_by(|a, b| left(a).total_cmp(&left(b)));
+            let Some(best) = best else { break };
+            chosen.push(best);
+            nearest.iter_mut().enumerate().for_each(|(i, d)| *d = d.min(distance(i, best)));
+        }
+        chosen.into_iter().map(|m| self.strong[m]).collect()
+    }
+}
+
+/// For each mask the sum of the maps that its weight multiplies, on `grid`.
+fn maps_of_masks(case: &Case<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
+    let (count, cells) = (case.plan.count(), grid.cells());
+    let mut rows: DMatrix<f64> =
+        DMatrix::from_vec(count, cells, gathered(&[count, cells], std::iter::repeat_n(0.0, count * cells))?);
+    for (map, channel) in case.maps.iter().zip(&case.plan.channels) {
+        let Some(mask) = channel.mask.filter(|_| channel.weighted) else { continue };
+        let map = if case.options.combine == Combine::Normalised { case.plan.masks.item(mask) } else { map };
+        let sums = grid.sums(map.iter().map(|&v| f64::from(v)));
+        rows.row_mut(mask).iter_mut().zip(sums).for_each(|(sum, v)| *sum += v);
+    }
+    Ok(rows)
+}
+
+/// One column a mask, blurred by one cell and weighted by the energy of `maps` in each cell.
+fn points(case: &Case<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    let energies: Vec<f64> = maps.column_iter().map(|c| c.norm_squared()).collect();
+    let mean = energies.iter().sum::<f64>() / energies.len() as f64;
+    let weight = |energy: f64| if mean > 0.0 { (energy / mean).powf(CELL_POWER / 2.0) } else { 0.0 };
+    let weights: Vec<f64> = energies.into_iter().map(weight).collect();
+    let blur = grid.blur();
+    let count = case.plan.count();
+    let mut points = DMatrix::from_vec(
+        grid.cells(),
+        count,
+        gathered(&[count, grid.cells()], std::iter::repeat_n(0.0, count * grid.cells()))?,
+    );
+    for (m, mut column) in points.column_iter_mut().enumerate() {
+        let mask = grid.sums(case.plan.masks.item(m).iter().map(|&v| f64::from(v)));
+        blur.mul_to(&DVector::from_vec(mask), &mut column);
+        column.iter_mut().zip(&weights).for_each(|(v, w)| *v *= w);
+    }
+    Ok(points)
+}
+
+/// Cells of a layer gathered into no more than a number of cells a side.
+struct Grid {
+    /// Height and width of what is gathered.
+    from: (usize, usize),
+    /// Cells along each side of one gathered cell.
+    span: (usize, usize),
+    size: (usize, usize),
+}
+
+impl Grid {
+    fn new(from: (usize, usize), most: usize) -> Self {
+        let span = (from.0.div_ceil(most), from.1.div_ceil(most));
+        Self { from, span, size: (from.0.div_ceil(span.0), from.1.div_ceil(span.1)) }
+    }
+
+    fn cells(&self) -> usize {
+        self.size.0 * self.size.1
+    }
+
+    /// The sum of the values in each gathered cell.
+    fn sums(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
+        let mut sums = vec![0.0; self.cells()];
+        for (at, value) in values.enumerate() {
+            let (y, x) = (at / self.from.1 / self.span.0, at % self.from.1 / self.span.1);
+            sums[y * self.size.1 + x] += value;
+        }
+        sums
+    }
+
+    /// The matrix that blurs by one cell, [cells, cells].
+    fn blur(&self) -> DMatrix<f64> {
+        let along = |n: usize| {
+            let bell = |i: usize, j: usize| (-0.5 * (i.abs_diff(j) as f64).powi(2)).exp();
+            let near = |i: usize, j: usize| if i.abs_diff(j) <= 3 { bell(i, j) } else { 0.0 };
+            let mut rows = DMatrix::from_fn(n, n, near);
+            rows.row_iter_mut().for_each(|mut row| {
+                let sum = row.sum();
+                row /= sum;
+            });
+            rows
+        };
+        along(self.size.0).kronecker(&along(self.size.1))
+    }
+}
