@@ -136,8 +136,8 @@ pub(crate) fn reserve<T>(room: &mut Vec<T>, shape: &[usize]) -> Result<()> {
 }
 
 /// Adds `values` to a vector whose length is not known before; an error where there is no memory for it.
-pub(crate) fn append(all: &mut Vec<f32>, values: &[f32]) -> Result<()> {
-    all.try_reserve(values.len()).map_err(|_| no_memory::<f32>(&[all.len().saturating_add(values.len())]))?;
+pub(crate) fn append<T: Copy>(all: &mut Vec<T>, values: &[T]) -> Result<()> {
+    all.try_reserve(values.len()).map_err(|_| no_memory::<T>(&[all.len().saturating_add(values.len())]))?;
     all.extend_from_slice(values);
     Ok(())
 }

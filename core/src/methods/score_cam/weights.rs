@@ -49,8 +49,7 @@ impl<'s> Scorer<'s> {
         let count = masks.shape()[0];
         let masks = Masks { masks, upsample: self.options.upsample, fill };
         let outputs = self.study.masked_scores(&masks)?;
-        let of_class =
-            |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
+        let of_class = |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
         self.study.given.targets.iter().map(of_class).collect()
     }
 

@@ -3,7 +3,7 @@
 //! Probabilities range over decades, so their logarithms are what the Gaussian process sees; raw outputs are
 //! seen as they are.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 
 use super::super::options::WeightNorm;
 use super::process::Process;
@@ -119,15 +119,11 @@ impl Belief {
 
     /// The deviation of the weighted sum of maps from the exact one that is to be expected, relative to its norm.
     pub(super) fn error(&self, process: &Process<'_>, space: &Space) -> f64 {
-        let open: Vec<usize> = (0..space.count()).filter(|&m| self.slopes[m] > 0.0).collect();
-        if open.is_empty() {
-            return 0.0;
+        let mut maps = space.maps.clone();
+        for (mut row, slope) in maps.row_iter_mut().zip(&self.slopes) {
+            row *= *slope;
         }
-        let mut maps: DMatrix<f64> = space.maps.select_rows(&open);
-        for (mut row, &m) in maps.row_iter_mut().zip(&open) {
-            row *= self.slopes[m];
-        }
-        let error = (self.scale * process.trace(&open, &maps)).sqrt();
-        if self.norm > 0.0 { error / self.norm } else { f64::INFINITY }
+        let error = (self.scale * process.trace(&maps)).sqrt();
+        if self.norm > 0.0 { error / self.norm } else { 1.0 }
     }
 }

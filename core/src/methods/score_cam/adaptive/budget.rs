@@ -49,7 +49,9 @@ impl Budget {
             ("auto", None) => PASSES,
             ("auto", Some(_)) => usize::MAX,
             (text, _) => text.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| {
-                Error::invalid(format!("option passes is {text:?}; it takes a whole number of at least 1, or auto"))
+                Error::invalid(format!(
+                    "option passes is {text:?}; it takes a whole number of at least 1, or auto"
+                ))
             })?,
         };
         Ok(Self { passes, error: error.unwrap_or(0.0) })

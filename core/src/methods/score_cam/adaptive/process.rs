@@ -6,9 +6,14 @@
 //! when there are some. A mask's own deviation from the smooth function (the nugget) is revealed with its score,
 //! so what is not known of an unscored mask is the process's variance and the nugget.
 
-use nalgebra::{Cholesky, DMatrix, DMatrixView, DVector};
+use nalgebra::{Cholesky, DMatrix, DMatrixView, DVector, DVectorView};
 
 use super::space::Space;
+use crate::Result;
+use crate::tensor::append;
+
+/// Masks whose covariances with all others are held at a time.
+const BLOCK: usize = 256;
 
 /// How far a score reaches, and how much of it is a mask's own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,39 +31,43 @@ impl Kernel {
     /// Before anything is known.
     pub(super) const FIRST: Self = Self { width: 2.0, nugget: 1e-2 };
 
-    /// The covariance at a squared distance: rational quadratic, which needs no exponential.
+    /// The covariance at a squared distance.
     fn at(self, distance: f64) -> f64 {
-        let base = 1.0 + distance / (2.0 * self.width);
-        1.0 / (base * base)
+        (-distance / self.width).exp()
     }
 
-    /// The kernel whose leave-one-out errors on the `picked` masks are least; `values` are one vector a target.
+    /// The kernel that explains `values` best, one vector a target; `distances` are those between their masks.
     /// Only neighbours of `now` are tried when it is given.
-    pub(super) fn fitted(space: &Space, picked: &[usize], values: &[DVector<f64>], now: Option<Self>) -> Self {
-        let n = picked.len();
-        let columns: Vec<DVector<f64>> = picked.iter().map(|&m| space.distances_to(m)).collect();
-        let distances = DMatrix::from_fn(n, n, |i, j| columns[j][picked[i]]);
-        let near = |list: &[f64], value: f64, now: f64| list.len() > 1 && (value / now).ln().abs() < 2.4;
-        let tried = WIDTHS.iter().flat_map(|&width| NUGGETS.map(|nugget| Self { width, nugget }));
-        let tried = tried.filter(|k| {
-            now.is_none_or(|now| {
-                (k.width / now.width).ln().abs() < 0.7 && near(&NUGGETS, k.nugget, now.nugget)
-            })
-        });
-        let errors = tried.filter_map(|kernel| Some((kernel, kernel.left_out_error(&distances, values)?)));
-        errors.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Self::FIRST, |(kernel, _)| kernel)
+    fn fitted(distances: &DMatrix<f64>, values: &[DVector<f64>], now: Option<Self>) -> Self {
+        let all = WIDTHS.iter().flat_map(|&width| NUGGETS.map(|nugget| Self { width, nugget }));
+        let tried = all.filter(|kernel| now.is_none_or(|now| kernel.is_next_to(now)));
+        let misfits = tried.filter_map(|kernel| Some((kernel, kernel.misfit(distances, values)?)));
+        misfits.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Self::FIRST, |(kernel, _)| kernel)
     }
 
-    /// The mean squared error with which each value is predicted from all others, summed over targets.
-    fn left_out_error(self, distances: &DMatrix<f64>, values: &[DVector<f64>]) -> Option<f64> {
+    /// Whether both numbers are at most one place from the other's in their lists.
+    fn is_next_to(self, other: Self) -> bool {
+        let place = |list: &[f64], value: f64| list.iter().position(|&v| v == value).unwrap_or(0);
+        let near = |list: &[f64], a: f64, b: f64| place(list, a).abs_diff(place(list, b)) <= 1;
+        near(&WIDTHS, self.width, other.width) && near(&NUGGETS, self.nugget, other.nugget)
+    }
+
+    /// How badly values are explained: the logarithm of the error with which each is predicted from all others,
+    /// plus how improbable all are together, both for one value. Either alone chooses worse (measured).
+    fn misfit(self, distances: &DMatrix<f64>, values: &[DVector<f64>]) -> Option<f64> {
+        let n = distances.nrows() as f64;
         let mut covariance = distances.map(|d| self.at(d));
-        (0..covariance.nrows()).for_each(|i| covariance[(i, i)] += self.nugget);
-        let inverse = Cholesky::new(covariance)?.inverse();
-        let error = |values: &DVector<f64>| {
-            let left_out = (&inverse * values).component_div(&inverse.diagonal());
-            left_out.norm_squared() / values.norm_squared().max(f64::MIN_POSITIVE)
+        (0..distances.nrows()).for_each(|i| covariance[(i, i)] += self.nugget);
+        let factor = Cholesky::new(covariance)?;
+        let log_determinant = 2.0 * factor.l_dirty().diagonal().map(f64::ln).sum();
+        let inverse = factor.inverse();
+        let misfit = |values: &DVector<f64>| {
+            let whitened = &inverse * values;
+            let log_mean = |sum: f64| (sum / n).max(f64::MIN_POSITIVE).ln();
+            let left_out = whitened.component_div(&inverse.diagonal());
+            log_mean(left_out.norm_squared()) + log_mean(whitened.dot(values)) + log_determinant / n
         };
-        Some(values.iter().map(error).sum())
+        Some(values.iter().map(misfit).sum())
     }
 }
 
@@ -68,7 +77,9 @@ pub(super) struct Process<'a> {
     pub(super) kernel: Kernel,
     /// The masks observed, in order.
     pub(super) observed: Vec<usize>,
-    /// One column of N values an observed mask: what it tells of every mask.
+    /// The distances of all masks to each observed one, [N, observed] by columns.
+    distances: Vec<f64>,
+    /// What each observed mask tells of every mask, [N, observed] by columns.
     factor: Vec<f64>,
     /// The diagonal of the factor.
     pivots: Vec<f64>,
@@ -79,35 +90,63 @@ pub(super) struct Process<'a> {
 }
 
 impl<'a> Process<'a> {
-    pub(super) fn new(space: &'a Space, kernel: Kernel, observed: &[usize]) -> Self {
+    /// Nothing is observed.
+    pub(super) fn new(space: &'a Space) -> Self {
         let mut process = Self {
             space,
-            kernel,
+            kernel: Kernel::FIRST,
             observed: Vec::new(),
+            distances: Vec::new(),
             factor: Vec::new(),
             pivots: Vec::new(),
-            variance: DVector::repeat(space.count(), 1.0),
-            to_strong: space.to_strong.map(|d| kernel.at(d)),
+            variance: DVector::zeros(0),
+            to_strong: DMatrix::zeros(0, 0),
         };
-        observed.iter().for_each(|&m| {
-            process.observe(m);
-        });
+        process.follow(Kernel::FIRST);
         process
     }
 
     /// Takes mask `m` as scored; returns the new column of the factor.
-    pub(super) fn observe(&mut self, m: usize) -> DVector<f64> {
-        let mut column = self.space.distances_to(m).map(|d| self.kernel.at(d));
+    pub(super) fn observe(&mut self, m: usize) -> Result<DVector<f64>> {
+        let distances = self.space.distances(&[m]);
+        append(&mut self.distances, distances.as_slice())?;
+        self.observed.push(m);
+        self.factorise()
+    }
+
+    /// Chooses the kernel that explains `values` best, one vector of observed values a target; only neighbours of
+    /// the present one are tried if `near`.
+    pub(super) fn fit(&mut self, values: &[DVector<f64>], near: bool) -> Result<()> {
+        let n = self.observed.len();
+        let among = DMatrix::from_fn(n, n, |i, j| self.distances[j * self.space.count() + self.observed[i]]);
+        self.follow(Kernel::fitted(&among, values, near.then_some(self.kernel)));
+        (0..n).try_for_each(|_| self.factorise().map(|_| ()))
+    }
+
+    /// Takes `kernel` for its own, and nothing as factorised.
+    fn follow(&mut self, kernel: Kernel) {
+        self.kernel = kernel;
+        self.factor.clear();
+        self.pivots.clear();
+        self.variance = DVector::repeat(self.space.count(), 1.0);
+        self.to_strong = self.space.to_strong.map(|d| kernel.at(d));
+    }
+
+    /// Adds the factor's column of the first observed mask that has none.
+    fn factorise(&mut self) -> Result<DVector<f64>> {
+        let (at, count) = (self.pivots.len(), self.space.count());
+        let m = self.observed[at];
+        let distances = DVectorView::from_slice(&self.distances[at * count..][..count], count);
+        let mut column = distances.map(|d| self.kernel.at(d));
         let factor = self.factor();
         let known: DVector<f64> = factor.row(m).transpose();
         column.gemv(-1.0, &factor, &known, 1.0);
         let pivot = (column[m].max(0.0) + self.kernel.nugget).sqrt();
         column /= pivot;
         self.variance.zip_apply(&column, |variance, c| *variance = (*variance - c * c).max(0.0));
-        self.factor.extend(column.iter());
+        append(&mut self.factor, column.as_slice())?;
         self.pivots.push(pivot);
-        self.observed.push(m);
-        column
+        Ok(column)
     }
 
     fn factor(&self) -> DMatrixView<'_, f64> {
@@ -134,16 +173,16 @@ impl<'a> Process<'a> {
         &self.to_strong * maps - factor * strong.tr_mul(maps)
     }
 
-    /// The trace of `maps' * covariance * maps` over the masks `of`, whose rows `maps` has, nuggets included.
-    pub(super) fn trace(&self, of: &[usize], maps: &DMatrix<f64>) -> f64 {
-        let rows = self.factor().select_rows(of);
-        let mut prior = 0.0;
-        for (i, &m) in of.iter().enumerate() {
-            let distances = self.space.distances_to(m);
-            let kernel = DVector::from_iterator(of.len(), of.iter().map(|&o| self.kernel.at(distances[o])));
-            prior += maps.tr_mul(&kernel).dot(&maps.row(i).transpose());
-        }
-        let known = rows.tr_mul(maps).norm_squared();
+    /// The trace of `maps' * covariance * maps`, nuggets included; `maps` are [N, cells].
+    pub(super) fn trace(&self, maps: &DMatrix<f64>) -> f64 {
+        let all: Vec<usize> = (0..self.space.count()).collect();
+        let prior = |some: &[usize]| {
+            let covariance = self.space.distances(some).map(|d| self.kernel.at(d));
+            covariance.tr_mul(maps).dot(&maps.rows(some[0], some.len()))
+        };
+        // In blocks, so that memory grows with N and not with its square.
+        let prior: f64 = all.chunks(BLOCK).map(prior).sum();
+        let known = self.factor().tr_mul(maps).norm_squared();
         (prior - known).max(0.0) + self.kernel.nugget * maps.norm_squared()
     }
 }

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::belief::{Belief, Link};
 use super::budget::Budget;
-use super::process::{Kernel, Process};
+use super::process::Process;
 use super::space::Space;
 use crate::methods::score_cam::Case;
 use crate::methods::score_cam::options::Reduce;
@@ -20,7 +20,9 @@ const FIRST_OF_EACH: usize = 4;
 pub(super) const TRUSTED: usize = 24;
 /// The estimated error is this many deviations.
 const DEVIATIONS: f64 = 2.0;
-/// From this many observed masks on the kernel is known well enough.
+/// From this many observed masks on only kernels next to the present one are tried.
+const WELL_KNOWN: usize = 32;
+/// From this many observed masks on the kernel stays.
 const SETTLED: usize = 160;
 /// Targets that steer which masks are scored; the others profit.
 const STEERING: usize = 8;
@@ -39,9 +41,7 @@ pub(super) fn search(case: &Case<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>,
         scorer: Scorer::new(case, budget.passes.min(case.plan.count()))?,
         space: &space,
         link: link(case),
-        picked: Vec::new(),
         observed: vec![Vec::new(); case.study.given.targets.len()],
-        fitted: None,
     };
     search.run(budget)
 }
@@ -58,38 +58,35 @@ struct Search<'s> {
     scorer: Scorer<'s>,
     space: &'s Space,
     link: Link,
-    /// The masks scored, in order, and their scores for each target.
-    picked: Vec<usize>,
+    /// For each target the scores of the observed masks, in the order in which they were scored.
     observed: Vec<Vec<f64>>,
-    /// The kernel, and the number of masks from which it was chosen.
-    fitted: Option<(Kernel, usize)>,
 }
 
 impl<'s> Search<'s> {
     fn run(mut self, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
         let most = budget.passes.min(self.space.count());
-        let mut first = self.first();
-        first.truncate(most);
-        self.score(&first)?;
-        let mut process = Process::new(self.space, Kernel::FIRST, &[]);
-        let mut next_look = TRUSTED;
+        let mut process = Process::new(self.space);
+        let mut next = self.first();
+        next.truncate(most);
+        next.iter().try_for_each(|&m| process.observe(m).map(|_| ()))?;
+        let (mut fitted_at, mut look_at) = (0, TRUSTED);
         loop {
-            if let Some(kernel) = self.refitted() {
-                process = Process::new(self.space, kernel, &self.picked);
+            self.score(&next)?;
+            let known = process.observed.len();
+            if known <= SETTLED && 5 * known >= 7 * fitted_at {
+                process.fit(&self.values(), known > WELL_KNOWN)?;
+                fitted_at = known;
             }
             let beliefs = self.beliefs(&process);
-            let done = self.picked.len() == most;
-            if done || budget.error > 0.0 && self.picked.len() >= next_look {
-                next_look = self.picked.len() * 9 / 8;
-                let error = beliefs.iter().map(|b| b.error(&process, self.space)).fold(0.0, f64::max);
-                if done || DEVIATIONS * error <= budget.error {
-                    let scores = beliefs.into_iter().map(|b| b.scores).collect();
-                    return Ok((scores, DEVIATIONS * error));
+            if known == most || budget.error > 0.0 && known >= look_at {
+                look_at = known * 9 / 8;
+                let errors = beliefs.iter().map(|belief| belief.error(&process, self.space));
+                let error = DEVIATIONS * errors.fold(0.0, f64::max);
+                if known == most || error <= budget.error {
+                    return Ok((beliefs.into_iter().map(|b| b.scores).collect(), error));
                 }
             }
-            let count = self.step().min(most - self.picked.len());
-            let next = self.choose(&mut process, &beliefs, count);
-            self.score(&next)?;
+            next = self.choose(&mut process, &beliefs, self.step(known).min(most - known))?;
         }
     }
 
@@ -105,13 +102,13 @@ impl<'s> Search<'s> {
         first
     }
 
-    /// How many masks to score next: enough to fill the model's batch, more when much is known.
-    fn step(&self) -> usize {
+    /// How many masks to score next when some are known: enough to fill the model's batch, more when much is known.
+    fn step(&self, known: usize) -> usize {
         let step = match self.case.study.counted().info().batch {
             BatchRule::Fixed(n) => STEP.div_ceil(n) * n,
             BatchRule::Any { .. } => STEP,
         };
-        (self.picked.len() / 8 / step).max(1) * step
+        (known / 8 / step).max(1) * step
     }
 
     fn score(&mut self, masks: &[usize]) -> Result<()> {
@@ -121,23 +118,11 @@ impl<'s> Search<'s> {
         masks.iter().try_for_each(|&m| append(&mut values, plan.item(m)))?;
         let scores = self.scorer.scores(Tensor::new(shape, values)?.view())?;
         self.observed.iter_mut().zip(scores).for_each(|(all, some)| all.extend(some));
-        self.picked.extend(masks);
         Ok(())
     }
 
-    /// A better kernel, when enough is known for one that was not known before.
-    fn refitted(&mut self) -> Option<Kernel> {
-        let n = self.picked.len();
-        let due = self.fitted.is_none_or(|(_, before)| n <= SETTLED && 5 * n >= 7 * before);
-        if !due {
-            return None;
-        }
-        let values: Vec<DVector<f64>> =
-            self.observed.iter().map(|scores| self.link.values(scores).about_mean).collect();
-        let now = self.fitted.filter(|_| n > 32).map(|(kernel, _)| kernel);
-        let kernel = Kernel::fitted(self.space, &self.picked, &values, now);
-        self.fitted = Some((kernel, n));
-        Some(kernel)
+    fn values(&self) -> Vec<DVector<f64>> {
+        self.observed.iter().map(|scores| self.link.values(scores).about_mean).collect()
     }
 
     fn beliefs(&self, process: &Process<'_>) -> Vec<Belief> {
@@ -151,7 +136,7 @@ impl<'s> Search<'s> {
 
     /// The masks whose scores take the most uncertainty out of the maps, one after the other; `process` observes
     /// them.
-    fn choose(&self, process: &mut Process<'_>, beliefs: &[Belief], count: usize) -> Vec<usize> {
+    fn choose(&self, process: &mut Process<'_>, beliefs: &[Belief], count: usize) -> Result<Vec<usize>> {
         let mut views: Vec<View<'_>> =
             beliefs.iter().take(STEERING).map(|b| View::new(b, process, self.space)).collect();
         let mut open = vec![true; self.space.count()];
@@ -165,12 +150,12 @@ impl<'s> Search<'s> {
                 order.then(self.space.energy[a].total_cmp(&self.space.energy[b])).then(b.cmp(&a))
             });
             let Some(best) = best else { break };
-            let column = process.observe(best);
+            let column = process.observe(best)?;
             views.iter_mut().for_each(|view| view.observe(&column, self.space));
             open[best] = false;
             chosen.push(best);
         }
-        chosen
+        Ok(chosen)
     }
 }
 

@@ -6,8 +6,8 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::super::options::Combine;
 use super::super::Case;
+use super::super::options::Combine;
 use crate::Result;
 use crate::tensor::gathered;
 
@@ -57,10 +57,17 @@ impl Space {
             let map: Vec<f64> = maps.row(m).iter().copied().collect();
             coarse_grid.sums(map.into_iter()).iter().enumerate().for_each(|(c, v)| coarse[(row, c)] = *v);
         }
-        let mut space =
-            Self { points, squares, unit: 1.0, maps, coarse, energy, strong, to_strong: DMatrix::zeros(0, 0) };
-        let columns: Vec<DVector<f64>> = space.strong.iter().map(|&m| space.distances_to(m)).collect();
-        space.to_strong = DMatrix::from_columns(&columns);
+        let mut space = Self {
+            points,
+            squares,
+            unit: 1.0,
+            maps,
+            coarse,
+            energy,
+            strong,
+            to_strong: DMatrix::zeros(0, 0),
+        };
+        space.to_strong = space.distances(&space.strong);
         space.scale();
         Ok(space)
     }
@@ -70,13 +77,15 @@ impl Space {
         self.squares.len()
     }
 
-    /// Squared distances of all masks to mask `m`, in units of the median.
-    pub(super) fn distances_to(&self, m: usize) -> DVector<f64> {
-        let mut distances = self.points.tr_mul(&self.points.column(m));
-        let own = self.squares[m];
-        distances.zip_apply(&self.squares, |product, square| {
-            *product = (own + square - 2.0 * *product).max(0.0) / self.unit;
-        });
+    /// Squared distances of all masks to `some`, in units of the median: [N, some].
+    pub(super) fn distances(&self, some: &[usize]) -> DMatrix<f64> {
+        let mut distances = self.points.tr_mul(&self.points.select_columns(some));
+        for (mut column, &m) in distances.column_iter_mut().zip(some) {
+            let own = self.squares[m];
+            column.zip_apply(&self.squares, |product, square| {
+                *product = (own + square - 2.0 * *product).max(0.0) / self.unit;
+            });
+        }
         distances
     }
 
@@ -132,17 +141,12 @@ fn points(case: &Case<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f
     let mean = energies.iter().sum::<f64>() / energies.len() as f64;
     let weight = |energy: f64| if mean > 0.0 { (energy / mean).powf(CELL_POWER / 2.0) } else { 0.0 };
     let weights: Vec<f64> = energies.into_iter().map(weight).collect();
-    let blur = grid.blur();
-    let count = case.plan.count();
-    let mut points = DMatrix::from_vec(
-        grid.cells(),
-        count,
-        gathered(&[count, grid.cells()], std::iter::repeat_n(0.0, count * grid.cells()))?,
-    );
-    for (m, mut column) in points.column_iter_mut().enumerate() {
-        let mask = grid.sums(case.plan.masks.item(m).iter().map(|&v| f64::from(v)));
-        blur.mul_to(&DVector::from_vec(mask), &mut column);
-        column.iter_mut().zip(&weights).for_each(|(v, w)| *v *= w);
+    let (count, cells) = (case.plan.count(), grid.cells());
+    let masks = (0..count).flat_map(|m| grid.sums(case.plan.masks.item(m).iter().map(|&v| f64::from(v))));
+    let masks = DMatrix::from_vec(cells, count, gathered(&[count, cells], masks)?);
+    let mut points = grid.blur() * masks;
+    for (mut cell, weight) in points.row_iter_mut().zip(weights) {
+        cell *= weight;
     }
     Ok(points)
 }
