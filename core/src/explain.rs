@@ -234,7 +234,7 @@ fn choose_targets(targets: &Targets, scores: &[f32]) -> Result<Vec<usize>> {
     }
 }
 
-fn batch_size(model: &dyn ModelBackend, wanted: Option<usize>) -> Result<usize> {
+pub(crate) fn batch_size(model: &dyn ModelBackend, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
         (Some(0), _) => Err(Error::invalid("batch size 0 was asked for; at least 1 is needed")),
         (Some(n), _) if n > BatchRule::MOST => {
