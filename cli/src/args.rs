@@ -123,6 +123,9 @@ pub(crate) struct MethodArgs {
     /// Masked images in one forward pass, at most 4096 [default: what is fastest for the model]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
+    /// Photos at work at once, at most 64: their masks fill the model's batches together
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) jobs: u8,
 }
 
 #[derive(Debug, Args)]

@@ -2,9 +2,12 @@
 //!
 //! What is wrong with the command line, the output folders, the plugins, the model or the options ends the
 //! run before the first photo is read. From there on an input that fails is reported and the others go on;
-//! the program then ends with 1. Inputs are worked through one by one, since one already uses all cores.
+//! the program then ends with 1.
+//!
+//! Several inputs are at work at once, each on a thread of its own that reads, explains, draws and writes. Their
+//! masks share batches of the model ([`SharedBatches`]), in the order of the inputs, so that the same run gives the
+//! same maps every time.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +17,8 @@ use std::time::Instant;
 use scorecam_cli::input::{self, Input};
 use scorecam_core::image::{Overlay, Photo, Placement, Preprocess};
 use scorecam_core::{
-    CamMethod, Error, Explanation, Options, Progress, Request, Result, Targets, Tensor, TensorView, printable,
+    CamMethod, Error, Explanation, Lane, Options, Progress, Request, Result, SharedBatches, Targets, Tensor,
+    TensorView, Turn, printable,
 };
 use scorecam_host::{Host, Model};
 
@@ -22,8 +26,12 @@ use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs, OutputArgs};
 use crate::output::{Destinations, Overlays};
 use crate::progress::{self, Bars, StageClock};
-use crate::report::{FailedInput, Outcome, Run, Seconds, TargetOutcome, shown};
+use crate::report::{Outcome, Run, Seconds, TargetOutcome, shown};
+use crate::results::{Results, Summaries};
 use crate::{list, output, terminal};
+
+/// The stack of a thread that explains: that of a program's first thread, which plugins may count on.
+const STACK: usize = 8 << 20;
 
 /// Explains every input; see the module's documentation for what is reported how.
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
@@ -41,24 +49,56 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let destinations = destinations(&inputs, outputs);
 
     let bars = Bars::new(inputs.len());
-    let mut run = Run::default();
-    for (path, destination) in inputs.iter().zip(&destinations) {
-        match explainer.explain(path, destination, &bars) {
-            Ok(outcome) => {
-                if outputs.json.as_deref() != Some(Path::new("-")) {
-                    bars.aside(|| terminal::print(&outcome.summary()))?;
-                }
-                run.results.push(outcome);
-            }
-            Err(error) => {
-                bars.aside(|| terminal::error(&error));
-                run.errors.push(FailedInput { input: shown(path), error: error.to_string() });
-            }
-        }
-    }
+    let summaries = match outputs.json.as_deref() == Some(Path::new("-")) {
+        true => Summaries::Left,
+        false => Summaries::Printed,
+    };
+    let results = Results::new(&inputs, &bars, (summaries, &explainer.warned));
+    let work = |lane: Lane<'_>| work(lane, (&explainer, &bars), (&inputs, &destinations), &results);
+    at_once(&explainer, inputs.len(), &results, work)?;
+    let run = results.into_run()?;
     drop(bars);
     write_json(&run, &json)?;
     if run.errors.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Does `work` in as many lanes as inputs are to be at work at once, one of them on this thread.
+fn at_once(
+    explainer: &Explainer<'_>,
+    inputs: usize,
+    results: &Results<'_>,
+    work: impl Fn(Lane<'_>) + Sync,
+) -> Result<()> {
+    let how = &explainer.args.how;
+    let shared = SharedBatches::new(explainer.model.backend(), inputs, how.batch_size)?;
+    let mut lanes = shared.lanes(usize::from(how.jobs).min(inputs)).into_iter();
+    let own = lanes.next();
+    std::thread::scope(|scope| {
+        for lane in lanes {
+            let started = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || work(lane));
+            if let Err(error) = started {
+                results
+                    .stop(Error::io(format!("a thread cannot be started: {error}; give a smaller --jobs")));
+            }
+        }
+        own.map(&work);
+    });
+    Ok(())
+}
+
+/// Explains the inputs that come up in a lane.
+fn work(
+    mut lane: Lane<'_>,
+    (explainer, bars): (&Explainer<'_>, &Bars),
+    (inputs, destinations): (&[PathBuf], &[Destinations]),
+    results: &Results<'_>,
+) {
+    while let Some(turn) = lane.next_turn() {
+        let at = turn.position();
+        if !results.is_stopped() {
+            results.add(at, explainer.explain((&inputs[at], &destinations[at]), turn, bars));
+        }
+    }
 }
 
 /// Makes the output folder and makes sure that every file can be written; returns where the JSON goes.
@@ -149,7 +189,7 @@ struct Explainer<'a> {
     targets: Targets,
     reference: Option<Tensor>,
     /// Warnings that were shown already.
-    warned: RefCell<HashSet<String>>,
+    warned: Vec<String>,
 }
 
 /// An input, ready for the model.
@@ -178,15 +218,23 @@ impl<'a> Explainer<'a> {
         });
         let reference = reference.transpose()?;
         let mut explainer =
-            Self { args, model, method, options, targets, reference: None, warned: RefCell::default() };
+            Self { args, model, method, options, targets, reference: None, warned: Vec::new() };
         if let Some((path, ready)) = reference {
-            explainer.warn(path, ready.warning.as_slice());
+            if let Some(warning) = ready.warning {
+                terminal::warning(format_args!("{}: {warning}", path.display()));
+                explainer.warned.push(warning);
+            }
             explainer.reference = Some(ready.tensor);
         }
         Ok(explainer)
     }
 
-    fn explain(&self, path: &Path, destination: &Destinations, bars: &Bars) -> Result<Outcome> {
+    fn explain(
+        &self,
+        (path, destination): (&Path, &Destinations),
+        turn: Turn<'_>,
+        bars: &Bars,
+    ) -> Result<Outcome> {
         let started = Instant::now();
         let bar = bars.input(printable(&shown(path)));
         let clock_and_found = ready(path, &self.model).and_then(|ready| {
@@ -196,13 +244,14 @@ impl<'a> Explainer<'a> {
                 progress::show(&bar, p);
                 ControlFlow::Continue(())
             };
-            let found = self.find(&ready, &report).map_err(|e| e.context(path.display()))?;
+            let found = self.find(&turn, &ready, &report).map_err(|e| e.context(path.display()))?;
             Ok((ready, clock, found))
         });
+        // Others wait for this input's masks no longer; it is drawn and written while theirs are scored.
+        drop(turn);
         bars.finished(&bar);
         let (ready, clock, mut found) = clock_and_found?;
         found.warnings.splice(0..0, ready.warning.clone());
-        bars.aside(|| self.warn(path, &found.warnings));
 
         let targets = self.write(&ready, &found, destination)?;
         let times = clock.times();
@@ -234,7 +283,12 @@ impl<'a> Explainer<'a> {
         })
     }
 
-    fn find(&self, ready: &Ready, report: &scorecam_core::Report<'_>) -> Result<Explanation> {
+    fn find(
+        &self,
+        turn: &Turn<'_>,
+        ready: &Ready,
+        report: &scorecam_core::Report<'_>,
+    ) -> Result<Explanation> {
         let request = Request {
             input: ready.tensor.view(),
             reference: self.reference.as_ref().map(Tensor::view),
@@ -245,7 +299,7 @@ impl<'a> Explainer<'a> {
             output_activation: self.model.output_activation(),
             progress: report,
         };
-        scorecam_core::explain(self.model.backend(), self.method.as_ref(), &request)
+        scorecam_core::explain(turn, self.method.as_ref(), &request)
     }
 
     /// Writes the files of one input; says which.
@@ -285,15 +339,6 @@ impl<'a> Explainer<'a> {
                 Overlay { colormap: outputs.colormap, opacity: outputs.opacity }.render(photo, map, placement)
             }
             None => outputs.colormap.paint(map),
-        }
-    }
-
-    /// Shows each warning once, with the input that it was first met on.
-    fn warn(&self, path: &Path, warnings: &[String]) {
-        for warning in warnings {
-            if self.warned.borrow_mut().insert(warning.clone()) {
-                terminal::warning(format_args!("{}: {warning}", path.display()));
-            }
         }
     }
 }

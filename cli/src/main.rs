@@ -3,7 +3,7 @@
 //! [`args`] says what can be typed, `main` sends it on: [`explain`] runs a model over inputs, [`list`]
 //! shows what there is, [`check`] tries a plugin out. Everything that is computed comes from the libraries;
 //! here are files in ([`scorecam_cli::input`]) and files out ([`output`]), what the user sees meanwhile ([`progress`],
-//! [`terminal`]) and afterwards ([`report`]).
+//! [`terminal`]) and afterwards ([`results`], [`report`]).
 //!
 //! The program ends with 0, with 1 and one line on stderr for a run that failed, with 2 for wrong usage.
 
@@ -14,6 +14,7 @@ mod list;
 mod output;
 mod progress;
 mod report;
+mod results;
 mod table;
 mod terminal;
 

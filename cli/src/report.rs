@@ -36,7 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) targets: Vec<TargetOutcome>,
 }
 
-/// Wall-clock time by stage.
+/// Wall-clock time by stage. Inputs that are at work at once share the processor and the model's batches, so each of
+/// their times includes what it waited for others: together they are more than the run took.
 #[derive(Debug, Serialize)]
 pub(crate) struct Seconds {
     pub(crate) decode: f64,

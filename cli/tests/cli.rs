@@ -176,6 +176,59 @@ fn a_folder_goes_into_a_folder_and_one_bad_photo_does_not_stop_it() {
 }
 
 #[test]
+fn photos_at_work_at_once_give_what_they_give_one_by_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(at("photos")).expect("a folder");
+    for (name, width) in [("a", 40), ("b", 400), ("d", 33), ("e", 1), ("f", 60), ("g", 35)] {
+        write_photo(&folder.path().join(format!("photos/{name}.png")), width, 37);
+    }
+    for bad in ["photos/c.png", "photos/h.png"] {
+        std::fs::write(at(bad), "no photo").expect("a file");
+    }
+    // 16 masks a photo: with a batch of 7, each but the first shares one. A fixed batch runs whole.
+    let fixed =
+        std::fs::read_to_string(golden("plain.toy")).expect("the model") + "batch = 7\nabilities = []\n";
+    std::fs::write(at("fixed.toy"), fixed).expect("a model");
+    for model in [golden("plain.toy"), at("fixed.toy")] {
+        let run = |jobs: &str| {
+            let out = at(&format!("out-{jobs}"));
+            let mut command = scorecam();
+            command.args(["explain", &at("photos"), "--model", &model, "--batch-size", "7", "--jobs", jobs]);
+            let output = command.args(["--class", "1,2", "--out", &out]).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(1));
+            let mut files = Vec::new();
+            for name in names_in(Path::new(&out)).into_iter().filter(|n| n != "results.json") {
+                files.push((std::fs::read(Path::new(&out).join(&name)).expect("a file"), name));
+            }
+            let text = std::fs::read_to_string(Path::new(&out).join("results.json")).expect("results");
+            let mut results: Value = serde_json::from_str(&text.replace(&out, "out")).expect("JSON");
+            for result in results["results"].as_array_mut().expect("results") {
+                result["seconds"].take();
+            }
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&out, "out");
+            // How long each took is all that differs.
+            let said =
+                text(&output.stdout).lines().filter(|l| !l.contains(" passes in ")).collect::<String>();
+            (files, results, said, text(&output.stderr))
+        };
+        let alone = run("1");
+        let inputs = |list: &Value| -> Vec<String> {
+            let list = list.as_array().expect("a list");
+            list.iter()
+                .map(|r| r["input"].as_str().expect("an input")[at("photos").len() + 1..].into())
+                .collect()
+        };
+        assert_eq!(inputs(&alone.1["results"]), ["a.png", "b.png", "d.png", "e.png", "f.png", "g.png"]);
+        assert_eq!(inputs(&alone.1["errors"]), ["c.png", "h.png"]);
+        assert_eq!(alone.0.len(), 6 * 3);
+        for jobs in ["2", "3", "9"] {
+            assert_eq!(run(jobs), alone, "{jobs} jobs on {model}");
+        }
+    }
+}
+
+#[test]
 fn a_photo_turned_by_exif_is_seen_upright() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("turned.jpg");

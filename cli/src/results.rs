@@ -1,0 +1,111 @@
+//! [`Results`]: what came of each input, told in the order of the inputs.
+//!
+//! Several inputs are at work at once and end in any order. What is said of one (warnings, its summary or its error)
+//! waits here until all before it are told, so that a run reads the same every time. Whoever adds a result tells what
+//! has become due and goes on: no thread waits for another's input.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use scorecam_core::{Error, Result};
+
+use crate::progress::Bars;
+use crate::report::{FailedInput, Outcome, Run, shown};
+use crate::terminal;
+
+/// The results of a run, as they come in.
+pub(crate) struct Results<'a> {
+    inputs: &'a [PathBuf],
+    bars: &'a Bars,
+    summaries: Summaries,
+    told: Mutex<Told>,
+}
+
+/// Whether a summary of each input is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Summaries {
+    /// To standard output.
+    Printed,
+    /// Not at all, since standard output is for something else.
+    Left,
+}
+
+struct Told {
+    run: Run,
+    /// How many inputs are told.
+    count: usize,
+    /// Results of later ones.
+    waiting: BTreeMap<usize, Result<Outcome>>,
+    /// Warnings that were shown; each is, once.
+    warned: HashSet<String>,
+    /// Why nothing more can be told.
+    stopped: Option<Error>,
+}
+
+impl<'a> Results<'a> {
+    /// None yet. `warned` are warnings that were shown before.
+    pub(crate) fn new(inputs: &'a [PathBuf], bars: &'a Bars, how: (Summaries, &[String])) -> Self {
+        let (summaries, warned) = how;
+        let warned = warned.iter().cloned().collect();
+        let told = Told { run: Run::default(), count: 0, waiting: BTreeMap::new(), warned, stopped: None };
+        Self { inputs, bars, summaries, told: Mutex::new(told) }
+    }
+
+    /// Adds the result of the input at `position`, and tells all that are due.
+    pub(crate) fn add(&self, position: usize, result: Result<Outcome>) {
+        let mut told = self.lock();
+        told.waiting.insert(position, result);
+        while let Some(result) = {
+            let count = told.count;
+            told.waiting.remove(&count)
+        } {
+            let input = &self.inputs[told.count];
+            told.count += 1;
+            match result {
+                Ok(outcome) => self.tell(&mut told, outcome),
+                Err(error) => {
+                    self.bars.aside(|| terminal::error(&error));
+                    told.run.errors.push(FailedInput { input: shown(input), error: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// Ends the run before its inputs: what comes in from now on is not told.
+    pub(crate) fn stop(&self, error: Error) {
+        self.lock().stopped.get_or_insert(error);
+    }
+
+    /// Whether the run ended before its inputs.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().stopped.is_some()
+    }
+
+    /// All of them, or why the run ended before.
+    pub(crate) fn into_run(self) -> Result<Run> {
+        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        told.stopped.map_or(Ok(told.run), Err)
+    }
+
+    fn tell(&self, told: &mut Told, outcome: Outcome) {
+        if told.stopped.is_some() {
+            return;
+        }
+        for warning in &outcome.warnings {
+            if told.warned.insert(warning.clone()) {
+                self.bars.aside(|| terminal::warning(format_args!("{}: {warning}", outcome.input)));
+            }
+        }
+        if self.summaries == Summaries::Printed
+            && let Err(error) = self.bars.aside(|| terminal::print(&outcome.summary()))
+        {
+            told.stopped = Some(error);
+        }
+        told.run.results.push(outcome);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
