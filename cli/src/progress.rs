@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use scorecam_core::{Progress, Stage};
 
-/// The bars of a run: one for all inputs when there are several, one for the input at work.
+/// The bars of a run: one for all inputs when there are several, one for each input at work.
 pub(crate) struct Bars {
     all: MultiProgress,
     inputs: Option<ProgressBar>,
@@ -59,11 +59,14 @@ impl Drop for Bars {
     }
 }
 
-/// Shows a report on the bar of its input.
+/// Shows a report on the bar of its input. After the first pass an input may wait for others, and nobody knows for
+/// how long; so there is no more than its name until its own passes begin.
 pub(crate) fn show(bar: &ProgressBar, progress: Progress) {
-    if progress.expected > 0 && bar.length() != Some(progress.expected as u64) {
+    let known = progress.expected > 0 && progress.passes > 1;
+    if known && bar.length() != Some(progress.expected as u64) {
         bar.set_style(style("{pos:>5}/{len} passes {wide_bar} {eta} left  {msg}"));
         bar.set_length(progress.expected as u64);
+        bar.reset_eta();
     }
     bar.set_position(progress.passes as u64);
 }

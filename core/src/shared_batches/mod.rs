@@ -25,9 +25,17 @@
 //! that it reports an error of its own or none; the others share no batch from then on and learn theirs alone.
 
 mod call;
+#[cfg(test)]
+mod interleavings;
 mod queue;
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+#[cfg(not(test))]
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{PoisonError, TryLockError};
+
+// loom runs the same code through every order in which threads can meet.
+#[cfg(test)]
+use loom::sync::{Condvar, Mutex, MutexGuard};
 
 use self::call::Call;
 use self::queue::{Kind, Queue};
