@@ -22,8 +22,10 @@ struct Model {
     info: ModelInfo,
     batches: Mutex<Vec<Vec<Masked>>>,
     /// Called before each batch.
-    before: Box<dyn Fn(&[Masked]) -> Result<()> + Send + Sync>,
+    before: Before,
 }
+
+type Before = Box<dyn Fn(&[Masked]) -> Result<()> + Send + Sync>;
 
 impl Model {
     fn new(batch: BatchRule) -> Self {

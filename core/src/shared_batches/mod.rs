@@ -18,8 +18,8 @@
 //!
 //! **Why nobody waits for ever.** A leader waits only for calls that lanes are at work on, or are free to begin:
 //! there are never more of them than lanes, and a lane has one call at a time. Such a call goes on by itself until
-//! it asks for masked scores or ends, since every other pass goes straight to the model. All others wait for a
-//! leader, and a call that ends, in whichever way, leaves the lead to the next.
+//! it asks for masked scores or ends, since its other passes go straight to the model, one at a time. All others
+//! wait for a leader, and a call that ends, in whichever way, leaves the lead to the next.
 //!
 //! **Whose error it is.** Where a shared batch fails, its leader runs its own masks once more without the others, so
 //! that it reports an error of its own or none; the others share no batch from then on and learn theirs alone.
@@ -67,6 +67,9 @@ pub struct SharedBatches<'a> {
     batch_size: usize,
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// Held by each pass that shares nothing. So there are two batches in memory at most, the leader's and this one,
+    /// instead of one a lane.
+    other_pass: Mutex<()>,
 }
 
 impl<'a> SharedBatches<'a> {
@@ -74,7 +77,13 @@ impl<'a> SharedBatches<'a> {
     /// where the size is not one that a request may have.
     pub fn new(model: &'a dyn ModelBackend, calls: usize, batch_size: Option<usize>) -> Result<Self> {
         let batch_size = self::batch_size(model, batch_size)?;
-        Ok(Self { model, batch_size, queue: Mutex::new(Queue::new(calls)), changed: Condvar::new() })
+        Ok(Self {
+            model,
+            batch_size,
+            queue: Mutex::new(Queue::new(calls)),
+            changed: Condvar::new(),
+            other_pass: Mutex::new(()),
+        })
     }
 
     /// So many lanes, one for each thread. Calls are shared among those that exist before the first turn begins;
@@ -97,6 +106,13 @@ impl<'a> SharedBatches<'a> {
 
     fn wait<'q>(&self, queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
         self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs the model when no other pass that shares nothing runs.
+    fn pass<T>(&self, run: impl FnOnce(&dyn ModelBackend) -> Result<T>) -> Result<T> {
+        // A pass that panicked left nothing behind.
+        let _alone = self.other_pass.lock().unwrap_or_else(PoisonError::into_inner);
+        run(self.model)
     }
 
     /// The size of the batches that `masks` are to be run in.
@@ -173,7 +189,7 @@ impl ModelBackend for Turn<'_> {
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        self.shared.model.forward(batch, taps)
+        self.shared.pass(|model| model.forward(batch, taps))
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
@@ -190,10 +206,10 @@ impl ModelBackend for Turn<'_> {
     }
 
     fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
-        self.shared.model.run_from(layer, activations)
+        self.shared.pass(|model| model.run_from(layer, activations))
     }
 
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        self.shared.model.gradients(batch, layer, class)
+        self.shared.pass(|model| model.gradients(batch, layer, class))
     }
 }
