@@ -169,20 +169,26 @@ impl<'a> Process<'a> {
     /// The covariance with the strong masks, times `maps` of theirs [strong, cells]: [N, cells].
     pub(super) fn spread(&self, maps: &DMatrix<f64>) -> DMatrix<f64> {
         let factor = self.factor();
-        let strong = factor.select_rows(&self.space.strong);
-        &self.to_strong * maps - factor * strong.tr_mul(maps)
+        let strong = factor.select_rows(&self.space.strong).transpose();
+        &self.to_strong * maps - factor * (strong * maps)
     }
 
     /// The trace of `maps' * covariance * maps`, nuggets included; `maps` are [N, cells].
     pub(super) fn trace(&self, maps: &DMatrix<f64>) -> f64 {
-        let all: Vec<usize> = (0..self.space.count()).collect();
-        let prior = |some: &[usize]| {
-            let covariance = self.space.distances(some).map(|d| self.kernel.at(d));
-            covariance.tr_mul(maps).dot(&maps.rows(some[0], some.len()))
+        let count = self.space.count();
+        let maps = maps.transpose();
+        // In blocks, so that memory grows with N and not with its square; each pair of masks once.
+        let prior = |start: usize| {
+            let length = BLOCK.min(count - start);
+            let distances = self.space.distances_among(start..count, start..start + length);
+            let covariance = distances.map(|d| self.kernel.at(d));
+            let block = maps.columns(start, length);
+            let within = &block * covariance.rows(0, length);
+            let beyond = maps.columns_range(start + length..) * covariance.rows_range(length..);
+            block.dot(&(within + 2.0 * beyond))
         };
-        // In blocks, so that memory grows with N and not with its square.
-        let prior: f64 = all.chunks(BLOCK).map(prior).sum();
-        let known = self.factor().tr_mul(maps).norm_squared();
+        let prior: f64 = (0..count).step_by(BLOCK).map(prior).sum();
+        let known = (&maps * self.factor()).norm_squared();
         (prior - known).max(0.0) + self.kernel.nugget * maps.norm_squared()
     }
 }

@@ -4,6 +4,8 @@
 //! Both live on a grid of at most 14 x 14 cells, whatever the layer's size, so that no step costs more for a
 //! larger layer.
 
+use std::ops::Range;
+
 use nalgebra::{DMatrix, DVector};
 
 use super::super::Case;
@@ -22,7 +24,7 @@ const CELL_POWER: f64 = 0.5;
 
 /// What is known of the masks before any is scored. N masks, each with one row or column.
 pub(super) struct Space {
-    /// One column a mask: blurred by one cell, each cell weighted.
+    /// One row a mask: blurred by one cell, each cell weighted.
     points: DMatrix<f64>,
     squares: DVector<f64>,
     /// The median squared distance between strong masks, which is the unit of distance.
@@ -50,7 +52,7 @@ impl Space {
         strong.truncate(STRONG);
 
         let points = points(case, &grid, &maps)?;
-        let squares = DVector::from_iterator(count, points.column_iter().map(|p| p.norm_squared()));
+        let squares = DVector::from_iterator(count, points.row_iter().map(|p| p.norm_squared()));
         let coarse_grid = Grid::new(grid.size, COARSE);
         let mut coarse = DMatrix::zeros(strong.len(), coarse_grid.cells());
         for (row, &m) in strong.iter().enumerate() {
@@ -79,14 +81,29 @@ impl Space {
 
     /// Squared distances of all masks to `some`, in units of the median: [N, some].
     pub(super) fn distances(&self, some: &[usize]) -> DMatrix<f64> {
-        let mut distances = self.points.tr_mul(&self.points.select_columns(some));
-        for (mut column, &m) in distances.column_iter_mut().zip(some) {
+        // Transposed first: the product of plain matrices is the fast one.
+        let mut distances = &self.points * self.points.select_rows(some).transpose();
+        self.complete(&mut distances, 0, some.iter().copied());
+        distances
+    }
+
+    /// The same of the masks in a range to those in another.
+    pub(super) fn distances_among(&self, rows: Range<usize>, columns: Range<usize>) -> DMatrix<f64> {
+        let mut distances =
+            self.points.rows_range(rows.clone()) * self.points.rows_range(columns.clone()).transpose();
+        self.complete(&mut distances, rows.start, columns);
+        distances
+    }
+
+    /// Makes squared distances of products of points; the first row is mask `first`'s.
+    fn complete(&self, products: &mut DMatrix<f64>, first: usize, columns: impl Iterator<Item = usize>) {
+        let squares = self.squares.rows(first, products.nrows());
+        for (mut column, m) in products.column_iter_mut().zip(columns) {
             let own = self.squares[m];
-            column.zip_apply(&self.squares, |product, square| {
+            column.zip_apply(&squares, |product, square| {
                 *product = (own + square - 2.0 * *product).max(0.0) / self.unit;
             });
         }
-        distances
     }
 
     /// Makes the median distance between strong masks the unit.
@@ -135,7 +152,7 @@ fn maps_of_masks(case: &Case<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
     Ok(rows)
 }
 
-/// One column a mask, blurred by one cell and weighted by the energy of `maps` in each cell.
+/// One row a mask, blurred by one cell and weighted by the energy of `maps` in each cell.
 fn points(case: &Case<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f64>> {
     let energies: Vec<f64> = maps.column_iter().map(|c| c.norm_squared()).collect();
     let mean = energies.iter().sum::<f64>() / energies.len() as f64;
@@ -148,7 +165,7 @@ fn points(case: &Case<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f
     for (mut cell, weight) in points.row_iter_mut().zip(weights) {
         cell *= weight;
     }
-    Ok(points)
+    Ok(points.transpose())
 }
 
 /// Cells of a layer gathered into no more than a number of cells a side.
