@@ -133,7 +133,7 @@ impl Network {
     fn conv1(&self, image: &[f32], [h, w]: [usize; 2]) -> Vec<f32> {
         let [p, q] = self.patch;
         let (width, area) = (w * q, h * w);
-        let mut patches = Vec::with_capacity(image.len());
+        let mut patches: Vec<f32> = Vec::with_capacity(image.len());
         for channel in image.chunks_exact(area * p * q) {
             for (dy, dx) in (0..p).flat_map(|dy| (0..q).map(move |dx| (dy, dx))) {
                 for y in 0..h {

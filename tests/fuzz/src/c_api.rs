@@ -30,7 +30,7 @@ static HANDLES: LazyLock<(usize, usize)> = LazyLock::new(|| {
     (host as usize, model as usize)
 });
 
-const METHODS: &[&CStr] = &[c"score-cam", c"grad-cam", c"x"];
+const METHODS: &[&CStr] = &[c"score-cam", c"score-cam-adaptive", c"grad-cam", c"x"];
 const PRESETS: &[&CStr] = &[c"official", c"paper", c"paper-alg1", c"torchcam", c"pytorch-grad-cam"];
 const NAMES: &[&CStr] = &[
     c"score",

@@ -25,9 +25,9 @@ const LONGEST: usize = 12;
 /// After this many calls the plugin fails, so that an input is done with in time.
 const MOST_CALLS: u32 = 48;
 
-static METHODS: LazyLock<[Arc<dyn CamMethod>; 2]> = LazyLock::new(|| {
+static METHODS: LazyLock<[Arc<dyn CamMethod>; 3]> = LazyLock::new(|| {
     let host = Host::new(None).expect("the built-in methods register");
-    ["score-cam", "grad-cam"].map(|id| host.method(id).expect("a built-in method"))
+    ["score-cam", "score-cam-adaptive", "grad-cam"].map(|id| host.method(id).expect("a built-in method"))
 });
 
 /// The model of a plugin, behind its `void *`.

@@ -48,5 +48,11 @@ pub(super) const PRESETS: &[(&str, &str, &str)] = &[
         "andreysorokin/scam-net: the maximum over channels",
         "upsample=mirror score=logit flat=keep combine=normalised reduce=max final=none",
     ),
+    (
+        "faster-score-cam",
+        "Faster Score-CAM: only the channels with the greatest deviation (10, or select_count)",
+        "select=std",
+    ),
+    ("cskip", "CSKIP: only the channels with the greatest maximum (10, or select_count)", "select=max"),
     ("interpretdl", "InterpretDL", "flat=keep post_relu=false final=none"),
 ];

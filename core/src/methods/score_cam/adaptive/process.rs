@@ -162,7 +162,8 @@ impl<'a> Process<'a> {
             let known: f64 = (0..i).map(|k| factor[(self.observed[i], k)] * white[k]).sum();
             white[i] = (white[i] - known) / self.pivots[i];
         }
-        let scale = white.norm_squared() / white.len() as f64;
+        // One more observation, a unit off: nothing follows from a few equal scores.
+        let scale = (white.norm_squared() + 1.0) / (white.len() + 1) as f64;
         (factor * white, scale)
     }
 

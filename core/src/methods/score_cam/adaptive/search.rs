@@ -19,7 +19,7 @@ const FIRST_OF_EACH: usize = 4;
 /// No estimate is trusted before this many masks are scored.
 pub(super) const TRUSTED: usize = 24;
 /// The estimated error is this many deviations.
-const DEVIATIONS: f64 = 2.0;
+const DEVIATIONS: f64 = 2.5;
 /// From this many observed masks on only kernels next to the present one are tried.
 const WELL_KNOWN: usize = 32;
 /// From this many observed masks on the kernel stays.
