@@ -22,7 +22,7 @@ pub trait ModelBackend: Send + Sync {
 
     /// Scores of masked images, [masks, classes]; see [`MaskedScores`] for what is computed.
     ///
-    /// The default makes the masked images on the CPU in one reused buffer and runs them in batches. A
+    /// The default makes the masked images on the CPU in reused buffers and runs them in batches. A
     /// backend whose device makes them itself overrides this, and reports each batch to `request.on_batch`.
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
         request.on_cpu(self)

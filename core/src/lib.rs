@@ -4,14 +4,16 @@
 //! brings them together on one preprocessed image; [`image`] makes that image from a photo and draws the
 //! result. [`methods`] holds the algorithms that come with the crate, Score-CAM and Grad-CAM.
 //!
-//! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints, starts a
-//! thread of its own or loads a library; whoever calls does.
+//! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints or loads a
+//! library; whoever calls does. The one thread that is started makes masked images while the model runs, and
+//! ends before the call that started it.
 #![forbid(unsafe_code)]
 
 mod backend;
 mod error;
 mod explain;
 pub mod image;
+mod masked_batches;
 mod masking;
 mod method;
 pub mod methods;

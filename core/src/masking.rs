@@ -4,9 +4,9 @@
 //! upsampling keeps constants: norm(U(A)) = U(norm'(A)), where norm' takes the extremes of U(A). So only
 //! small masks travel to a backend, which upsamples them, multiplies and runs.
 
-use crate::tensor::append;
-use crate::upsample::{Upsample, Upsampler};
-use crate::{BatchRule, Error, ModelBackend, Result, Tensor, TensorView};
+use crate::masked_batches;
+use crate::upsample::Upsample;
+use crate::{Error, ModelBackend, Result, Tensor, TensorView};
 
 /// A request for the scores of masked images.
 ///
@@ -31,10 +31,11 @@ pub struct MaskedScores<'a> {
 }
 
 impl MaskedScores<'_> {
-    /// The default of [`ModelBackend::masked_scores`]: makes the masked images on the CPU, in one reused
-    /// buffer of a batch, and runs them forward.
+    /// The default of [`ModelBackend::masked_scores`]: makes the masked images on the CPU, in at most two
+    /// reused buffers of a batch, and runs them forward on the calling thread. On a machine of many
+    /// cores a thread that ends before the call makes the next batch meanwhile.
     pub fn on_cpu<B: ModelBackend + ?Sized>(&self, model: &B) -> Result<Tensor> {
-        masked_scores_on_cpu(model, self)
+        masked_batches::scores(model, self)
     }
 
     /// The index of the image that mask `m` covers.
@@ -69,59 +70,4 @@ impl MaskedScores<'_> {
         }
         Ok((images, masks))
     }
-}
-
-fn masked_scores_on_cpu<B: ModelBackend + ?Sized>(model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
-    let ([_, c, height, width], [count, h, w]) = request.dims()?;
-    let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
-    let per_pass = match model.info().batch {
-        BatchRule::Fixed(n) => n,
-        BatchRule::Any { .. } => request.batch_size.min(count.max(1)),
-    };
-    let mut batch = Tensor::zeros([per_pass, c, height, width])?.into_data();
-    let item_length = c * height * width;
-    let mut wide = Vec::new();
-    let mut scores = Vec::new();
-    let mut done = 0;
-    while done < count {
-        let n = per_pass.min(count - done);
-        for (m, item) in (done..done + n).zip(batch.chunks_exact_mut(item_length)) {
-            mask_image(request, &upsampler, m, item, &mut wide)?;
-        }
-        // A fixed batch runs whole; the items behind `n` are left over from earlier and are not read.
-        let run = if matches!(model.info().batch, BatchRule::Fixed(_)) { per_pass } else { n };
-        let shape = [run, c, height, width];
-        let forward = model.forward(TensorView::new(&shape, &batch[..run * item_length])?, &[])?;
-        let [_, classes] = forward.scores.view().dims("the tensor of class scores")?;
-        append(&mut scores, &forward.scores.data()[..n * classes])?;
-        done += n;
-        (request.on_batch)(n)?;
-    }
-    let classes = scores.len().checked_div(count).unwrap_or(0);
-    Tensor::new([count, classes], scores)
-}
-
-/// Writes `U(mask) * image + (1 - U(mask)) * fill` into `out` [C, H, W].
-fn mask_image(
-    request: &MaskedScores<'_>,
-    upsampler: &Upsampler,
-    m: usize,
-    out: &mut [f32],
-    wide: &mut Vec<f32>,
-) -> Result<()> {
-    let image = request.images.item(request.image_of(m));
-    let fill = request.fill.map(|f| f.item(request.image_of(m)));
-    let (height, width) = upsampler.size();
-    upsampler.rows(request.masks.item(m), wide, |y, mask| {
-        for start in (y * width..out.len()).step_by(height * width) {
-            let row = start..start + width;
-            let pixels = out[row.clone()].iter_mut().zip(mask).zip(&image[row.clone()]);
-            match fill {
-                None => pixels.for_each(|((o, m), x)| *o = m * x),
-                Some(fill) => {
-                    pixels.zip(&fill[row]).for_each(|(((o, m), x), f)| *o = m * x + (1.0 - m) * f);
-                }
-            }
-        }
-    })
 }

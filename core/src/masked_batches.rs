@@ -1,0 +1,199 @@
+//! Batches of masked images, made on the CPU and run forward: what [`MaskedScores::on_cpu`] does.
+//!
+//! On a machine of many cores the model runs fast, and making masks on one of them does not: there a thread
+//! makes the next batch in a second buffer while the model runs one. The two change hands through channels, so
+//! no buffer is ever in two hands. The model, the reports of progress and the cancelling stay on the calling
+//! thread, and the thread ends before the call does, whatever ends the call. The same arithmetic makes a batch
+//! on either thread, so scores do not tell which one it was.
+//!
+//! Elsewhere, and where no thread or no second buffer can be had, batches are made and run in turn.
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use crate::masking::MaskedScores;
+use crate::tensor::{append, room_for};
+use crate::upsample::Upsampler;
+use crate::{BatchRule, Error, ModelBackend, Result, Tensor, TensorView};
+
+/// From how many cores on batches are made ahead. On two cores, which an engine keeps busy, a third thread gained
+/// nothing that could be measured, and cost the memory of a batch.
+const MANY_CORES: usize = 4;
+
+/// How batches are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Each before it is run.
+    InTurn,
+    /// Each while the one before it is run.
+    Ahead,
+}
+
+/// The scores of all masks of `request`, in order.
+pub(crate) fn scores<B: ModelBackend + ?Sized>(model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    scores_by(if cores < MANY_CORES { Way::InTurn } else { Way::Ahead }, model, request)
+}
+
+fn scores_by<B: ModelBackend + ?Sized>(way: Way, model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
+    let ([_, channels, height, width], [count, h, w]) = request.dims()?;
+    let (size, whole) = match model.info().batch {
+        BatchRule::Fixed(n) => (n, true),
+        BatchRule::Any { .. } => (request.batch_size.min(count.max(1)), false),
+    };
+    let maker = Maker {
+        images: request.images,
+        fill: request.fill,
+        masks: request.masks,
+        image_of_mask: request.image_of_mask,
+        upsampler: Upsampler::new(request.upsample, (h, w), (height, width))?,
+        size,
+    };
+    let mut run = Run { model, request, shape: [size, channels, height, width], whole, scores: Vec::new() };
+    let first = Tensor::zeros(run.shape)?.into_data();
+    // Only reserved: its pages are touched first by the thread that fills it.
+    let second = (way == Way::Ahead && count > size).then(|| room_for(&run.shape));
+    match second {
+        Some(Ok(second)) => run.ahead(&maker, first, second)?,
+        Some(Err(_)) | None => run.in_turn(&maker, first)?,
+    }
+    let classes = run.scores.len().checked_div(count).unwrap_or(0);
+    Tensor::new([count, classes], run.scores)
+}
+
+/// Makes masked images: all of a request that another thread may see.
+struct Maker<'a> {
+    images: TensorView<'a>,
+    fill: Option<TensorView<'a>>,
+    masks: TensorView<'a>,
+    image_of_mask: &'a [u32],
+    upsampler: Upsampler,
+    /// Masks of a batch.
+    size: usize,
+}
+
+impl Maker<'_> {
+    /// The masks of batch `i`; none behind the last batch.
+    fn batch(&self, i: usize) -> Option<Range<usize>> {
+        let count = self.masks.shape()[0];
+        let start = i.checked_mul(self.size).filter(|&start| start < count)?;
+        Some(start..start.saturating_add(self.size).min(count))
+    }
+
+    /// Writes the masked images of `masks` into `batch` [size, C, H, W], and zeros behind them: what a fixed
+    /// batch is filled up with must not depend on what the buffer held.
+    fn make(&self, masks: Range<usize>, batch: &mut Vec<f32>) -> Result<()> {
+        let item = self.images.item(0).len();
+        batch.resize(self.size * item, 0.0);
+        let (made, rest) = batch.split_at_mut(masks.len() * item);
+        let mut wide = Vec::new();
+        for (m, out) in masks.zip(made.chunks_exact_mut(item)) {
+            self.mask_image(m, out, &mut wide)?;
+        }
+        rest.fill(0.0);
+        Ok(())
+    }
+
+    /// Writes `U(mask) * image + (1 - U(mask)) * fill` into `out` [C, H, W].
+    fn mask_image(&self, m: usize, out: &mut [f32], wide: &mut Vec<f32>) -> Result<()> {
+        let of = self.image_of_mask.get(m).map_or(0, |&i| i as usize);
+        let image = self.images.item(of);
+        let fill = self.fill.map(|f| f.item(of));
+        let (height, width) = self.upsampler.size();
+        self.upsampler.rows(self.masks.item(m), wide, |y, mask| {
+            for start in (y * width..out.len()).step_by(height * width) {
+                let row = start..start + width;
+                let pixels = out[row.clone()].iter_mut().zip(mask).zip(&image[row.clone()]);
+                match fill {
+                    None => pixels.for_each(|((o, m), x)| *o = m * x),
+                    Some(fill) => {
+                        pixels.zip(&fill[row]).for_each(|(((o, m), x), f)| *o = m * x + (1.0 - m) * f);
+                    }
+                }
+            }
+        })
+    }
+
+    /// Makes all batches but the first in the buffers that come in, until nobody waits for them.
+    fn make_ahead(&self, empty: &Receiver<Vec<f32>>, full: &Sender<Result<Vec<f32>>>) {
+        for masks in (1..).map_while(|i| self.batch(i)) {
+            let Ok(mut buffer) = empty.recv() else { return };
+            let made = self.make(masks, &mut buffer).map(|()| buffer);
+            let failed = made.is_err();
+            if full.send(made).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+/// Batches being run forward, and their scores so far.
+struct Run<'a, 'r, B: ModelBackend + ?Sized> {
+    model: &'a B,
+    request: &'a MaskedScores<'r>,
+    /// Of a batch, [N, C, H, W].
+    shape: [usize; 4],
+    /// Whether the model takes whole batches only.
+    whole: bool,
+    scores: Vec<f32>,
+}
+
+impl<B: ModelBackend + ?Sized> Run<'_, '_, B> {
+    /// Makes and runs batch after batch.
+    fn in_turn(&mut self, maker: &Maker<'_>, mut buffer: Vec<f32>) -> Result<()> {
+        for masks in (0..).map_while(|i| maker.batch(i)) {
+            let n = masks.len();
+            maker.make(masks, &mut buffer)?;
+            self.forward(n, &buffer)?;
+        }
+        Ok(())
+    }
+
+    /// Runs all batches, each of which is made while the one before it runs.
+    fn ahead(&mut self, maker: &Maker<'_>, mut buffer: Vec<f32>, second: Vec<f32>) -> Result<()> {
+        let (to_maker, empty) = channel();
+        let (full, from_maker) = channel();
+        thread::scope(|scope| {
+            let work = move || maker.make_ahead(&empty, &full);
+            // A system that grants no thread still grants the scores.
+            if thread::Builder::new().name("scorecam-masks".into()).spawn_scoped(scope, work).is_err() {
+                drop(second);
+                return self.in_turn(maker, buffer);
+            }
+            // Both ends belong to this closure: whatever ends it ends the wait of the thread.
+            let (to_maker, from_maker) = (to_maker, from_maker);
+            // Where the thread has stopped it cannot take a buffer; why it did comes with its last batch.
+            let hand_over = |buffer| drop(to_maker.send(buffer));
+            hand_over(second);
+            for (i, masks) in (0..).map_while(|i| maker.batch(i)).enumerate() {
+                let n = masks.len();
+                match i {
+                    // The first one is made here, while the thread is at the second.
+                    0 => maker.make(masks, &mut buffer)?,
+                    _ => {
+                        let stopped = |_| Error::internal("the thread that makes masked images has stopped");
+                        buffer = from_maker.recv().map_err(stopped)??;
+                    }
+                }
+                self.forward(n, &buffer)?;
+                hand_over(std::mem::take(&mut buffer));
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs the first `n` images of a batch, keeps their scores and reports them.
+    fn forward(&mut self, n: usize, batch: &[f32]) -> Result<()> {
+        let [size, c, h, w] = self.shape;
+        let shape = [if self.whole { size } else { n }, c, h, w];
+        let images = &batch[..shape.iter().product()];
+        let forward = self.model.forward(TensorView::new(&shape, images)?, &[])?;
+        let [_, classes] = forward.scores.view().dims("the tensor of class scores")?;
+        append(&mut self.scores, &forward.scores.data()[..n * classes])?;
+        (self.request.on_batch)(n)
+    }
+}
+
+#[cfg(test)]
+mod tests;

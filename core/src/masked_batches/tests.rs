@@ -1,0 +1,199 @@
+//! How masks are cut into batches, on which threads, and what ends a run: the same whichever way they are made.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::thread::{self, ThreadId};
+
+use super::{Way, scores_by};
+use crate::{
+    Abilities, BatchRule, Error, ErrorKind, Forward, MaskedScores, ModelBackend, ModelInfo, OutputActivation,
+    Result, Tensor, TensorInfo, TensorView, Upsample,
+};
+
+const WAYS: [Way; 2] = [Way::InTurn, Way::Ahead];
+const SIZE: [usize; 4] = [1, 2, 6, 5];
+
+/// Scores an image with its own sums; fails in the batch `fails`.
+struct Sums {
+    info: ModelInfo,
+    fails: Option<usize>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    batches: Vec<usize>,
+    threads: BTreeSet<String>,
+    /// Where the batches lay.
+    buffers: BTreeSet<usize>,
+}
+
+impl Sums {
+    fn new(batch: BatchRule, fails: Option<usize>) -> Self {
+        let tensor = |shape: &[usize]| TensorInfo {
+            name: "x".into(),
+            shape: std::iter::once(None).chain(shape.iter().map(|&d| Some(d))).collect(),
+        };
+        let info = ModelInfo {
+            input: tensor(&SIZE[1..]),
+            output: tensor(&[2]),
+            output_activation: OutputActivation::None,
+            layers: Vec::new(),
+            default_layer: None,
+            batch,
+            abilities: Abilities::NONE,
+        };
+        Self { info, fails, seen: Mutex::default() }
+    }
+}
+
+impl ModelBackend for Sums {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, _: &[&str]) -> Result<Forward> {
+        let mut seen = self.seen.lock().expect("no thread panics");
+        if self.fails == Some(seen.batches.len()) {
+            return Err(Error::model("the engine has had enough"));
+        }
+        let n = batch.shape()[0];
+        seen.batches.push(n);
+        seen.threads.insert(name(thread::current().id()));
+        seen.buffers.insert(batch.data().as_ptr().addr());
+        let sums = |image: &[f32]| {
+            let weighted = image.iter().enumerate().map(|(i, v)| v * i as f32);
+            [image.iter().sum::<f32>(), weighted.sum::<f32>()]
+        };
+        let scores = (0..n).flat_map(|i| sums(batch.item(i))).collect();
+        Ok(Forward { scores: Tensor::new([n, 2], scores)?, activations: Vec::new() })
+    }
+}
+
+fn name(id: ThreadId) -> String {
+    format!("{id:?}")
+}
+
+fn some(shape: &[usize]) -> Tensor {
+    let values = (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 100.0).collect();
+    Tensor::new(shape, values).expect("the length is that of the shape")
+}
+
+/// What a run over `count` masks in batches of `size` gives, and the masks that it reported.
+fn run(
+    way: Way,
+    model: &Sums,
+    (count, size): (usize, usize),
+    stops: impl Fn(usize) -> Result<()>,
+) -> (Result<Tensor>, Vec<usize>) {
+    let (images, fill, masks) = (some(&[3, 2, 6, 5]), some(&[3, 2, 6, 5]), some(&[count, 2, 3]));
+    let image_of_mask: Vec<u32> = (0..count as u32).map(|m| m % 3).collect();
+    let told = RefCell::new(Vec::new());
+    let caller = thread::current().id();
+    let request = MaskedScores {
+        images: images.view(),
+        fill: Some(fill.view()),
+        masks: masks.view(),
+        image_of_mask: &image_of_mask,
+        upsample: Upsample::HalfPixel,
+        batch_size: size,
+        on_batch: &|n| {
+            assert_eq!(thread::current().id(), caller, "progress is told on the caller's thread");
+            told.borrow_mut().push(n);
+            stops(told.borrow().len())
+        },
+    };
+    let scores = scores_by(way, model, &request);
+    (scores, told.into_inner())
+}
+
+#[test]
+fn every_way_of_cutting_gives_the_scores_of_masks_one_at_a_time() {
+    let any = BatchRule::Any { preferred: 1 };
+    let rows = [
+        (any, 0, 4, vec![]),
+        (any, 1, 4, vec![1]),
+        (any, 4, 4, vec![4]),
+        (any, 5, 4, vec![4, 1]),
+        (any, 8, 4, vec![4, 4]),
+        (any, 23, 4, vec![4, 4, 4, 4, 4, 3]),
+        (any, 3, 1, vec![1, 1, 1]),
+        (any, 7, 4096, vec![7]),
+        (BatchRule::Fixed(4), 3, 1, vec![4]),
+        (BatchRule::Fixed(4), 9, 1, vec![4, 4, 4]),
+        (BatchRule::Fixed(1), 3, 4, vec![1, 1, 1]),
+    ];
+    for (way, (rule, count, size, batches)) in
+        WAYS.into_iter().flat_map(|w| rows.iter().map(move |r| (w, r.clone())))
+    {
+        let shown = format!("{way:?}, {rule:?}, {count} in batches of {size}");
+        let model = Sums::new(rule, None);
+        let (scores, told) = run(way, &model, (count, size), |_| Ok(()));
+        let scores = scores.expect("nothing fails");
+        let (single, _) = run(Way::InTurn, &Sums::new(any, None), (count.max(1), 1), |_| Ok(()));
+        let single = single.expect("nothing fails");
+        assert_eq!(scores.data(), &single.data()[..2 * count], "{shown}");
+        assert_eq!(told.iter().sum::<usize>(), count, "{shown}");
+        let seen = model.seen.into_inner().expect("no thread panics");
+        assert_eq!(seen.batches, batches, "{shown}");
+        let caller = (!batches.is_empty()).then(|| name(thread::current().id()));
+        assert_eq!(seen.threads, caller.into_iter().collect(), "the model runs on the caller's thread");
+        let buffers = if way == Way::Ahead { 2 } else { 1 };
+        assert_eq!(seen.buffers.len(), batches.len().min(buffers), "{shown}");
+    }
+}
+
+#[test]
+fn an_engine_that_fails_ends_the_run_with_its_own_words() {
+    for (way, fails) in WAYS.into_iter().flat_map(|way| [0, 1, 2, 5].map(|fails| (way, fails))) {
+        let model = Sums::new(BatchRule::Any { preferred: 1 }, Some(fails));
+        let (scores, told) = run(way, &model, (23, 4), |_| Ok(()));
+        assert_eq!(scores.unwrap_err().to_string(), "the engine has had enough", "{way:?}, batch {fails}");
+        assert_eq!(told, vec![4; fails]);
+    }
+}
+
+#[test]
+fn a_caller_that_cancels_ends_the_run_after_that_batch() {
+    for (way, last) in WAYS.into_iter().flat_map(|way| [1, 2, 6].map(|last| (way, last))) {
+        let model = Sums::new(BatchRule::Any { preferred: 1 }, None);
+        let stops = |batches| if batches == last { Err(Error::cancelled()) } else { Ok(()) };
+        let (scores, told) = run(way, &model, (23, 4), stops);
+        assert_eq!(scores.unwrap_err().kind(), ErrorKind::Cancelled, "{way:?}, batch {last}");
+        assert_eq!(told.len(), last);
+        assert_eq!(model.seen.into_inner().expect("no thread panics").batches.len(), last);
+    }
+}
+
+#[test]
+fn an_engine_that_panics_takes_no_thread_with_it() {
+    struct Panics(Sums);
+    impl ModelBackend for Panics {
+        fn info(&self) -> &ModelInfo {
+            self.0.info()
+        }
+        fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+            let made = self.0.seen.lock().map(|seen| seen.batches.len()).expect("no thread panics");
+            assert!(made < 2, "on purpose");
+            self.0.forward(batch, taps)
+        }
+    }
+    let model = Panics(Sums::new(BatchRule::Any { preferred: 1 }, None));
+    let (image, masks) = (some(&SIZE), some(&[9, 2, 3]));
+    let request = MaskedScores {
+        images: image.view(),
+        fill: None,
+        masks: masks.view(),
+        image_of_mask: &[],
+        upsample: Upsample::Nearest,
+        batch_size: 1,
+        on_batch: &|_| Ok(()),
+    };
+    for way in WAYS {
+        model.0.seen.lock().expect("no thread panics").batches.clear();
+        let run = std::panic::AssertUnwindSafe(|| scores_by(way, &model, &request));
+        let panic = std::panic::catch_unwind(run).expect_err("the engine's panic is handed on");
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"), "{way:?}");
+    }
+}
