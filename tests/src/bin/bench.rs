@@ -1,32 +1,43 @@
 //! Measures one model, for `cargo xtask bench`: `bench MODE PLUGIN MODEL PHOTO [KEY=VALUE]...`, one JSON line.
 //!
-//! MODE `ratio` runs raw forward passes and explain calls in turn, as many passes each, so that a machine
-//! whose speed drifts does not bend the ratio. MODE `forward` and MODE `explain` do one of the two alone, for
-//! the peak memory of a process that does nothing else.
+//! MODE `ratio` finds the engine's best batch, then runs raw forward passes and explain calls in turn, as many
+//! passes each, so that a machine whose speed drifts does not bend the ratio; it also says what share of the
+//! explain calls was spent outside of the engine. MODE `batches` only looks for the best batch. MODE `forward`
+//! and MODE `explain` do one of the two alone, for the peak memory of a process that does nothing else.
+//!
+//! Keys are options of score-cam, and four of this program: `threads`, `batch` (images a pass, of `forward` and
+//! `explain`), `rounds`, and `backend.KEY` for settings of the backend.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use scorecam_core::{BatchRule, Explanation, Options, Request, Result, Targets, Tensor, TensorView, explain};
+use scorecam_core::{
+    BatchRule, Explanation, Forward, MaskedScores, ModelBackend, ModelInfo, Options, Request, Result,
+    Targets, Tensor, TensorView, explain,
+};
 use scorecam_host::{Host, Model, ModelRequest};
 use serde_json::{Value, json};
 
+type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
 /// Batches that are tried for the fastest raw pass.
-const BATCHES: [usize; 5] = [1, 4, 8, 16, 32];
-/// How often explain and raw passes are run in turn.
+const BATCHES: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// Passes of each batch in a round of the search for the fastest.
+const TRIAL: usize = 32;
+/// How often explain and raw passes are run in turn, where `rounds` does not say.
 const ROUNDS: usize = 5;
 
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mode, plugin, model, photo, set @ ..] = &arguments[..] else {
-        return Err("usage: bench ratio|forward|explain PLUGIN MODEL PHOTO [KEY=VALUE]...".into());
+        return Err("usage: bench ratio|batches|forward|explain PLUGIN MODEL PHOTO [KEY=VALUE]...".into());
     };
-    let set: Vec<(String, String)> =
-        set.iter().filter_map(|s| s.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let bench = Bench::new(plugin, model, photo, &set)?;
+    let bench = Bench::new(plugin, model, photo, Settings::read(set)?)?;
     let result = match mode.as_str() {
         "ratio" => bench.ratio()?,
+        "batches" => bench.batches()?,
         "forward" => bench.forward()?,
         "explain" => bench.explained()?,
         other => return Err(format!("mode {other:?} is not known").into()),
@@ -40,46 +51,117 @@ fn println_line(value: &Value) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{value}")
 }
 
+/// What the keys say.
+#[derive(Default)]
+struct Settings {
+    threads: Option<usize>,
+    batch: Option<usize>,
+    rounds: Option<usize>,
+    backend: Vec<(String, String)>,
+    method: Vec<(String, String)>,
+}
+
+impl Settings {
+    fn read(pairs: &[String]) -> Outcome<Self> {
+        let mut settings = Self::default();
+        for pair in pairs {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| format!("{pair:?} is not of the form KEY=VALUE"))?;
+            match (key, key.strip_prefix("backend.")) {
+                ("threads", _) => settings.threads = Some(value.parse()?),
+                ("batch", _) => settings.batch = Some(value.parse()?),
+                ("rounds", _) => settings.rounds = Some(value.parse()?),
+                (_, Some(key)) => settings.backend.push((key.into(), value.into())),
+                _ => settings.method.push((key.into(), value.into())),
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// A model that adds up the time that its passes take.
+struct Timed<'a> {
+    model: &'a dyn ModelBackend,
+    nanoseconds: AtomicU64,
+}
+
+impl Timed<'_> {
+    fn timed<T>(&self, run: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = run();
+        self.nanoseconds.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+}
+
+impl ModelBackend for Timed<'_> {
+    fn info(&self) -> &ModelInfo {
+        self.model.info()
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        self.timed(|| self.model.forward(batch, taps))
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        match self.info().abilities.masked_scores {
+            true => self.timed(|| self.model.masked_scores(request)),
+            false => request.on_cpu(self),
+        }
+    }
+}
+
 struct Bench {
     host: Host,
     model: Model,
     input: Tensor,
     options: Options,
+    settings: Settings,
+}
+
+/// One explain call.
+struct Explained {
+    explanation: Explanation,
+    seconds: f64,
+    /// Seconds of it within the engine.
+    engine: f64,
 }
 
 impl Bench {
-    fn new(
-        plugin: &str,
-        model: &str,
-        photo: &str,
-        set: &[(String, String)],
-    ) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+    fn new(plugin: &str, model: &str, photo: &str, settings: Settings) -> Outcome<Self> {
         let host = Host::new(None)?;
         host.load_plugin(&PathBuf::from(plugin))?;
-        let model = host.load_model(&ModelRequest { path: model.into(), ..Default::default() })?;
+        let model = host.load_model(&ModelRequest {
+            path: model.into(),
+            threads: settings.threads,
+            settings: settings.backend.iter().cloned().collect(),
+            ..Default::default()
+        })?;
         let rgb = image::open(photo)?.to_rgb8();
         let size = (rgb.height() as usize, rgb.width() as usize);
         let photo = scorecam_core::image::Photo::from_rgb8(size, rgb.into_raw())?;
         let input = model.prepare(&photo)?.input;
-        let options = host.method("score-cam")?.info().resolve(None, set)?;
-        Ok(Self { host, model, input, options })
+        let options = host.method("score-cam")?.info().resolve(None, &settings.method)?;
+        Ok(Self { host, model, input, options, settings })
     }
 
-    fn explain(&self) -> Result<(Explanation, f64)> {
+    fn explain(&self, batch_size: Option<usize>) -> Result<Explained> {
         let method = self.host.method("score-cam")?;
+        let model = Timed { model: self.model.backend(), nanoseconds: AtomicU64::new(0) };
         let request = Request {
             input: self.input.view(),
             reference: None,
             targets: Targets::Top(1),
             layer: self.model.layer(),
             options: &self.options,
-            batch_size: None,
+            batch_size,
             output_activation: self.model.output_activation(),
             progress: &|_| ControlFlow::Continue(()),
         };
         let start = Instant::now();
-        let explanation = explain(self.model.backend(), method.as_ref(), &request)?;
-        Ok((explanation, start.elapsed().as_secs_f64()))
+        let explanation = explain(&model, method.as_ref(), &request)?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Explained { explanation, seconds, engine: model.nanoseconds.into_inner() as f64 / 1e9 })
     }
 
     /// Seconds for `passes` raw passes in batches of `batch`, nothing prepared in between.
@@ -90,7 +172,10 @@ impl Bench {
         let start = Instant::now();
         let mut done = 0;
         while done < passes {
-            let n = batch.min(passes - done);
+            let n = match self.model.info().batch {
+                BatchRule::Fixed(n) => n,
+                BatchRule::Any { .. } => batch.min(passes - done),
+            };
             shape[0] = n;
             let items = &images[..n * self.input.data().len()];
             self.model.backend().forward(TensorView::new(&shape, items)?, &[])?;
@@ -99,43 +184,70 @@ impl Bench {
         Ok(start.elapsed().as_secs_f64())
     }
 
-    fn ratio(&self) -> Result<Value> {
+    fn rounds(&self) -> usize {
+        self.settings.rounds.unwrap_or(ROUNDS).max(1)
+    }
+
+    /// Milliseconds a raw pass for each batch that the model takes: the median of some rounds in turn.
+    fn by_batch(&self) -> Result<Vec<(usize, f64)>> {
         let batches = match self.model.info().batch {
             BatchRule::Fixed(n) => vec![n],
             BatchRule::Any { .. } => BATCHES.to_vec(),
         };
-        let (first, _) = self.explain()?;
-        let passes = first.passes;
         let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            let raw: Vec<f64> = batches.iter().map(|&b| self.raw(passes, b)).collect::<Result<_>>()?;
-            rounds.push((raw, self.explain()?.1));
+        // The first round only warms up.
+        for _ in 0..=self.rounds() {
+            let times = batches.iter().map(|&b| self.raw(TRIAL.next_multiple_of(b), b));
+            rounds.push(times.collect::<Result<Vec<f64>>>()?);
         }
-        let mean = |i: usize| median(rounds.iter().map(|(raw, _)| raw[i]).collect());
-        let best = (0..batches.len()).min_by(|&a, &b| mean(a).total_cmp(&mean(b))).unwrap_or(0);
+        let time = |i: usize| median(rounds[1..].iter().map(|times| times[i]).collect());
+        let pass = |(i, &b): (usize, &usize)| (b, time(i) * 1e3 / TRIAL.next_multiple_of(b) as f64);
+        Ok(batches.iter().enumerate().map(pass).collect())
+    }
+
+    fn batches(&self) -> Result<Value> {
+        let times = self.by_batch()?;
+        Ok(json!(times.iter().map(|(b, ms)| (b.to_string(), json!(ms))).collect::<serde_json::Map<_, _>>()))
+    }
+
+    fn ratio(&self) -> Result<Value> {
+        let times = self.by_batch()?;
+        let best = times.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1, |t| t.0);
+        let first = self.explain(self.settings.batch)?.explanation;
+        let mut rounds = Vec::new();
+        for _ in 0..self.rounds() {
+            rounds.push((self.raw(first.passes, best)?, self.explain(self.settings.batch)?));
+        }
+        let middle = |of: &dyn Fn(&(f64, Explained)) -> f64| median(rounds.iter().map(of).collect());
         Ok(json!({
             "layer": first.layer,
-            "passes": passes,
+            "passes": first.passes,
             "channels": measure(&first, "channels"),
-            "best_batch": batches[best],
-            "raw_seconds": mean(best),
-            "explain_seconds": median(rounds.iter().map(|(_, s)| *s).collect()),
-            "ratio": median(rounds.iter().map(|(raw, s)| s / raw[best]).collect()),
+            "best_batch": best,
+            "raw_seconds": middle(&|(raw, _)| *raw),
+            "explain_seconds": middle(&|(_, e)| e.seconds),
+            "ratio": middle(&|(raw, e)| e.seconds / raw),
+            "outside_engine": middle(&|(_, e)| 1.0 - e.engine / e.seconds),
         }))
     }
 
     fn forward(&self) -> Result<Value> {
         let batch = match self.model.info().batch {
             BatchRule::Fixed(n) => n,
-            BatchRule::Any { preferred } => preferred,
+            BatchRule::Any { preferred } => self.settings.batch.unwrap_or(preferred),
         };
         self.raw(4 * batch, batch)?;
         Ok(json!({ "peak_mb": peak_mb() }))
     }
 
     fn explained(&self) -> Result<Value> {
-        let (explanation, _) = self.explain()?;
-        Ok(json!({ "passes": explanation.passes, "peak_mb": peak_mb() }))
+        let explained = self.explain(self.settings.batch)?;
+        Ok(json!({
+            "passes": explained.explanation.passes,
+            "seconds": explained.seconds,
+            "outside_engine": 1.0 - explained.engine / explained.seconds,
+            "peak_mb": peak_mb(),
+        }))
     }
 }
 
