@@ -22,10 +22,11 @@ use crate::ports::{self, ImageInput};
 use crate::proto;
 use crate::session::{Session, SessionSpec};
 
-/// Images a pass on few threads when the caller does not say. On two cores EfficientNet-Lite0 takes 6 % less work
-/// an image in batches of 8 than of 16, SqueezeNet and a ResNet-50 as much within 2 %, and memory is a third less.
+/// Images a pass on few threads when the caller does not say. In processor time on one and two threads, batches of
+/// 8 against 16 took 6 % less on EfficientNet-Lite0, 1 % less and 4 % more on SqueezeNet, and 1 % more on a
+/// ResNet-50 (one thread); SqueezeNet's peak memory was a third less.
 const FEW_THREADS_BATCH: usize = 8;
-/// The same on many threads, which a small batch does not feed.
+/// The same on many threads, where 8 was not measured: a small batch may not feed them.
 const MANY_THREADS_BATCH: usize = 16;
 /// From how many threads on they are many.
 const MANY_THREADS: usize = 4;
