@@ -23,6 +23,7 @@ mod fuzz;
 mod hash;
 mod headers;
 mod libtorch;
+mod peers;
 mod soak;
 mod steps;
 mod test;
@@ -32,13 +33,14 @@ mod workspace;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgGroup, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::cache::Cache;
 use crate::dist::{OnnxRuntime, Request};
 use crate::failure::Outcome;
 use crate::fetch::What;
 use crate::libtorch::Profile;
+use crate::peers::Choice;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
@@ -77,7 +79,9 @@ enum Command {
         debug: bool,
     },
     /// Measure explain calls against raw forward passes of the same engine, and print a table
-    Bench,
+    ///
+    /// With --peers or --quality it measures something else instead.
+    Bench(BenchArguments),
     /// Run the long tests: many threads for minutes, thousands of calls, sanitizers, fuzzing
     Soak {
         /// Minutes for the test of many threads
@@ -128,6 +132,20 @@ enum Command {
     },
 }
 
+#[derive(Args)]
+struct BenchArguments {
+    /// Measure other tools and ours in turn, and write docs/benchmarks.md and docs/benchmarks.svg
+    ///
+    /// Installs torch-cam, grad-cam, captum and PyTorch in a Python environment of their own (some GB).
+    #[arg(long)]
+    peers: bool,
+    /// Measure how close maps of fewer passes are to the exact one, and print a table; needs no Python packages
+    #[arg(long, conflicts_with = "peers")]
+    quality: bool,
+    #[command(flatten)]
+    choice: Choice,
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -141,7 +159,13 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     let workspace = Workspace::find()?;
     match command {
-        Command::Bench => bench::bench(&workspace, &Cache::locate()?),
+        Command::Bench(BenchArguments { peers: true, choice, .. }) => {
+            peers::peers(&workspace, &Cache::locate()?, &choice)
+        }
+        Command::Bench(BenchArguments { quality: true, choice, .. }) => {
+            peers::quality(&workspace, &Cache::locate()?, &choice)
+        }
+        Command::Bench(_) => bench::bench(&workspace, &Cache::locate()?),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {

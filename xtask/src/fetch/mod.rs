@@ -19,6 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub(crate) use self::catalogue::What;
 use self::catalogue::{Item, Origin};
+pub(crate) use self::pip::explain as why_pip_failed;
 use self::pip::{Package, Python};
 use self::wheel::Wheel;
 use crate::cache::{Cache, Delivery};

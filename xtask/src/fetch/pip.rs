@@ -168,7 +168,7 @@ fn size_of(folder: &Path) -> u64 {
 }
 
 /// The one line for a failed download, from all that pip printed. `room` is the advice for a full disk.
-fn explain(messages: &str, python: &str, requirement: &str, room: &str) -> String {
+pub(crate) fn explain(messages: &str, python: &str, requirement: &str, room: &str) -> String {
     let has = |signs: &[&str]| signs.iter().any(|sign| messages.contains(sign));
     if has(&["No module named pip"]) {
         return format!(

@@ -1,0 +1,137 @@
+"""Explains on request with another tool, for `cargo xtask bench --peers`.
+
+    python peer.py PEER THREADS NETWORK TORCHSCRIPT_FILE
+
+Reads and answers the requests of tests/src/bin/bench_worker.rs, a JSON line each:
+
+    {"do": "explain", "input": "x.npy", "class": 281, "batch": 16, "map": "map.npy"}
+    {"do": "forward", "input": "x.npy", "batch": 16, "passes": 64}
+
+`batch` may be left out of the first, which then runs as the tool does by itself. Only the explaining is timed:
+the network is loaded before, and the map is written after. All that a tool prints goes to standard error.
+"""
+
+import json
+import os
+import sys
+import time
+
+# Before torch is imported, whose threads read these.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = sys.argv[2]
+os.environ["TQDM_DISABLE"] = "1"
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+import networks  # noqa: E402
+from score_cam_loop import activation, normalised, score_cam  # noqa: E402
+
+
+def loop(network, layer):
+    return lambda image, target, batch: score_cam(network, layer, image, target, batch or 1)
+
+
+def torch_cam(network, layer):
+    from torchcam.methods import ScoreCAM
+
+    def explain(image, target, batch):
+        options = {"batch_size": batch} if batch else {}
+        with ScoreCAM(network, layer, input_shape=tuple(image.shape[1:]), **options) as method:
+            with torch.inference_mode():
+                network(image)
+                return method(class_idx=target)[0][0]
+
+    return explain
+
+
+def grad_cam(network, layer):
+    from pytorch_grad_cam import ScoreCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    def explain(image, target, batch):
+        with ScoreCAM(model=network, target_layers=[layer]) as method:
+            if batch:
+                method.batch_size = batch
+            return method(input_tensor=image, targets=[ClassifierOutputTarget(target)])[0]
+
+    return explain
+
+
+def captum(network, layer):
+    """Captum has no Score-CAM. Nearest to it is to switch off one channel after the other: Ablation-CAM."""
+    from captum.attr import LayerFeatureAblation
+
+    def explain(image, target, batch):
+        with torch.no_grad():
+            maps = activation(network, layer, image)
+            channels = torch.arange(maps.shape[1]).view(1, -1, 1, 1)
+            lost = LayerFeatureAblation(network, layer).attribute(
+                image, target=target, layer_mask=channels, perturbations_per_eval=batch or 1
+            )
+            return normalised((lost[:, :, :1, :1] * maps).sum(1)[0].relu())
+
+    return explain
+
+
+PEERS = {"loop": loop, "torch-cam": torch_cam, "grad-cam": grad_cam, "captum": captum}
+
+
+def main():
+    answers, sys.stdout = sys.stdout, sys.stderr
+    peer, threads, network, file = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    model, layer = networks.load(network, file)
+    explain = PEERS[peer](model, layer)
+    for line in sys.stdin:
+        try:
+            answer = answer_to(json.loads(line), model, explain)
+        except Exception as why:  # whatever it is, whoever asked has to hear of it
+            answer = {"error": f"{type(why).__name__}: {why}".replace("\n", " ")}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def answer_to(request, model, explain):
+    image = torch.from_numpy(np.load(request["input"]))[None]
+    if request["do"] == "forward":
+        return forward(model, image, request["batch"], request["passes"])
+    count = Count()
+    hook = model.register_forward_pre_hook(count)
+    start = time.perf_counter()
+    result = explain(image, request["class"], request.get("batch"))
+    seconds = time.perf_counter() - start
+    hook.remove()
+    np.save(request["map"], np.asarray(result, dtype=np.float32))
+    return {"seconds": seconds, "passes": count.images, "peak_mb": peak_mb(), "measures": {}}
+
+
+class Count:
+    """Counts the images that go through the network."""
+
+    def __init__(self):
+        self.images = 0
+
+    def __call__(self, _module, inputs):
+        self.images += len(inputs[0])
+
+
+@torch.inference_mode()
+def forward(model, image, batch, passes):
+    images = image.repeat(batch, 1, 1, 1)
+    rounds = -(-passes // batch)
+    start = time.perf_counter()
+    for _ in range(rounds):
+        model(images)
+    return {"seconds": time.perf_counter() - start, "passes": rounds * batch, "peak_mb": peak_mb()}
+
+
+def peak_mb():
+    """The most memory that this process has held, where the system tells."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    main()

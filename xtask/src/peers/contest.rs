@@ -1,0 +1,246 @@
+//! The speed part: one model and one photo, and every tool in its turn.
+//!
+//! Machines get faster and slower while one measures. So each run of another tool has a run of ours just before
+//! it, and a ratio is made of such pairs. Each tool is a process of its own that has loaded the model and warmed
+//! up before its first run.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::environment::Environment;
+use super::maps::Map;
+use super::plan::{self, BUDGETED, BUDGETS, Batch, Computes, Model, Origin, PRESETS, Peer};
+use super::report::{Engine, Kind, Measured, Row, median};
+use super::worker::{Explained, LIBTORCH, ONNX_CPU, Worker, Workers};
+use crate::failure::{Failure, Outcome};
+
+/// Batches that are tried for the fastest pass.
+const BATCHES: [u64; 5] = [1, 4, 8, 16, 32];
+/// Images of each try.
+const TRIED: u64 = 32;
+/// What takes longer than this runs in the first round only.
+const LONG_SECONDS: f64 = 20.0;
+
+/// One model's contest.
+pub(crate) struct Contest<'a> {
+    pub(crate) workers: &'a Workers<'a>,
+    pub(crate) environment: &'a Environment,
+    pub(crate) model: &'a Model,
+    /// Where the model's files lie.
+    pub(crate) models: &'a Path,
+    pub(crate) photo: &'a Path,
+    pub(crate) rounds: usize,
+    pub(crate) engines: Engines,
+}
+
+/// Which of our engines take part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engines {
+    OnnxRuntime,
+    /// The engine of libtorch has been built, too.
+    Both,
+}
+
+impl Contest<'_> {
+    /// Runs every tool.
+    pub(crate) fn run(&self) -> Outcome<Measured> {
+        println!("\n{}", self.model.name);
+        let input = self.file("input.npy");
+        // A process of its own, since reading a photo has nothing to do with what explaining takes.
+        let class = self.ours(ONNX_CPU)?.prepare(self.photo, &input)?;
+        let engines = self.engines(&input)?;
+        let best = engines.last().map_or(1, |torch| torch.best().0);
+        let turn = Turn { input: &input, class, best };
+        let mut references = PRESETS
+            .iter()
+            .map(|preset| self.exact((ONNX_CPU, Kind::Reference), preset, &turn))
+            .collect::<Outcome<Vec<_>>>()?;
+        let mut peers = plan::peers_of(self.model)
+            .filter(|peer| peer.batch == Batch::Own || best > 1)
+            .map(|peer| self.peer(peer, &turn))
+            .collect::<Outcome<Vec<_>>>()?;
+        let mut others = self.others(&turn)?;
+        let rounds = if self.model.origin == Origin::Random { 1 } else { self.rounds };
+        for round in 0..rounds {
+            for peer in peers.iter_mut().filter(|peer| peer.runs_in(round)) {
+                let ours = references.iter_mut().find(|ours| ours.row.map == peer.row.map);
+                let ours = ours.map(Contender::run).transpose()?;
+                let seconds = peer.run()?;
+                peer.ratios.extend(ours.map(|ours| seconds / ours));
+            }
+            for other in others.iter_mut().filter(|other| other.runs_in(round)) {
+                other.run()?;
+            }
+        }
+        let photo = self.photo.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Measured {
+            model: self.model.name.to_owned(),
+            layer: self.model.layer.to_owned(),
+            channels: references[0].channels,
+            photo,
+            class,
+            engines,
+            rows: rows(references, peers.into_iter().chain(others))?,
+        })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.workers.folder.join(format!("{}-{name}", self.model.name))
+    }
+
+    fn ours(&self, plugin: &str) -> Outcome<Worker> {
+        let ending = if plugin == LIBTORCH { "ts.toml" } else { "toml" };
+        self.workers.ours(plugin, &self.models.join(format!("{}.{ending}", self.model.name)))
+    }
+
+    fn theirs(&self, script: &str, title: &str) -> Outcome<Worker> {
+        let mut command = self.environment.script("peer.py");
+        command.arg(script).arg(self.workers.threads.to_string()).arg(self.model.name);
+        command.arg(self.models.join(format!("{}.ts.pt", self.model.name)));
+        self.workers.start(command, title)
+    }
+
+    /// What a bare pass costs; PyTorch comes last.
+    fn engines(&self, input: &Path) -> Outcome<Vec<Engine>> {
+        let mut tried = vec![("ONNX Runtime", self.ours(ONNX_CPU)?)];
+        if self.engines == Engines::Both {
+            tried.push(("libtorch", self.ours(LIBTORCH)?));
+        }
+        tried.push(("PyTorch", self.theirs("loop", "PyTorch")?));
+        let mut found: Vec<Engine> = tried
+            .iter()
+            .map(|(name, _)| Engine { engine: (*name).to_owned(), batches: Vec::new() })
+            .collect();
+        for batch in BATCHES {
+            for (engine, (name, worker)) in found.iter_mut().zip(&mut tried) {
+                worker.forward(input, batch, batch)?;
+                let first = worker.forward(input, batch, TRIED)?;
+                let fastest = worker.forward(input, batch, TRIED)?.min(first);
+                println!("  {name:<44}{fastest:>9.2} ms a pass in batches of {batch}");
+                engine.batches.push((batch, fastest));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Our exact map of a preset.
+    fn exact(&self, (plugin, kind): (&str, Kind), preset: &str, turn: &Turn<'_>) -> Outcome<Contender> {
+        let engine = if plugin == LIBTORCH { "libtorch" } else { "ONNX Runtime" };
+        let title = format!("**scorecam**, {engine}");
+        let how = json!({ "method": "score-cam", "preset": preset, "set": {} });
+        self.contender(self.ours(plugin)?, Row::new(title, kind, preset), turn, &how)
+    }
+
+    fn peer(&self, peer: &Peer, turn: &Turn<'_>) -> Outcome<Contender> {
+        let (kind, map) = match peer.map {
+            Computes::Preset(preset) => (Kind::Peer, preset),
+            Computes::Other(map) => (Kind::Other, map),
+        };
+        let batch = match peer.batch {
+            Batch::Own => None,
+            Batch::Best => Some(turn.best),
+        };
+        let own = format!("{}, its own batch size", peer.title);
+        let title = batch.map_or(own, |batch| format!("{}, batches of {batch}", peer.title));
+        let worker = self.theirs(peer.script, &title)?;
+        self.contender(worker, Row::new(title, kind, map), turn, &json!({ "batch": batch }))
+    }
+
+    /// Ours that no other tool is compared with: another engine, and maps of fewer passes.
+    fn others(&self, turn: &Turn<'_>) -> Outcome<Vec<Contender>> {
+        let mut others = Vec::new();
+        if self.engines == Engines::Both {
+            others.push(self.exact((LIBTORCH, Kind::Ours), PRESETS[0], turn)?);
+        }
+        for way in &BUDGETED {
+            for budget in BUDGETS {
+                let how = json!({ "method": way.method, "preset": PRESETS[0], "set": way.options(budget) });
+                let row = Row::new(format!("**scorecam**, {} {budget}", way.title), Kind::Ours, PRESETS[0]);
+                others.push(self.contender(self.ours(ONNX_CPU)?, row, turn, &how)?);
+            }
+        }
+        Ok(others)
+    }
+
+    fn contender(&self, mut worker: Worker, row: Row, turn: &Turn<'_>, how: &Value) -> Outcome<Contender> {
+        worker.forward(turn.input, TRIED / 2, TRIED)?;
+        let named: String = row.tool.chars().chain(row.map.chars()).filter(|c| c.is_alphanumeric()).collect();
+        let map = self.file(&format!("{named}.npy"));
+        let mut request = json!({ "do": "explain", "input": turn.input, "class": turn.class, "map": map });
+        if let (Some(request), Some(how)) = (request.as_object_mut(), how.as_object()) {
+            request.extend(how.clone());
+        }
+        Ok(Contender { row, worker, request, map, seconds: vec![], ratios: vec![], channels: 0 })
+    }
+}
+
+/// What all tools are given alike.
+struct Turn<'a> {
+    input: &'a Path,
+    class: u64,
+    /// PyTorch's fastest batch.
+    best: u64,
+}
+
+/// A tool that is ready to run, and what it has done so far.
+struct Contender {
+    row: Row,
+    worker: Worker,
+    request: Value,
+    map: PathBuf,
+    seconds: Vec<f64>,
+    /// Its seconds by those of our run just before.
+    ratios: Vec<f64>,
+    channels: u64,
+}
+
+impl Contender {
+    fn runs_in(&self, round: usize) -> bool {
+        round == 0 || self.seconds.iter().all(|&seconds| seconds < LONG_SECONDS)
+    }
+
+    fn run(&mut self) -> Outcome<f64> {
+        let Explained { seconds, passes, peak_mb, channels, estimated_error } =
+            self.worker.explain(&self.request)?;
+        self.seconds.push(seconds);
+        self.channels = channels.unwrap_or(self.channels);
+        self.row = Row { passes, peak_mb, estimated_error, ..self.row.clone() };
+        let tool = format!("{} ({})", self.row.tool.replace("**", ""), self.row.map);
+        println!("  {tool:<60}{seconds:>9.2} s {passes:>5} passes");
+        Ok(seconds)
+    }
+
+    fn row(self, exact: Option<&Map>) -> Outcome<Row> {
+        let distance = exact.map(|exact| Map::read(&self.map)?.distance_from(exact)).transpose()?;
+        let (runs, seconds) = (self.seconds.len(), median(self.seconds));
+        let times_ours = (!self.ratios.is_empty()).then(|| median(self.ratios));
+        Ok(Row { seconds, runs, times_ours, distance, ..self.row })
+    }
+}
+
+/// The rows of the table: each of our exact maps, and below it all that is compared with it.
+fn rows(references: Vec<Contender>, contenders: impl Iterator<Item = Contender>) -> Outcome<Vec<Row>> {
+    let mut left: Vec<Contender> = contenders.collect();
+    let mut rows = Vec::new();
+    for reference in references {
+        if reference.seconds.is_empty() {
+            return Err(Failure::new(format!(
+                "no peer computes the map of the preset {}",
+                reference.row.map
+            )));
+        }
+        let exact = Map::read(&reference.map)?;
+        let map = reference.row.map.clone();
+        rows.push(reference.row(None)?);
+        let alike: Vec<Contender>;
+        (alike, left) = left.into_iter().partition(|contender| contender.row.map == map);
+        for contender in alike {
+            rows.push(contender.row(Some(&exact))?);
+        }
+    }
+    for contender in left {
+        rows.push(contender.row(None)?);
+    }
+    Ok(rows)
+}

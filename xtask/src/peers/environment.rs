@@ -1,0 +1,104 @@
+//! The Python environment that the other tools run in: made for the run, and gone with it unless it is to stay.
+//!
+//! `xtask/peers/requirements.txt` pins what is installed. An environment that was kept is used again as long as
+//! it was made of the same lines.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::failure::{Failure, Outcome, While};
+use crate::fetch;
+use crate::workspace::Workspace;
+
+/// Written into an environment once it is whole: the requirements that it was made of.
+const MADE_OF: &str = "made-of.txt";
+/// What is installed takes this much at the time of writing; said when the disk is full.
+const ROOM: &str = "free some 8 GB, or name a folder on another disk with --environment";
+
+/// A virtual environment with the other tools.
+pub(crate) struct Environment {
+    python: PathBuf,
+    scripts: PathBuf,
+}
+
+impl Environment {
+    /// Makes the environment in this folder, unless it is there already.
+    pub(crate) fn make(workspace: &Workspace, folder: &Path) -> Outcome<Environment> {
+        let scripts = workspace.path("xtask/peers");
+        let list = scripts.join("requirements.txt");
+        let wanted = fs::read_to_string(&list).doing(|| format!("read {}", list.display()))?;
+        let programs = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+        let made = Environment { python: folder.join(programs), scripts };
+        if fs::read_to_string(folder.join(MADE_OF)).is_ok_and(|made_of| made_of == wanted) {
+            println!("the environment in {} is used again", folder.display());
+            return Ok(made);
+        }
+        println!(
+            "installing {} (some GB; minutes)",
+            wanted.split_whitespace().collect::<Vec<_>>().join(", ")
+        );
+        let own = env::var_os("PYTHON").filter(|program| !program.is_empty());
+        let own = own.unwrap_or_else(|| "python3".into());
+        let mut venv = Command::new(&own);
+        venv.args(["-m", "venv", "--clear"]).arg(folder);
+        finish(venv, &own, &|messages| {
+            let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
+            format!("can't make a Python environment (Debian: apt-get install python3-venv): {}", last.trim())
+        })?;
+        let mut pip = Command::new(&made.python);
+        pip.args(["-m", "pip", "install", "--no-input", "--no-color", "--progress-bar", "off"]);
+        pip.args(["--disable-pip-version-check", "--requirement"]).arg(&list);
+        finish(pip, &own, &|messages| {
+            let what = "a package of xtask/peers/requirements.txt";
+            fetch::why_pip_failed(messages, &own.to_string_lossy(), what, ROOM)
+        })?;
+        let stamp = folder.join(MADE_OF);
+        fs::write(&stamp, wanted).doing(|| format!("write {}", stamp.display()))?;
+        Ok(made)
+    }
+
+    /// The interpreter with a script of `xtask/peers`.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg("-B").arg(self.scripts.join(name));
+        command
+    }
+
+    /// Writes ResNet-50 with random weights into a folder, for our engines and for PyTorch.
+    pub(crate) fn write_resnet50(&self, folder: &Path) -> Outcome {
+        let mut command = self.script("networks.py");
+        command.arg(folder);
+        let python = self.python.clone().into_os_string();
+        finish(command, &python, &|messages| {
+            let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
+            format!("can't write ResNet-50: {}", last.trim())
+        })
+    }
+
+    /// Names and versions of what is installed, Python first.
+    pub(crate) fn versions(&self) -> Outcome<Vec<(String, String)>> {
+        let output = Command::new(&self.python).arg("--version").output();
+        let output = output.doing(|| "run the environment's Python".into())?;
+        let python = String::from_utf8_lossy(&output.stdout).trim().replace("Python ", "");
+        let list = self.scripts.join("requirements.txt");
+        let pins = fs::read_to_string(&list).doing(|| format!("read {}", list.display()))?;
+        let pins = pins.lines().filter_map(|line| line.split_once("=="));
+        let pins = pins.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        Ok([("Python".to_owned(), python)].into_iter().chain(pins).collect())
+    }
+}
+
+/// Runs a command to its end; `explain` makes the one line of what it printed when it fails.
+fn finish(mut command: Command, python: &OsString, explain: &dyn Fn(&str) -> String) -> Outcome {
+    let output = command.stdin(Stdio::null()).output().doing(|| {
+        format!("start {} (install Python 3, or set PYTHON to an interpreter)", python.to_string_lossy())
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let messages = [output.stdout, output.stderr].concat();
+    Err(Failure::new(explain(&String::from_utf8_lossy(&messages))))
+}

@@ -1,0 +1,50 @@
+//! What the figures were made on: the machine and our own versions.
+
+use std::env::consts::{ARCH, DLL_PREFIX, DLL_SUFFIX, OS};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::report::Machine;
+use crate::fetch::{self, What};
+
+/// A shared library of ours.
+pub(crate) fn library(release: &Path, name: &str) -> PathBuf {
+    release.join(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"))
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// This machine, as far as the system tells.
+pub(crate) fn machine(threads: usize) -> Machine {
+    let fact = |file: &str, key: &str| {
+        let text = fs::read_to_string(file).ok()?;
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let kilobytes = fact("/proc/meminfo", "MemTotal");
+    let kilobytes = kilobytes.and_then(|text| text.trim_end_matches(" kB").parse::<f64>().ok());
+    Machine {
+        processor: fact("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()),
+        cores: cores(),
+        threads,
+        memory_gb: kilobytes.map(|kilobytes| kilobytes / 1024.0 / 1024.0),
+        system: format!("{OS}, {ARCH}"),
+    }
+}
+
+/// Our own version, and those of what we are built with and run on.
+pub(crate) fn versions() -> Vec<(String, String)> {
+    let folder = fetch::paths(What::Onnxruntime).find_map(|path| path.split('/').next());
+    let runtime = folder.and_then(|folder| folder.split_once('-')).map(|(_, version)| version);
+    let rustc = Command::new("rustc").arg("--version").output().ok();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let rustc = rustc.as_deref().and_then(|line| line.split_whitespace().nth(1));
+    let known = [("scorecam", Some(env!("CARGO_PKG_VERSION"))), ("ONNX Runtime", runtime), ("rustc", rustc)];
+    let named =
+        |(name, version): (&str, Option<&str>)| (name.to_owned(), version.unwrap_or("unknown").to_owned());
+    known.map(named).into()
+}

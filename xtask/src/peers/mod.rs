@@ -1,0 +1,198 @@
+//! `cargo xtask bench --peers`: other tools and ours on the same models, photos, layer and class, in one run.
+//!
+//! `plan` lists what is measured. `contest` gives each tool its turns, `quality` compares maps of fewer passes with
+//! the exact one, and both talk to processes that `worker` starts: our own `bench_worker`, and `xtask/peers/peer.py`
+//! in a Python environment that `environment` makes. What they find is a `report`; `page` and `chart` turn it into
+//! docs/benchmarks.md and docs/benchmarks.svg, which are written when all else is done, or not at all.
+
+mod chart;
+mod contest;
+mod environment;
+mod machine;
+mod maps;
+mod page;
+mod plan;
+mod quality;
+mod report;
+mod worker;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use self::contest::{Contest, Engines};
+use self::environment::Environment;
+use self::plan::{MODELS, Model, Origin};
+use self::report::{Quality, Report};
+use self::worker::Workers;
+use crate::cache::Cache;
+use crate::failure::{Failure, Outcome, While};
+use crate::fetch::{self, What};
+use crate::workspace::{Workspace, run};
+
+/// What one can choose about a run.
+#[derive(clap::Args)]
+pub(crate) struct Choice {
+    /// Photos for the maps of fewer passes [default: those of the cache]
+    #[arg(long, value_name = "DIR")]
+    photos: Option<PathBuf>,
+    /// Threads of every tool [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// How often each tool runs, unless it takes long
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Make the Python environment here and leave it for the next run [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    environment: Option<PathBuf>,
+}
+
+/// File endings of what is taken for a photo.
+const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tiff", "gif"];
+/// The photo of the speed part.
+const PHOTO: &str = "photos/chelsea.png";
+
+/// Measures everything and writes the page and the chart.
+pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Outcome {
+    let bench = Bench::prepare(workspace, cache, choice)?;
+    let place = choice.environment.clone().unwrap_or_else(|| bench.folder.path().join("environment"));
+    let environment = Environment::make(workspace, &place)?;
+    println!("making ResNet-50 with random weights");
+    environment.write_resnet50(bench.folder.path())?;
+    let workers = bench.workers();
+    let photo = cache.path(PHOTO);
+    let mut models = Vec::new();
+    for model in &MODELS {
+        let contest = Contest {
+            workers: &workers,
+            environment: &environment,
+            model,
+            models: &bench.models(model),
+            photo: &photo,
+            rounds: usize::from(choice.rounds),
+            engines: bench.engines,
+        };
+        models.push(contest.run()?);
+    }
+    let quality = bench.quality()?;
+    let mut versions = machine::versions();
+    versions.extend(environment.versions()?);
+    let command = "cargo xtask bench --peers".to_owned();
+    let report = Report { command, machine: machine::machine(bench.threads), versions, models, quality };
+    let (page, chart) = (page::render(&report)?, chart::render(&report.quality)?);
+    let docs = workspace.path("docs");
+    let chart = write(&docs, &chart)?;
+    let page = write(&docs, &page)?;
+    for (file, name) in [(chart, "benchmarks.svg"), (page, "benchmarks.md")] {
+        let place = docs.join(name);
+        file.persist(&place).doing(|| format!("write {}", place.display()))?;
+        println!("written: {}", place.display());
+    }
+    Ok(())
+}
+
+/// Measures the maps of fewer passes alone, which needs no Python, and prints the table.
+pub(crate) fn quality(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Outcome {
+    let quality = Bench::prepare(workspace, cache, choice)?.quality()?;
+    println!("\n{}", page::quality_tables(&quality)?);
+    Ok(())
+}
+
+/// What both parts need.
+struct Bench<'a> {
+    cache: &'a Cache,
+    release: PathBuf,
+    photos: Vec<PathBuf>,
+    threads: usize,
+    engines: Engines,
+    /// All that is written on the way; gone with this value.
+    folder: TempDir,
+}
+
+impl<'a> Bench<'a> {
+    fn prepare(workspace: &Workspace, cache: &'a Cache, choice: &Choice) -> Outcome<Bench<'a>> {
+        // Looked at first, so that a wrong folder is told before minutes have passed.
+        let own = choice.photos.as_deref().map(photos_of).transpose()?;
+        let what =
+            [What::Onnxruntime, What::EfficientnetLite0, What::Squeezenet, What::Torchscript, What::Photos];
+        fetch::fetch(workspace, cache, &what)?;
+        for packages in [
+            ["-p", "scorecam-onnx-cpu", "-p", "scorecam-libtorch"],
+            ["-p", "scorecam-tests", "--bin", "bench_worker"],
+        ] {
+            run(workspace.cargo(&["build", "--release"]).args(packages), "cargo build")?;
+        }
+        let release = workspace.target_dir()?.join("release");
+        let built = machine::library(&release, "scorecamtorch").is_file();
+        if !built {
+            println!("libtorch is left out, since its engine is not built (cargo xtask libtorch)");
+        }
+        Ok(Bench {
+            cache,
+            release,
+            photos: own.map_or_else(|| photos_of(&cache.path("photos")), Ok)?,
+            threads: choice.threads.map_or_else(machine::cores, usize::from),
+            engines: if built { Engines::Both } else { Engines::OnnxRuntime },
+            folder: tempfile::Builder::new()
+                .prefix("scorecam-bench-")
+                .tempdir()
+                .doing(|| "make a temporary folder".into())?,
+        })
+    }
+
+    fn workers(&self) -> Workers<'_> {
+        Workers {
+            release: self.release.clone(),
+            cache: self.cache.root(),
+            threads: self.threads,
+            folder: self.folder.path().to_owned(),
+        }
+    }
+
+    /// Where a model's files lie.
+    fn models(&self, model: &Model) -> PathBuf {
+        match model.origin {
+            Origin::Fetched => self.cache.path("models"),
+            Origin::Random => self.folder.path().to_owned(),
+        }
+    }
+
+    fn quality(&self) -> Outcome<Vec<Quality>> {
+        let workers = self.workers();
+        let trained = MODELS.iter().filter(|model| model.origin == Origin::Fetched);
+        trained
+            .map(|model| {
+                let manifest = self.models(model).join(format!("{}.toml", model.name));
+                quality::quality(&workers, model, &manifest, &self.photos)
+            })
+            .collect()
+    }
+}
+
+/// The photos in a folder, by name.
+fn photos_of(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let what = || format!("read the folder of photos {}", folder.display());
+    let entries = fs::read_dir(folder).doing(what)?.collect::<Result<Vec<_>, _>>().doing(what)?;
+    let ending = |path: &PathBuf| path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let mut photos: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).collect();
+    photos.retain(|path| ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())));
+    photos.sort();
+    if photos.is_empty() {
+        let endings = ENDINGS.join(", ");
+        return Err(Failure::new(format!(
+            "{} holds no photo; their endings are {endings}",
+            folder.display()
+        )));
+    }
+    Ok(photos)
+}
+
+/// Text in a file without a name of its own yet, on the disk where it is to be.
+fn write(folder: &Path, text: &str) -> Outcome<NamedTempFile> {
+    let what = || format!("write into {}", folder.display());
+    let mut file = NamedTempFile::new_in(folder).doing(what)?;
+    file.write_all(text.as_bytes()).doing(what)?;
+    Ok(file)
+}

@@ -1,0 +1,138 @@
+//! A process that explains on request: ours, or another tool behind `xtask/peers/peer.py`.
+//!
+//! A line of JSON each way. The process stays until it is dropped, so tools can take turns without loading their
+//! model again, and the peak memory that it reports is its own alone. What it prints on standard error goes into
+//! a file, whose last line says why it died, should it.
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Outcome, While};
+
+/// Our backends: their plugin's library without the platform's prefix and suffix.
+pub(crate) const ONNX_CPU: &str = "scorecam_onnx_cpu";
+pub(crate) const LIBTORCH: &str = "scorecam_libtorch";
+
+/// How the processes are started.
+pub(crate) struct Workers<'a> {
+    /// Where cargo has put our programs and plugins.
+    pub(crate) release: PathBuf,
+    /// The cache that our plugins find their runtimes in.
+    pub(crate) cache: &'a Path,
+    pub(crate) threads: usize,
+    /// Where they leave their messages.
+    pub(crate) folder: PathBuf,
+}
+
+impl Workers<'_> {
+    /// Our own, with a backend's plugin and a model's manifest.
+    pub(crate) fn ours(&self, plugin: &str, manifest: &Path) -> Outcome<Worker> {
+        let mut command = Command::new(self.release.join(format!("bench_worker{EXE_SUFFIX}")));
+        command.arg(self.threads.to_string());
+        command.arg(self.release.join(format!("{DLL_PREFIX}{plugin}{DLL_SUFFIX}"))).arg(manifest);
+        // Only the runtime of the cache is the one whose version is told.
+        command.env("SCORECAM_CACHE", self.cache).env_remove("ORT_DYLIB_PATH");
+        self.start(command, "scorecam")
+    }
+
+    /// Starts a prepared program; `name` stands for it in errors.
+    pub(crate) fn start(&self, mut command: Command, name: &str) -> Outcome<Worker> {
+        let log = tempfile::Builder::new().prefix("messages-").tempfile_in(&self.folder);
+        let log = log.and_then(|file| file.keep().map_err(Into::into));
+        let (file, log) = log.doing(|| format!("write into {}", self.folder.display()))?;
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        let mut child = pipes.spawn().doing(|| format!("start {name}"))?;
+        let broken = || Failure::new(format!("{name} was started without pipes"));
+        let asks = child.stdin.take().ok_or_else(broken)?;
+        let answers = BufReader::new(child.stdout.take().ok_or_else(broken)?);
+        Ok(Worker { name: name.to_owned(), child, asks, answers, log })
+    }
+}
+
+/// One such process.
+pub(crate) struct Worker {
+    name: String,
+    child: Child,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    log: PathBuf,
+}
+
+/// What an explain request gave.
+pub(crate) struct Explained {
+    pub(crate) seconds: f64,
+    pub(crate) passes: u64,
+    pub(crate) peak_mb: Option<f64>,
+    pub(crate) channels: Option<u64>,
+    pub(crate) estimated_error: Option<f64>,
+}
+
+impl Worker {
+    /// Makes the model's input of a photo, and returns the class that the model sees in it.
+    pub(crate) fn prepare(&mut self, photo: &Path, input: &Path) -> Outcome<u64> {
+        let answer = self.ask(&json!({ "do": "prepare", "photo": photo, "input": input }))?;
+        answer["class"].as_u64().ok_or_else(|| self.odd("no class"))
+    }
+
+    /// Runs an explain request.
+    pub(crate) fn explain(&mut self, request: &Value) -> Outcome<Explained> {
+        let answer = self.ask(request)?;
+        let measure = |name: &str| answer["measures"][name].as_f64();
+        Ok(Explained {
+            seconds: answer["seconds"].as_f64().ok_or_else(|| self.odd("no seconds"))?,
+            passes: answer["passes"].as_u64().ok_or_else(|| self.odd("no passes"))?,
+            peak_mb: answer["peak_mb"].as_f64(),
+            channels: measure("channels").map(|channels| channels as u64),
+            estimated_error: measure("estimated-error"),
+        })
+    }
+
+    /// Milliseconds per image of bare passes in batches of `batch`.
+    pub(crate) fn forward(&mut self, input: &Path, batch: u64, passes: u64) -> Outcome<f64> {
+        let request = json!({ "do": "forward", "input": input, "batch": batch, "passes": passes });
+        let answer = self.ask(&request)?;
+        let facts = answer["seconds"].as_f64().zip(answer["passes"].as_f64());
+        facts.map(|(seconds, passes)| 1000.0 * seconds / passes).ok_or_else(|| self.odd("no seconds"))
+    }
+
+    fn ask(&mut self, request: &Value) -> Outcome<Value> {
+        let asked = writeln!(self.asks, "{request}").is_ok();
+        let mut line = String::new();
+        let answered = asked && self.answers.read_line(&mut line).is_ok_and(|length| length > 0);
+        if !answered {
+            return Err(self.died());
+        }
+        let answer: Value = serde_json::from_str(&line).map_err(|_| self.odd(line.trim()))?;
+        match answer["error"].as_str() {
+            Some(why) => Err(Failure::new(format!("{} failed: {why}", self.name))),
+            None => Ok(answer),
+        }
+    }
+
+    fn odd(&self, what: &str) -> Failure {
+        Failure::new(format!("{} gave an answer that is not understood: {what}", self.name))
+    }
+
+    /// Why the process is no more, from its own last words.
+    fn died(&mut self) -> Failure {
+        let status = self.child.wait().map_or_else(|cause| cause.to_string(), |status| status.to_string());
+        let messages = fs::read(&self.log).unwrap_or_default();
+        let messages = String::from_utf8_lossy(&messages);
+        let last = messages.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        Failure::new(format!("{} ended ({status}): {}", self.name, last.unwrap_or("it left no message")))
+    }
+}
+
+impl Drop for Worker {
+    /// A worker that hangs in a request is not waited for.
+    fn drop(&mut self) {
+        // Either fails only when the process is gone, which is what is wanted.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
