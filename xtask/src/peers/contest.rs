@@ -2,7 +2,7 @@
 //!
 //! Machines get faster and slower while one measures. So each run of another tool has a run of ours just before
 //! it, and a ratio is made of such pairs. Each tool is a process of its own that has loaded the model and warmed
-//! up before its first run.
+//! up before its first run, and it is gone before the next one starts: only ours of the same map is there with it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::maps::Map;
-use super::plan::{self, BUDGETED, BUDGETS, Batch, Computes, Model, Origin, PRESETS, Peer};
+use super::plan::{self, BUDGETED, BUDGETS, Batch, Budgeted, Computes, Model, Origin, PRESETS, Peer};
 use super::report::{Engine, Kind, Measured, Row, median};
 use super::worker::{Explained, LIBTORCH, ONNX_CPU, Worker, Workers};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 
 /// Batches that are tried for the fastest pass.
 const BATCHES: [u64; 5] = [1, 4, 8, 16, 32];
@@ -52,37 +52,63 @@ impl Contest<'_> {
         let engines = self.engines(&input)?;
         let best = engines.last().map_or(1, |torch| torch.best().0);
         let turn = Turn { input: &input, class, best };
-        let mut references = PRESETS
-            .iter()
-            .map(|preset| self.exact((ONNX_CPU, Kind::Reference), preset, &turn))
-            .collect::<Outcome<Vec<_>>>()?;
-        let mut peers = plan::peers_of(self.model)
-            .filter(|peer| peer.batch == Batch::Own || best > 1)
-            .map(|peer| self.peer(peer, &turn))
-            .collect::<Outcome<Vec<_>>>()?;
-        let mut others = self.others(&turn)?;
-        let rounds = if self.model.origin == Origin::Random { 1 } else { self.rounds };
-        for round in 0..rounds {
-            for peer in peers.iter_mut().filter(|peer| peer.runs_in(round)) {
-                let ours = references.iter_mut().find(|ours| ours.row.map == peer.row.map);
-                let ours = ours.map(Contender::run).transpose()?;
-                let seconds = peer.run()?;
-                peer.ratios.extend(ours.map(|ours| seconds / ours));
-            }
-            for other in others.iter_mut().filter(|other| other.runs_in(round)) {
-                other.run()?;
-            }
+        let (mut rows, mut channels) = (Vec::new(), 0);
+        for preset in PRESETS {
+            let mut ours = self.exact((ONNX_CPU, Kind::Reference), preset, &turn)?;
+            let beside = self.beside(&mut ours, &turn)?;
+            channels = ours.channels;
+            rows.push(ours.row(None)?);
+            rows.extend(beside);
+        }
+        for peer in plan::peers_of(self.model).filter(|peer| matches!(peer.map, Computes::Other(_))) {
+            let mut peer = self.peer(peer, &turn)?;
+            self.repeat(&mut peer, None)?;
+            rows.push(peer.row(None)?);
         }
         let photo = self.photo.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Measured {
-            model: self.model.name.to_owned(),
-            layer: self.model.layer.to_owned(),
-            channels: references[0].channels,
-            photo,
-            class,
-            engines,
-            rows: rows(references, peers.into_iter().chain(others))?,
-        })
+        let (model, layer) = (self.model.name.to_owned(), self.model.layer.to_owned());
+        Ok(Measured { model, layer, channels, photo, class, engines, rows })
+    }
+
+    /// Everything that makes the same map as `ours`, or one of fewer passes instead of it.
+    fn beside(&self, ours: &mut Contender, turn: &Turn<'_>) -> Outcome<Vec<Row>> {
+        let preset = ours.row.map.clone();
+        let mut rows = Vec::new();
+        for peer in plan::peers_of(self.model)
+            .filter(|peer| matches!(peer.map, Computes::Preset(map) if map == preset))
+        {
+            let mut peer = self.peer(peer, turn)?;
+            self.repeat(&mut peer, Some(ours))?;
+            rows.push(peer.row(Some(&ours.map()?))?);
+        }
+        if preset != PRESETS[0] {
+            return Ok(rows);
+        }
+        if self.engines == Engines::Both {
+            let mut libtorch = self.exact((LIBTORCH, Kind::Ours), PRESETS[0], turn)?;
+            self.repeat(&mut libtorch, None)?;
+            rows.push(libtorch.row(Some(&ours.map()?))?);
+        }
+        for (way, budget) in BUDGETED.iter().flat_map(|way| BUDGETS.map(|budget| (way, budget))) {
+            let mut fewer = self.budgeted(way, budget, turn)?;
+            self.repeat(&mut fewer, None)?;
+            rows.push(fewer.row(Some(&ours.map()?))?);
+        }
+        Ok(rows)
+    }
+
+    /// All rounds of one tool, each with a run of `ours` before it.
+    fn repeat(&self, tool: &mut Contender, mut ours: Option<&mut Contender>) -> Outcome {
+        let rounds = if self.model.origin == Origin::Random { 1 } else { self.rounds };
+        for round in 0..rounds {
+            if round > 0 && tool.seconds.iter().any(|&seconds| seconds > LONG_SECONDS) {
+                break;
+            }
+            let before = ours.as_mut().map(|ours| ours.run()).transpose()?;
+            let seconds = tool.run()?;
+            tool.ratios.extend(before.map(|before| seconds / before));
+        }
+        Ok(())
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -141,37 +167,27 @@ impl Contest<'_> {
             Batch::Own => None,
             Batch::Best => Some(turn.best),
         };
-        let own = format!("{}, its own batch size", peer.title);
-        let title = batch.map_or(own, |batch| format!("{}, batches of {batch}", peer.title));
+        let title =
+            batch.map_or(peer.title.to_owned(), |batch| format!("{}, batches of {batch}", peer.title));
         let worker = self.theirs(peer.script, &title)?;
         self.contender(worker, Row::new(title, kind, map), turn, &json!({ "batch": batch }))
     }
 
-    /// Ours that no other tool is compared with: another engine, and maps of fewer passes.
-    fn others(&self, turn: &Turn<'_>) -> Outcome<Vec<Contender>> {
-        let mut others = Vec::new();
-        if self.engines == Engines::Both {
-            others.push(self.exact((LIBTORCH, Kind::Ours), PRESETS[0], turn)?);
-        }
-        for way in &BUDGETED {
-            for budget in BUDGETS {
-                let how = json!({ "method": way.method, "preset": PRESETS[0], "set": way.options(budget) });
-                let row = Row::new(format!("**scorecam**, {} {budget}", way.title), Kind::Ours, PRESETS[0]);
-                others.push(self.contender(self.ours(ONNX_CPU)?, row, turn, &how)?);
-            }
-        }
-        Ok(others)
+    fn budgeted(&self, way: &Budgeted, budget: u64, turn: &Turn<'_>) -> Outcome<Contender> {
+        let how = json!({ "method": way.method, "preset": PRESETS[0], "set": way.options(budget) });
+        let row = Row::new(format!("**scorecam**, {} {budget}", way.title), Kind::Ours, PRESETS[0]);
+        self.contender(self.ours(ONNX_CPU)?, row, turn, &how)
     }
 
     fn contender(&self, mut worker: Worker, row: Row, turn: &Turn<'_>, how: &Value) -> Outcome<Contender> {
         worker.forward(turn.input, TRIED / 2, TRIED)?;
         let named: String = row.tool.chars().chain(row.map.chars()).filter(|c| c.is_alphanumeric()).collect();
-        let map = self.file(&format!("{named}.npy"));
-        let mut request = json!({ "do": "explain", "input": turn.input, "class": turn.class, "map": map });
+        let place = self.file(&format!("{named}.npy"));
+        let mut request = json!({ "do": "explain", "input": turn.input, "class": turn.class, "map": place });
         if let (Some(request), Some(how)) = (request.as_object_mut(), how.as_object()) {
             request.extend(how.clone());
         }
-        Ok(Contender { row, worker, request, map, seconds: vec![], ratios: vec![], channels: 0 })
+        Ok(Contender { row, worker, request, place, seconds: vec![], ratios: vec![], channels: 0 })
     }
 }
 
@@ -188,7 +204,8 @@ struct Contender {
     row: Row,
     worker: Worker,
     request: Value,
-    map: PathBuf,
+    /// Where its map goes.
+    place: PathBuf,
     seconds: Vec<f64>,
     /// Its seconds by those of our run just before.
     ratios: Vec<f64>,
@@ -196,10 +213,6 @@ struct Contender {
 }
 
 impl Contender {
-    fn runs_in(&self, round: usize) -> bool {
-        round == 0 || self.seconds.iter().all(|&seconds| seconds < LONG_SECONDS)
-    }
-
     fn run(&mut self) -> Outcome<f64> {
         let Explained { seconds, passes, peak_mb, channels, estimated_error } =
             self.worker.explain(&self.request)?;
@@ -211,36 +224,15 @@ impl Contender {
         Ok(seconds)
     }
 
+    fn map(&self) -> Outcome<Map> {
+        Map::read(&self.place)
+    }
+
+    /// What it has done, compared with an exact map. Its process ends.
     fn row(self, exact: Option<&Map>) -> Outcome<Row> {
-        let distance = exact.map(|exact| Map::read(&self.map)?.distance_from(exact)).transpose()?;
+        let distance = exact.map(|exact| self.map()?.distance_from(exact)).transpose()?;
         let (runs, seconds) = (self.seconds.len(), median(self.seconds));
         let times_ours = (!self.ratios.is_empty()).then(|| median(self.ratios));
         Ok(Row { seconds, runs, times_ours, distance, ..self.row })
     }
-}
-
-/// The rows of the table: each of our exact maps, and below it all that is compared with it.
-fn rows(references: Vec<Contender>, contenders: impl Iterator<Item = Contender>) -> Outcome<Vec<Row>> {
-    let mut left: Vec<Contender> = contenders.collect();
-    let mut rows = Vec::new();
-    for reference in references {
-        if reference.seconds.is_empty() {
-            return Err(Failure::new(format!(
-                "no peer computes the map of the preset {}",
-                reference.row.map
-            )));
-        }
-        let exact = Map::read(&reference.map)?;
-        let map = reference.row.map.clone();
-        rows.push(reference.row(None)?);
-        let alike: Vec<Contender>;
-        (alike, left) = left.into_iter().partition(|contender| contender.row.map == map);
-        for contender in alike {
-            rows.push(contender.row(Some(&exact))?);
-        }
-    }
-    for contender in left {
-        rows.push(contender.row(None)?);
-    }
-    Ok(rows)
 }

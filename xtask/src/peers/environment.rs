@@ -36,6 +36,7 @@ impl Environment {
             println!("the environment in {} is used again", folder.display());
             return Ok(made);
         }
+        check_is_ours_to_clear(folder)?;
         println!(
             "installing {} (some GB; minutes)",
             wanted.split_whitespace().collect::<Vec<_>>().join(", ")
@@ -91,6 +92,18 @@ impl Environment {
     }
 }
 
+/// Making an environment empties its folder, which must not hold anything else.
+fn check_is_ours_to_clear(folder: &Path) -> Outcome {
+    let holds_something = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !holds_something || folder.join("pyvenv.cfg").is_file() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} holds something else than a Python environment; name another folder with --environment",
+        folder.display()
+    )))
+}
+
 /// Runs a command to its end; `explain` makes the one line of what it printed when it fails.
 fn finish(mut command: Command, python: &OsString, explain: &dyn Fn(&str) -> String) -> Outcome {
     let output = command.stdin(Stdio::null()).output().doing(|| {
@@ -101,4 +114,32 @@ fn finish(mut command: Command, python: &OsString, explain: &dyn Fn(&str) -> Str
     }
     let messages = [output.stdout, output.stderr].concat();
     Err(Failure::new(explain(&String::from_utf8_lossy(&messages))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_python_environment_is_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_is_ours_to_clear(&folder.path().join("missing")).is_ok());
+        assert!(check_is_ours_to_clear(folder.path()).is_ok());
+        fs::write(folder.path().join("letter.txt"), "").unwrap();
+        let failure = check_is_ours_to_clear(folder.path()).unwrap_err().to_string();
+        assert!(failure.contains("--environment"), "{failure}");
+        fs::write(folder.path().join("pyvenv.cfg"), "").unwrap();
+        assert!(check_is_ours_to_clear(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_in_the_words_of_its_messages() {
+        let python = OsString::from("python3");
+        let mut loud = Command::new("cargo");
+        loud.arg("no-such-command-of-cargo");
+        let failure = finish(loud, &python, &|messages| messages.lines().next().unwrap_or("").to_owned());
+        assert!(failure.unwrap_err().to_string().contains("no-such-command-of-cargo"));
+        let missing = finish(Command::new("no such program"), &"no such program".into(), &|_| String::new());
+        assert!(missing.unwrap_err().to_string().contains("set PYTHON"));
+    }
 }

@@ -42,13 +42,32 @@ pub(crate) struct Choice {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How often each tool runs, unless it takes long
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Make the Python environment here and leave it for the next run [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     environment: Option<PathBuf>,
 }
 
+impl Choice {
+    /// The command that measures the same again. What the folders are called does not matter to anybody else.
+    fn command(&self) -> String {
+        let mut command = "cargo xtask bench --peers".to_owned();
+        if let Some(threads) = self.threads {
+            command += &format!(" --threads {threads}");
+        }
+        if self.rounds != ROUNDS {
+            command += &format!(" --rounds {}", self.rounds);
+        }
+        if self.photos.is_some() {
+            command += " --photos DIR";
+        }
+        command
+    }
+}
+
+/// Rounds when nobody says otherwise.
+const ROUNDS: u16 = 3;
 /// File endings of what is taken for a photo.
 const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tiff", "gif"];
 /// The photo of the speed part.
@@ -79,7 +98,7 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     let quality = bench.quality()?;
     let mut versions = machine::versions();
     versions.extend(environment.versions()?);
-    let command = "cargo xtask bench --peers".to_owned();
+    let command = choice.command();
     let report = Report { command, machine: machine::machine(bench.threads), versions, models, quality };
     let (page, chart) = (page::render(&report)?, chart::render(&report.quality)?);
     let docs = workspace.path("docs");
@@ -195,4 +214,33 @@ fn write(folder: &Path, text: &str) -> Outcome<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder).doing(what)?;
     file.write_all(text.as_bytes()).doing(what)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_on_the_page_says_what_was_chosen_and_names_no_folder() {
+        let check = |threads, rounds, photos: Option<&str>, expected: &str| {
+            let environment = Some(PathBuf::from("/my/environment"));
+            let choice = Choice { photos: photos.map(Into::into), threads, rounds, environment };
+            assert_eq!(choice.command(), expected);
+        };
+        check(None, ROUNDS, None, "cargo xtask bench --peers");
+        check(Some(2), 1, None, "cargo xtask bench --peers --threads 2 --rounds 1");
+        check(None, ROUNDS, Some("/my/photos"), "cargo xtask bench --peers --photos DIR");
+    }
+
+    #[test]
+    fn photos_come_by_name_and_a_folder_without_any_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(photos_of(folder.path()).unwrap_err().to_string().contains("holds no photo"));
+        for name in ["b.JPG", "a.png", "notes.txt"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = photos_of(folder.path()).unwrap();
+        assert_eq!(found, [folder.path().join("a.png"), folder.path().join("b.JPG")]);
+        assert!(photos_of(&folder.path().join("missing")).unwrap_err().to_string().contains("missing"));
+    }
 }

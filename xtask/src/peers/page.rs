@@ -109,10 +109,11 @@ mod tests {
             "| the other | Ablation-CAM | 99.00 | – | 2049 | – | – | – | – | – | 1 |",
             "| engine | batches of 1 | batches of 4 |",
             "| PyTorch | 50.00 | 45.50 |",
+            "same number of threads (2)",
             "| adaptive | 64 | 0.9985 | 0.9910 | 0.052 | 0.110 | 0.060 | 92 % |",
             "| top n by std | 64 | 0.9700 | 0.9100 | 0.252 | 0.410 | – | – |",
             "The weights are random",
-            "A Processor, 2 cores, 23 GB of memory; linux, x86_64. 2 threads",
+            "A Processor, 2 cores, 23 GB of memory; linux, x86_64. Threads of every tool: 2.",
             "| ONNX Runtime | 9.8.7 |",
         ] {
             assert!(page.contains(line), "{line} is not on the page:\n{page}");

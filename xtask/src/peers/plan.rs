@@ -57,11 +57,11 @@ const fn peer(title: &'static str, script: &'static str, map: Computes, batch: B
 pub(crate) const PRESETS: [&str; 3] = ["official", "torchcam", "pytorch-grad-cam"];
 
 pub(crate) const PEERS: [Peer; 7] = [
-    peer("authors' loop", "loop", Computes::Preset("official"), Batch::Own),
+    peer("authors' loop, a mask a pass", "loop", Computes::Preset("official"), Batch::Own),
     peer("authors' loop", "loop", Computes::Preset("official"), Batch::Best),
-    peer("torch-cam", "torch-cam", Computes::Preset("torchcam"), Batch::Own),
+    peer("torch-cam, its own batches", "torch-cam", Computes::Preset("torchcam"), Batch::Own),
     peer("torch-cam", "torch-cam", Computes::Preset("torchcam"), Batch::Best),
-    peer("grad-cam", "grad-cam", Computes::Preset("pytorch-grad-cam"), Batch::Own),
+    peer("grad-cam, its own batches", "grad-cam", Computes::Preset("pytorch-grad-cam"), Batch::Own),
     peer("grad-cam", "grad-cam", Computes::Preset("pytorch-grad-cam"), Batch::Best),
     peer("captum LayerFeatureAblation", "captum", Computes::Other("Ablation-CAM"), Batch::Best),
 ];

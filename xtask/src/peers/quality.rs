@@ -123,7 +123,7 @@ mod tests {
     fn a_line_tells_mean_worst_and_how_often_the_estimate_held() {
         let check = |estimates: [Option<f64>; 2], mean_estimate: Option<f64>, coverage: Option<f64>| {
             let photo = |relative: f64, estimate| BUDGETS.map(|_| case(relative, estimate)).into();
-            let found = line(&BUDGETED[1], &[photo(0.25, estimates[0]), photo(0.75, estimates[1])]);
+            let found = line(&BUDGETED[0], &[photo(0.25, estimates[0]), photo(0.75, estimates[1])]);
             assert_eq!(found.points.len(), BUDGETS.len());
             assert_eq!((found.points[0].mean_error, found.points[0].worst_error), (0.5, 0.75));
             assert_eq!((found.points[0].mean_correlation, found.points[0].worst_correlation), (0.5, 0.25));
