@@ -22,6 +22,10 @@ const TRIED: u64 = 32;
 /// What takes longer than this runs in the first round only.
 const LONG_SECONDS: f64 = 20.0;
 
+/// What to do when another tool fails.
+const ADVICE: &str = "make its environment anew (--environment with another folder, or without it), or take it out of \
+                      xtask/src/peers/plan.rs";
+
 /// One model's contest.
 pub(crate) struct Contest<'a> {
     pub(crate) workers: &'a Workers<'a>,
@@ -124,7 +128,7 @@ impl Contest<'_> {
         let mut command = self.environment.script("peer.py");
         command.arg(script).arg(self.workers.threads.to_string()).arg(self.model.name);
         command.arg(self.models.join(format!("{}.ts.pt", self.model.name)));
-        self.workers.start(command, title)
+        self.workers.start(command, title, ADVICE)
     }
 
     /// What a bare pass costs; PyTorch comes last.

@@ -37,11 +37,11 @@ impl Workers<'_> {
         command.arg(self.release.join(format!("{DLL_PREFIX}{plugin}{DLL_SUFFIX}"))).arg(manifest);
         // Only the runtime of the cache is the one whose version is told.
         command.env("SCORECAM_CACHE", self.cache).env_remove("ORT_DYLIB_PATH");
-        self.start(command, "scorecam")
+        self.start(command, "scorecam", "try `scorecam explain` with the same model")
     }
 
-    /// Starts a prepared program; `name` stands for it in errors.
-    pub(crate) fn start(&self, mut command: Command, name: &str) -> Outcome<Worker> {
+    /// Starts a prepared program. `name` stands for it in errors, and `advice` says there what to do.
+    pub(crate) fn start(&self, mut command: Command, name: &str, advice: &'static str) -> Outcome<Worker> {
         let log = tempfile::Builder::new().prefix("messages-").tempfile_in(&self.folder);
         let log = log.and_then(|file| file.keep().map_err(Into::into));
         let (file, log) = log.doing(|| format!("write into {}", self.folder.display()))?;
@@ -50,13 +50,14 @@ impl Workers<'_> {
         let broken = || Failure::new(format!("{name} was started without pipes"));
         let asks = child.stdin.take().ok_or_else(broken)?;
         let answers = BufReader::new(child.stdout.take().ok_or_else(broken)?);
-        Ok(Worker { name: name.to_owned(), child, asks, answers, log })
+        Ok(Worker { name: name.to_owned(), advice, child, asks, answers, log })
     }
 }
 
 /// One such process.
 pub(crate) struct Worker {
     name: String,
+    advice: &'static str,
     child: Child,
     asks: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -109,7 +110,7 @@ impl Worker {
         }
         let answer: Value = serde_json::from_str(&line).map_err(|_| self.odd(line.trim()))?;
         match answer["error"].as_str() {
-            Some(why) => Err(Failure::new(format!("{} failed: {why}", self.name))),
+            Some(why) => Err(Failure::new(format!("{} failed: {why}; {}", self.name, self.advice))),
             None => Ok(answer),
         }
     }
@@ -124,7 +125,8 @@ impl Worker {
         let messages = fs::read(&self.log).unwrap_or_default();
         let messages = String::from_utf8_lossy(&messages);
         let last = messages.lines().rev().map(str::trim).find(|line| !line.is_empty());
-        Failure::new(format!("{} ended ({status}): {}", self.name, last.unwrap_or("it left no message")))
+        let last = last.unwrap_or("it left no message");
+        Failure::new(format!("{} ended ({status}): {last}; {}", self.name, self.advice))
     }
 }
 
@@ -134,5 +136,29 @@ impl Drop for Worker {
         // Either fails only when the process is gone, which is what is wanted.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ends_or_fails_is_named_with_its_reason_and_advice() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let workers = Workers { release: here.into(), cache: here, threads: 1, folder: here.into() };
+        let check = |script: &str, expected: &str| {
+            let mut command = Command::new("python3");
+            command.args(["-c", script]);
+            let mut worker = workers.start(command, "the peer", "leave it out").unwrap();
+            let failure = worker.explain(&json!({})).err().unwrap().to_string();
+            assert!(failure.starts_with("the peer ") && failure.contains(expected), "{failure}");
+            assert!(!failure.contains('\n'), "{failure}");
+        };
+        check("import no_such_module", "No module named 'no_such_module'; leave it out");
+        check("input(); print('{\"error\": \"no memory\"}')", "failed: no memory; leave it out");
+        check("input(); print('no JSON')", "not understood: no JSON");
+        check("input(); print('{}')", "not understood: no seconds");
     }
 }
