@@ -57,7 +57,7 @@ impl Contest<'_> {
         let best = engines.last().map_or(1, |torch| torch.best().0);
         let turn = Turn { input: &input, class, best };
         let (mut rows, mut channels) = (Vec::new(), 0);
-        for preset in PRESETS {
+        for &preset in plan::presets_of(self.model) {
             let mut ours = self.exact((ONNX_CPU, Kind::Reference), preset, &turn)?;
             let beside = self.beside(&mut ours, &turn)?;
             channels = ours.channels;

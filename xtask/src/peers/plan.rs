@@ -66,6 +66,11 @@ pub(crate) const PEERS: [Peer; 7] = [
     peer("captum LayerFeatureAblation", "captum", Computes::Other("Ablation-CAM"), Batch::Best),
 ];
 
+/// The presets that are compared on a model. Where each takes minutes, only the first.
+pub(crate) fn presets_of(model: &Model) -> &'static [&'static str] {
+    if model.origin == Origin::Random { &PRESETS[..1] } else { &PRESETS }
+}
+
 /// The peers that have a turn on a model. Where each takes minutes, only the fastest of the same map do.
 pub(crate) fn peers_of(model: &Model) -> impl Iterator<Item = &'static Peer> {
     let short = model.origin == Origin::Random;
@@ -84,11 +89,17 @@ pub(crate) struct Budgeted {
     pub(crate) budget: &'static str,
 }
 
-pub(crate) const BUDGETED: [Budgeted; 2] = [
+pub(crate) const BUDGETED: [Budgeted; 3] = [
     Budgeted {
         title: "top n by std",
         method: "score-cam",
         set: &[("select", "std")],
+        budget: "select_count",
+    },
+    Budgeted {
+        title: "top n by max",
+        method: "score-cam",
+        set: &[("select", "max")],
         budget: "select_count",
     },
     Budgeted { title: "adaptive", method: "score-cam-adaptive", set: &[], budget: "passes" },
