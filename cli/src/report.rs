@@ -92,9 +92,15 @@ impl Outcome {
             text.push_str(&format!("  class {}{label}: score {:.4}\n", target.class, target.score));
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
+        let error = self.measures.get("estimated-error").map(|e| format!(", estimated error {e:.3}"));
         text.push_str(&format!(
-            "  {}{preset} at layer {} on {}: {} passes in {:.2} s\n",
-            self.method, self.layer, self.backend, self.passes, self.seconds.total
+            "  {}{preset} at layer {} on {}: {} passes in {:.2} s{}\n",
+            self.method,
+            self.layer,
+            self.backend,
+            self.passes,
+            self.seconds.total,
+            error.unwrap_or_default()
         ));
         let mut files: Vec<&String> = self.targets.iter().filter_map(|t| t.map.as_ref()).take(1).collect();
         files.extend(self.targets.iter().filter_map(|t| t.overlay.as_ref()));
