@@ -14,8 +14,6 @@ use crate::{BatchRule, ClassScore, Error, ModelBackend, OutputActivation, Result
 
 /// Masks that are scored at a time; more where the model takes more at once.
 const STEP: usize = 8;
-/// The first masks: this many in the middle of others, and as many with the most energy.
-const FIRST_OF_EACH: usize = 4;
 /// No estimate is trusted before this many masks are scored.
 pub(super) const TRUSTED: usize = 24;
 /// The estimated error is this many deviations.
@@ -90,11 +88,13 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// The masks that are scored before anything is known.
+    /// The masks that are scored before anything is known: half of them those with the most energy, half in the
+    /// middle of others.
     fn first(&self) -> Vec<usize> {
+        let half = self.step(0).div_ceil(2);
         let mut first = Vec::new();
-        let medoids = self.space.medoids(FIRST_OF_EACH);
-        for m in self.space.strong.iter().take(FIRST_OF_EACH).chain(&medoids) {
+        let medoids = self.space.medoids(half);
+        for m in self.space.strong.iter().take(half).chain(&medoids) {
             if !first.contains(m) {
                 first.push(*m);
             }
