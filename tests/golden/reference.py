@@ -30,7 +30,7 @@ class Options:
     pre_relu: bool = False
     post_relu: bool = True
     select: str = "all"  # all | std | max | list
-    select_count: int = 0
+    select_count: int = 10
     select_list: tuple = ()
     combine: str = "upsampled"  # raw | upsampled | normalised: which maps are weighted and combined
     reduce: str = "sum"  # sum | max
@@ -72,6 +72,8 @@ PRESETS = {
         "score": "logit", "upsample": "mirror", "flat": "keep", "combine": "normalised", "reduce": "max",
         "final": "none",
     },
+    "faster-score-cam": {"select": "std"},
+    "cskip": {"select": "max"},
     "interpretdl": {"flat": "keep", "post_relu": False, "final": "none"},
 }
 
