@@ -14,10 +14,13 @@ const FLOOR: f64 = 0.01;
 /// No prediction exceeds the greatest observed probability times this.
 const CAP: f64 = 3.0;
 
+/// No estimate is below this while a mask is not scored: weights that saturate hide what is not known.
+const LEAST_ERROR: f64 = 1e-6;
+
 /// How scores become values of a Gaussian process and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Link {
-    /// Logarithms of probabilities.
+    /// Logarithms of probabilities; the values as they are where one is negative and so none.
     Log,
     /// Values as they are.
     Identity,
@@ -26,6 +29,7 @@ pub(super) enum Link {
 /// The values of observed scores, about their mean.
 pub(super) struct Values {
     pub(super) about_mean: DVector<f64>,
+    link: Link,
     mean: f64,
     floor: f64,
     least: f64,
@@ -36,30 +40,35 @@ impl Link {
     pub(super) fn values(self, scores: &[f64]) -> Values {
         let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
+        let link = if least < 0.0 { Self::Identity } else { self };
         let floor = (FLOOR * greatest).max(f64::MIN_POSITIVE);
-        let value = |&score: &f64| match self {
-            Self::Log => (score.max(0.0) + floor).ln(),
+        let value = |&score: &f64| match link {
+            Self::Log => (score + floor).ln(),
             Self::Identity => score,
         };
         let mut about_mean = DVector::from_iterator(scores.len(), scores.iter().map(value));
         let mean = about_mean.mean();
         about_mean.add_scalar_mut(-mean);
-        Values { about_mean, mean, floor, least, greatest }
+        Values { about_mean, link, mean, floor, least, greatest }
     }
+}
 
+impl Values {
     /// The expected score and its deviation where a value has this mean and variance.
-    fn score(self, values: &Values, mean: f64, variance: f64) -> (f64, f64) {
-        let mean = values.mean + mean;
-        match self {
-            Self::Identity => {
-                let range = values.greatest - values.least;
-                (mean.clamp(values.least - range, values.greatest + range), variance.sqrt())
+    fn score(&self, mean: f64, variance: f64) -> (f64, f64) {
+        let mean = self.mean + mean;
+        match self.link {
+            Link::Identity => {
+                let range = self.greatest - self.least;
+                (mean.clamp(self.least - range, self.greatest + range), variance.sqrt())
             }
             // Of a lognormal distribution.
-            Self::Log => {
+            Link::Log => {
                 let expected = (mean + variance / 2.0).exp();
                 let deviation = expected * variance.min(20.0).exp_m1().sqrt();
-                ((expected - values.floor).clamp(0.0, (CAP * values.greatest).min(1.0)), deviation)
+                // What is declared a probability may exceed 1 all the same.
+                let most = (CAP * self.greatest).min(self.greatest.max(1.0));
+                ((expected - self.floor).clamp(0.0, most), deviation)
             }
         }
     }
@@ -89,10 +98,12 @@ impl Belief {
         let (mean, scale) = process.mean(&values.about_mean);
         let mut scores = Vec::with_capacity(space.count());
         let mut slopes = Vec::with_capacity(space.count());
+        let mut deviations = Vec::with_capacity(space.count());
         for (m, &mean) in mean.iter().enumerate() {
             let variance = scale * (process.variance[m] + process.kernel.nugget);
-            let (score, deviation) = link.score(&values, mean, variance);
+            let (score, deviation) = values.score(mean, variance);
             scores.push(score);
+            deviations.push(deviation.max(f64::MIN_POSITIVE));
             slopes.push(if variance > 0.0 { deviation / variance.sqrt() } else { 0.0 });
         }
         for (&m, &score) in process.observed.iter().zip(observed) {
@@ -101,12 +112,12 @@ impl Belief {
         let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights = DVector::from_iterator(
             scores.len(),
-            scores.iter_mut().zip(&mut slopes).map(|(score, slope)| {
+            scores.iter_mut().zip(&mut slopes).zip(&deviations).map(|((score, slope), &deviation)| {
                 let relative = (*score - highest).exp();
                 *score -= baseline;
                 let (weight, change) = match norm {
                     WeightNorm::Softmax => (relative, relative),
-                    WeightNorm::Relu if *score <= 0.0 => (0.0, 0.0),
+                    WeightNorm::Relu if *score <= 0.0 => (0.0, chance_above(*score / deviation)),
                     WeightNorm::Relu | WeightNorm::None | WeightNorm::One => (*score, 1.0),
                 };
                 *slope *= change;
@@ -119,11 +130,20 @@ impl Belief {
 
     /// The deviation of the weighted sum of maps from the exact one that is to be expected, relative to its norm.
     pub(super) fn error(&self, process: &Process<'_>, space: &Space) -> f64 {
+        if process.observed.len() == space.count() {
+            return 0.0;
+        }
         let mut maps = space.maps.clone();
         for (mut row, slope) in maps.row_iter_mut().zip(&self.slopes) {
             row *= *slope;
         }
         let error = (self.scale * process.trace(&maps)).sqrt();
-        if self.norm > 0.0 { error / self.norm } else { 1.0 }
+        if self.norm > 0.0 { (error / self.norm).max(LEAST_ERROR) } else { 1.0 }
     }
+}
+
+/// About how probable it is that a score is above 0 which is expected this many deviations from it, below; never
+/// none, for an expectation is no knowledge.
+fn chance_above(deviations: f64) -> f64 {
+    (0.5 * (-0.5 * deviations.powi(2)).exp()).max(1e-3)
 }

@@ -184,12 +184,100 @@ impl<'a> Process<'a> {
             let distances = self.space.distances_among(start..count, start..start + length);
             let covariance = distances.map(|d| self.kernel.at(d));
             let block = maps.columns(start, length);
-            let within = &block * covariance.rows(0, length);
+            let within = block * covariance.rows(0, length);
             let beyond = maps.columns_range(start + length..) * covariance.rows_range(length..);
             block.dot(&(within + 2.0 * beyond))
         };
         let prior: f64 = (0..count).step_by(BLOCK).map(prior).sum();
         let known = (&maps * self.factor()).norm_squared();
         (prior - known).max(0.0) + self.kernel.nugget * maps.norm_squared()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::space::tests::random;
+    use super::*;
+
+    /// More masks than are held at a time, so that blocks have to meet.
+    const COUNT: usize = 2 * BLOCK + 30;
+    const OBSERVED: [usize; 7] = [3, 140, 7, 300, 541, 12, 255];
+
+    /// The covariance of all masks without their own variances.
+    fn dense(space: &Space, kernel: Kernel) -> DMatrix<f64> {
+        let count = space.count();
+        space.distances_among(0..count, 0..count).map(|d| kernel.at(d))
+    }
+
+    /// What is left of it when the observed masks are known, and what their values have to be multiplied by.
+    fn given(space: &Space, process: &Process<'_>) -> (DMatrix<f64>, DMatrix<f64>) {
+        let prior = dense(space, process.kernel);
+        let to_observed = prior.select_columns(&process.observed);
+        let n = process.observed.len();
+        let among =
+            to_observed.select_rows(&process.observed) + DMatrix::identity(n, n) * process.kernel.nugget;
+        let gain = &to_observed * among.try_inverse().expect("positive definite");
+        (&prior - &gain * to_observed.transpose(), gain)
+    }
+
+    fn observing(space: &Space) -> Process<'_> {
+        let mut process = Process::new(space);
+        OBSERVED.iter().for_each(|&m| assert_eq!(process.observe(m).expect("memory").len(), COUNT));
+        process
+    }
+
+    /// One value an observed mask.
+    fn values() -> DVector<f64> {
+        DVector::from_fn(OBSERVED.len(), |i, _| (i as f64 * 1.7).sin())
+    }
+
+    #[test]
+    fn what_is_observed_tells_what_dense_algebra_says() {
+        let space = random(COUNT, 5);
+        let check = |process: &Process<'_>| {
+            let (left, gain) = given(&space, process);
+            assert!((&process.variance - left.diagonal()).amax() < 1e-9, "{:?}: variance", process.kernel);
+            let mean = process.mean(&values()).0;
+            assert!((mean - gain * values()).amax() < 1e-9, "{:?}: mean", process.kernel);
+            let trace = (space.maps.transpose() * &left * &space.maps).trace()
+                + process.kernel.nugget * space.maps.norm_squared();
+            let found = process.trace(&space.maps);
+            assert!((found / trace - 1.0).abs() < 1e-9, "{:?}: trace {found}, not {trace}", process.kernel);
+            let strong = left.select_columns(&space.strong);
+            let maps = space.maps.select_rows(&space.strong);
+            assert!((process.spread(&maps) - strong * maps).amax() < 1e-9, "{:?}: spread", process.kernel);
+        };
+        let mut process = observing(&space);
+        check(&process);
+        process.fit(&[values()], false).expect("memory");
+        check(&process);
+        process.observe(77).expect("memory");
+        let (left, _) = given(&space, &process);
+        assert!((&process.variance - left.diagonal()).amax() < 1e-9, "one more after the fit");
+    }
+
+    #[test]
+    fn the_width_that_values_have_is_found() {
+        let space = random(120, 4);
+        for width in [0.5, 2.0, 8.0] {
+            // Values of a process of this width, from a fixed sequence.
+            let covariance =
+                dense(&space, Kernel { width, nugget: 0.0 }) + DMatrix::identity(120, 120) * 1e-3;
+            let factor = Cholesky::new(covariance).expect("positive definite").l();
+            let draw = |target: usize| {
+                let noise = |i: usize, _| {
+                    let (a, b) = ((i * 7919 + target * 104_729) % 1009, (i * 6007 + target * 1299) % 997);
+                    (-2.0 * ((a as f64 + 0.5) / 1009.0).ln()).sqrt()
+                        * (std::f64::consts::TAU * b as f64 / 997.0).cos()
+                };
+                &factor * DVector::from_fn(120, noise)
+            };
+            let values: Vec<_> = (1..5).map(draw).collect();
+            let mut process = Process::new(&space);
+            (0..120).for_each(|m| assert!(process.observe(m).is_ok()));
+            process.fit(&values, false).expect("memory");
+            let found = process.kernel.width;
+            assert!((0.5..=2.0).contains(&(found / width)), "{found} instead of {width}");
+        }
     }
 }

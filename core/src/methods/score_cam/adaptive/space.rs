@@ -44,14 +44,19 @@ pub(super) struct Space {
 impl Space {
     pub(super) fn new(case: &Case<'_>) -> Result<Self> {
         let grid = Grid::new(case.maps.size, FINE);
-        let count = case.plan.count();
         let maps = maps_of_masks(case, &grid)?;
+        let points = points(case, &grid, &maps)?;
+        Ok(Self::placed(points, maps, &grid))
+    }
+
+    /// Masks at `points`, one a row, whose weights multiply `maps` on `grid`.
+    fn placed(points: DMatrix<f64>, maps: DMatrix<f64>, grid: &Grid) -> Self {
+        let count = points.nrows();
         let energy: Vec<f64> = maps.row_iter().map(|row| row.norm_squared()).collect();
         let mut strong: Vec<usize> = (0..count).collect();
         strong.sort_by(|&a, &b| energy[b].total_cmp(&energy[a]));
         strong.truncate(STRONG);
 
-        let points = points(case, &grid, &maps)?;
         let squares = DVector::from_iterator(count, points.row_iter().map(|p| p.norm_squared()));
         let coarse_grid = Grid::new(grid.size, COARSE);
         let mut coarse = DMatrix::zeros(strong.len(), coarse_grid.cells());
@@ -71,7 +76,7 @@ impl Space {
         };
         space.to_strong = space.distances(&space.strong);
         space.scale();
-        Ok(space)
+        space
     }
 
     /// The number of masks.
@@ -210,5 +215,66 @@ impl Grid {
             rows
         };
         along(self.size.0).kronecker(&along(self.size.1))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Masks anywhere on a line of cells and maps that vary, from a fixed sequence.
+    pub(in super::super) fn random(count: usize, cells: usize) -> Space {
+        let mut state = 7u64;
+        let mut next = |_, _| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 40) as f64 / (1u64 << 24) as f64
+        };
+        let points = DMatrix::from_fn(count, cells, &mut next);
+        let maps = DMatrix::from_fn(count, cells, &mut next);
+        Space::placed(points, maps, &Grid::new((1, cells), FINE))
+    }
+
+    #[test]
+    fn cells_are_gathered_without_loss() {
+        let check = |from: (usize, usize), size: (usize, usize)| {
+            let grid = Grid::new(from, FINE);
+            assert_eq!(grid.size, size, "{from:?}");
+            let values: Vec<f64> = (0..from.0 * from.1).map(|i| (i % 13) as f64).collect();
+            let mut expected = vec![0.0; size.0 * size.1];
+            for y in 0..from.0 {
+                for x in 0..from.1 {
+                    let cell = (y / from.0.div_ceil(FINE)) * size.1 + x / from.1.div_ceil(FINE);
+                    expected[cell] += values[y * from.1 + x];
+                }
+            }
+            assert_eq!(grid.sums(values.iter().copied()), expected, "{from:?}");
+            for row in grid.blur().row_iter() {
+                assert!((row.sum() - 1.0).abs() < 1e-12, "{from:?}: a blur keeps the mean");
+            }
+        };
+        check((7, 7), (7, 7));
+        check((14, 14), (14, 14));
+        check((15, 14), (8, 14));
+        check((20, 20), (10, 10));
+        check((1, 30), (1, 10));
+        check((30, 1), (10, 1));
+        check((1, 2), (1, 2));
+        check((200, 3), (14, 3));
+    }
+
+    #[test]
+    fn the_median_distance_is_one_and_all_distances_agree() {
+        let space = random(60, 6);
+        let all = space.distances_among(0..60, 0..60);
+        for (i, j) in (0..60).flat_map(|i| (0..60).map(move |j| (i, j))) {
+            let apart = (space.points.row(i) - space.points.row(j)).norm_squared() / space.unit;
+            assert!((all[(i, j)] - apart).abs() < 1e-9, "{i}, {j}");
+        }
+        let mut pairs: Vec<f64> =
+            (0..60).flat_map(|i| (0..i).map(move |j| (i, j))).map(|at| all[at]).collect();
+        pairs.sort_by(f64::total_cmp);
+        assert!((pairs[pairs.len() / 2] - 1.0).abs() < 1e-9);
+        let medoids = space.medoids(9);
+        assert_eq!(medoids.iter().collect::<std::collections::BTreeSet<_>>().len(), 9, "{medoids:?}");
     }
 }
