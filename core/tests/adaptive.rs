@@ -1,0 +1,412 @@
+//! `score-cam-adaptive` on a model whose scores are smooth in the image: its budget, its bits, its own estimate of
+//! the error, and what it makes of maps and scores that have nothing to tell.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use scorecam_core::methods::{AdaptiveScoreCam, ScoreCam};
+use scorecam_core::{
+    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, ModelBackend,
+    ModelInfo, OutputActivation, Progress, Request, Result, Targets, Tensor, TensorInfo, TensorView, explain,
+};
+
+/// What three windows of the image let through, each from 0 to 1, made into outputs of three classes.
+type Scores = fn([f32; 3]) -> [f32; 3];
+
+/// A layer of given maps, and outputs that follow what shows of the image in three windows of it.
+struct Model {
+    info: ModelInfo,
+    maps: Tensor,
+    /// Side of the image in pixels.
+    side: usize,
+    scores: Scores,
+    /// The number of images of each pass.
+    batches: Mutex<Vec<usize>>,
+}
+
+impl Model {
+    fn new(maps: Tensor) -> Self {
+        let [count, height, width] = maps.view().dims("maps").expect("maps are [K, h, w]");
+        let side = 2 * height.max(width);
+        let axes = |sizes: &[usize]| sizes.iter().map(|&n| Some(n)).collect::<Vec<_>>();
+        let tensor = |name: &str, sizes: &[usize]| TensorInfo {
+            name: name.into(),
+            shape: [vec![None], axes(sizes)].concat(),
+        };
+        let info = ModelInfo {
+            input: tensor("input", &[1, side, side]),
+            output: tensor("scores", &[3]),
+            output_activation: OutputActivation::None,
+            layers: vec![LayerInfo {
+                name: "maps".into(),
+                operator: "Conv".into(),
+                shape: axes(&[1, count, height, width]),
+            }],
+            default_layer: Some(0),
+            batch: BatchRule::Any { preferred: 16 },
+            abilities: Abilities::NONE,
+        };
+        let scores: Scores = |seen| seen.map(|s| 9.0 * s * s);
+        Self { info, maps, side, scores, batches: Mutex::default() }
+    }
+
+    /// Many small maps, of more kinds than there are cells.
+    fn many() -> Self {
+        Self::new(bumps(300, 7, 7))
+    }
+
+    /// Few large maps, which are gathered into fewer cells.
+    fn large() -> Self {
+        Self::new(bumps(40, 20, 20))
+    }
+
+    fn with(self, scores: Scores) -> Self {
+        Self { scores, ..self }
+    }
+
+    fn outputs(&self, image: &[f32]) -> [f32; 3] {
+        let seen = |window: usize| {
+            let (mut seen, mut all) = (0.0, 0.0);
+            for (at, value) in image.iter().enumerate() {
+                let part = |n: usize| (n as f32 + 0.5) / self.side as f32;
+                let (y, x) = (part(at / self.side), part(at % self.side));
+                let middle = 0.25 * (window as f32 + 1.0);
+                let weight = (-((y - 0.5).powi(2) + (x - middle).powi(2)) / 0.05).exp();
+                (seen, all) = (seen + weight * value, all + weight);
+            }
+            seen / all
+        };
+        (self.scores)([seen(0), seen(1), seen(2)])
+    }
+}
+
+impl ModelBackend for Model {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        let n = batch.shape()[0];
+        self.batches.lock().map_err(|_| Error::internal("a test panicked"))?.push(n);
+        let scores = (0..n).flat_map(|i| self.outputs(batch.item(i))).collect();
+        let shape = [&[n], self.maps.shape()].concat();
+        let activations = |_: &&str| Tensor::new(shape.clone(), self.maps.data().repeat(n));
+        let activations = taps.iter().map(activations).collect::<Result<_>>()?;
+        Ok(Forward { scores: Tensor::new([n, 3], scores)?, activations })
+    }
+}
+
+/// Maps of two round spots each, anywhere, from a fixed sequence.
+fn bumps(count: usize, height: usize, width: usize) -> Tensor {
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / u32::MAX as f32
+    };
+    let mut values = Vec::new();
+    for _ in 0..count {
+        let spots = [(); 2].map(|()| [next(), next(), 0.2 + next()]);
+        let strength = 0.3 + 2.0 * next();
+        for at in 0..height * width {
+            let y = ((at / width) as f32 + 0.5) / height as f32;
+            let x = ((at % width) as f32 + 0.5) / width as f32;
+            let spot = |[v, u, s]: [f32; 3]| s * (-((y - v).powi(2) + (x - u).powi(2)) / 0.04).exp();
+            values.push(strength * spots.into_iter().map(spot).sum::<f32>());
+        }
+    }
+    Tensor::new([count, height, width], values).expect("as many values as cells")
+}
+
+/// One explain call.
+struct Call<'a> {
+    preset: Option<&'a str>,
+    /// Options, `key=value` with spaces between them.
+    set: &'a str,
+    classes: &'a [usize],
+    applied: Option<OutputActivation>,
+    progress: &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync),
+}
+
+const CALL: Call<'static> =
+    Call { preset: None, set: "", classes: &[1], applied: None, progress: &|_| ControlFlow::Continue(()) };
+
+impl Call<'_> {
+    fn of(&self, method: &dyn CamMethod, model: &Model) -> Result<Explanation> {
+        let pairs = self.set.split_whitespace().filter_map(|pair| pair.split_once('='));
+        let pairs: Vec<_> = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let side = model.side;
+        let input = Tensor::new([1, 1, side, side], vec![1.0; side * side])?;
+        let request = Request {
+            input: input.view(),
+            reference: None,
+            targets: Targets::Classes(self.classes.to_vec()),
+            layer: None,
+            options: &method.info().resolve(self.preset, &pairs)?,
+            batch_size: None,
+            output_activation: self.applied,
+            progress: self.progress,
+        };
+        explain(model, method, &request)
+    }
+
+    fn adaptive(&self, model: &Model) -> Result<Explanation> {
+        self.of(&AdaptiveScoreCam::new(), model)
+    }
+
+    fn exact(&self, model: &Model) -> Explanation {
+        self.of(&ScoreCam::new(), model).expect("score-cam explains")
+    }
+}
+
+fn adaptive(model: &Model, set: &str) -> Explanation {
+    Call { set, ..CALL }.adaptive(model).unwrap_or_else(|e| panic!("{set}: {e}"))
+}
+
+fn estimated(found: &Explanation) -> f64 {
+    let measure = found.measures.iter().find(|(name, _)| name == "estimated-error");
+    measure.expect("the method measures its error").1
+}
+
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let mean = |v: &[f32]| v.iter().map(|&v| f64::from(v)).sum::<f64>() / v.len() as f64;
+    let (ma, mb) = (mean(a), mean(b));
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a) - ma, f64::from(b) - mb);
+        (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
+    }
+    ab / (aa * bb).sqrt()
+}
+
+/// Every value is finite, and an error of 0 is only claimed when every mask was scored.
+fn assert_honest(found: &Explanation, masks: usize, what: &str) {
+    assert!(found.maps.data().iter().all(|v| v.is_finite()), "{what}: a value is not finite");
+    let error = estimated(found);
+    let all = found.passes > masks;
+    assert!(
+        error.is_finite() && error >= 0.0 && (error == 0.0) == all,
+        "{what}: {error} in {} passes",
+        found.passes
+    );
+}
+
+#[test]
+fn exactly_the_passes_of_the_budget_are_made() {
+    for (masks, model) in [(300, Model::many as fn() -> Model), (40, Model::large)] {
+        for budget in [1, 2, 7, 8, 9, 39, 64, 128] {
+            for rule in [BatchRule::Any { preferred: 16 }, BatchRule::Fixed(5), BatchRule::Fixed(16)] {
+                let mut model = model();
+                model.info.batch = rule;
+                let found = adaptive(&model, &format!("passes={budget}"));
+                assert_eq!(found.passes, 1 + budget.min(masks), "{rule:?}, {masks} masks");
+                assert_honest(&found, masks, &format!("{budget} of {masks} masks"));
+                if let BatchRule::Fixed(n) = rule {
+                    let batches = model.batches.lock().expect("no test panicked");
+                    assert!(batches.iter().all(|&b| b == n), "{rule:?}: {batches:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(adaptive(&Model::many(), "").passes, 1 + 128, "the default");
+}
+
+#[test]
+fn a_baseline_costs_its_own_pass() {
+    for (baseline, own) in [("none", 0), ("zero", 1), ("input", 0)] {
+        let found = adaptive(&Model::many(), &format!("passes=30 baseline={baseline}"));
+        assert_eq!(found.passes, 1 + 30 + own, "{baseline}");
+    }
+}
+
+#[test]
+fn a_budget_for_every_mask_gives_the_bits_of_score_cam() {
+    let check = |model: &Model, set: &str| {
+        let (found, exact) = (adaptive(model, set), CALL.exact(model));
+        assert_eq!(found.maps.data(), exact.maps.data(), "{set}");
+        assert_eq!((estimated(&found), found.passes), (0.0, exact.passes), "{set}");
+    };
+    check(&Model::many(), "passes=300");
+    check(&Model::many(), "passes=100000");
+    check(&Model::large(), "passes=40");
+    check(&Model::large(), "");
+    check(&Model::many(), "error=1e-12");
+    check(&Model::large(), "error=1e-12 passes=40");
+}
+
+#[test]
+fn equal_inputs_give_equal_bits() {
+    for set in ["passes=50", "error=0.2", "passes=3"] {
+        let (a, b) = (adaptive(&Model::many(), set), adaptive(&Model::many(), set));
+        assert_eq!(
+            (a.maps.data(), a.passes, estimated(&a)),
+            (b.maps.data(), b.passes, estimated(&b)),
+            "{set}"
+        );
+    }
+}
+
+#[test]
+fn an_error_target_stops_as_soon_as_it_is_met() {
+    let mut before = 0;
+    for target in [0.5, 0.2, 0.1, 0.02] {
+        let found = adaptive(&Model::many(), &format!("error={target}"));
+        assert_honest(&found, 300, &format!("error={target}"));
+        assert!(estimated(&found) <= target && found.passes >= before, "{target}: {}", estimated(&found));
+        before = found.passes;
+    }
+    let early = adaptive(&Model::many(), "error=0.5");
+    assert!(early.passes < 200, "{} passes for a rough map", early.passes);
+}
+
+#[test]
+fn of_a_budget_and_an_error_target_the_first_that_is_met_counts() {
+    let wanted = adaptive(&Model::many(), "error=0.2");
+    let same = adaptive(&Model::many(), &format!("error=0.2 passes={}", wanted.passes + 50));
+    assert_eq!((same.passes, same.maps.data()), (wanted.passes, wanted.maps.data()));
+    let less = adaptive(&Model::many(), "error=1e-9 passes=50");
+    assert!(less.passes == 51 && estimated(&less) > 1e-9, "{} passes", less.passes);
+    assert_eq!(adaptive(&Model::many(), "error=0.9 passes=10").passes, 11);
+}
+
+#[test]
+fn several_targets_share_the_passes_of_one() {
+    let model = Model::many();
+    let call = Call { set: "passes=75", classes: &[2, 0, 1], ..CALL };
+    let (found, exact) = (call.adaptive(&model).expect("three maps"), Call { set: "", ..call }.exact(&model));
+    assert_eq!(found.passes, 76);
+    assert_honest(&found, 300, "three targets");
+    for (i, class) in call.classes.iter().enumerate() {
+        let same = correlation(found.maps.item(i), exact.maps.item(i));
+        assert!(same > 0.99, "class {class}: {same}");
+    }
+    let target = Call { set: "error=0.2", classes: &[2, 0, 1], ..CALL };
+    assert!(estimated(&target.adaptive(&model).expect("three maps")) <= 0.2);
+}
+
+#[test]
+fn a_quarter_of_the_passes_gives_nearly_the_exact_map() {
+    let model = Model::many();
+    let exact = CALL.exact(&model);
+    let top = Call { set: "select=std select_count=75", ..CALL }.exact(&model);
+    let found = adaptive(&model, "passes=75");
+    let [found, top] = [&found, &top].map(|map| correlation(map.maps.data(), exact.maps.data()));
+    assert!(found > 0.99 && found > top, "{found}, and {top} of the channels with the greatest deviation");
+    let rough = adaptive(&model, "passes=25");
+    assert!(correlation(rough.maps.data(), exact.maps.data()) < found, "more passes tell more");
+}
+
+#[test]
+fn every_preset_gives_a_map() {
+    let method = AdaptiveScoreCam::new();
+    let of_score_cam = ScoreCam::new().info().presets.clone();
+    assert_eq!(method.info().presets, of_score_cam);
+    for preset in &of_score_cam {
+        let call = Call { preset: Some(&preset.name), set: "passes=60", ..CALL };
+        let result = call.adaptive(&Model::many());
+        if preset.values.iter().any(|(name, value)| name == "reduce" && value == "max") {
+            let error = result.expect_err("no estimate of a maximum");
+            let text =
+                "option reduce=max has no estimate from fewer passes; use method score-cam, or reduce=sum";
+            assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidArgument, text));
+            continue;
+        }
+        let found = result.unwrap_or_else(|e| panic!("{}: {e}", preset.name));
+        let masks = match preset.name.as_str() {
+            "xdeep" => 0,
+            "faster-score-cam" | "cskip" => 10,
+            _ => 300,
+        };
+        assert_honest(&found, masks, &preset.name);
+        let exact = Call { set: "", ..call }.exact(&Model::many());
+        let same = correlation(found.maps.data(), exact.maps.data());
+        assert!(same > 0.98, "{}: {same}", preset.name);
+    }
+}
+
+#[test]
+fn wrong_options_are_named() {
+    let check = |option: &str, value: &str, takes: &str| {
+        let error = Call { set: &format!("{option}={value}"), ..CALL }.adaptive(&Model::many());
+        let error = error.expect_err(value);
+        let text = format!("option {option} is {value:?}; it takes {takes}");
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::InvalidArgument, text));
+    };
+    for value in ["0", "-3", "1.5", "x", "none", "99999999999999999999999"] {
+        check("passes", value, "a whole number of at least 1, or auto");
+    }
+    for value in ["0", "-1", "NaN", "inf", "2", "x", "auto", "1e-999"] {
+        check("error", value, "a number above 0 and at most 1, such as 0.05, or none");
+    }
+}
+
+#[test]
+fn maps_with_nothing_to_tell_do_not_upset_it() {
+    let check = |maps: Tensor, set: &str, masks: usize| {
+        let found = adaptive(&Model::new(maps), set);
+        assert_honest(&found, masks, set);
+    };
+    let flat = || Tensor::new([50, 7, 7], vec![0.5; 50 * 49]).expect("as many values as cells");
+    let equal = || {
+        let one = bumps(1, 7, 7).into_data();
+        Tensor::new([50, 7, 7], one.repeat(50)).expect("as many values as cells")
+    };
+    for set in ["passes=8", "error=0.1", "passes=1 error=1", "passes=1 weight_norm=softmax"] {
+        check(flat(), set, 0);
+        check(flat(), &format!("{set} flat=keep"), 1);
+        check(equal(), set, 1);
+        check(bumps(1, 7, 7), set, 1);
+        check(bumps(1, 1, 2), &format!("{set} flat=keep"), 1);
+    }
+    for set in ["passes=8", "passes=30", "error=0.3"] {
+        check(bumps(60, 1, 30), set, 60);
+        check(bumps(60, 30, 1), set, 60);
+        check(bumps(60, 15, 29), set, 60);
+    }
+}
+
+#[test]
+fn scores_with_nothing_to_tell_do_not_upset_it() {
+    let equal: Scores = |_| [0.5, 0.25, 0.125];
+    let zeros: Scores = |_| [0.0; 3];
+    let impossible: Scores = |seen| [1e4, -1e4 * (1.0 + seen[1]), 0.0];
+    let huge: Scores = |seen| seen.map(|s| 1e30 * (s - 0.3));
+    let tiny: Scores = |seen| seen.map(|s| 1e-30 * s);
+    let negative: Scores = |seen| seen.map(|s| -1.0 - s);
+    let steep: Scores = |seen| [0.0, if seen[1] > 0.4 { 80.0 } else { -80.0 }, 0.0];
+    for scores in [equal, zeros, impossible, huge, tiny, negative, steep] {
+        for set in [
+            "",
+            "weight_norm=relu",
+            "weight_norm=softmax",
+            "baseline=input",
+            "baseline=input weight_norm=relu",
+        ] {
+            for score in ["softmax", "logit", "sigmoid"] {
+                for budget in ["passes=1", "passes=8", "passes=40", "error=0.3"] {
+                    let set = format!("{budget} score={score} {set}");
+                    for applied in [None, Some(OutputActivation::Softmax)] {
+                        let model = Model::new(bumps(60, 7, 7)).with(scores);
+                        let found = Call { set: &set, applied, ..CALL }.adaptive(&model);
+                        assert_honest(&found.unwrap_or_else(|e| panic!("{set}: {e}")), 60, &set);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_caller_can_cancel_in_the_middle() {
+    let most = Mutex::new(0);
+    let progress = |now: Progress| {
+        let mut most = most.lock().expect("no test panicked");
+        *most = now.passes;
+        if now.passes > 30 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let call = Call { set: "passes=100", progress: &progress, ..CALL };
+    let error = call.adaptive(&Model::many()).expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    assert!(*most.lock().expect("no test panicked") < 50, "it went on");
+}
