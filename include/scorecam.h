@@ -518,6 +518,27 @@ int32_t scorecam_explanation_warning(const char **out,
                                      uint64_t index);
 
 /**
+ * How many numbers the method reports of its work, beside the maps. Any thread.
+ *
+ * # Safety
+ * `out` leads to a writable number.
+ */
+int32_t scorecam_explanation_measure_count(uint64_t *out, const struct scorecam_explanation *explanation);
+
+/**
+ * Number `index` that the method reports, and its name, such as the "estimated-error" of "score-cam-adaptive":
+ * how far a map is from the exact one, relative to its norm, as far as the method can tell. Which numbers there
+ * are, and in which order, is the method's affair: look for the name. Any thread.
+ *
+ * # Safety
+ * `name` leads to a writable pointer, `value` to a writable number.
+ */
+int32_t scorecam_explanation_measure(const char **name,
+                                     double *value,
+                                     const struct scorecam_explanation *explanation,
+                                     uint64_t index);
+
+/**
  * Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known,
  * in the folders of `SCORECAM_PLUGIN_PATH`, in those of this library and the program, in `scorecam/` below
  * them, and in `../lib/scorecam` where such a folder is called `bin`. Any thread.

@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -154,6 +155,9 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
     Outcome<std::string> layer() const;
     // What was taken for granted and may be wrong, a line each.
     Outcome<std::vector<std::string>> warnings() const;
+    // Numbers that the method reports of its work, by name, such as the "estimated-error" of
+    // "score-cam-adaptive": see scorecam_explanation_measure().
+    Outcome<std::map<std::string, double>> measures() const;
 
     // A map drawn over its photo: 8-bit red, green and blue, [photo.upright_height(), photo.upright_width(),
     // 3] without gaps. `photo` is what was explained; after a tensor, any photo, of which the input is taken

@@ -121,6 +121,8 @@ FUNCTIONS = {
     "scorecam_explanation_layer": (c_int32, POINTER(c_char_p), _explanation),
     "scorecam_explanation_warning_count": (c_int32, _count, _explanation),
     "scorecam_explanation_warning": (c_int32, POINTER(c_char_p), _explanation, c_uint64),
+    "scorecam_explanation_measure_count": (c_int32, _count, _explanation),
+    "scorecam_explanation_measure": (c_int32, POINTER(c_char_p), POINTER(c_double), _explanation, c_uint64),
     "scorecam_overlay": (c_int32, POINTER(c_uint8), c_size_t, _explanation, POINTER(scorecam_image),
                          POINTER(scorecam_overlay_options)),
     "scorecam_version": (c_char_p,),
@@ -340,6 +342,17 @@ class Explanation(Owner):
     def warnings(self):
         count = _number("scorecam_explanation_warning_count", self._handle)
         return [_text("scorecam_explanation_warning", self._handle, i) for i in range(count)]
+
+    @property
+    def measures(self):
+        """Numbers that the method reports of its work, by name, such as the "estimated-error" of
+        "score-cam-adaptive"."""
+        found = {}
+        for index in range(_number("scorecam_explanation_measure_count", self._handle)):
+            name, value = c_char_p(), c_double()
+            _call("scorecam_explanation_measure", byref(name), byref(value), self._handle, index)
+            found[name.value.decode()] = value.value
+        return found
 
     def overlay(self, photo, *, target=0, opacity=0.5, colormap=None):
         """A target's map over its photo, as packed 8-bit RGB of the photo's size."""

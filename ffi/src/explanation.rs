@@ -1,10 +1,9 @@
 //! `scorecam_explain` and the `scorecam_explanation` that it makes.
 
 use std::ffi::{CString, c_char, c_void};
-use std::ops::ControlFlow;
 
 use scorecam_core::image::Placement;
-use scorecam_core::{Error, Explanation, Request, Target, Targets, Tensor, TensorView};
+use scorecam_core::{Error, Explanation, Request, Target, Tensor, TensorView};
 use scorecam_host::abi::scorecam_option;
 
 use crate::export::{Failure, Result, c_text, export};
@@ -13,6 +12,10 @@ use crate::host::optional;
 use crate::image::{Image, read_image, scorecam_image};
 use crate::model::{ModelObject, scorecam_model};
 use crate::read;
+
+mod settings;
+
+use self::settings::Settings;
 
 /// Saliency maps and what belongs to them. It needs neither the model nor the host any more, and never
 /// changes. What is read from it is valid until it is freed.
@@ -256,6 +259,51 @@ pub unsafe extern "C" fn scorecam_explanation_warning(
     })
 }
 
+/// How many numbers the method reports of its work, beside the maps. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_measure_count(
+    out: *mut u64,
+    explanation: *const scorecam_explanation,
+) -> i32 {
+    export!({
+        let count = handles::get(explanation)?.measures.len() as u64;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, count, "out") }
+    })
+}
+
+/// Number `index` that the method reports, and its name, such as the "estimated-error" of "score-cam-adaptive":
+/// how far a map is from the exact one, relative to its norm, as far as the method can tell. Which numbers there
+/// are, and in which order, is the method's affair: look for the name. Any thread.
+///
+/// # Safety
+/// `name` leads to a writable pointer, `value` to a writable number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_measure(
+    name: *mut *const c_char,
+    value: *mut f64,
+    explanation: *const scorecam_explanation,
+    index: u64,
+) -> i32 {
+    export!({
+        read::check_pointer(name, "name")?;
+        let explanation = handles::get(explanation)?;
+        let measure = usize::try_from(index).ok().and_then(|i| explanation.measures.get(i));
+        let (called, number) = measure.ok_or_else(|| {
+            let count = explanation.measures.len();
+            Error::invalid(format!("measure {index} is out of range; there are {count}"))
+        })?;
+        // SAFETY: as the caller promises.
+        unsafe {
+            read::write(value, *number, "value")?;
+            read::write(name, called.as_ptr(), "name")
+        }
+    })
+}
+
 /// What a `scorecam_explanation` leads to.
 pub(crate) struct ExplanationObject {
     found: Explanation,
@@ -266,6 +314,7 @@ pub(crate) struct ExplanationObject {
     layer: CString,
     labels: Vec<Option<CString>>,
     warnings: Vec<CString>,
+    measures: Vec<(CString, f64)>,
 }
 
 impl Handle for scorecam_explanation {
@@ -338,6 +387,7 @@ unsafe fn explain(
         layer: c_text(&found.layer),
         labels: found.targets.iter().map(label).collect(),
         warnings: input.warning.iter().chain(&found.warnings).map(|w| c_text(w)).collect(),
+        measures: found.measures.iter().map(|(name, value)| (c_text(name), *value)).collect(),
         placement: input.placement,
         input_size: (height, width),
         found,
@@ -359,95 +409,4 @@ unsafe fn read_input(model: &ModelObject, image: *const scorecam_image, what: &s
             Input { tensor, placement: None, warning: None }
         }
     })
-}
-
-/// [`scorecam_explain_options`], read and checked.
-struct Settings<'a> {
-    method: Option<&'a str>,
-    preset: Option<&'a str>,
-    options: Vec<(String, String)>,
-    targets: Targets,
-    layer: Option<&'a str>,
-    batch_size: Option<usize>,
-    progress: Progress,
-}
-
-impl Default for Settings<'_> {
-    fn default() -> Self {
-        Self {
-            method: None,
-            preset: None,
-            options: Vec::new(),
-            targets: Targets::Top(1),
-            layer: None,
-            batch_size: None,
-            progress: Progress { call: None, user_data: std::ptr::null_mut() },
-        }
-    }
-}
-
-impl<'a> Settings<'a> {
-    /// # Safety
-    /// The strings and arrays are as [`scorecam_explain`] demands.
-    unsafe fn read(given: &'a scorecam_explain_options) -> Result<Self> {
-        if given.threads > 1 {
-            return Err(Failure::invalid(format!(
-                "options.threads is {}; the call's own work runs on one thread, the engine's threads are set in \
-                 scorecam_model_options",
-                given.threads
-            )));
-        }
-        // SAFETY: as the caller promises.
-        let classes = unsafe { read::array(given.classes, given.class_count, "options.classes") }?;
-        let size = |value: u64, what: &str| {
-            usize::try_from(value).map_err(|_| Failure::invalid(format!("{what} {value} is too much")))
-        };
-        let targets = match (classes, given.top_k) {
-            ([], 0) => Targets::Top(1),
-            ([], k) => Targets::Top(size(k, "options.top_k")?),
-            (_, 0) => {
-                let class = |&c| size(c, "class");
-                Targets::Classes(classes.iter().map(class).collect::<Result<_>>()?)
-            }
-            (_, k) => {
-                return Err(Failure::invalid(format!(
-                    "options has classes and top_k {k}; set one of them to 0"
-                )));
-            }
-        };
-        // SAFETY: as the caller promises.
-        let text = |given, what| unsafe { read::optional_text(given, what) };
-        Ok(Self {
-            method: text(given.method, "options.method")?,
-            preset: text(given.preset, "options.preset")?,
-            // SAFETY: as the caller promises.
-            options: unsafe { read::options(given.options, given.option_count, "options.options") }?,
-            targets,
-            layer: text(given.layer, "options.layer")?,
-            batch_size: (given.batch_size > 0)
-                .then(|| size(given.batch_size, "options.batch_size"))
-                .transpose()?,
-            progress: Progress { call: given.progress, user_data: given.user_data },
-        })
-    }
-}
-
-/// The caller's callback.
-struct Progress {
-    call: scorecam_progress,
-    user_data: *mut c_void,
-}
-
-// SAFETY: `user_data` is only handed through, and its callback is documented to be called from whichever
-// thread makes the passes.
-unsafe impl Sync for Progress {}
-
-impl Progress {
-    fn tell(&self, passes: u64, expected: u64) -> ControlFlow<()> {
-        // SAFETY: the caller's function with the caller's own pointer.
-        match self.call.map_or(0, |call| unsafe { call(passes, expected, self.user_data) }) {
-            0 => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
-        }
-    }
 }

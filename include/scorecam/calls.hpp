@@ -79,6 +79,19 @@ inline Outcome<std::vector<std::string>> Explanation::warnings() const {
     });
 }
 
+inline Outcome<std::map<std::string, double>> Explanation::measures() const {
+    std::map<std::string, double> measures;
+    std::uint64_t count = 0;
+    std::int32_t status = scorecam_explanation_measure_count(&count, get());
+    for (std::uint64_t i = 0; status == SCORECAM_OK && i < count; i++) {
+        const char *name = nullptr;
+        double value = 0.0;
+        status = scorecam_explanation_measure(&name, &value, get(), i);
+        measures[detail::text_or_empty(name)] = value;
+    }
+    return detail::called(status, [&] { return std::move(measures); });
+}
+
 inline Outcome<void> Explanation::overlay_into(View<std::uint8_t> out, const Image &photo,
                                                const OverlayOptions &options, std::size_t row_stride) const {
     return detail::called(detail::draw(out, *this, photo, options, row_stride), [] {});

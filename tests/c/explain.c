@@ -1,8 +1,9 @@
 /*
- * A C11 program that explains a photo: explain PLUGIN MODEL PHOTO.ppm CLASS OUT
+ * A C11 program that explains a photo: explain PLUGIN MODEL PHOTO.ppm CLASS OUT [METHOD NAME VALUE]
  *
- * PHOTO is a P6 PPM of 8 bits. OUT gets the map as raw f32, in the machine's byte order. The layers and the
- * target are printed. Before it ends it makes the mistakes that the API promises to survive.
+ * PHOTO is a P6 PPM of 8 bits. OUT gets the map as raw f32, in the machine's byte order. NAME is an option of
+ * METHOD. The layers, the target and what the method measured are printed. Before it ends it makes the
+ * mistakes that the API promises to survive.
  */
 #include "scorecam.h"
 
@@ -99,6 +100,19 @@ static void print_target(const scorecam_explanation *explanation)
     }
 }
 
+/* Each in so many digits that reading them gives the same number. */
+static void print_measures(const scorecam_explanation *explanation)
+{
+    uint64_t count, i;
+    demand(scorecam_explanation_measure_count(&count, explanation), "count measures");
+    for (i = 0; i < count; i++) {
+        const char *name;
+        double value;
+        demand(scorecam_explanation_measure(&name, &value, explanation, i), "read a measure");
+        printf("measure %s %.17g\n", name, value);
+    }
+}
+
 static void draw(const scorecam_explanation *explanation, const scorecam_image *photo)
 {
     scorecam_overlay_options options = SCORECAM_OVERLAY_OPTIONS_INIT;
@@ -142,12 +156,13 @@ int main(int argc, char **argv)
     scorecam_explanation *explanation = NULL, *none = NULL;
     scorecam_image photo = SCORECAM_IMAGE_INIT;
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
+    scorecam_option option;
     unsigned char *pixels;
     uint64_t class_index, local = 0;
     int calls = 0;
 
-    if (argc != 6) {
-        fprintf(stderr, "usage: %s PLUGIN MODEL PHOTO.ppm CLASS OUT\n", argv[0]);
+    if (argc != 6 && argc != 9) {
+        fprintf(stderr, "usage: %s PLUGIN MODEL PHOTO.ppm CLASS OUT [METHOD NAME VALUE]\n", argv[0]);
         return 2;
     }
     pixels = read_ppm(argv[3], &photo);
@@ -162,6 +177,13 @@ int main(int argc, char **argv)
     demand(scorecam_model_class(&class_index, model, argv[4]), "read the class");
     options.classes = &class_index;
     options.class_count = 1;
+    if (argc == 9) {
+        option.name = argv[7];
+        option.value = argv[8];
+        options.method = argv[6];
+        options.options = &option;
+        options.option_count = 1;
+    }
     options.progress = cancel;
     expect(SCORECAM_ERR_CANCELLED, scorecam_explain(&none, model, &photo, &options), "cancel");
     options.progress = count_calls;
@@ -177,6 +199,7 @@ int main(int argc, char **argv)
     expect(SCORECAM_OK, scorecam_model_free(NULL), "free NULL");
 
     print_target(explanation);
+    print_measures(explanation);
     write_map(explanation, argv[5]);
     draw(explanation, &photo);
     demand(scorecam_explanation_free(explanation), "free the explanation");

@@ -18,6 +18,7 @@ typedef struct taker {
     }
 
 static uint64_t number;
+static double measured;
 static const char *text;
 static const float *values;
 static scorecam_model *a_model;
@@ -47,6 +48,8 @@ TAKER(passes, scorecam_explanation_passes(&number, handle))
 TAKER(layer_of, scorecam_explanation_layer(&text, handle))
 TAKER(warning_count, scorecam_explanation_warning_count(&number, handle))
 TAKER(warning, scorecam_explanation_warning(&text, handle, 0))
+TAKER(measure_count, scorecam_explanation_measure_count(&number, handle))
+TAKER(measure, scorecam_explanation_measure(&text, &measured, handle, 0))
 TAKER(overlay, scorecam_overlay(w->drawn, sizeof w->drawn, handle, &w->photo, NULL))
 
 static const taker HOST[] = {
@@ -76,6 +79,8 @@ static const taker EXPLANATION[] = {
     {"scorecam_explanation_layer.explanation", layer_of},
     {"scorecam_explanation_warning_count.explanation", warning_count},
     {"scorecam_explanation_warning.explanation", warning},
+    {"scorecam_explanation_measure_count.explanation", measure_count},
+    {"scorecam_explanation_measure.explanation", measure},
     {"scorecam_overlay.explanation", overlay},
     {NULL, NULL},
 };

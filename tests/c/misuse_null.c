@@ -67,6 +67,7 @@ static void null_explanations(world *w)
     scorecam_target target = SCORECAM_TARGET_INIT;
     const float *data;
     const char *text;
+    double measured = 77.0;
     uint64_t n, m;
     size_t size = sizeof w->drawn;
     NULL_ROW(scorecam_explain, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model, &w->photo, NULL));
@@ -100,6 +101,17 @@ static void null_explanations(world *w)
     NULL_ROW(scorecam_explanation_warning, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation, 0));
     NULL_ROW(scorecam_explanation_warning, explanation, INVALID_HANDLE, "scorecam_explanation",
              (&text, NULL, 0));
+    NULL_ROW(scorecam_explanation_measure_count, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation));
+    NULL_ROW(scorecam_explanation_measure_count, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&n, NULL));
+    text = NULL;
+    NULL_ROW(scorecam_explanation_measure, name, INVALID_ARGUMENT, "name is NULL",
+             (NULL, &measured, explanation, 0));
+    NULL_ROW(scorecam_explanation_measure, value, INVALID_ARGUMENT, "value is NULL",
+             (&text, NULL, explanation, 0));
+    NULL_ROW(scorecam_explanation_measure, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&text, &measured, NULL, 0));
+    demand(text == NULL && measured == 77.0, "a failed call writes nothing");
     NULL_ROW(scorecam_overlay, out, INVALID_ARGUMENT, "out is NULL", (NULL, size, explanation, &w->photo, NULL));
     NULL_ROW(scorecam_overlay, explanation, INVALID_HANDLE, "scorecam_explanation",
              (w->drawn, size, NULL, &w->photo, NULL));
@@ -118,6 +130,8 @@ static void misaligned(world *w)
     void *odd = memory.bytes + 1;
     scorecam_backend engine = sound_backend();
     const float *data;
+    const char *text;
+    double measured;
     uint64_t n;
     memset(&memory, 0x5a, sizeof memory);
     MISALIGNED(scorecam_host_create, out, (odd));
@@ -136,6 +150,9 @@ static void misaligned(world *w)
     MISALIGNED(scorecam_explanation_layer, out, (odd, w->explanation));
     MISALIGNED(scorecam_explanation_warning_count, out, (odd, w->explanation));
     MISALIGNED(scorecam_explanation_warning, out, (odd, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_measure_count, out, (odd, w->explanation));
+    MISALIGNED(scorecam_explanation_measure, name, (odd, &measured, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_measure, value, (&text, odd, w->explanation, 0));
     memset(&engine, 0, sizeof engine);
     demand(memory.bytes[0] == 0x5a && memory.bytes[8] == 0x5a, "nothing was written to an odd address");
 }

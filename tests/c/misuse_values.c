@@ -132,6 +132,7 @@ static void numbers(world *w)
     scorecam_target target = SCORECAM_TARGET_INIT;
     const char *text = "";
     const float *map;
+    double measured;
     uint64_t n;
     options.threads = 2;
     expect(WRONG, explain(w, &w->photo, &options), "options.threads", "two threads");
@@ -169,6 +170,8 @@ static void numbers(world *w)
         expect(WRONG, scorecam_explanation_map(&data, &height, &width, w->explanation, n), "out of range",
                "a map's index");
         expect(WRONG, scorecam_explanation_warning(&text, w->explanation, n), "out of range", "a warning's index");
+        expect(WRONG, scorecam_explanation_measure(&text, &measured, w->explanation, n), "out of range",
+               "a measure's index");
         expect(SCORECAM_OK, scorecam_model_label(&text, w->model, n), NULL, "no label for no class");
         demand(text == NULL && data == NULL, "NULL for no label");
     }

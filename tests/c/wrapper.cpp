@@ -153,6 +153,22 @@ void explanations(const scorecam::Model &model, const Image &photo) {
     CHECK(TAKE(TAKE(model.explain(photo, options)).count()) == 3);
 }
 
+// What a method tells of its work, by names of its own.
+void measures(const scorecam::Model &model, const Image &photo) {
+    const auto exact = TAKE(TAKE(model.explain(photo)).measures());
+    CHECK(exact.at("channels") >= exact.at("live-maps") && exact.count("estimated-error") == 0);
+
+    scorecam::ExplainOptions options;
+    options.method = "score-cam-adaptive";
+    options.options = {{"passes", "8"}};
+    const scorecam::Explanation found = TAKE(model.explain(photo, options));
+    const auto adaptive = TAKE(found.measures());
+    const double error = adaptive.at("estimated-error");
+    CHECK(TAKE(found.passes()) == 1 + 8 && error > 0.0 && error <= 1.0);
+    CHECK(adaptive.at("channels") == exact.at("channels"));
+    FAILS(SCORECAM_ERR_INVALID_HANDLE, "explanation", scorecam::Explanation().measures());
+}
+
 // The same photo in every way of handing it over.
 void images(const scorecam::Model &model, const std::vector<std::uint8_t> &pixels) {
     const std::vector<float> expected = map_of(model, Image::photo(pixels, kWidth, kHeight));
@@ -296,6 +312,7 @@ int main(int argc, char **argv) {
     }
     // Without their host from here on.
     explanations(model, photo);
+    measures(model, photo);
     images(model, pixels);
     progress(model, photo);
     overlays(model, pixels);

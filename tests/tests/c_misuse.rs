@@ -190,7 +190,8 @@ impl Parameter {
 
     /// A result that is written as one value, so that its address must be aligned.
     fn is_scalar_result(&self) -> bool {
-        self.declaration.contains("**") || self.declaration.starts_with("uint64_t *")
+        let declaration = &self.declaration;
+        declaration.contains("**") || ["uint64_t *", "double *"].iter().any(|of| declaration.starts_with(of))
     }
 }
 

@@ -1,5 +1,6 @@
 //! C and C++ programs build against the header without a warning, and get the map that the command line gets.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +59,36 @@ fn the_static_library_serves_a_c_program() {
     let photo = photo(out.path());
     run(Command::new(&binary).arg(library("scorecam_toy")).arg(model).arg(photo).arg("3").arg(&raw));
     assert_eq!(raw_f32(&raw).len(), 32 * 32);
+}
+
+#[test]
+fn a_c_program_reads_the_measures_of_the_command_line() {
+    let out = tempfile::tempdir().expect("a folder");
+    let binary = build(PROGRAMS[0], out.path(), &link_static());
+    let (plugin, model, photo) = (library("scorecam_toy"), golden("toy/plain.toy"), photo(out.path()));
+    for (method, set) in [("score-cam", "select=all"), ("score-cam-adaptive", "passes=8")] {
+        let mut cli = scorecam();
+        cli.arg("explain").arg(&photo).arg("--model").arg(&model).arg("--plugin").arg(&plugin);
+        let json = out.path().join("results.json");
+        run(cli.args(["--class", "3", "--method", method, "--set", set, "--json"]).arg(&json));
+        let report = std::fs::read_to_string(&json).expect("the report");
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        let report = &report["results"][0];
+        let measures = report["measures"].as_object().expect("measures by name");
+        let expected: BTreeMap<&str, f64> =
+            measures.iter().map(|(name, v)| (name.as_str(), v.as_f64().expect("a number"))).collect();
+        assert_eq!(expected.contains_key("estimated-error"), method == "score-cam-adaptive", "{report}");
+
+        let (name, value) = set.split_once('=').expect("an option");
+        let mut program = Command::new(&binary);
+        program.arg(&plugin).arg(&model).arg(&photo).arg("3").arg(out.path().join("map.raw"));
+        let printed = run(program.args([method, name, value]));
+        let read = printed.lines().filter_map(|line| line.strip_prefix("measure ")?.split_once(' '));
+        let read: BTreeMap<&str, f64> =
+            read.map(|(name, value)| (name, value.parse().expect("a number"))).collect();
+        assert_eq!(read, expected, "{method}");
+        assert!(printed.contains(&format!(" passes {}\n", report["passes"])), "{method}: {printed}");
+    }
 }
 
 #[test]

@@ -21,6 +21,9 @@ assert len(found) == 2 and found.target(1)[0] == 1 and 0 <= found.target(0)[1] <
 assert found.map(1).shape == (32, 32) and found.map(0).format == "f"
 assert max(found.map(0)[y, x] for y in range(32) for x in range(32)) == 1.0
 assert found.passes > 1 and found.layer and isinstance(found.warnings, list)
+assert found.measures["channels"] >= found.measures["live-maps"] > 0 and "estimated-error" not in found.measures
+quick = model.explain(tensor, [3], method="score-cam-adaptive", options={"passes": "8"})
+assert quick.passes == 1 + 8 and 0 < quick.measures["estimated-error"] <= 1
 
 # The photo's own values: rows of one grey each, as grey and as RGB.
 grey = bytes(y * 4 for y in range(40) for _ in range(50))

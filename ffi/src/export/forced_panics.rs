@@ -42,7 +42,7 @@ macro_rules! statuses {
     };
 }
 
-const STATUS_CALLS: [StatusCall; 22] = statuses![
+const STATUS_CALLS: [StatusCall; 24] = statuses![
     scorecam_host_create(null_mut()),
     scorecam_host_free(null_mut()),
     scorecam_load_plugin(null(), null()),
@@ -64,6 +64,8 @@ const STATUS_CALLS: [StatusCall; 22] = statuses![
     scorecam_explanation_layer(null_mut(), null()),
     scorecam_explanation_warning_count(null_mut(), null()),
     scorecam_explanation_warning(null_mut(), null(), 0),
+    scorecam_explanation_measure_count(null_mut(), null()),
+    scorecam_explanation_measure(null_mut(), null_mut(), null(), 0),
     scorecam_overlay(null_mut(), 0, null(), null(), null()),
 ];
 

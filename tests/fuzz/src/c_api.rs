@@ -212,7 +212,7 @@ unsafe extern "C" fn tell(passes: u64, _expected: u64, user_data: *mut c_void) -
 }
 
 fn read(explanation: *const scorecam_explanation) {
-    let (mut count, mut passes, mut warnings) = (0, 0, 0);
+    let (mut count, mut passes, mut warnings, mut measures) = (0, 0, 0, 0);
     let mut layer: *const c_char = ptr::null();
     // SAFETY: all results have a place; maps and strings live until the explanation is freed.
     unsafe {
@@ -220,6 +220,7 @@ fn read(explanation: *const scorecam_explanation) {
         assert_eq!(scorecam_explanation_passes(&raw mut passes, explanation), SCORECAM_OK);
         assert_eq!(scorecam_explanation_layer(&raw mut layer, explanation), SCORECAM_OK);
         assert_eq!(scorecam_explanation_warning_count(&raw mut warnings, explanation), SCORECAM_OK);
+        assert_eq!(scorecam_explanation_measure_count(&raw mut measures, explanation), SCORECAM_OK);
         assert!(count > 0 && passes > 0 && CStr::from_ptr(layer) == c"maps");
         for index in 0..count {
             let (mut data, mut height, mut width) = (ptr::null(), 0, 0);
@@ -233,6 +234,12 @@ fn read(explanation: *const scorecam_explanation) {
             let mut warning = ptr::null();
             assert_eq!(scorecam_explanation_warning(&raw mut warning, explanation, index), SCORECAM_OK);
             assert!(!CStr::from_ptr(warning).is_empty());
+        }
+        for index in 0..measures {
+            let (mut name, mut value) = (ptr::null(), f64::NAN);
+            let (to, number) = (&raw mut name, &raw mut value);
+            assert_eq!(scorecam_explanation_measure(to, number, explanation, index), SCORECAM_OK);
+            assert!(!CStr::from_ptr(name).is_empty() && value.is_finite(), "measure {index} is {value}");
         }
     }
 }
