@@ -1,6 +1,6 @@
 //! `scorecam explain`: one model and one method over all inputs.
 //!
-//! What is wrong with the command line, the output folders, the plugins, the model or the options ends the
+//! What is wrong with the command line, the output folders, the plugins, the model or the options' form ends the
 //! run before the first photo is read. From there on an input that fails is reported and the others go on;
 //! the program then ends with 1.
 //!

@@ -55,6 +55,9 @@ impl<'a> Results<'a> {
     /// Adds the result of the input at `position`, and tells all that are due.
     pub(crate) fn add(&self, position: usize, result: Result<Outcome>) {
         let mut told = self.lock();
+        if told.stopped.is_some() {
+            return;
+        }
         told.waiting.insert(position, result);
         while let Some(result) = {
             let count = told.count;
@@ -89,9 +92,6 @@ impl<'a> Results<'a> {
     }
 
     fn tell(&self, told: &mut Told, outcome: Outcome) {
-        if told.stopped.is_some() {
-            return;
-        }
         for warning in &outcome.warnings {
             if told.warned.insert(warning.clone()) {
                 self.bars.aside(|| terminal::warning(format_args!("{}: {warning}", outcome.input)));

@@ -134,7 +134,8 @@ impl<'a> SharedBatches<'a> {
             upsample: request.upsample,
             fill: request.fill.is_some(),
         };
-        Ok((usual && count > 0).then_some(kind))
+        // Masks of no cell are refused by the model, which gets them alone.
+        Ok((usual && count > 0 && h * w > 0).then_some(kind))
     }
 }
 
@@ -162,7 +163,7 @@ impl Drop for Lane<'_> {
 /// its next masks.
 ///
 /// While masked scores wait for another call's batches, the request's `on_batch` is called with 0 now and then, so
-/// that a call can be cancelled at any time.
+/// that it can be cancelled there, too.
 pub struct Turn<'l> {
     shared: &'l SharedBatches<'l>,
     position: usize,

@@ -1,14 +1,13 @@
 //! A loaded ONNX model: the sessions that run it, and which of them serves a call.
 //!
 //! At load one session is opened, tapped at the layer that will be explained. Passes without taps run on it
-//! too and fetch the scores alone: on three networks a session without the tap gave the same bits, at most 1 %
-//! faster. Another set of taps gets a session of its own on first use; a few of them are kept.
+//! too and fetch the scores alone: on two networks in batches of 16 no difference to an untapped session
+//! could be measured. Another set of taps gets a session of its own on first use; a few of them are kept.
 //! Which session serves a set never depends on what ran before, so equal calls give equal bits: optimised
 //! graphs of different taps may differ in rounding.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use scorecam_core::{
     Abilities, BatchRule, Forward, Layout, ModelBackend, ModelConfig, ModelInfo, Result, Tensor, TensorInfo,
@@ -22,14 +21,9 @@ use crate::ports::{self, ImageInput};
 use crate::proto;
 use crate::session::{Session, SessionSpec};
 
-/// Images a pass on few threads when the caller does not say. In processor time on one and two threads, batches of
-/// 8 against 16 took 6 % less on EfficientNet-Lite0, 1 % less and 4 % more on SqueezeNet, and 1 % more on a
-/// ResNet-50 (one thread); SqueezeNet's peak memory was a third less.
-const FEW_THREADS_BATCH: usize = 8;
-/// The same on many threads, where 8 was not measured: a small batch may not feed them.
-const MANY_THREADS_BATCH: usize = 16;
-/// From how many threads on they are many.
-const MANY_THREADS: usize = 4;
+/// Images a pass when the caller does not say. On SqueezeNet and EfficientNet-Lite0 batches of 8, 16 and 32
+/// are equally fast within the noise; 16 needs half the memory of 32 and leaves room for more cores than 8.
+const PREFERRED_BATCH: usize = 16;
 /// Sessions for further sets of taps that are kept; each holds a copy of the weights.
 const KEPT_SESSIONS: usize = 3;
 
@@ -73,7 +67,7 @@ impl OnnxModel {
         };
         let batch = match input.fixed_batch().or(found_batch) {
             Some(n) => BatchRule::Fixed(n),
-            None => BatchRule::Any { preferred: preferred_batch(config.threads) },
+            None => BatchRule::Any { preferred: PREFERRED_BATCH },
         };
         let info = ModelInfo {
             input: input.tensor_info(),
@@ -166,16 +160,6 @@ impl ModelBackend for OnnxModel {
             [only] if Some(only) == self.main_tap => self.run(&self.main, batch, &taps),
             _ => self.run(&*self.tapped(&needed)?, batch, &taps),
         }
-    }
-}
-
-/// Images a pass when the caller does not say. It rests on the threads alone, not on a trial run, so that equal calls
-/// are cut alike: engines may round by the size of a batch.
-fn preferred_batch(threads: Option<usize>) -> usize {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    match threads.unwrap_or_else(cores) {
-        MANY_THREADS.. => MANY_THREADS_BATCH,
-        _ => FEW_THREADS_BATCH,
     }
 }
 

@@ -19,6 +19,8 @@ use crate::failure::Outcome;
 const BATCHES: [u64; 5] = [1, 4, 8, 16, 32];
 /// Images of each try.
 const TRIED: u64 = 32;
+/// Images that a tool is warmed up with.
+const WARMING: u64 = 16;
 /// What takes longer than this runs in the first round only.
 const LONG_SECONDS: f64 = 20.0;
 
@@ -184,7 +186,8 @@ impl Contest<'_> {
     }
 
     fn contender(&self, mut worker: Worker, row: Row, turn: &Turn<'_>, how: &Value) -> Outcome<Contender> {
-        worker.forward(turn.input, TRIED / 2, TRIED)?;
+        // In its own batches: larger ones would be seen in the peak of memory.
+        worker.forward(turn.input, how["batch"].as_u64().unwrap_or(1), WARMING)?;
         let named: String = row.tool.chars().chain(row.map.chars()).filter(|c| c.is_alphanumeric()).collect();
         let place = self.file(&format!("{named}.npy"));
         let mut request = json!({ "do": "explain", "input": turn.input, "class": turn.class, "map": place });

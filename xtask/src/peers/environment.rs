@@ -92,14 +92,14 @@ impl Environment {
     }
 }
 
-/// Making an environment empties its folder, which must not hold anything else.
+/// Making an environment empties its folder, which must not hold anything else, somebody's own environment included.
 fn check_is_ours_to_clear(folder: &Path) -> Outcome {
     let holds_something = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    if !holds_something || folder.join("pyvenv.cfg").is_file() {
+    if !holds_something || folder.join(MADE_OF).is_file() {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "{} holds something else than a Python environment; name another folder with --environment",
+        "{} holds something else than an environment of this command; name another folder with --environment",
         folder.display()
     )))
 }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_python_environment_is_emptied() {
+    fn only_an_environment_of_this_command_is_emptied() {
         let folder = tempfile::tempdir().unwrap();
         assert!(check_is_ours_to_clear(&folder.path().join("missing")).is_ok());
         assert!(check_is_ours_to_clear(folder.path()).is_ok());
@@ -129,6 +129,8 @@ mod tests {
         let failure = check_is_ours_to_clear(folder.path()).unwrap_err().to_string();
         assert!(failure.contains("--environment"), "{failure}");
         fs::write(folder.path().join("pyvenv.cfg"), "").unwrap();
+        assert!(check_is_ours_to_clear(folder.path()).is_err());
+        fs::write(folder.path().join(MADE_OF), "").unwrap();
         assert!(check_is_ours_to_clear(folder.path()).is_ok());
     }
 

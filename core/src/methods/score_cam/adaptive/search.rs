@@ -18,9 +18,9 @@ const STEP: usize = 8;
 pub(super) const TRUSTED: usize = 24;
 /// The estimated error is this many deviations.
 const DEVIATIONS: f64 = 2.5;
-/// From this many observed masks on only kernels next to the present one are tried.
+/// Beyond this many observed masks only kernels next to the present one are tried.
 const WELL_KNOWN: usize = 32;
-/// From this many observed masks on the kernel stays.
+/// Beyond this many observed masks the kernel stays.
 const SETTLED: usize = 160;
 /// Targets that steer which masks are scored; the others profit.
 const STEERING: usize = 8;
@@ -71,8 +71,8 @@ impl<'s> Search<'s> {
         loop {
             self.score(&next)?;
             let known = process.observed.len();
-            if known <= SETTLED && 5 * known >= 7 * fitted_at {
-                process.fit(&self.values(), known > WELL_KNOWN)?;
+            if fitted_at == 0 || known <= SETTLED && 5 * known >= 7 * fitted_at {
+                process.fit(&self.values(), fitted_at > WELL_KNOWN)?;
                 fitted_at = known;
             }
             let beliefs = self.beliefs(&process);
