@@ -49,6 +49,9 @@ impl Environment {
             let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
             format!("can't make a Python environment (Debian: apt-get install python3-venv): {}", last.trim())
         })?;
+        let stamp = folder.join(MADE_OF);
+        // From here on the folder is known for one of this command; what is in it is told at the end.
+        fs::write(&stamp, "").doing(|| format!("write {}", stamp.display()))?;
         let mut pip = Command::new(&made.python);
         pip.args(["-m", "pip", "install", "--no-input", "--no-color", "--progress-bar", "off"]);
         pip.args(["--disable-pip-version-check", "--requirement"]).arg(&list);
@@ -56,7 +59,6 @@ impl Environment {
             let what = "a package of xtask/peers/requirements.txt";
             fetch::why_pip_failed(messages, &own.to_string_lossy(), what, ROOM)
         })?;
-        let stamp = folder.join(MADE_OF);
         fs::write(&stamp, wanted).doing(|| format!("write {}", stamp.display()))?;
         Ok(made)
     }

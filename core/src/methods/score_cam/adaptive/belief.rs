@@ -17,6 +17,11 @@ const CAP: f64 = 3.0;
 /// No estimate is below this while a mask is not scored: weights that saturate hide what is not known.
 const LEAST_ERROR: f64 = 1e-6;
 
+/// No estimate is above this: then nothing is known, and no number says more.
+const MOST_ERROR: f64 = 1e3;
+/// The logarithm of what a variance without bound makes of a score.
+const LARGEST_LOGARITHM: f64 = 300.0;
+
 /// How scores become values of a Gaussian process and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Link {
@@ -30,6 +35,8 @@ pub(super) enum Link {
 pub(super) struct Values {
     pub(super) about_mean: DVector<f64>,
     link: Link,
+    /// What a value of 1 is in scores, where scores are taken as they are.
+    unit: f64,
     mean: f64,
     floor: f64,
     least: f64,
@@ -41,15 +48,16 @@ impl Link {
         let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
         let link = if least < 0.0 { Self::Identity } else { self };
+        let unit = [greatest - least, greatest.abs()].into_iter().find(|&unit| unit > 0.0).unwrap_or(1.0);
         let floor = (FLOOR * greatest).max(f64::MIN_POSITIVE);
         let value = |&score: &f64| match link {
             Self::Log => (score + floor).ln(),
-            Self::Identity => score,
+            Self::Identity => score / unit,
         };
         let mut about_mean = DVector::from_iterator(scores.len(), scores.iter().map(value));
         let mean = about_mean.mean();
         about_mean.add_scalar_mut(-mean);
-        Values { about_mean, link, mean, floor, least, greatest }
+        Values { about_mean, link, unit, mean, floor, least, greatest }
     }
 }
 
@@ -60,11 +68,12 @@ impl Values {
         match self.link {
             Link::Identity => {
                 let range = self.greatest - self.least;
-                (mean.clamp(self.least - range, self.greatest + range), variance.sqrt())
+                let expected = (mean * self.unit).clamp(self.least - range, self.greatest + range);
+                (expected, variance.sqrt() * self.unit)
             }
             // Of a lognormal distribution.
             Link::Log => {
-                let expected = (mean + variance / 2.0).exp();
+                let expected = (mean + variance / 2.0).min(LARGEST_LOGARITHM).exp();
                 let deviation = expected * variance.min(20.0).exp_m1().sqrt();
                 // What is declared a probability may exceed 1 all the same.
                 let most = (CAP * self.greatest).min(self.greatest.max(1.0));
@@ -138,7 +147,7 @@ impl Belief {
             row *= *slope;
         }
         let error = (self.scale * process.trace(&maps)).sqrt();
-        if self.norm > 0.0 { (error / self.norm).max(LEAST_ERROR) } else { 1.0 }
+        if self.norm > 0.0 { (error / self.norm).clamp(LEAST_ERROR, MOST_ERROR) } else { 1.0 }
     }
 }
 

@@ -24,12 +24,15 @@ pub(super) struct Kernel {
     pub(super) nugget: f64,
 }
 
+/// Each half the next, so that a covariance at one width is the square of that at the next.
 const WIDTHS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 const NUGGETS: [f64; 4] = [1e-4, 1e-3, 1e-2, 1e-1];
 
 impl Kernel {
     /// Before anything is known.
     pub(super) const FIRST: Self = Self { width: 2.0, nugget: 1e-2 };
+
+    const WIDEST: Self = Self { width: WIDTHS[WIDTHS.len() - 1], ..Self::FIRST };
 
     /// The covariance at a squared distance.
     fn at(self, distance: f64) -> f64 {
@@ -43,6 +46,15 @@ impl Kernel {
         let tried = all.filter(|kernel| now.is_none_or(|now| kernel.is_next_to(now)));
         let misfits = tried.filter_map(|kernel| Some((kernel, kernel.misfit(distances, values)?)));
         misfits.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Self::FIRST, |(kernel, _)| kernel)
+    }
+
+    /// The covariances at this width of those at the greatest: squares, which cost less than exponentials.
+    fn narrowed(self, widest: &DMatrix<f64>) -> DMatrix<f64> {
+        let mut covariances = widest.clone();
+        for _ in WIDTHS.iter().filter(|&&width| width > self.width) {
+            covariances.apply(|c| *c *= *c);
+        }
+        covariances
     }
 
     /// Whether both numbers are at most one place from the other's in their lists.
@@ -85,8 +97,9 @@ pub(super) struct Process<'a> {
     pivots: Vec<f64>,
     /// What is not known of each mask, its nugget aside.
     pub(super) variance: DVector<f64>,
-    /// The kernel between all masks and the strong ones.
+    /// The kernel between all masks and the strong ones, and the same at the greatest width.
     to_strong: DMatrix<f64>,
+    to_strong_widest: DMatrix<f64>,
 }
 
 impl<'a> Process<'a> {
@@ -101,6 +114,7 @@ impl<'a> Process<'a> {
             pivots: Vec::new(),
             variance: DVector::zeros(0),
             to_strong: DMatrix::zeros(0, 0),
+            to_strong_widest: space.to_strong.map(|d| Kernel::WIDEST.at(d)),
         };
         process.follow(Kernel::FIRST);
         process
@@ -119,7 +133,11 @@ impl<'a> Process<'a> {
     pub(super) fn fit(&mut self, values: &[DVector<f64>], near: bool) -> Result<()> {
         let n = self.observed.len();
         let among = DMatrix::from_fn(n, n, |i, j| self.distances[j * self.space.count() + self.observed[i]]);
-        self.follow(Kernel::fitted(&among, values, near.then_some(self.kernel)));
+        let kernel = Kernel::fitted(&among, values, near.then_some(self.kernel));
+        if kernel == self.kernel {
+            return Ok(());
+        }
+        self.follow(kernel);
         (0..n).try_for_each(|_| self.factorise().map(|_| ()))
     }
 
@@ -129,7 +147,7 @@ impl<'a> Process<'a> {
         self.factor.clear();
         self.pivots.clear();
         self.variance = DVector::repeat(self.space.count(), 1.0);
-        self.to_strong = self.space.to_strong.map(|d| kernel.at(d));
+        self.to_strong = kernel.narrowed(&self.to_strong_widest);
     }
 
     /// Adds the factor's column of the first observed mask that has none.

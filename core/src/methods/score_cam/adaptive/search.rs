@@ -72,14 +72,14 @@ impl<'s> Search<'s> {
             self.score(&next)?;
             let known = process.observed.len();
             if fitted_at == 0 || known <= SETTLED && 5 * known >= 7 * fitted_at {
-                process.fit(&self.values(), fitted_at > WELL_KNOWN)?;
+                process.fit(&self.values(), fitted_at > 0 && known > WELL_KNOWN)?;
                 fitted_at = known;
             }
             let beliefs = self.beliefs(&process);
             if known == most || budget.error > 0.0 && known >= look_at {
                 look_at = known * 9 / 8;
-                let errors = beliefs.iter().map(|belief| belief.error(&process, self.space));
-                let error = DEVIATIONS * errors.fold(0.0, f64::max);
+                let errors = beliefs.iter().map(|belief| DEVIATIONS * belief.error(&process, self.space));
+                let error = errors.fold(0.0, f64::max);
                 if known == most || error <= budget.error {
                     return Ok((beliefs.into_iter().map(|b| b.scores).collect(), error));
                 }
@@ -91,11 +91,11 @@ impl<'s> Search<'s> {
     /// The masks that are scored before anything is known: half of them those with the most energy, half in the
     /// middle of others.
     fn first(&self) -> Vec<usize> {
-        let half = self.step(0).div_ceil(2);
+        let (wanted, strong) = (self.step(0), &self.space.strong);
+        let medoids = self.space.medoids(wanted.div_ceil(2));
         let mut first = Vec::new();
-        let medoids = self.space.medoids(half);
-        for m in self.space.strong.iter().take(half).chain(&medoids) {
-            if !first.contains(m) {
+        for m in strong.iter().take(wanted.div_ceil(2)).chain(&medoids).chain(strong) {
+            if first.len() < wanted && !first.contains(m) {
                 first.push(*m);
             }
         }

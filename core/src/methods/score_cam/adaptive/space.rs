@@ -11,7 +11,7 @@ use nalgebra::{DMatrix, DVector};
 use super::super::Case;
 use super::super::options::Combine;
 use crate::Result;
-use crate::tensor::gathered;
+use crate::tensor::{gathered, room_for};
 
 /// Cells along a side of the grid on which masks are compared and errors measured.
 const FINE: usize = 14;
@@ -44,6 +44,8 @@ pub(super) struct Space {
 impl Space {
     pub(super) fn new(case: &Case<'_>) -> Result<Self> {
         let grid = Grid::new(case.maps.size, FINE);
+        // The matrices below cannot fail to be allocated, so it is seen beforehand whether there is room for them.
+        drop(room_for::<f64>(&[case.plan.count(), 2 * STRONG + 4 * grid.cells()])?);
         let maps = maps_of_masks(case, &grid)?;
         let points = points(case, &grid, &maps)?;
         Ok(Self::placed(points, maps, &grid))
@@ -129,7 +131,9 @@ impl Space {
     /// A few strong masks, each in the middle of others (k-medoids).
     pub(super) fn medoids(&self, count: usize) -> Vec<usize> {
         let all = 0..self.strong.len();
-        let distance = |a: usize, b: usize| self.to_strong[(self.strong[a], b)].sqrt();
+        let mut distances = self.to_strong.select_rows(&self.strong);
+        distances.apply(|d| *d = d.sqrt());
+        let distance = |a: usize, b: usize| distances[(a, b)];
         let mut nearest = vec![f64::INFINITY; self.strong.len()];
         let mut chosen: Vec<usize> = Vec::new();
         for _ in 0..count.min(self.strong.len()) {
