@@ -7,7 +7,8 @@
  *     const scorecam_plugin_table scorecam_plugin_entry;
  * Interface ids, for its get_interface: "scorecam.backend/1" is a scorecam_backend, "scorecam.method/1" a
  * scorecam_method, "scorecam.masked-scores/1" a scorecam_masked_scores, "scorecam.run-from/1" a
- * scorecam_run_from, "scorecam.gradients/1" a scorecam_gradients.
+ * scorecam_run_from, "scorecam.gradients/1" a scorecam_gradients, "scorecam.readiness/1" a
+ * scorecam_readiness.
  * A struct behind an interface id never changes; a new ability is a new id. Strings are UTF-8, end with NUL,
  * and have at most SCORECAM_MAX_STRING bytes. Whoever made memory frees it: `release` stands next to what it
  * frees. No exception may leave a function; it becomes a status and a message.
@@ -183,6 +184,21 @@
  * What a backend offers: masked images are made by the backend itself, `scorecam.masked-scores/1`.
  */
 #define SCORECAM_ABILITY_MASKED_SCORES 4
+
+/**
+ * `scorecam_readiness`, the rank: a backend that runs models on the processor.
+ */
+#define SCORECAM_READY_CPU 100
+
+/**
+ * `scorecam_readiness`, the rank: a backend that runs models on a graphics card or its like.
+ */
+#define SCORECAM_READY_ACCELERATOR 200
+
+/**
+ * `scorecam_readiness`, the rank: the most that it may be.
+ */
+#define SCORECAM_READY_HIGHEST 1000
 
 /**
  * What one item of a plugin is.
@@ -613,6 +629,29 @@ typedef struct scorecam_gradients {
                    struct scorecam_outputs *outputs,
                    struct scorecam_message *why);
 } scorecam_gradients;
+
+/**
+ * `scorecam.readiness/1`: whether a backend can work on this machine. The plugin's own `get_interface` answers to
+ * this id, for the backend's index; where it answers NULL, the backend is taken to be ready, by a processor's rank.
+ */
+typedef struct scorecam_readiness {
+    /**
+     * `sizeof(scorecam_readiness)`.
+     */
+    uint32_t struct_size;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * Called before any model is loaded, to choose among the backends that load such files; from any thread. Takes
+     * milliseconds and starts no engine. `device` is what was asked for, as in "cpu" or "cuda:0", or NULL. When the
+     * backend can work, sets `*rank`, which is `SCORECAM_READY_CPU` before (the highest is preferred), writes
+     * into `text`, in one line, what it would run on ("the CPU"), and returns `SCORECAM_OK`. When it cannot,
+     * returns another status and writes why not, and which command gets what is missing.
+     */
+    int32_t (*assess)(const char *device, uint32_t *rank, struct scorecam_message *text);
+} scorecam_readiness;
 
 /**
  * One option of a method.

@@ -242,6 +242,52 @@ pub trait BackendLoader: Send + Sync {
         Abilities::NONE
     }
 
+    /// Whether this backend can work on this machine, on `device` where one was asked for ("cpu", "cuda:0"): what
+    /// it would run on, or the line that says what is missing and which command gets it.
+    ///
+    /// It is asked before any model is loaded, of every backend that loads such files, so that the best one is
+    /// tried first. So it takes milliseconds: it looks at files, and opens a driver's library at most; it starts
+    /// no runtime, and what [`Self::load`] is going to find out anyway it leaves to that. The default is ready
+    /// everywhere, by a processor's rank, and does not say on what.
+    fn readiness(&self, device: Option<&str>) -> Result<Readiness> {
+        let _ = device;
+        Ok(Readiness::unsaid())
+    }
+
     /// Loads a model.
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>>;
+}
+
+/// That a backend can work on this machine, and how it goes among others that can, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Which of several backends is preferred: the highest, at most [`Self::HIGHEST`].
+    pub rank: u32,
+    /// What a model would run on, in one line ("the CPU", "NVIDIA H200, driver for CUDA 13.0"); empty when the
+    /// backend does not say.
+    pub device: String,
+}
+
+impl Readiness {
+    /// The rank of a backend that runs models on the processor.
+    pub const CPU: u32 = 100;
+    /// The rank of a backend that runs models on a graphics card or its like.
+    pub const ACCELERATOR: u32 = 200;
+    /// The most that a rank may be.
+    pub const HIGHEST: u32 = 1000;
+
+    /// Ready on the processor.
+    pub fn on_cpu() -> Self {
+        Self { rank: Self::CPU, device: "the CPU".into() }
+    }
+
+    /// Ready on an accelerator, which `device` names.
+    pub fn on_accelerator(device: impl Into<String>) -> Self {
+        Self { rank: Self::ACCELERATOR, device: device.into() }
+    }
+
+    /// What is taken of a backend that says nothing of it.
+    pub fn unsaid() -> Self {
+        Self { rank: Self::CPU, device: String::new() }
+    }
 }

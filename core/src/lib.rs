@@ -25,7 +25,7 @@ mod upsample;
 
 pub use backend::{
     Abilities, BackendLoader, BatchRule, Forward, LayerInfo, Layout, ModelBackend, ModelConfig, ModelInfo,
-    OutputActivation, TensorInfo,
+    OutputActivation, Readiness, TensorInfo,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explanation, Request, Target, Targets, explain};

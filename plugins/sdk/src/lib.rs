@@ -40,6 +40,8 @@ pub const MASKED_SCORES: &std::ffi::CStr = c"scorecam.masked-scores/1";
 pub const RUN_FROM: &std::ffi::CStr = c"scorecam.run-from/1";
 /// The id of a backend's ability to differentiate class scores.
 pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
+/// The id of the interface that says whether a backend can work on this machine.
+pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
 
 /// Makes a library a plugin. Each `backend:` is an expression of a type that implements
 /// [`BackendLoader`], each `method:` one that implements [`CamMethod`]; it is evaluated once, at first use.

@@ -65,6 +65,8 @@ pub struct PluginRoot {
     /// NULL; stands for `scorecam.gradients/1`.
     #[sabi(last_prefix_field)]
     pub gradients: TableAddress<abi::scorecam_gradients>,
+    /// NULL; stands for `scorecam.readiness/1`, which plugins of before do not have.
+    pub readiness: TableAddress<abi::scorecam_readiness>,
 }
 
 impl PluginRoot {
@@ -77,6 +79,7 @@ impl PluginRoot {
             masked_scores: TableAddress::NULL,
             run_from: TableAddress::NULL,
             gradients: TableAddress::NULL,
+            readiness: TableAddress::NULL,
         }
         .leak_into_prefix()
     }

@@ -152,7 +152,8 @@ fn panic_line(panic: &(dyn std::any::Any + Send)) -> String {
     format!("a panic was caught: {text}")
 }
 
-fn write_message(why: &mut scorecam_message, text: &str) {
+/// Writes a text into a message, cut at a character where it is too long.
+pub(crate) fn write_message(why: &mut scorecam_message, text: &str) {
     let room = why.text.len() - 1;
     let end = (0..=room.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     why.text.fill(0);

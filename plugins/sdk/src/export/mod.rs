@@ -5,6 +5,7 @@
 
 mod backend;
 mod method;
+mod readiness;
 mod tensors;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -18,7 +19,7 @@ pub(crate) use tensors::tensor_of;
 
 use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table};
 use crate::text::{Texts, caught};
-use crate::{BACKEND, BackendLoader, METHOD, ability};
+use crate::{BACKEND, BackendLoader, METHOD, READINESS, ability};
 
 /// The table over `items`, whose functions [`crate::plugin_table!`] supplies.
 pub const fn table(
@@ -40,17 +41,25 @@ pub const fn table(
 pub struct Item {
     describe: fn() -> OwnedDescriptor,
     described: OnceLock<OwnedDescriptor>,
-    interface_id: &'static CStr,
-    interface: Interface,
+    interfaces: [Option<Interface>; 2],
 }
 
-/// The address of an immutable static table.
-struct Interface(*const c_void);
+/// An interface's id and the address of its table, an immutable static.
+struct Interface {
+    id: &'static CStr,
+    table: *const c_void,
+}
 
 // SAFETY: it points to an immutable static.
 unsafe impl Send for Interface {}
 // SAFETY: as above.
 unsafe impl Sync for Interface {}
+
+impl Interface {
+    const fn new<T>(id: &'static CStr, table: &'static T) -> Self {
+        Self { id, table: (&raw const *table).cast() }
+    }
+}
 
 impl Item {
     /// A backend.
@@ -62,8 +71,10 @@ impl Item {
                 OwnedDescriptor::new(abi::SCORECAM_KIND_BACKEND, texts, Some(loader))
             },
             described: OnceLock::new(),
-            interface_id: BACKEND,
-            interface: Interface((&raw const *backend::table::<L>()).cast()),
+            interfaces: [
+                Some(Interface::new(BACKEND, backend::table::<L>())),
+                Some(Interface::new(READINESS, readiness::table::<L>())),
+            ],
         }
     }
 
@@ -79,8 +90,7 @@ impl Item {
                 )
             },
             described: OnceLock::new(),
-            interface_id: METHOD,
-            interface: Interface((&raw const *method::table::<M>()).cast()),
+            interfaces: [Some(Interface::new(METHOD, method::table::<M>())), None],
         }
     }
 }
@@ -129,5 +139,6 @@ pub fn descriptor(items: &'static [Item], index: u32) -> *const scorecam_descrip
 pub unsafe fn interface(items: &'static [Item], index: u32, id: *const c_char) -> *const c_void {
     let Some(item) = items.get(index as usize).filter(|_| !id.is_null()) else { return std::ptr::null() };
     // SAFETY: not NULL, and a string as the caller promises.
-    if unsafe { CStr::from_ptr(id) } == item.interface_id { item.interface.0 } else { std::ptr::null() }
+    let id = unsafe { CStr::from_ptr(id) };
+    item.interfaces.iter().flatten().find(|i| i.id == id).map_or(std::ptr::null(), |i| i.table)
 }

@@ -7,9 +7,10 @@ use std::mem::MaybeUninit;
 
 use scorecam_core::{
     Abilities, BatchRule, Error, Forward, LayerInfo, Layout, MaskedScores, ModelBackend, ModelConfig,
-    ModelInfo, OutputActivation, Result, Tensor, TensorInfo, TensorView,
+    ModelInfo, OutputActivation, Readiness, Result, Tensor, TensorInfo, TensorView,
 };
 
+use super::readiness::ImportedReadiness;
 use super::tensors::{Expected, Sizes, take};
 use super::{Descriptor, checked_struct, checked_table};
 use crate::abi::{self, scorecam_outputs};
@@ -20,14 +21,19 @@ use crate::text::{Texts, caught, check, empty_message, list, read_line};
 /// A backend of a plugin.
 pub struct ImportedLoader {
     table: &'static abi::scorecam_backend,
+    readiness: Option<ImportedReadiness>,
     descriptor: Descriptor,
 }
 
 impl ImportedLoader {
-    pub(super) fn new(table: &'static abi::scorecam_backend, descriptor: Descriptor) -> Result<Self> {
+    pub(super) fn new(
+        table: &'static abi::scorecam_backend,
+        readiness: Option<ImportedReadiness>,
+        descriptor: Descriptor,
+    ) -> Result<Self> {
         check_functions(table)?;
         match table.load {
-            Some(_) => Ok(Self { table, descriptor }),
+            Some(_) => Ok(Self { table, readiness, descriptor }),
             None => Err(Error::plugin("its backend table lacks the function load")),
         }
     }
@@ -45,6 +51,15 @@ impl ImportedLoader {
     /// What can be done with its models, as far as the backend can.
     pub fn abilities(&self) -> Abilities {
         self.descriptor.abilities
+    }
+
+    /// Whether the backend can work on this machine, as [`scorecam_core::BackendLoader::readiness`] says; a plugin
+    /// that does not say is ready.
+    pub fn readiness(&self, device: Option<&str>) -> Result<Readiness> {
+        match &self.readiness {
+            Some(readiness) => readiness.ask(device, &format!("backend {:?}", self.descriptor.id)),
+            None => Ok(Readiness::unsaid()),
+        }
     }
 
     /// Loads a model.

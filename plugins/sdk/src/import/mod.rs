@@ -6,11 +6,13 @@
 
 mod backend;
 mod method;
+mod readiness;
 mod tensors;
 
 pub(crate) use backend::activation;
 pub use backend::{ImportedLoader, ImportedModel};
 pub use method::ImportedMethod;
+use readiness::ImportedReadiness;
 pub(crate) use tensors::{optional_view, view};
 
 use std::ffi::CStr;
@@ -114,7 +116,8 @@ impl ImportedPlugin {
     /// Item `index` as a backend.
     pub fn backend(&self, index: u32) -> Result<ImportedLoader> {
         let table = self.interface::<abi::scorecam_backend>(index, crate::BACKEND)?;
-        ImportedLoader::new(table, self.descriptor(index)?)
+        let readiness = self.readiness(index, table)?;
+        ImportedLoader::new(table, readiness, self.descriptor(index)?)
     }
 
     /// Item `index` as a method.
@@ -123,12 +126,26 @@ impl ImportedPlugin {
         ImportedMethod::new(table, &self.descriptor(index)?)
     }
 
-    fn interface<T>(&self, index: u32, id: &CStr) -> Result<&'static T> {
-        // SAFETY: the function takes any index and a string that ends with NUL; the result is static or NULL.
-        unsafe {
-            let table = self.table.get_interface.map_or(std::ptr::null(), |f| f(index, id.as_ptr()));
-            checked_table(table, id)
+    /// The readiness of item `index`, where the plugin says anything of it.
+    fn readiness(&self, index: u32, backend: &abi::scorecam_backend) -> Result<Option<ImportedReadiness>> {
+        let table = self.address(index, crate::READINESS);
+        // A plugin that has one table may answer by it whatever it is asked for, and was right until now.
+        if table.is_null() || std::ptr::addr_eq(table, backend) {
+            return Ok(None);
         }
+        // SAFETY: static, as far as its size says.
+        ImportedReadiness::new(unsafe { checked_table(table, crate::READINESS) }?).map(Some)
+    }
+
+    fn interface<T>(&self, index: u32, id: &CStr) -> Result<&'static T> {
+        // SAFETY: the result is static or NULL.
+        unsafe { checked_table(self.address(index, id), id) }
+    }
+
+    /// What the plugin has behind an interface id, or NULL.
+    fn address(&self, index: u32, id: &CStr) -> *const std::ffi::c_void {
+        // SAFETY: the function takes any index and a string that ends with NUL.
+        self.table.get_interface.map_or(std::ptr::null(), |f| unsafe { f(index, id.as_ptr()) })
     }
 }
 
