@@ -8,6 +8,7 @@
 //! do not see each other's registries.
 
 mod builtin;
+mod choice;
 mod library;
 mod lock;
 mod manifest;
@@ -18,10 +19,11 @@ mod registry;
 mod search;
 mod text_file;
 
+pub use choice::{BackendChoice, BackendHere};
 pub use library::Proof;
 pub use lock::Lock;
 pub use manifest::{InputSection, Manifest, ModelSection, OutputSection};
 pub use model::{Model, ModelRequest};
-pub use registry::{Host, PluginRecord};
+pub use registry::{Host, Origin, PluginRecord};
 pub use scorecam_plugin::import::Descriptor;
-pub use scorecam_plugin::{abi, ability_number, own_folder, status_of_kind};
+pub use scorecam_plugin::{AUTO, abi, ability_number, own_folder, status_of_kind};

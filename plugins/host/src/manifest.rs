@@ -35,7 +35,7 @@ pub struct Manifest {
 pub struct ModelSection {
     /// The model's file, relative to the manifest.
     pub file: Option<PathBuf>,
-    /// The backend's id.
+    /// The backend's id, or `auto`.
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,

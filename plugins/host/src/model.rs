@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Photo, Prepared, Preprocess};
 use scorecam_core::{Error, ModelBackend, ModelConfig, ModelInfo, OutputActivation, Result, printable};
+use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::import::ImportedModel;
 
 use crate::text_file::read_text;
-use crate::{Host, Manifest};
+use crate::{BackendChoice, Host, Manifest};
 
 /// Which model to load, and how; what is `None` comes from the manifest or the model.
 #[derive(Debug, Clone, Default)]
 pub struct ModelRequest {
     /// The model's file or its manifest (`.toml`). A manifest of the model's name beside it is read, too.
     pub path: PathBuf,
-    /// The backend's id.
+    /// The backend's id; [`AUTO`] or nothing for the best one that works.
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,
@@ -33,6 +34,7 @@ pub struct ModelRequest {
 pub struct Model {
     model: ImportedModel<'static>,
     backend: String,
+    choice: Option<BackendChoice>,
     name: String,
     layer: Option<String>,
     manifest: Manifest,
@@ -43,7 +45,8 @@ pub struct Model {
 const MOST_THREADS: usize = 1024;
 
 impl Host {
-    /// Loads a model by the backend that the request, the manifest or the file's extension names.
+    /// Loads a model by the backend that the request or the manifest names; when neither does, or the first that
+    /// does says [`AUTO`], by the best one that works here for such files.
     pub fn load_model(&self, request: &ModelRequest) -> Result<Model> {
         let (path, manifest, folder) = find_model(&request.path)?;
         if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
@@ -52,8 +55,7 @@ impl Host {
             )));
         }
         let labels = read_labels(&manifest, &folder)?;
-        let backend =
-            self.backend(request.backend.as_deref().or(manifest.model.backend.as_deref()), &path)?;
+        let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
         let layer = request.layer.clone().or_else(|| manifest.model.layer.clone());
         let mut settings = manifest.settings.clone();
         settings.extend(request.settings.clone());
@@ -68,9 +70,12 @@ impl Host {
             device: request.device.clone(),
             settings,
         };
-        let model = backend.load(&config)?;
+        let (model, backend, choice) = match backend {
+            Some(id) if id != AUTO => (self.backend(id, &path)?.load(&config)?, id.to_owned(), None),
+            asked => self.load_by_best(&config, asked)?,
+        };
         let name = printable(&path.display().to_string());
-        Model { model, backend: backend.id().to_owned(), name, layer, manifest, labels }.with_known_layer()
+        Model { model, backend, choice, name, layer, manifest, labels }.with_known_layer()
     }
 
     /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
@@ -94,8 +99,8 @@ impl Host {
         let borrowed = unsafe { ImportedModel::borrow_table(table, model, name.clone()) }?;
         let layer = manifest.model.layer.clone();
         let backend = APPLICATION.to_owned();
-        let mut adopted =
-            Model { model: borrowed, backend, name, layer, manifest, labels }.with_known_layer()?;
+        let mut adopted = Model { model: borrowed, backend, choice: None, name, layer, manifest, labels }
+            .with_known_layer()?;
         adopted.model.take_over();
         Ok(adopted)
     }
@@ -126,6 +131,11 @@ impl Model {
     /// The id of the backend that runs it.
     pub fn backend_id(&self) -> &str {
         &self.backend
+    }
+
+    /// Why this backend, where there were several to choose from and none was asked for by its id.
+    pub fn backend_choice(&self) -> Option<&BackendChoice> {
+        self.choice.as_ref()
     }
 
     /// What it is called in messages: its file, or "the application's model".

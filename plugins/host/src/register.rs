@@ -11,9 +11,9 @@ use scorecam_core::{CamMethod, Error, Result};
 use scorecam_plugin::abi::{SCORECAM_KIND_BACKEND, SCORECAM_KIND_METHOD};
 use scorecam_plugin::import::{Descriptor, ImportedLoader};
 
-use crate::PluginRecord;
 use crate::library::Opened;
 use crate::lock::Lock;
+use crate::{Origin, PluginRecord};
 
 /// What a host knows, behind a lock.
 #[derive(Default)]
@@ -33,20 +33,33 @@ pub(crate) struct Registered {
 
 impl<L: Lock<Registered>> Register<L> {
     /// Registers the plugin in a file, which `open` opens by its canonical path: the file that is recorded is the
-    /// one that was opened. Nothing happens when it is registered already.
-    pub(crate) fn load(&self, path: &Path, open: impl FnOnce(&Path) -> Result<Opened>) -> Result<()> {
+    /// one that was opened. One that is registered already is not opened again; that it was named is kept.
+    pub(crate) fn load(
+        &self,
+        path: &Path,
+        origin: Origin,
+        open: impl FnOnce(&Path) -> Result<Opened>,
+    ) -> Result<()> {
         let named = |e: Error| e.context(format!("plugin {}", path.display()));
         let file = path.canonicalize().map_err(|e| named(Error::io(e.to_string())))?;
-        if self.look(|r| r.has(&file)) {
-            return Ok(());
+        if !self.knows(&file, origin) {
+            let opened = open(&file).map_err(named)?;
+            self.add(Some(file), origin, opened).map_err(named)?;
         }
-        let opened = open(&file).map_err(named)?;
-        self.add(Some(file), opened).map_err(named)
+        Ok(())
+    }
+
+    /// Whether a file is registered; then it is named from now on, if it is named now.
+    fn knows(&self, file: &Path, origin: Origin) -> bool {
+        match origin {
+            Origin::Named => self.registered.change(|r| r.name(file)),
+            _ => self.look(|r| r.has(file)),
+        }
     }
 
     /// Registers every item of a plugin, or none.
-    pub(crate) fn add(&self, path: Option<PathBuf>, opened: Opened) -> Result<()> {
-        let mut record = PluginRecord { path, proof: opened.proof, items: Vec::new() };
+    pub(crate) fn add(&self, path: Option<PathBuf>, origin: Origin, opened: Opened) -> Result<()> {
+        let mut record = PluginRecord { path, origin, proof: opened.proof, items: Vec::new() };
         let (mut backends, mut methods) = (Vec::new(), Vec::<Arc<dyn CamMethod>>::new());
         for index in 0..opened.plugin.count() {
             let item = opened.plugin.descriptor(index)?;
@@ -62,7 +75,10 @@ impl<L: Lock<Registered>> Register<L> {
         }
         self.registered.change(|registered| {
             // Another thread may have registered the same file since the caller looked.
-            if record.path.as_ref().is_some_and(|file| registered.has(file)) {
+            if let Some(file) = record.path.as_ref().filter(|file| registered.has(file)) {
+                if origin == Origin::Named {
+                    registered.name(file);
+                }
                 return Ok(());
             }
             registered.check_free(&record.items)?;
@@ -90,6 +106,21 @@ impl<L: Lock<Registered>> Register<L> {
 impl Registered {
     fn has(&self, file: &Path) -> bool {
         self.plugins.iter().any(|p| p.path.as_deref() == Some(file))
+    }
+
+    /// Keeps that a plugin was named; whether it is registered at all.
+    fn name(&mut self, file: &Path) -> bool {
+        let plugin = self.plugins.iter_mut().find(|p| p.path.as_deref() == Some(file));
+        plugin.map(|p| p.origin = Origin::Named).is_some()
+    }
+
+    /// The backends of plugins that were named.
+    pub(crate) fn named_backends(&self) -> Vec<Arc<ImportedLoader>> {
+        let named = self.plugins.iter().filter(|p| p.origin == Origin::Named).flat_map(|p| &p.items);
+        let is_named = |b: &&Arc<ImportedLoader>| {
+            named.clone().any(|item| item.kind == SCORECAM_KIND_BACKEND && item.id == b.id())
+        };
+        self.backends.iter().filter(is_named).cloned().collect()
     }
 
     fn check_free(&self, items: &[Descriptor]) -> Result<()> {
@@ -141,7 +172,7 @@ mod interleavings {
 
     /// Loads a file that holds a table; whoever looks at the same time sees whole plugins only.
     fn load(register: &Registry, file: &str, table: &'static scorecam_plugin_table) -> Result<()> {
-        let result = register.load(Path::new(file), |_| Ok(opened(table)));
+        let result = register.load(Path::new(file), Origin::Found, |_| Ok(opened(table)));
         register.look(|r| {
             let items: Vec<&str> = r.plugins.iter().flat_map(|p| &p.items).map(|i| i.id.as_str()).collect();
             let methods: Vec<&str> = r.methods.iter().map(|m| m.info().id.as_str()).collect();
@@ -180,6 +211,21 @@ mod interleavings {
             assert_eq!(refused.len(), 1);
             assert_eq!(refused[0].kind(), ErrorKind::Plugin);
             register.look(|r| assert_eq!(r.plugins.len(), 1));
+        });
+    }
+
+    #[test]
+    fn a_file_that_is_named_while_a_search_finds_it_is_named() {
+        loom::model(|| {
+            let register = loom::sync::Arc::new(Registry::default());
+            let other = register.clone();
+            let load = |register: &Registry, origin| {
+                register.load(Path::new(FILES[0]), origin, |_| Ok(opened(&ONE))).expect("it is registered")
+            };
+            let search = thread::spawn(move || load(&other, Origin::Found));
+            load(&register, Origin::Named);
+            search.join().expect("no panic");
+            register.look(|r| assert_eq!((r.plugins.len(), r.plugins[0].origin), (1, Origin::Named)));
         });
     }
 
@@ -246,7 +292,7 @@ mod tests {
         std::fs::write(&file, "").expect("written");
         std::os::unix::fs::symlink(&file, &link).expect("made");
         let opened = |path: &Path| Err(Error::plugin(format!("opened {}", path.display())));
-        let error = Register::<RwLock<Registered>>::default().load(&link, opened).unwrap_err();
+        let error = Register::<RwLock<Registered>>::default().load(&link, Origin::Named, opened).unwrap_err();
         let file = file.canonicalize().expect("it is there");
         assert_eq!(error.to_string(), format!("plugin {}: opened {}", link.display(), file.display()));
     }

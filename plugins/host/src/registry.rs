@@ -22,10 +22,23 @@ pub struct Host {
 pub struct PluginRecord {
     /// Its file; `None` for what is built in.
     pub path: Option<PathBuf>,
+    /// How it came here.
+    pub origin: Origin,
     /// How its layout is known.
     pub proof: Proof,
     /// What it holds.
     pub items: Vec<Descriptor>,
+}
+
+/// How a plugin came to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It is part of the program.
+    BuiltIn,
+    /// The caller named its file.
+    Named,
+    /// It was found in a folder that is searched.
+    Found,
 }
 
 impl Host {
@@ -35,13 +48,14 @@ impl Host {
         let host = Self { beside, register: Register::default() };
         // SAFETY: a static table of this very program.
         let plugin = unsafe { ImportedPlugin::new(builtin::table()) }?;
-        host.register.add(None, Opened { plugin, proof: Proof::BuiltIn })?;
+        host.register.add(None, Origin::BuiltIn, Opened { plugin, proof: Proof::BuiltIn })?;
         Ok(host)
     }
 
-    /// Loads the plugin in a file; nothing happens when it is loaded already.
+    /// Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
+    /// id, those of plugins that were loaded so go before those that a search finds.
     pub fn load_plugin(&self, path: &Path) -> Result<()> {
-        self.register.load(path, library::open)
+        self.register.load(path, Origin::Named, library::open)
     }
 
     /// Loads every plugin in the folders of [`Host::search_path`]; returns what could not be loaded. Later
@@ -50,7 +64,7 @@ impl Host {
         let mut failures = Vec::new();
         for folder in self.search_path() {
             for path in search::plugins_in(&folder) {
-                failures.extend(self.load_plugin(&path).err());
+                failures.extend(self.register.load(&path, Origin::Found, library::open).err());
             }
         }
         self.register.keep_search(&failures);
@@ -82,16 +96,10 @@ impl Host {
         })
     }
 
-    /// The backend of an id, or the first one that loads files like `path`; searches for plugins when none
-    /// is known yet.
-    pub(crate) fn backend(&self, id: Option<&str>, path: &Path) -> Result<Arc<ImportedLoader>> {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let fits = |b: &Arc<ImportedLoader>| match id {
-            Some(id) => b.id() == id,
-            None => b.extensions().contains(&extension),
-        };
-        let find = || self.backends().into_iter().find(&fits);
-        self.find_or_search(find).ok_or_else(|| self.no_backend(id, path))
+    /// The backend of an id; searches for plugins when it is not known yet. `path` is the model's file.
+    pub(crate) fn backend(&self, id: &str, path: &Path) -> Result<Arc<ImportedLoader>> {
+        let find = || self.backends().into_iter().find(|b| b.id() == id);
+        self.find_or_search(find).ok_or_else(|| self.no_backend(Some(id), path))
     }
 
     /// Every backend.
@@ -99,7 +107,13 @@ impl Host {
         self.register.look(|r| r.backends.clone())
     }
 
-    fn no_backend(&self, id: Option<&str>, path: &Path) -> Error {
+    /// The backends of plugins that the caller loaded by file.
+    pub(crate) fn named_backends(&self) -> Vec<Arc<ImportedLoader>> {
+        self.register.look(Registered::named_backends)
+    }
+
+    /// The error for a model file when there is no backend of an id, or none at all for such files.
+    pub(crate) fn no_backend(&self, id: Option<&str>, path: &Path) -> Error {
         let (backends, failures) = self.register.look(|r| (r.backends.clone(), r.failures.clone()));
         let known: Vec<&str> = backends.iter().map(|b| b.id()).collect();
         let known = if known.is_empty() {
@@ -123,10 +137,15 @@ impl Host {
 
     pub(crate) fn find_or_search<T>(&self, find: impl Fn() -> Option<T>) -> Option<T> {
         find().or_else(|| {
-            if !self.register.look(|r| r.searched) {
-                self.discover();
-            }
+            self.search_once();
             find()
         })
+    }
+
+    /// Searches for plugins if that was not done yet.
+    pub(crate) fn search_once(&self) {
+        if !self.register.look(|r| r.searched) {
+            self.discover();
+        }
     }
 }

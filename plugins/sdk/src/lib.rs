@@ -43,6 +43,9 @@ pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
 /// The id of the interface that says whether a backend can work on this machine.
 pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
 
+/// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
+pub const AUTO: &str = "auto";
+
 /// Makes a library a plugin. Each `backend:` is an expression of a type that implements
 /// [`BackendLoader`], each `method:` one that implements [`CamMethod`]; it is evaluated once, at first use.
 ///

@@ -117,7 +117,13 @@ impl ImportedPlugin {
     pub fn backend(&self, index: u32) -> Result<ImportedLoader> {
         let table = self.interface::<abi::scorecam_backend>(index, crate::BACKEND)?;
         let readiness = self.readiness(index, table)?;
-        ImportedLoader::new(table, readiness, self.descriptor(index)?)
+        let descriptor = self.descriptor(index)?;
+        match descriptor.id == crate::AUTO {
+            true => {
+                Err(Error::plugin("its id \"auto\" stands for the best of all backends; give it another"))
+            }
+            false => ImportedLoader::new(table, readiness, descriptor),
+        }
     }
 
     /// Item `index` as a method.
