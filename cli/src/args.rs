@@ -82,7 +82,8 @@ pub(crate) struct ModelArgs {
     /// The model's file or its manifest (.toml)
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
-    /// The backend that runs it [default: the one for such files]
+    /// The backend that runs it, or auto: the best one for such files that works here [default: auto, or the
+    /// manifest's]
     #[arg(long, value_name = "ID")]
     pub(crate) backend: Option<String>,
     #[command(flatten)]

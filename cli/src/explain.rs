@@ -259,6 +259,7 @@ impl<'a> Explainer<'a> {
             input: shown(path),
             model: self.model.name().to_owned(),
             backend: self.model.backend_id().to_owned(),
+            backend_reason: self.model.backend_choice().map(|choice| choice.reason().to_owned()),
             method: self.method.info().id.clone(),
             preset: self
                 .args

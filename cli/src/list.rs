@@ -3,8 +3,10 @@
 //! Everything is read off the host and off what plugins say of themselves; no backend or method is known
 //! here by name. Loading plugins and models for the other commands stands here, too.
 
+use std::collections::BTreeSet;
+
 use scorecam_core::{Abilities, LayerInfo, MethodInfo, OptionKind, Result};
-use scorecam_host::{Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
+use scorecam_host::{BackendHere, Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 
 use crate::args::{ModelArgs, PluginFiles};
 use crate::table::{lines, row};
@@ -15,16 +17,20 @@ pub(crate) fn load(host: &Host, plugins: &PluginFiles) -> Result<()> {
     plugins.files.iter().try_for_each(|file| host.load_plugin(file))
 }
 
-/// Loads the model that was named.
+/// Loads the model that was named; what is to be known of the backend's choice goes to stderr.
 pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -> Result<Model> {
-    host.load_model(&ModelRequest {
+    let model = host.load_model(&ModelRequest {
         path: args.model.clone(),
         backend: args.backend.clone(),
         layer,
         threads: args.threads,
         device: args.device.clone(),
         settings: args.backend_set.iter().cloned().collect(),
-    })
+    })?;
+    if let Some(choice) = model.backend_choice().filter(|choice| choice.is_noteworthy()) {
+        terminal::note(format_args!("the backend is {}", choice.reason()));
+    }
+    Ok(model)
 }
 
 /// `scorecam layers`.
@@ -68,6 +74,7 @@ pub(crate) fn plugins(named: &PluginFiles) -> Result<()> {
         rows.extend(plugin.items.iter().map(|item| plugin_row(&plugin, item)));
     }
     let mut text = lines(&rows, 0);
+    text.push_str(&readiness(&host));
     text.push_str("\nplugins are looked for in:\n");
     for folder in host.search_path() {
         let mark = if folder.is_dir() { "" } else { "  (does not exist)" };
@@ -78,6 +85,47 @@ pub(crate) fn plugins(named: &PluginFiles) -> Result<()> {
         failures.iter().for_each(|e| text.push_str(&format!("  {e}\n")));
     }
     terminal::print(&text)
+}
+
+/// Which backends can work here, and which one is taken for which files.
+fn readiness(host: &Host) -> String {
+    let backends = host.backends_here(None);
+    if backends.is_empty() {
+        return String::new();
+    }
+    let state = |b: &BackendHere| match &b.readiness {
+        Ok(ready) if ready.device.is_empty() => row![b.id, "ready", ""],
+        Ok(ready) => row![b.id, "ready", format!("on {}", ready.device)],
+        Err(why) => row![b.id, "not ready", why],
+    };
+    let mut files: Vec<(String, Vec<String>)> = Vec::new();
+    for extension in backends.iter().flat_map(|b| &b.extensions).collect::<BTreeSet<_>>() {
+        let (taken, dotted) = (taken_for(host, extension), format!(".{extension}"));
+        match files.iter_mut().find(|(of_others, _)| *of_others == taken) {
+            Some((_, extensions)) => extensions.push(dotted),
+            None => files.push((taken, vec![dotted])),
+        }
+    }
+    let states: Vec<_> = backends.iter().map(state).collect();
+    let files: Vec<_> = files.iter().map(|(taken, files)| row![files.join(", "), taken]).collect();
+    format!(
+        "\nbackends on this machine:\n{}\nfiles, and what --backend auto takes for them:\n{}",
+        lines(&states, 2),
+        lines(&files, 2)
+    )
+}
+
+/// The backends that are ready for files of an extension, best first.
+fn taken_for(host: &Host, extension: &str) -> String {
+    let order = host.backends_for(extension, None);
+    let ids = |ready: bool| {
+        let wanted = order.iter().filter(|b| b.readiness.is_ok() == ready);
+        wanted.map(|b| b.id.as_str()).collect::<Vec<_>>()
+    };
+    match ids(true)[..] {
+        [] => format!("none is ready ({})", ids(false).join(", ")),
+        ref ready => ready.join(", else "),
+    }
 }
 
 fn plugin_row(plugin: &PluginRecord, item: &Descriptor) -> Vec<String> {

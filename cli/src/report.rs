@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) input: String,
     pub(crate) model: String,
     pub(crate) backend: String,
+    /// Why this one, where there were several and none was asked for by its id.
+    pub(crate) backend_reason: Option<String>,
     pub(crate) method: String,
     pub(crate) preset: Option<String>,
     pub(crate) layer: String,

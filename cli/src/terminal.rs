@@ -1,4 +1,4 @@
-//! All that the program says: results on stdout, warnings and errors on stderr.
+//! All that the program says: results on stdout, notes, warnings and errors on stderr.
 //!
 //! A reader that closes its end of a pipe (`scorecam methods | head -1`) is no error; any other failure to
 //! write to stdout is one. Nothing can be done when stderr fails, so that is passed over.
@@ -30,6 +30,11 @@ pub(crate) fn error(error: &Error) {
 /// `warning: ...` on stderr.
 pub(crate) fn warning(warning: impl Display) {
     warn_raw(&format!("warning: {}\n", printable(&warning.to_string())));
+}
+
+/// `note: ...` on stderr: nothing is wrong, but it may not be what was expected.
+pub(crate) fn note(note: impl Display) {
+    warn_raw(&format!("note: {}\n", printable(&note.to_string())));
 }
 
 /// A finished text on stderr.

@@ -49,6 +49,7 @@ const PLUGIN_CHECKS: &[Check] = &[
     Check { name: "loads", weight: Weight::Base, run: plugin::loads },
     Check { name: "descriptors", weight: Weight::Base, run: plugin::descriptors },
     Check { name: "layout", weight: Weight::Single, run: plugin::layout },
+    Check { name: "readiness", weight: Weight::Single, run: plugin::readiness },
     Check { name: "loads again", weight: Weight::Single, run: plugin::loads_again },
     Check { name: "method options", weight: Weight::Single, run: plugin::method_options },
     Check { name: "method texts", weight: Weight::Single, run: plugin::method_texts },

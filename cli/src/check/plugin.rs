@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, ErrorKind, Result};
 use scorecam_host::{Host, ModelRequest, PluginRecord};
 
 use super::Subject;
@@ -66,6 +67,36 @@ pub(super) fn descriptors(subject: &Subject) -> Result<String> {
 /// Either proof will do; which one it is tells the author whether the Rust door works.
 pub(super) fn layout(subject: &Subject) -> Result<String> {
     Ok(hosted(&subject.plugin)?.1.proof.to_string())
+}
+
+/// How long an answer may take: every load without a chosen backend waits for it.
+const PROMPT: Duration = Duration::from_millis(500);
+
+/// A backend may be ready or not; either is an answer. What cannot be one is a fault, and so is being slow.
+pub(super) fn readiness(subject: &Subject) -> Result<String> {
+    let (host, _) = hosted(&subject.plugin)?;
+    let started = Instant::now();
+    let backends = host.backends_here(None);
+    let took = started.elapsed();
+    if took > PROMPT * backends.len() as u32 {
+        return Err(Error::plugin(format!(
+            "its answer took {} ms; it is to look at files, and start no engine",
+            took.as_millis()
+        )));
+    }
+    let told: Result<Vec<String>> = backends
+        .iter()
+        .map(|b| match &b.readiness {
+            Ok(ready) if ready.device.is_empty() => Ok(format!("{}: ready", b.id)),
+            Ok(ready) => Ok(format!("{}: ready on {}", b.id, ready.device)),
+            Err(why) if [ErrorKind::Plugin, ErrorKind::Internal].contains(&why.kind()) => Err(why.clone()),
+            Err(why) => Ok(format!("{}: not ready here: {why}", b.id)),
+        })
+        .collect();
+    Ok(match told? {
+        told if told.is_empty() => "it has no backends".into(),
+        told => told.join("; "),
+    })
 }
 
 pub(super) fn loads_again(subject: &Subject) -> Result<String> {

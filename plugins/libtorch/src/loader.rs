@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use scorecam_plugin::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Result};
+use scorecam_plugin::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Readiness, Result};
 
 use crate::{file, runtime};
 
@@ -29,6 +29,10 @@ impl BackendLoader for LibtorchLoader {
         Abilities { masked_scores: true, run_from: true, gradients: true }
     }
 
+    fn readiness(&self, device: Option<&str>) -> Result<Readiness> {
+        runtime::look(device.is_some_and(is_gpu))
+    }
+
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
         if config.threads == Some(0) {
             return Err(Error::invalid("threads is 0; give 1 or more, or leave it out for all cores"));
@@ -37,8 +41,12 @@ impl BackendLoader for LibtorchLoader {
         file::check(&config.path)?;
         let mut config = config.clone();
         let runtime = config.settings.remove(RUNTIME).map(PathBuf::from);
-        let on_gpu = config.device.as_deref().is_some_and(|device| device != "cpu");
+        let on_gpu = config.device.as_deref().is_some_and(is_gpu);
         let engine = runtime::open(runtime.as_deref(), on_gpu)?;
         Ok(Box::new(engine.load(&config)?))
     }
+}
+
+fn is_gpu(device: &str) -> bool {
+    device != "cpu"
 }

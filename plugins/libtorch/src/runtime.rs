@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use scorecam_plugin::abi::scorecam_plugin_table;
 use scorecam_plugin::import::{ImportedLoader, ImportedPlugin};
-use scorecam_plugin::{ENTRY_SYMBOL, Error, Result, cache_folder, open_library, own_folder};
+use scorecam_plugin::{ENTRY_SYMBOL, Error, Readiness, Result, cache_folder, open_library, own_folder};
 
 /// The version that the engine is built for: C++ libraries of other versions do not fit.
 const VERSION: &str = "2.13.0";
@@ -47,6 +47,24 @@ pub(crate) fn open(setting: Option<&Path>, on_gpu: bool) -> Result<&'static Impo
         opened.cuda.clone()?;
     }
     Ok(opened.engine)
+}
+
+/// Whether all files are there that [`open`] needs; none is opened. Whether a GPU is there is known when libtorch runs.
+pub(crate) fn look(on_gpu: bool) -> Result<Readiness> {
+    // Who holds the lock opens libtorch just now, which may take seconds; the files tell enough.
+    let opened = OPENED.try_lock().ok().and_then(|place| Some(place.as_ref()?.folder.clone()));
+    let folder = opened.map_or_else(|| find(None), Ok)?;
+    engine_file()?;
+    match on_gpu {
+        false => Ok(Readiness::on_cpu()),
+        true if folder.join(file_name("torch_cuda")).is_file() => {
+            Ok(Readiness::on_accelerator(format!("a GPU, by the libtorch in {}", folder.display())))
+        }
+        true => Err(Error::unsupported(format!(
+            "the libtorch in {} was built for the CPU alone; name one with CUDA by setting \"runtime\" or LIBTORCH",
+            folder.display()
+        ))),
+    }
 }
 
 fn open_new(folder: PathBuf) -> Result<Opened> {
