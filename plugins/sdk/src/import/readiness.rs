@@ -45,6 +45,8 @@ impl ImportedReadiness {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::{CStr, c_void};
+
     use super::*;
 
     type Assess = unsafe extern "C" fn(*const c_char, *mut u32, *mut abi::scorecam_message) -> i32;
@@ -117,5 +119,99 @@ mod tests {
         check(answers!(100, &[b'x'; 1024], 0), "does not end within 1024 bytes");
         check(answers!(100, b"a\xffcard", 0), "is not UTF-8");
         check(answers!(100, b"a\ncard", 0), "has the control character '\\n' in it");
+    }
+
+    /// A plugin of one backend that answers readiness in one way.
+    fn plugin<const WAY: u32>() -> Result<Readiness> {
+        static BACKEND: abi::scorecam_backend = abi::scorecam_backend {
+            struct_size: size_of::<abi::scorecam_backend>() as u32,
+            reserved: 0,
+            load: Some(load),
+            release: None,
+            describe: Some(describe),
+            forward: Some(forward),
+            get_interface: None,
+        };
+        static EMPTY: abi::scorecam_readiness = abi::scorecam_readiness {
+            struct_size: size_of::<abi::scorecam_readiness>() as u32,
+            reserved: 0,
+            assess: None,
+        };
+        static SMALL: abi::scorecam_readiness =
+            abi::scorecam_readiness { struct_size: 8, reserved: 0, assess: None };
+        unsafe extern "C" fn interface<const WAY: u32>(_: u32, id: *const c_char) -> *const c_void {
+            // SAFETY: the host asks by strings that end with NUL.
+            let of_readiness = unsafe { CStr::from_ptr(id) } == crate::READINESS;
+            match (of_readiness, WAY) {
+                (true, 0) => std::ptr::null(),
+                (true, 1) => (&raw const EMPTY).cast(),
+                (true, 2) => (&raw const SMALL).cast(),
+                _ => (&raw const BACKEND).cast(),
+            }
+        }
+        let table = abi::scorecam_plugin_table {
+            abi_version: abi::SCORECAM_ABI_VERSION,
+            struct_size: size_of::<abi::scorecam_plugin_table>() as u32,
+            count: 1,
+            reserved: 0,
+            descriptor: Some(descriptor),
+            get_interface: Some(interface::<WAY>),
+        };
+        // SAFETY: a sound table, which lives as long as anybody may ask.
+        let plugin = unsafe { crate::import::ImportedPlugin::new(Box::leak(Box::new(table))) }?;
+        plugin.backend(0)?.readiness(None)
+    }
+
+    unsafe extern "C" fn descriptor(_: u32) -> *const abi::scorecam_descriptor {
+        let text = c"b".as_ptr();
+        Box::leak(Box::new(abi::scorecam_descriptor {
+            struct_size: size_of::<abi::scorecam_descriptor>() as u32,
+            kind: abi::SCORECAM_KIND_BACKEND,
+            id: text,
+            version: text,
+            summary: text,
+            extensions: text,
+            abilities: 0,
+            reserved: 0,
+        }))
+    }
+
+    unsafe extern "C" fn load(
+        _: *const abi::scorecam_model_config,
+        _: *mut *mut c_void,
+        _: *mut abi::scorecam_message,
+    ) -> i32 {
+        abi::SCORECAM_ERR_UNSUPPORTED
+    }
+
+    unsafe extern "C" fn describe(
+        _: *mut c_void,
+        _: *mut *const abi::scorecam_model_description,
+        _: *mut abi::scorecam_message,
+    ) -> i32 {
+        abi::SCORECAM_ERR_UNSUPPORTED
+    }
+
+    unsafe extern "C" fn forward(
+        _: *mut c_void,
+        _: *const abi::scorecam_tensor,
+        _: *const *const c_char,
+        _: u64,
+        _: *mut abi::scorecam_outputs,
+        _: *mut abi::scorecam_message,
+    ) -> i32 {
+        abi::SCORECAM_ERR_UNSUPPORTED
+    }
+
+    #[test]
+    fn a_table_is_checked_and_none_is_needed() {
+        let told = |said: Result<Readiness>| said.map_err(|e| e.to_string());
+        let refused = |text: &str| Err(text.to_owned());
+        assert_eq!(told(plugin::<0>()), Ok(Readiness::unsaid()));
+        assert_eq!(told(plugin::<1>()), refused("its readiness table lacks the function assess"));
+        let small = "its interface scorecam.readiness/1 has struct_size 8; at least 16 is needed";
+        assert_eq!(told(plugin::<2>()), refused(small));
+        // One table for every id, as a plugin of before might have it.
+        assert_eq!(told(plugin::<3>()), Ok(Readiness::unsaid()));
     }
 }
