@@ -81,11 +81,25 @@ struct ModelConfig {
     }
 };
 
+// That a backend can work on this machine.
+struct Readiness {
+    // Which of several is preferred: the highest, at most SCORECAM_READY_HIGHEST.
+    std::uint32_t rank = SCORECAM_READY_CPU;
+    // What it would run on, in one line ("the CPU"); empty when it does not say.
+    std::string device;
+};
+
 // A runtime that loads models. One instance is made per process, when it is first asked for.
 class Backend {
    public:
     virtual ~Backend() = default;
     virtual Descriptor descriptor() const = 0;
+    // Whether it can work here, on `device` where one was asked for; fails with what is missing and which
+    // command gets it. Asked before any model is loaded: takes milliseconds and starts no engine.
+    virtual Outcome<Readiness> readiness(const std::optional<std::string> &device) const {
+        static_cast<void>(device);
+        return Readiness();
+    }
     // SCORECAM_ERR_IO: the file cannot be read. SCORECAM_ERR_MODEL: it is wrong.
     virtual Outcome<std::unique_ptr<Engine>> load(const ModelConfig &config) const = 0;
 };
@@ -256,11 +270,27 @@ struct ItemOf {
     SCORECAM_HIDDEN static const void *interface_of(const char *id) noexcept {
         if constexpr (kIsBackend) {
             static constexpr scorecam_backend table = engine_table(load);
+            static constexpr scorecam_readiness readiness = {sizeof(scorecam_readiness), 0, assess};
+            if (std::strcmp(id, "scorecam.readiness/1") == 0) {
+                return &readiness;
+            }
             return std::strcmp(id, "scorecam.backend/1") == 0 ? &table : nullptr;
         } else {
             static constexpr scorecam_method table = {sizeof(scorecam_method), 0, describe, explain};
             return std::strcmp(id, "scorecam.method/1") == 0 ? &table : nullptr;
         }
+    }
+
+    SCORECAM_HIDDEN static std::int32_t assess(const char *device, std::uint32_t *rank,
+                                               scorecam_message *text) noexcept {
+        return guarded(text, [&] {
+            auto give = [&](Readiness &&ready) -> Outcome<void> {
+                *rank = ready.rank;
+                static_cast<void>(report(text, SCORECAM_OK, ready.device.c_str()));
+                return Outcome<void>();
+            };
+            return then(instance<Item>().readiness(given(device)), give);
+        });
     }
 
     SCORECAM_HIDDEN static std::int32_t load(const scorecam_model_config *config, void **model,

@@ -63,6 +63,14 @@ class Sums final : public scorecam::Engine {
 class Faulty final : public scorecam::Backend {
     scorecam::Descriptor descriptor() const override { return {"faulty", "1.0.0", "fails", {"faulty"}, 0}; }
 
+    // A device is the way in which it fails.
+    Outcome<scorecam::Readiness> readiness(const std::optional<std::string> &device) const override {
+        if (device) {
+            return fault<scorecam::Readiness>(*device);
+        }
+        return scorecam::Readiness{SCORECAM_READY_ACCELERATOR, "an adder"};
+    }
+
     Outcome<std::unique_ptr<scorecam::Engine>> load(const scorecam::ModelConfig &config) const override {
         std::string kind;
         std::ifstream(config.path) >> kind;

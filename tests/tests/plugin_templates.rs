@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scorecam_core::{ErrorKind, Explanation, Request, Targets, Tensor, explain};
+use scorecam_core::{ErrorKind, Explanation, Readiness, Request, Targets, Tensor, explain};
 use scorecam_host::{Host, ModelRequest, Proof};
 use scorecam_tests::{compiler_named, golden, library, read_npy, root, run, scorecam, toy_host};
 
@@ -235,7 +235,14 @@ fn nothing_leaves_a_cpp_plugin_but_a_status_and_a_message() {
         let plugin = compile_plugin("g++", &source, flags, work.path());
         let host = host_with(&plugin);
         let model = work.path().join("model.faulty");
+        let ready = |device| host.backends_for("faulty", device).remove(0).readiness;
+        assert_eq!(ready(None), Ok(Readiness::on_accelerator("an adder")), "{flags:?}");
         for (fault, kind, message) in faults {
+            // A class that returns no engine has an answer all the same.
+            if fault != "null" {
+                let error = ready(Some(fault)).expect_err("not ready");
+                assert!(error.kind() == kind && error.to_string().contains(message), "{fault}: {error}");
+            }
             std::fs::write(&model, fault).expect("written");
             let loaded = host.load_model(&ModelRequest { path: model.clone(), ..Default::default() });
             let error = loaded.err().unwrap_or_else(|| panic!("{fault} {flags:?} loads"));
