@@ -62,7 +62,7 @@ struct PluginInfo {
 struct ModelOptions {
     // For the engine; 0 for all cores.
     std::uint32_t threads = 0;
-    // The backend's id.
+    // The backend's id; "auto" for the best one that works here, as when neither this nor the manifest says.
     std::string backend;
     // The layer to explain.
     std::string layer;
@@ -177,6 +177,10 @@ class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
     Outcome<Explanation> explain(const Image &image, const ExplainOptions &options = {}) const;
     // The layers, in the order in which they run.
     Outcome<std::vector<LayerInfo>> layers() const;
+    // The id of the backend that runs it.
+    Outcome<std::string> backend() const;
+    // Why that one; none where there was nothing to choose.
+    Outcome<std::optional<std::string>> backend_reason() const;
     // The class that a text names: a number, or a label, or one of a label's comma-separated names.
     Outcome<std::uint64_t> class_index(const std::string &text) const;
     // The label of a class; none where no labels file gives one.

@@ -108,6 +108,8 @@ FUNCTIONS = {
     "scorecam_load_plugin": (c_int32, _host, c_char_p),
     "scorecam_model_load": (c_int32, POINTER(_model), _host, c_char_p, POINTER(scorecam_model_options)),
     "scorecam_model_free": (c_int32, _model),
+    "scorecam_model_backend": (c_int32, POINTER(c_char_p), _model),
+    "scorecam_model_backend_reason": (c_int32, POINTER(c_char_p), _model),
     "scorecam_model_layer_count": (c_int32, _count, _model),
     "scorecam_model_layer": (c_int32, POINTER(scorecam_layer_info), _model, c_uint64),
     "scorecam_model_class": (c_int32, _count, _model, c_char_p),
@@ -272,6 +274,18 @@ class Model(Owner):
             shape = tuple(info.shape.sizes[:info.shape.rank])
             found.append((info.name.decode(), info.operation.decode(), shape))
         return found
+
+    @property
+    def backend(self):
+        """The id of the backend that runs it."""
+        return _text("scorecam_model_backend", self._handle)
+
+    @property
+    def backend_reason(self):
+        """Why that one, or None where there was nothing to choose."""
+        reason = c_char_p()
+        _call("scorecam_model_backend_reason", byref(reason), self._handle)
+        return None if reason.value is None else reason.value.decode()
 
     def class_index(self, text):
         """The class of a number or a label."""

@@ -41,9 +41,10 @@ pub struct scorecam_plugin_info {
 }
 read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 
-/// Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known,
-/// in the folders of `SCORECAM_PLUGIN_PATH`, in those of this library and the program, in `scorecam/` below
-/// them, and in `../lib/scorecam` where such a folder is called `bin`. Any thread.
+/// Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known or
+/// no backend of a plugin loaded by path is ready for a model's file, in the folders of `SCORECAM_PLUGIN_PATH`,
+/// in those of this library and the program, in `scorecam/` below them, and in `../lib/scorecam` where such a
+/// folder is called `bin`. Any thread.
 ///
 /// # Safety
 /// `out` leads to a writable handle.
@@ -64,8 +65,8 @@ pub extern "C" fn scorecam_host_free(host: *mut scorecam_host) -> i32 {
     export!({ handles::remove(host) })
 }
 
-/// Loads the plugin in a file; nothing happens when it is loaded already. Libraries stay loaded until the
-/// process ends. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another
+/// Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
+/// id, its backends go before those that a search finds. Libraries stay loaded until the process ends. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another
 /// version. Any thread.
 ///
 /// # Safety

@@ -26,7 +26,8 @@ pub struct scorecam_model_options {
     pub struct_size: u32,
     /// Threads for the engine, at most 1024; 0 for all cores.
     pub threads: u32,
-    /// The backend's id; NULL for the one that loads files of this name.
+    /// The backend's id; "auto" for the best one that loads files of this name and works on this machine. NULL for
+    /// the manifest's, or else as "auto".
     pub backend: *const c_char,
     /// The layer to explain; NULL for the manifest's or the default one.
     pub layer: *const c_char,
@@ -122,6 +123,42 @@ pub extern "C" fn scorecam_model_free(model: *mut scorecam_model) -> i32 {
     export!({ handles::remove(model) })
 }
 
+/// The id of the backend that runs the model, valid until the model is freed; "application" for a model of
+/// `scorecam_model_from_backend`. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_model_backend(
+    out: *mut *const c_char,
+    model: *const scorecam_model,
+) -> i32 {
+    export!({
+        let backend = handles::get(model)?.backend.as_ptr();
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, backend, "out") }
+    })
+}
+
+/// Why this backend, in one line that is valid until the model is freed, as in "onnx-cpu on the CPU, since onnx-cuda is
+/// not ready: ..."; NULL where there was nothing to choose: it was asked for by its id, or is the only one for such
+/// files. Any thread.
+///
+/// # Safety
+/// `out` leads to a writable pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_model_backend_reason(
+    out: *mut *const c_char,
+    model: *const scorecam_model,
+) -> i32 {
+    export!({
+        let model = handles::get(model)?;
+        let reason = optional(model.backend_reason.as_ref());
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, reason, "out") }
+    })
+}
+
 /// How many layers the model has. Any thread.
 ///
 /// # Safety
@@ -201,6 +238,8 @@ pub(crate) struct ModelObject {
     /// Name and operation of each layer.
     layers: Vec<[CString; 2]>,
     labels: Vec<CString>,
+    backend: CString,
+    backend_reason: Option<CString>,
 }
 
 impl Handle for scorecam_model {
@@ -213,7 +252,9 @@ impl ModelObject {
     fn new(host: Arc<HostObject>, model: Model) -> Self {
         let layers = model.info().layers.iter().map(|l| [c_text(&l.name), c_text(&l.operator)]).collect();
         let labels = (0..).map_while(|class| model.label(class)).map(c_text).collect();
-        Self { model, host, layers, labels }
+        let backend = c_text(model.backend_id());
+        let backend_reason = model.backend_choice().map(|choice| c_text(choice.reason()));
+        Self { model, host, layers, labels, backend, backend_reason }
     }
 
     fn layer_info(&self, index: u64) -> Result<scorecam_layer_info> {

@@ -145,6 +145,18 @@ inline Outcome<std::vector<LayerInfo>> Model::layers() const {
     });
 }
 
+inline Outcome<std::string> Model::backend() const {
+    const char *id = nullptr;
+    const std::int32_t status = scorecam_model_backend(&id, get());
+    return detail::called(status, [&] { return detail::text_or_empty(id); });
+}
+
+inline Outcome<std::optional<std::string>> Model::backend_reason() const {
+    const char *reason = nullptr;
+    const std::int32_t status = scorecam_model_backend_reason(&reason, get());
+    return detail::called(status, [&] { return detail::optional_text(reason); });
+}
+
 inline Outcome<std::uint64_t> Model::class_index(const std::string &text) const {
     std::uint64_t index = 0;
     const std::int32_t status = scorecam_model_class(&index, get(), text.c_str());

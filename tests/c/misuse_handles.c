@@ -35,6 +35,8 @@ TAKER(plugin_get, scorecam_plugin_get(&plugin_info, handle, 0))
 TAKER(model_load, scorecam_model_load(&a_model, handle, w->model_path, NULL))
 TAKER(from_backend, scorecam_model_from_backend(&a_model, handle, &engine, NULL, NULL))
 TAKER(model_free, scorecam_model_free(handle))
+TAKER(backend_of, scorecam_model_backend(&text, handle))
+TAKER(backend_reason, scorecam_model_backend_reason(&text, handle))
 TAKER(layer_count, scorecam_model_layer_count(&number, handle))
 TAKER(layer, scorecam_model_layer(&layer_info, handle, 0))
 TAKER(class_of, scorecam_model_class(&number, handle, "1"))
@@ -63,6 +65,8 @@ static const taker HOST[] = {
 };
 static const taker MODEL[] = {
     {"scorecam_model_free.model", model_free},
+    {"scorecam_model_backend.model", backend_of},
+    {"scorecam_model_backend_reason.model", backend_reason},
     {"scorecam_model_layer_count.model", layer_count},
     {"scorecam_model_layer.model", layer},
     {"scorecam_model_class.model", class_of},

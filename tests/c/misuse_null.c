@@ -50,6 +50,10 @@ static void null_hosts_and_models(world *w)
     scorecam_model_free(model);
     NULL_IS_RIGHT(scorecam_model_from_backend, manifest, (&model, w->host, &engine, w, NULL));
     scorecam_model_free(model);
+    NULL_ROW(scorecam_model_backend, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model));
+    NULL_ROW(scorecam_model_backend, model, INVALID_HANDLE, "scorecam_model", (&label, NULL));
+    NULL_ROW(scorecam_model_backend_reason, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model));
+    NULL_ROW(scorecam_model_backend_reason, model, INVALID_HANDLE, "scorecam_model", (&label, NULL));
     NULL_ROW(scorecam_model_layer_count, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model));
     NULL_ROW(scorecam_model_layer_count, model, INVALID_HANDLE, "scorecam_model", (&n, NULL));
     NULL_ROW(scorecam_model_layer, out, INVALID_ARGUMENT, "out is NULL", (NULL, w->model, 0));
@@ -138,6 +142,8 @@ static void misaligned(world *w)
     MISALIGNED(scorecam_plugin_count, out, (odd, w->host));
     MISALIGNED(scorecam_model_load, out, (odd, w->host, w->model_path, NULL));
     MISALIGNED(scorecam_model_from_backend, out, (odd, w->host, &engine, NULL, NULL));
+    MISALIGNED(scorecam_model_backend, out, (odd, w->model));
+    MISALIGNED(scorecam_model_backend_reason, out, (odd, w->model));
     MISALIGNED(scorecam_model_layer_count, out, (odd, w->model));
     MISALIGNED(scorecam_model_class, out, (odd, w->model, "3"));
     MISALIGNED(scorecam_model_label, out, (odd, w->model, 0));

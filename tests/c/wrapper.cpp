@@ -110,6 +110,9 @@ void lists(const scorecam::Host &host, const scorecam::Model &model) {
         CHECK(!layer.name.empty() && !layer.operation.empty() && layer.shape.rank() > 0);
     }
     CHECK(defaults == 1);
+    CHECK(TAKE(model.backend()) == "toy" && !TAKE(model.backend_reason()));
+    FAILS(SCORECAM_ERR_INVALID_HANDLE, "model", scorecam::Model().backend());
+    FAILS(SCORECAM_ERR_INVALID_HANDLE, "model", scorecam::Model().backend_reason());
     CHECK(TAKE(model.class_index("2")) == 2 && !TAKE(model.label(2)));
 }
 

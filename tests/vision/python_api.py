@@ -11,6 +11,7 @@ plugin, model_path = sys.argv[1:3]
 host = scorecam.Host([plugin])
 model = host.load_model(model_path)
 del host
+assert model.backend == "toy" and model.backend_reason is None
 assert scorecam.version().count(".") == 2
 assert [shape for _, _, shape in model.layers() if len(shape) == 3], "layers have shapes"
 

@@ -42,7 +42,7 @@ macro_rules! statuses {
     };
 }
 
-const STATUS_CALLS: [StatusCall; 24] = statuses![
+const STATUS_CALLS: [StatusCall; 26] = statuses![
     scorecam_host_create(null_mut()),
     scorecam_host_free(null_mut()),
     scorecam_load_plugin(null(), null()),
@@ -51,6 +51,8 @@ const STATUS_CALLS: [StatusCall; 24] = statuses![
     scorecam_model_load(null_mut(), null(), null(), null()),
     scorecam_model_from_backend(null_mut(), null(), null(), null_mut(), null()),
     scorecam_model_free(null_mut()),
+    scorecam_model_backend(null_mut(), null()),
+    scorecam_model_backend_reason(null_mut(), null()),
     scorecam_model_layer_count(null_mut(), null()),
     scorecam_model_layer(null_mut(), null(), 0),
     scorecam_model_class(null_mut(), null(), null()),

@@ -276,7 +276,9 @@ fn describe(input: &mut Unstructured<'_>, lent: &mut Lent) {
         let index = number(input) / 64;
         succeeded(scorecam_model_layer(layer, model, index));
         succeeded(scorecam_plugin_get(plugin, host, index));
-        let mut class = 0;
+        let (mut class, mut backend) = (0, ptr::null());
+        succeeded(scorecam_model_backend(&raw mut backend, model));
+        succeeded(scorecam_model_backend_reason(&raw mut backend, model));
         let text = lent.text(input, VALUES);
         succeeded(scorecam_model_class(&raw mut class, model, text));
     }
