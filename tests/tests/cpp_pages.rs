@@ -5,14 +5,13 @@ use std::path::Path;
 
 use scorecam_tests::{compiler_named, root, run};
 
-/// The page's one block of a language.
-fn block(language: &str) -> String {
+/// The page's blocks of a language, of which there are so many.
+fn blocks<const COUNT: usize>(language: &str) -> [String; COUNT] {
     let page = std::fs::read_to_string(root().join("docs/plugins.md")).expect("the page");
     let fence = format!("```{language}\n");
-    let mut blocks = page.split(&fence).skip(1);
-    let block = blocks.next().and_then(|rest| rest.split_once("```")).expect("a block").0;
-    assert!(blocks.next().is_none(), "there are several blocks of {language}");
-    block.to_owned()
+    let blocks = page.split(&fence).skip(1);
+    let blocks = blocks.map(|rest| rest.split_once("```").expect("the end of a block").0.to_owned());
+    blocks.collect::<Vec<_>>().try_into().expect("as many blocks as that")
 }
 
 /// Makes a plugin of a source, which may leave nothing undefined.
@@ -35,7 +34,8 @@ fn exports_the_entry(library: &Path) {
 }
 
 #[test]
-fn the_c_block_of_the_page_on_plugins_is_a_plugin() {
+fn the_c_blocks_of_the_page_on_plugins_are_a_plugin() {
+    let [table, assess] = blocks("c");
     let bodies = "
         static const scorecam_descriptor *descriptor(uint32_t index) { (void)index; return NULL; }
         static int32_t load(const scorecam_model_config *config, void **model, scorecam_message *why)
@@ -46,9 +46,12 @@ fn the_c_block_of_the_page_on_plugins_is_a_plugin() {
         static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
                                scorecam_outputs *outputs, scorecam_message *why)
         { (void)model; (void)batch; (void)taps; (void)tap_count; (void)outputs; (void)why; return SCORECAM_ERR_MODEL; }
+        const scorecam_readiness my_readiness = {sizeof my_readiness, 0, assess};
     ";
-    let includes = "#include <stddef.h>\n#include <string.h>\n#include \"scorecam_plugin.h\"\n";
-    check(["gcc", "clang"], "c11", &format!("{includes}{}{bodies}", block("c")));
+    let includes = ["stddef.h", "stdio.h", "string.h", "unistd.h", "scorecam_plugin.h"]
+        .map(|name| format!("#include <{name}>\n"))
+        .concat();
+    check(["gcc", "clang"], "c11", &format!("{includes}{table}{assess}{bodies}"));
 }
 
 #[test]
@@ -60,7 +63,8 @@ fn the_cpp_block_of_the_page_on_plugins_is_a_plugin() {
         std::unique_ptr<scorecam::Engine> MyRuntime::load(const scorecam::ModelConfig &) const
         { return std::make_unique<MyModel>(); }
     ";
-    let source = format!("#include \"scorecam_plugin.hpp\"\n{}{bodies}", block("cpp"));
+    let [block] = blocks("cpp");
+    let source = format!("#include \"scorecam_plugin.hpp\"\n{block}{bodies}");
     check(["g++", "clang++"], "c++17", &source);
     // Overrides need not be public.
     check(["g++", "clang++"], "c++17", &source.replace("public:\n", ""));
