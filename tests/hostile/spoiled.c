@@ -447,6 +447,31 @@ static const scorecam_descriptor *descriptor(uint32_t index)
     return is("descriptor NULL") || index >= COUNT(items) ? NULL : &items[index];
 }
 
+static int32_t assess(const char *device, uint32_t *rank, scorecam_message *text)
+{
+    const char *said = "this machine";
+    (void)device;
+    misbehave("assess");
+    if (is("readiness refused")) {
+        said = "no such\nmachine\033[2J";
+    } else if (is("readiness not UTF-8")) {
+        said = "\xff\xfe";
+    } else if (is("readiness in two lines")) {
+        said = "this\nmachine";
+    }
+    strncpy(text->text, said, sizeof text->text - 1);
+    if (is("readiness without end")) {
+        memset(text->text, 'x', sizeof text->text);
+    }
+    *rank = is("readiness of rank 4 billion") ? UINT32_MAX : SCORECAM_READY_CPU;
+    if (is("readiness of a status that is none")) {
+        return 77;
+    }
+    return is("readiness refused") ? SCORECAM_ERR_UNSUPPORTED : SCORECAM_OK;
+}
+
+static scorecam_readiness readiness = {sizeof(scorecam_readiness), 0, assess};
+
 static const void *get_interface(uint32_t index, const char *id)
 {
     misbehave("get_interface");
@@ -458,6 +483,9 @@ static const void *get_interface(uint32_t index, const char *id)
     }
     if (index == 0 && strcmp(id, "scorecam.backend/1") == 0) {
         return &backend;
+    }
+    if (index == 0 && strcmp(id, "scorecam.readiness/1") == 0) {
+        return &readiness;
     }
     if (index == 1 && is("two of one id")) {
         return &backend;
@@ -519,6 +547,8 @@ static void spoil_tables(void)
         SET("backend without forward", backend.forward, 0),
         SET("backend without release", backend.release, 0),
         SET("backend without get_interface", backend.get_interface, 0),
+        SET("readiness of size 8", readiness.struct_size, 8),
+        SET("readiness without assess", readiness.assess, 0),
         SET("ability of size 0", gradients.struct_size, 0),
         SET("ability without function", gradients.run, 0),
         SET("description size 4", description.struct_size, 4),

@@ -189,7 +189,7 @@ fn checked(ended: &Ended) -> (String, String) {
     let outcomes = ["  ok", "  not run", "  failed", "  crashed", "  timed out"];
     let named = |row: &&&str| outcomes.iter().any(|outcome| row.contains(outcome));
     let tables = rows.iter().filter(named).count();
-    assert_eq!((tables, rows.len()), (19, 19), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!((tables, rows.len()), (20, 20), "{}\n{}", ended.stdout, ended.stderr);
     let passed = |row: &&&str| outcomes[..2].iter().any(|outcome| row.contains(outcome));
     let others = rows.iter().filter(|row| !passed(row));
     let tidy = |row: &&str| shortened(&row.split_whitespace().collect::<Vec<_>>().join(" "));
