@@ -557,8 +557,8 @@ int32_t scorecam_host_free(struct scorecam_host *host);
 
 /**
  * Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
- * id, its backends go before those that a search finds. Libraries stay loaded until the process ends. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another
- * version. Any thread.
+ * id, its backends go before those that a search finds. Libraries stay loaded until the process ends.
+ * `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another version. Any thread.
  *
  * # Safety
  * `path` is a string that ends with NUL; the file is one whose code may run in this process.

@@ -383,7 +383,7 @@ fn a_plugin_is_checked_in_processes_of_its_own() {
     let run = |path: &Path| scorecam().arg("check").arg(path).output().expect("it runs");
     let good = run(&toy_plugin());
     let table = stdout(&good);
-    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 10, "{table}");
+    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 11, "{table}");
     let bad = run(Path::new(&golden("plain.toy")));
     let table = String::from_utf8_lossy(&bad.stdout).into_owned();
     assert_eq!(bad.status.code(), Some(1));
@@ -399,11 +399,11 @@ fn a_plugin_is_checked_with_a_model() {
         command.output().expect("it runs")
     };
     let table = stdout(&run(&golden("plain.toy"), &["--time-limit", "60"]));
-    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 19, "{table}");
+    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 20, "{table}");
     let missing = run(&golden("missing.toy"), &[]);
     let table = String::from_utf8_lossy(&missing.stdout).into_owned();
     assert_eq!(missing.status.code(), Some(1));
-    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 10, "{table}");
+    assert_eq!(table.lines().filter(|l| l.contains("  ok  ")).count(), 11, "{table}");
     assert!(table.contains("missing.toy does not exist"), "{table}");
     assert_eq!(run(&golden("plain.toy"), &["--time-limit", "0"]).status.code(), Some(2));
 }
