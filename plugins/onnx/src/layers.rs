@@ -12,9 +12,11 @@ use scorecam_core::{LayerInfo, Layout, ModelConfig, Result};
 
 use crate::file;
 use crate::graph::{Network, NodeSet};
+use crate::mask_graph::Element;
 use crate::ports::{ImageInput, find_output, lengths};
 use crate::proto::{self, FLOAT};
 use crate::session::{Session, SessionSpec};
+use crate::values::Input;
 
 type Shape = Vec<Option<usize>>;
 
@@ -192,7 +194,7 @@ fn complete(
         .collect();
     match input.shape {
         [n, Some(c), Some(h), Some(w)] if !unclear.is_empty() => {
-            trial(spec, &session, (input, [n.unwrap_or(0), c, h, w]), &unclear, types)
+            trial(&session, (input, [n.unwrap_or(0), c, h, w]), &unclear, types)
         }
         _ => Ok(None),
     }
@@ -201,7 +203,6 @@ fn complete(
 /// One pass on zeros. A free batch is tried with two images, which tells the batch axis from a constant one;
 /// some exports declare it free and yet reshape to a batch of one, so one image is tried next.
 fn trial(
-    spec: &SessionSpec,
     session: &Session,
     (input, shape): (&ImageInput, [usize; 4]),
     names: &[&str],
@@ -211,7 +212,8 @@ fn trial(
     let run = |n: usize| {
         let zeros = scorecam_core::Tensor::zeros([n, c, h, w])?;
         let (shape, data) = input.arrange(zeros.view())?;
-        session.run(spec.file.path(), (&input.name, &shape, &data), names)
+        let image = Input::of(Element::F32, &shape, &data)?;
+        session.run(&[(&input.name, image.value())], names)
     };
     let (outputs, batch, found) = match n {
         0 => match run(2) {

@@ -4,23 +4,31 @@
 //! CPU and for accelerators differ in a few values only. A load goes through these files in order:
 //! `settings` (what the caller set), `file` (read, recognise, parse), `runtime` (find and open the library),
 //! `ports` (input and output), `layers` with `graph` (what can be explained), `session` (the runtime's own),
-//! and ends as a `model`.
+//! and ends as a `model`. `device` says where it runs. On a GPU the masked images are made there, by a graph of our
+//! own (`mask_graph`) in front of the model (`masked`), and `half_model` makes a model of f16 for those who want it.
 //!
 //! Inner tensors become outputs by a few bytes behind the model's own (`proto`), so a model is never
 //! re-encoded. Unsafe code is one call: `OrtApi::Run` in `session`.
 
+mod device;
 mod file;
 mod graph;
+mod half_model;
 mod layers;
 mod loader;
+mod mask_graph;
+mod masked;
 mod model;
 mod ports;
 mod proto;
 mod runtime;
 mod session;
 mod settings;
+mod values;
 
+pub use device::{Device, DeviceMemory, Masks};
 pub use layers::declared_layers;
-pub use loader::{OnnxLoader, ProviderHook};
+pub use loader::{DeviceHook, OnnxLoader};
 pub use ort;
 pub use runtime::RuntimeRelease;
+pub use settings::{Precision, Settings};

@@ -10,20 +10,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use scorecam_core::{
-    Abilities, BatchRule, Forward, Layout, ModelBackend, ModelConfig, ModelInfo, Result, Tensor, TensorInfo,
-    TensorView,
+    BatchRule, Forward, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result, Tensor,
+    TensorInfo, TensorView,
 };
 
 use crate::file::ModelFile;
 use crate::graph::Network;
 use crate::layers::{self, Survey};
+use crate::masked::{MaskSessions, Masked};
 use crate::ports::{self, ImageInput};
 use crate::proto;
 use crate::session::{Session, SessionSpec};
+use crate::values::Input;
 
-/// Images a pass when the caller does not say. On SqueezeNet and EfficientNet-Lite0 batches of 8, 16 and 32
-/// are equally fast within the noise; 16 needs half the memory of 32 and leaves room for more cores than 8.
-const PREFERRED_BATCH: usize = 16;
 /// Sessions for further sets of taps that are kept; each holds a copy of the weights.
 const KEPT_SESSIONS: usize = 3;
 
@@ -39,6 +38,7 @@ pub(crate) struct OnnxModel {
     main: Session,
     main_tap: Option<usize>,
     others: Mutex<VecDeque<(Vec<usize>, Arc<Session>)>>,
+    masks: MaskSessions,
 }
 
 /// A model's file, parsed.
@@ -67,7 +67,7 @@ impl OnnxModel {
         };
         let batch = match input.fixed_batch().or(found_batch) {
             Some(n) => BatchRule::Fixed(n),
-            None => BatchRule::Any { preferred: PREFERRED_BATCH },
+            None => BatchRule::Any { preferred: spec.device.preferred_batch },
         };
         let info = ModelInfo {
             input: input.tensor_info(),
@@ -76,7 +76,7 @@ impl OnnxModel {
             layers,
             default_layer,
             batch,
-            abilities: Abilities::default(),
+            abilities: spec.device.abilities(),
         };
         // A hint that names no layer is not refused here: whoever explains names the layer again.
         let hinted = config.layer.as_ref().and_then(|name| info.layers.iter().position(|l| l.name == *name));
@@ -84,7 +84,17 @@ impl OnnxModel {
         let untapped: Vec<String> = graph.outputs.into_iter().map(|o| o.name).collect();
         let taps: Vec<usize> = main_tap.into_iter().collect();
         let main = spec.open(&mut bytes, &tap_names(&info, &untapped, &taps))?;
-        Ok(Self { info, input, layouts, untapped, spec, main, main_tap, others: Mutex::default() })
+        Ok(Self {
+            info,
+            input,
+            layouts,
+            untapped,
+            spec,
+            main,
+            main_tap,
+            others: Mutex::default(),
+            masks: MaskSessions::default(),
+        })
     }
 
     /// Runs `batch` on the session that serves `taps`, indices into the layers.
@@ -101,8 +111,8 @@ impl OnnxModel {
                 names.push(name);
             }
         }
-        let path = self.spec.file.path();
-        let mut outputs = session.run(path, (&self.input.name, &shape, &data), &names)?;
+        let image = Input::of(self.spec.element(), &shape, &data)?;
+        let mut outputs = session.run(&[(&self.input.name, image.value())], &names)?;
         let activations = taps.iter().zip(places).map(|(&tap, i)| self.activation(tap, outputs[i].clone()));
         let activations = activations.collect::<Result<Vec<_>>>()?;
         let scores = ports::scores(scores, shape[0], outputs.swap_remove(0))?;
@@ -160,6 +170,24 @@ impl ModelBackend for OnnxModel {
             [only] if Some(only) == self.main_tap => self.run(&self.main, batch, &taps),
             _ => self.run(&*self.tapped(&needed)?, batch, &taps),
         }
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        if !self.info.abilities.masked_scores {
+            return request.on_cpu(self);
+        }
+        self.input.check_images(&request.images)?;
+        let output = self.info.output.name.as_str();
+        let masked = Masked {
+            spec: &self.spec,
+            sessions: &self.masks,
+            model: &self.main,
+            input: (&self.input.name, self.input.layout),
+            batch: self.info.batch,
+            output,
+            scores: &|n, found| ports::scores(output, n, found),
+        };
+        masked.scores(request)
     }
 }
 

@@ -66,11 +66,22 @@ impl ImageInput {
 
     /// An error unless `batch` is what the model wants.
     pub(crate) fn check(&self, batch: &TensorView<'_>, rule: BatchRule) -> Result<()> {
+        let n = match rule {
+            BatchRule::Fixed(n) => Some(n),
+            BatchRule::Any { .. } => self.shape[0],
+        };
+        self.check_shape(batch, n)
+    }
+
+    /// An error unless `images`, of any number, are of the size that the model wants.
+    pub(crate) fn check_images(&self, images: &TensorView<'_>) -> Result<()> {
+        self.check_shape(images, None)
+    }
+
+    fn check_shape(&self, batch: &TensorView<'_>, n: Option<usize>) -> Result<()> {
         let given = batch.shape();
-        let mut wanted = self.shape;
-        if let BatchRule::Fixed(n) = rule {
-            wanted[0] = Some(n);
-        }
+        let [_, c, h, w] = self.shape;
+        let wanted = [n, c, h, w];
         let fits =
             |(&given, wanted): (&usize, &Option<usize>)| given > 0 && wanted.is_none_or(|w| w == given);
         match given.len() == wanted.len() && given.iter().zip(&wanted).all(fits) {

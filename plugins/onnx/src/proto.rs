@@ -1,9 +1,10 @@
-//! The few fields of ONNX's protobuf messages that this crate reads.
+//! The few fields of ONNX's protobuf messages that this crate reads and writes.
 //!
-//! These structs only read. Fields that are not named here, weights above all, are skipped without a copy,
-//! and a model is never written back from them, because what they do not name would be lost. The one thing
-//! that is encoded is [`output_appendix`]: protobuf messages merge when their bytes follow one another, so a
-//! few bytes behind a model's own make inner tensors outputs, and ONNX Runtime infers their types.
+//! Fields that are not named here, weights above all, are skipped without a copy when a model is read, and a
+//! user's model is never written back from these structs, because what they do not name would be lost. What is
+//! written is small and our own: the graph that makes masks ([`crate::mask_graph`]), and [`output_appendix`]:
+//! protobuf messages merge when their bytes follow one another, so a few bytes behind a model's own make inner
+//! tensors outputs, and ONNX Runtime infers their types.
 //!
 //! Field numbers are those of onnx.proto3, which every ONNX version has kept.
 
@@ -11,6 +12,10 @@ use prost::Message;
 
 /// The type of a tensor of 32-bit floats (`TensorProto.FLOAT`).
 pub(crate) const FLOAT: i32 = 1;
+/// `TensorProto.INT64`.
+pub(crate) const INT64: i32 = 7;
+/// `TensorProto.FLOAT16`.
+pub(crate) const FLOAT16: i32 = 10;
 /// `TensorProto.EXTERNAL`: the weights lie in another file.
 const EXTERNAL: i32 = 1;
 
@@ -20,12 +25,25 @@ pub(crate) struct Model {
     pub(crate) ir_version: i64,
     #[prost(message, optional, tag = "7")]
     pub(crate) graph: Option<Graph>,
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) operator_sets: Vec<OperatorSet>,
+}
+
+/// The version of the operators that a model uses; an empty domain is ONNX's own.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OperatorSet {
+    #[prost(string, tag = "1")]
+    pub(crate) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) version: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub(crate) nodes: Vec<Node>,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
     #[prost(message, repeated, tag = "5")]
     pub(crate) initializers: Vec<Initializer>,
     #[prost(message, repeated, tag = "11")]
@@ -71,10 +89,30 @@ impl Node {
 pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
+    #[prost(int64, tag = "3")]
+    pub(crate) integer: i64,
     #[prost(message, optional, boxed, tag = "6")]
     pub(crate) graph: Option<Box<Graph>>,
     #[prost(int64, repeated, tag = "8")]
     pub(crate) integers: Vec<i64>,
+    /// Which of the values counts, one of `AttributeProto.AttributeType`.
+    #[prost(int32, tag = "20")]
+    pub(crate) kind: i32,
+}
+
+impl Attribute {
+    /// `AttributeType.INT`.
+    const INT: i32 = 2;
+    /// `AttributeType.INTS`.
+    const INTS: i32 = 7;
+
+    pub(crate) fn of_integer(name: &str, integer: i64) -> Self {
+        Self { name: name.into(), integer, kind: Self::INT, ..Self::default() }
+    }
+
+    pub(crate) fn of_integers(name: &str, integers: &[i64]) -> Self {
+        Self { name: name.into(), integers: integers.into(), kind: Self::INTS, ..Self::default() }
+    }
 }
 
 /// A `TensorProto` without its values.
@@ -152,5 +190,5 @@ pub(crate) struct Axis {
 /// The bytes that, behind those of a model, make the tensors `names` outputs of its graph.
 pub(crate) fn output_appendix<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     let outputs = names.into_iter().map(|name| Value { name: name.into(), kind: None }).collect();
-    Model { ir_version: 0, graph: Some(Graph { outputs, ..Graph::default() }) }.encode_to_vec()
+    Model { graph: Some(Graph { outputs, ..Graph::default() }), ..Model::default() }.encode_to_vec()
 }

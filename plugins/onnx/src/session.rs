@@ -1,24 +1,30 @@
-//! One ONNX Runtime session: a model, opened with some of its inner tensors as further outputs.
+//! One ONNX Runtime session: a model, opened with some of its inner tensors as further outputs, or a small graph
+//! of our own.
 //!
 //! A session serves any number of threads at once. `ort` asks for `&mut Session` to run one; ONNX Runtime
 //! documents `OrtApi::Run` as safe to call concurrently on one session, and takes a lock itself for
-//! execution providers that are not. So [`Session::run`] makes that one call itself, on memory that this
+//! execution providers that are not. So [`Session`] makes that one call itself, on memory that this
 //! call alone owns, and uses `ort`'s safe types for everything around it.
 
 use std::ffi::CString;
-use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use ort::AsPointer;
 use ort::environment::Environment;
 use ort::ep::ExecutionProviderDispatch;
+use ort::memory::Allocator;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+use ort::sys::OrtValue;
+use ort::value::{DynTensor, DynValue, DynValueRef, TensorElementType, ValueType};
 use scorecam_core::{Error, Result, Tensor};
 
+use crate::device::Device;
 use crate::file::ModelFile;
+use crate::half_model;
+use crate::mask_graph::Element;
 use crate::proto;
 use crate::settings::Settings;
+use crate::values;
 
 /// What all sessions of one model have in common.
 pub(crate) struct SessionSpec {
@@ -27,7 +33,7 @@ pub(crate) struct SessionSpec {
     pub(crate) settings: Settings,
     /// Threads within an operator; as many as there are physical cores when `None`.
     pub(crate) threads: Option<usize>,
-    pub(crate) providers: Vec<ExecutionProviderDispatch>,
+    pub(crate) device: Device,
 }
 
 /// The element type and shape of an output, as ONNX Runtime inferred them; `None` for what is no tensor.
@@ -36,18 +42,48 @@ pub(crate) type OutputType = Option<(TensorElementType, Vec<Option<usize>>)>;
 /// An open session.
 pub(crate) struct Session {
     inner: ort::session::Session,
+    /// What it runs, for messages.
+    name: String,
 }
 
 impl SessionSpec {
+    /// The element type in which the model runs.
+    pub(crate) fn element(&self) -> Element {
+        self.settings.precision.element()
+    }
+
     /// Opens a session on the model's `bytes` with the tensors `taps` as further outputs. Names that are
     /// outputs already must not be among them. The bytes are left as they were.
     pub(crate) fn open(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
+        match self.element() {
+            Element::F32 => self.open_full(bytes, taps),
+            Element::F16 => {
+                let of_file = |e: Error| e.context(format!("model {}", self.file.path().display()));
+                let mut half = half_model::in_half_precision(bytes).map_err(of_file)?;
+                self.open_full(&mut half, taps)
+            }
+        }
+    }
+
+    /// As [`SessionSpec::open`], in f32 whatever the precision that was asked for.
+    pub(crate) fn open_full(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
         self.open_with(bytes, taps, self.settings.optimization)
     }
 
-    /// Opens a session that is only asked for types, or run once: nothing is optimised.
+    /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimised.
     pub(crate) fn open_plain(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
         self.open_with(bytes, taps, GraphOptimizationLevel::Disable)
+    }
+
+    /// Opens a session on a graph of our own, on the model's device.
+    pub(crate) fn open_own(&self, graph: &[u8], name: &str) -> Result<Session> {
+        let opened = self
+            .basics(GraphOptimizationLevel::All)
+            .and_then(|builder| self.with_providers(builder, &self.device.exact_providers))
+            .and_then(|mut builder| builder.commit_from_memory(graph));
+        opened.map(|inner| Session { inner, name: name.into() }).map_err(|e| {
+            Error::model(format!("onnxruntime cannot open {name}: {}", self.device.explain(e.message())))
+        })
     }
 
     fn open_with(
@@ -56,40 +92,54 @@ impl SessionSpec {
         taps: &[&str],
         optimization: GraphOptimizationLevel,
     ) -> Result<Session> {
+        let name = self.file.path().display().to_string();
         let length = bytes.len();
         bytes.extend(proto::output_appendix(taps.iter().copied()));
-        let session = SessionBuilder::new(&self.environment)
-            .and_then(|builder| self.configure(builder, optimization))
+        let session = self
+            .basics(optimization)
+            .and_then(|builder| self.with_weights(builder))
+            .and_then(|builder| self.with_providers(builder, &self.device.providers))
             .and_then(|mut builder| builder.commit_from_memory(bytes));
         bytes.truncate(length);
-        session.map(|inner| Session { inner }).map_err(|e| {
-            Error::model(format!("onnxruntime cannot load {}: {}", self.file.path().display(), e.message()))
-        })
+        match session {
+            Ok(inner) => Ok(Session { inner, name }),
+            Err(e) => Err(Error::model(format!(
+                "onnxruntime cannot load {name}: {}",
+                self.device.explain(e.message())
+            ))),
+        }
     }
 
-    fn configure(
-        &self,
-        builder: SessionBuilder,
-        optimization: GraphOptimizationLevel,
-    ) -> ort::Result<SessionBuilder> {
+    fn basics(&self, optimization: GraphOptimizationLevel) -> ort::Result<SessionBuilder> {
         let switch = |on| if on { "1" } else { "0" };
-        let mut builder = builder
+        let builder = SessionBuilder::new(&self.environment)?
             .with_optimization_level(optimization)?
             .with_deterministic_compute(true)?
             // A plan of memory is kept for each batch size that was seen: up to a quarter more at the peak, for
             // no speed that could be measured.
             .with_memory_pattern(false)?
             .with_config_entry("session.intra_op.allow_spinning", switch(self.settings.spinning))?;
-        if let Some(threads) = self.threads {
-            builder = builder.with_intra_threads(threads)?;
+        match self.threads {
+            Some(threads) => Ok(builder.with_intra_threads(threads)?),
+            None => Ok(builder),
         }
-        if let Some(folder) = self.file.external_data_folder() {
-            let folder = folder.to_string_lossy();
-            builder =
-                builder.with_config_entry("session.model_external_initializers_file_folder_path", folder)?;
+    }
+
+    fn with_weights(&self, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+        const FOLDER: &str = "session.model_external_initializers_file_folder_path";
+        match self.file.external_data_folder() {
+            Some(folder) => Ok(builder.with_config_entry(FOLDER, folder.to_string_lossy())?),
+            None => Ok(builder),
         }
+    }
+
+    fn with_providers(
+        &self,
+        builder: SessionBuilder,
+        providers: &[ExecutionProviderDispatch],
+    ) -> ort::Result<SessionBuilder> {
         let cpu = ort::ep::CPU::default().with_arena_allocator(self.settings.arena).build();
-        let providers: Vec<_> = self.providers.iter().cloned().chain([cpu]).collect();
+        let providers: Vec<_> = providers.iter().cloned().chain([cpu]).collect();
         Ok(builder.with_execution_providers(&providers)?)
     }
 }
@@ -100,60 +150,73 @@ impl Session {
         self.inner.outputs().iter().map(|outlet| (outlet.name(), output_type(outlet.dtype())))
     }
 
-    /// Runs the session on one input of `shape` and returns the tensors `outputs`, which must be f32.
+    /// Runs the session and returns the tensors `outputs`, which must be of floating point.
     ///
     /// May be called from several threads at once.
-    pub(crate) fn run(
-        &self,
-        model: &Path,
-        input: (&str, &[usize], &[f32]),
-        outputs: &[&str],
-    ) -> Result<Vec<Tensor>> {
-        let failed = |e: ort::Error| {
-            Error::model(format!("onnxruntime failed on {}: {}", model.display(), e.message()))
-        };
-        let (name, shape, data) = input;
-        let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
-        let value = TensorRef::from_array_view((shape, data)).map_err(failed)?;
-        let values = self.call(name, &value, outputs)?.map_err(failed)?;
-        values.iter().zip(outputs).map(|(value, name)| tensor(value, name)).collect()
-    }
-
-    /// The call into ONNX Runtime; the outer error is a name that holds a NUL.
-    fn call(
-        &self,
-        input: &str,
-        value: &TensorRef<'_, f32>,
-        outputs: &[&str],
-    ) -> Result<Result<Vec<DynValue>, ort::Error>> {
-        let input = c_string(input)?;
-        let names = outputs.iter().map(|name| c_string(name)).collect::<Result<Vec<_>>>()?;
-        let name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+    pub(crate) fn run(&self, inputs: &[(&str, DynValueRef<'_>)], outputs: &[&str]) -> Result<Vec<Tensor>> {
         let mut results = vec![ptr::null_mut(); outputs.len()];
-        // SAFETY: the session lives as long as `self`, and Run may be called on it by several threads at once
-        // (documented; it keeps what a run changes in a frame of its own). Names end in NUL and outlive the
-        // call, as does the input value, which Run only reads. `results` has one place for each name; a null
-        // there asks Run to allocate the output.
-        let status = unsafe {
-            ort::Error::result_from_status((ort::api().Run)(
-                self.inner.ptr().cast_mut(),
-                ptr::null(),
-                [input.as_ptr()].as_ptr(),
-                [value.ptr()].as_ptr(),
-                1,
-                name_pointers.as_ptr(),
-                name_pointers.len(),
-                results.as_mut_ptr(),
-            ))
-        };
+        let ran = self.call(inputs, outputs, &mut results);
         // SAFETY: what Run put there are values that it made for this call and that nothing else owns; the
         // session's allocator made them. They are taken over even where Run failed, so that none leaks.
         let own = |value| unsafe { DynValue::from_ptr(value, Some(self.inner.allocator())) };
         let values: Vec<DynValue> = results.into_iter().filter_map(NonNull::new).map(own).collect();
-        Ok(status.and_then(|()| match values.len() == outputs.len() {
-            true => Ok(values),
-            false => Err(ort::Error::new("an output has no value")),
-        }))
+        ran?;
+        if values.len() != outputs.len() {
+            return Err(Error::model(format!("onnxruntime gave no value for an output of {}", self.name)));
+        }
+        values.iter().zip(outputs).map(|(value, name)| values::read(value, name)).collect()
+    }
+
+    /// Runs the session and writes its output called `output` into `place`, which stays where it is: on a device
+    /// as well as in the memory of the CPU.
+    pub(crate) fn run_into(
+        &self,
+        inputs: &[(&str, DynValueRef<'_>)],
+        output: &str,
+        place: &mut DynTensor,
+    ) -> Result<()> {
+        self.call(inputs, &[output], &mut [place.ptr().cast_mut()])
+    }
+
+    /// The call into ONNX Runtime. `results` has one place for each output: a null there asks for a new value,
+    /// which the caller then owns, and a value is written into.
+    fn call(
+        &self,
+        inputs: &[(&str, DynValueRef<'_>)],
+        outputs: &[&str],
+        results: &mut [*mut OrtValue],
+    ) -> Result<()> {
+        let given_names = inputs.iter().map(|(name, _)| c_string(name)).collect::<Result<Vec<_>>>()?;
+        let given: Vec<_> = given_names.iter().map(|name| name.as_ptr()).collect();
+        let values: Vec<_> = inputs.iter().map(|(_, value)| value.ptr()).collect();
+        let wanted_names = outputs.iter().map(|name| c_string(name)).collect::<Result<Vec<_>>>()?;
+        let wanted: Vec<_> = wanted_names.iter().map(|name| name.as_ptr()).collect();
+        debug_assert_eq!(results.len(), wanted.len());
+        // SAFETY: the session lives as long as `self`, and Run may be called on it by several threads at once
+        // (documented; it keeps what a run changes in a frame of its own). Names end in NUL and outlive the
+        // call, as do the input values, which Run only reads. `results` has one place for each name, and a value
+        // in it is one that the caller alone has (`run_into` takes it by `&mut`).
+        let status = unsafe {
+            ort::Error::result_from_status((ort::api().Run)(
+                self.inner.ptr().cast_mut(),
+                ptr::null(),
+                given.as_ptr(),
+                values.as_ptr(),
+                values.len(),
+                wanted.as_ptr(),
+                wanted.len(),
+                results.as_mut_ptr(),
+            ))
+        };
+        status.map_err(|e| Error::model(format!("onnxruntime failed on {}: {}", self.name, e.message())))
+    }
+
+    /// An allocator for the memory of `device`.
+    pub(crate) fn allocator(&self, device: &Device) -> Result<Allocator> {
+        let Some(memory) = &device.memory else { return Ok(Allocator::default()) };
+        memory.info().and_then(|info| Allocator::new(&self.inner, info)).map_err(|e| {
+            Error::model(format!("onnxruntime cannot use the memory of {device}: {}", e.message()))
+        })
     }
 }
 
@@ -164,14 +227,4 @@ fn c_string(name: &str) -> Result<CString> {
 fn output_type(kind: &ValueType) -> OutputType {
     let (shape, element) = kind.tensor_shape().zip(kind.tensor_type())?;
     Some((element, shape.iter().map(|&d| usize::try_from(d).ok()).collect()))
-}
-
-/// Copies an output out of the runtime's memory.
-fn tensor(value: &DynValue, name: &str) -> Result<Tensor> {
-    let (shape, data) = value.try_extract_tensor::<f32>().map_err(|e| {
-        Error::unsupported(format!("output {name:?} is not a tensor of f32: {}", e.message()))
-    })?;
-    let shape = shape.iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>();
-    let shape = shape.map_err(|_| Error::model(format!("output {name:?} has a negative length")))?;
-    Tensor::new(shape, data.to_vec())
 }

@@ -31,7 +31,7 @@ fn a_wrong_library_is_named_with_its_cause_and_the_right_one_is_kept() {
     check(&with_runtime(&model, &file("text.so")), &["text.so cannot be opened as a library: "]);
 
     let nowhere = RuntimeRelease { cache_folder: "no-such-folder", ..RuntimeRelease::CPU };
-    let loader = OnnxLoader::new("onnx-cpu", nowhere, |_| Ok(vec![])).with_plugin_folder(folder.path());
+    let loader = OnnxLoader::cpu().with_release(nowhere).with_plugin_folder(folder.path());
     if std::env::var_os("ORT_DYLIB_PATH").is_none() {
         let error =
             loader.load(&config(&model)).map(|m| m.info().clone()).expect_err("no runtime").to_string();

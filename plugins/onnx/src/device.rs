@@ -1,0 +1,90 @@
+//! Where a model's sessions run: the CPU, or an accelerator that a plugin chose.
+
+use std::fmt;
+
+use ort::ep::ExecutionProviderDispatch;
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use scorecam_core::Abilities;
+
+/// On SqueezeNet and EfficientNet-Lite0 batches of 8, 16 and 32 are equally fast on a CPU within the noise; 16
+/// needs half the memory of 32 and leaves room for more cores than 8.
+const PREFERRED_ON_CPU: usize = 16;
+
+/// A device, and the execution providers that serve it.
+pub struct Device {
+    /// What it is called ("the CPU", "cuda:0").
+    pub name: String,
+    /// The execution providers for the model, the first choice first; the CPU's follows by itself.
+    pub providers: Vec<ExecutionProviderDispatch>,
+    /// Those for the graphs that make masked images, in full f32 whatever precision the model's have.
+    pub exact_providers: Vec<ExecutionProviderDispatch>,
+    /// The device's own memory; `None` where it works in that of the CPU.
+    pub memory: Option<DeviceMemory>,
+    /// Images a pass when the caller does not say.
+    pub preferred_batch: usize,
+    /// Who makes masked images.
+    pub masks: Masks,
+    /// Said behind an error of the runtime: what the user may do about it.
+    pub advice: &'static str,
+}
+
+/// Who makes masked images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Masks {
+    /// Core, on the CPU.
+    ByCore,
+    /// A graph of our own, on the device.
+    OnDevice,
+}
+
+/// The memory of an accelerator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// ONNX Runtime's name for the kind of device.
+    pub kind: AllocationDevice<'static>,
+    /// Which one.
+    pub index: i32,
+}
+
+impl Device {
+    /// The CPU.
+    pub fn cpu() -> Self {
+        Self {
+            name: "the CPU".into(),
+            providers: vec![],
+            exact_providers: vec![],
+            memory: None,
+            preferred_batch: PREFERRED_ON_CPU,
+            masks: Masks::ByCore,
+            advice: "",
+        }
+    }
+
+    /// What can be done with a model on it, beyond running forward.
+    pub(crate) fn abilities(&self) -> Abilities {
+        Abilities { masked_scores: self.masks == Masks::OnDevice, ..Abilities::NONE }
+    }
+
+    /// Whether it is something else than the CPU.
+    pub(crate) fn is_accelerator(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// The runtime's message, in one line, with the advice behind it.
+    pub(crate) fn explain(&self, message: &str) -> String {
+        let line = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
+        if self.advice.is_empty() { line } else { format!("{line}; {}", self.advice) }
+    }
+}
+
+impl DeviceMemory {
+    pub(crate) fn info(&self) -> ort::Result<MemoryInfo<'static>> {
+        MemoryInfo::new(self.kind.clone(), self.index, AllocatorType::Device, MemoryType::Default)
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

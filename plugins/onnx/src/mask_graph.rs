@@ -1,0 +1,205 @@
+//! The graph that makes masked images on the device: a small ONNX model of our own, in front of the user's.
+//!
+//! Every upsampling of a preset is a separable linear operator, so a small mask [h, w] becomes one of the image's
+//! size by two matrix products, `rows * mask * columns`, whose matrices core gives ([`Upsampler::row_matrix`]).
+//! They are inputs like the masks: one graph serves all modes and sizes. Images and fill go to the device once,
+//! and what crosses the bus for each batch are small masks and, for several images, which image each one covers.
+//!
+//! [`Upsampler::row_matrix`]: scorecam_core::Upsampler::row_matrix
+
+use prost::Message;
+use scorecam_core::Layout;
+
+use crate::proto::{
+    Attribute, Axis, FLOAT, FLOAT16, Graph, INT64, Kind, Model, Node, OperatorSet, Shape, TensorKind, Value,
+};
+
+/// Preprocessed images, [I, C, H, W].
+pub(crate) const IMAGES: &str = "images";
+/// What shows where a mask is 0, [I, C, H, W].
+pub(crate) const FILL: &str = "fill";
+/// Small masks, [N, 1, h, w].
+pub(crate) const MASKS: &str = "masks";
+/// For each mask the index of its image, [N].
+pub(crate) const IMAGE_OF_MASK: &str = "image_of_mask";
+/// [H, h]
+pub(crate) const ROWS: &str = "rows";
+/// [w, W]
+pub(crate) const COLUMNS: &str = "columns";
+/// Masked images as the model wants them, [N, C, H, W] or [N, H, W, C].
+pub(crate) const MASKED: &str = "masked";
+
+/// The format and the operators are older than any runtime that is opened here.
+const IR_VERSION: i64 = 8;
+const OPERATORS: i64 = 13;
+
+/// What kind of masked images are wanted: each kind is a graph of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MaskGraph {
+    pub(crate) images: Images,
+    pub(crate) fill: Fill,
+    pub(crate) layout: Layout,
+    pub(crate) element: Element,
+}
+
+/// How many images the masks cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Images {
+    /// One, which is broadcast.
+    One,
+    /// Several; indices choose.
+    Several,
+}
+
+/// What shows where a mask is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// Zeros.
+    Zeros,
+    /// The fill's own pixels.
+    Pixels,
+}
+
+/// The element type of the model's input; masks are made in f32 whatever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Element {
+    F32,
+    F16,
+}
+
+impl Element {
+    /// `TensorProto.DataType`.
+    pub(crate) fn number(self) -> i32 {
+        match self {
+            Self::F32 => FLOAT,
+            Self::F16 => FLOAT16,
+        }
+    }
+}
+
+impl MaskGraph {
+    /// The graph as the bytes of an ONNX model.
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        let mut drawn = Drawing::default();
+        let wide = drawn.node("MatMul", &[ROWS, MASKS]);
+        let mask = drawn.node("MatMul", &[&wide, COLUMNS]);
+        let image = self.chosen(&mut drawn, IMAGES);
+        let mut masked = match self.fill {
+            Fill::Zeros => drawn.node("Mul", &[&mask, &image]),
+            // As a step from the fill to the image, which needs no constant 1.
+            Fill::Pixels => {
+                let fill = self.chosen(&mut drawn, FILL);
+                let step = drawn.node("Sub", &[&image, &fill]);
+                let part = drawn.node("Mul", &[&mask, &step]);
+                drawn.node("Add", &[&fill, &part])
+            }
+        };
+        if self.layout == Layout::Nhwc {
+            masked = drawn.node("Transpose", &[&masked]);
+            drawn.attribute(Attribute::of_integers("perm", &[0, 2, 3, 1]));
+        }
+        if self.element == Element::F16 {
+            masked = drawn.node("Cast", &[&masked]);
+            drawn.attribute(Attribute::of_integer("to", FLOAT16.into()));
+        }
+        drawn.end(&masked);
+        let graph = Graph {
+            name: "masked_images".into(),
+            nodes: drawn.nodes,
+            inputs: self.inputs(),
+            outputs: vec![value(MASKED, self.element.number(), 4)],
+            ..Graph::default()
+        };
+        let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
+        Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets }.encode_to_vec()
+    }
+
+    /// The images, or those among several that the masks cover.
+    fn chosen(self, drawn: &mut Drawing, images: &str) -> String {
+        match self.images {
+            Images::One => images.into(),
+            Images::Several => drawn.node("Gather", &[images, IMAGE_OF_MASK]),
+        }
+    }
+
+    fn inputs(self) -> Vec<Value> {
+        let mut inputs = vec![
+            value(IMAGES, FLOAT, 4),
+            value(MASKS, FLOAT, 4),
+            value(ROWS, FLOAT, 2),
+            value(COLUMNS, FLOAT, 2),
+        ];
+        if self.fill == Fill::Pixels {
+            inputs.push(value(FILL, FLOAT, 4));
+        }
+        if self.images == Images::Several {
+            inputs.push(value(IMAGE_OF_MASK, INT64, 1));
+        }
+        inputs
+    }
+}
+
+/// A graph that hands on its input, for tensors that are to lie on the device.
+pub(crate) fn copying_graph() -> Vec<u8> {
+    let node = Node {
+        inputs: vec![IMAGES.into()],
+        outputs: vec![MASKED.into()],
+        operator: "Identity".into(),
+        ..Node::default()
+    };
+    // No shape: a tensor of any rank goes through.
+    let untold = |name: &str| Value {
+        name: name.into(),
+        kind: Some(Kind { tensor: Some(TensorKind { element: FLOAT, shape: None }) }),
+    };
+    let graph = Graph {
+        name: "copy".into(),
+        nodes: vec![node],
+        inputs: vec![untold(IMAGES)],
+        outputs: vec![untold(MASKED)],
+        ..Graph::default()
+    };
+    let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
+    Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets }.encode_to_vec()
+}
+
+/// Nodes of one output each, in the order in which they run.
+#[derive(Default)]
+struct Drawing {
+    nodes: Vec<Node>,
+}
+
+impl Drawing {
+    /// Adds a node and returns its output's name.
+    fn node(&mut self, operator: &str, inputs: &[&str]) -> String {
+        let output = format!("{}_{}", operator.to_lowercase(), self.nodes.len());
+        self.nodes.push(Node {
+            inputs: inputs.iter().map(|&i| i.into()).collect(),
+            outputs: vec![output.clone()],
+            operator: operator.into(),
+            attributes: vec![],
+        });
+        output
+    }
+
+    /// Gives the last node an attribute.
+    fn attribute(&mut self, attribute: Attribute) {
+        if let Some(node) = self.nodes.last_mut() {
+            node.attributes.push(attribute);
+        }
+    }
+
+    /// Makes `result`, the output of the last node, the graph's own.
+    fn end(&mut self, result: &str) {
+        for output in self.nodes.iter_mut().flat_map(|node| &mut node.outputs).filter(|o| *o == result) {
+            *output = MASKED.into();
+        }
+    }
+}
+
+/// A tensor of free lengths.
+fn value(name: &str, element: i32, rank: usize) -> Value {
+    let axes = vec![Axis::default(); rank];
+    let tensor = TensorKind { element, shape: Some(Shape { axes }) };
+    Value { name: name.into(), kind: Some(Kind { tensor: Some(tensor) }) }
+}

@@ -1,0 +1,289 @@
+//! Masked images on the model's device: images go there once, then only small masks, and only scores come back.
+//!
+//! A session of our own ([`mask_graph`]) writes a batch of masked images into a place on the device, and the
+//! model's session reads it there. On an accelerator two batches are under way at a time, each with a place and a
+//! thread of its own: while one is computed, the masks of the other travel. Which masks make up a batch is fixed
+//! before anything runs, so scores do not tell how many threads there were.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use ort::value::{DynTensor, DynValueRef};
+use scorecam_core::{BatchRule, Error, Layout, MaskedScores, Result, Tensor, TensorView, Upsampler};
+
+use crate::mask_graph::{self, Element, Fill, Images, MaskGraph};
+use crate::session::{Session, SessionSpec};
+use crate::values::{self, Input};
+
+/// Batches under way at a time on an accelerator.
+const IN_FLIGHT: usize = 2;
+
+/// The sessions that make masked images of one model, opened when they are first wanted.
+#[derive(Default)]
+pub(crate) struct MaskSessions {
+    copying: Mutex<Option<Arc<Session>>>,
+    making: Mutex<Vec<(MaskGraph, Arc<Session>)>>,
+}
+
+impl MaskSessions {
+    fn copying(&self, spec: &SessionSpec) -> Result<Arc<Session>> {
+        let mut place = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &*place {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(spec.open_own(&mask_graph::copying_graph(), "the graph that copies")?);
+        *place = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn making(&self, spec: &SessionSpec, graph: MaskGraph) -> Result<Arc<Session>> {
+        let mut sessions = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, session)) = sessions.iter().find(|(made, _)| *made == graph) {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(spec.open_own(&graph.bytes(), "the graph that makes masks")?);
+        sessions.push((graph, Arc::clone(&session)));
+        Ok(session)
+    }
+}
+
+/// A model as far as its masked passes go.
+pub(crate) struct Masked<'a> {
+    pub(crate) spec: &'a SessionSpec,
+    pub(crate) sessions: &'a MaskSessions,
+    /// The session that scores.
+    pub(crate) model: &'a Session,
+    /// The name and the order of axes of its input.
+    pub(crate) input: (&'a str, Layout),
+    pub(crate) batch: BatchRule,
+    /// The output that holds class scores.
+    pub(crate) output: &'a str,
+    /// Makes [n, classes] of it for n images.
+    pub(crate) scores: &'a (dyn Fn(usize, Tensor) -> Result<Tensor> + Sync),
+}
+
+impl Masked<'_> {
+    /// Scores of masked images, [masks, classes].
+    pub(crate) fn scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        let (_, [count, ..]) = request.dims()?;
+        let scene = Scene::new(self, request)?;
+        let batches = scene.batches(self.batch, self.spec.device.is_accelerator());
+        let mut scores = Vec::new();
+        let mut take = |masks: &Range<usize>, found: Tensor| {
+            let [_, classes] = found.view().dims("the tensor of class scores")?;
+            scores.extend_from_slice(&found.data()[..masks.len() * classes]);
+            (request.on_batch)(masks.len())
+        };
+        match self.spec.device.is_accelerator() && batches.ranges.len() > 1 {
+            true => scene.in_flight(&batches, &mut take)?,
+            false => scene.in_turn(&batches, &mut take)?,
+        }
+        let classes = scores.len().checked_div(count).unwrap_or(0);
+        Tensor::new([count, classes], scores)
+    }
+}
+
+/// What takes the scores of a batch, in the order of the batches.
+type Take<'t> = dyn FnMut(&Range<usize>, Tensor) -> Result<()> + 't;
+
+/// Which masks each pass scores.
+struct Batches {
+    ranges: Vec<Range<usize>>,
+    /// Images in every pass, where all are to be of one size: what is missing is filled up with the last mask.
+    whole: Option<usize>,
+}
+
+/// All of a request that its batches share: what lies on the device, and what of a request threads may see.
+struct Scene<'a> {
+    of: &'a Masked<'a>,
+    making: Arc<Session>,
+    images: DynTensor,
+    fill: Option<DynTensor>,
+    rows: DynTensor,
+    columns: DynTensor,
+    masks: TensorView<'a>,
+    image_of_mask: &'a [u32],
+    batch_size: usize,
+    /// Of a masked image in the model's own order, without the batch.
+    item: [usize; 3],
+}
+
+impl<'a> Scene<'a> {
+    fn new(of: &'a Masked<'a>, request: &MaskedScores<'a>) -> Result<Self> {
+        let ([_, channels, height, width], [_, h, w]) = request.dims()?;
+        let graph = MaskGraph {
+            images: if request.image_of_mask.is_empty() { Images::One } else { Images::Several },
+            fill: if request.fill.is_some() { Fill::Pixels } else { Fill::Zeros },
+            layout: of.input.1,
+            element: of.spec.element(),
+        };
+        let making = of.sessions.making(of.spec, graph)?;
+        let copying = of.sessions.copying(of.spec)?;
+        let allocator = making.allocator(&of.spec.device)?;
+        let on_device = |shape: &[usize], data: &[f32]| {
+            let mut place = values::place(&allocator, Element::F32, shape)?;
+            let input = Input::of(Element::F32, shape, data)?;
+            copying.run_into(&[(mask_graph::IMAGES, input.value())], mask_graph::MASKED, &mut place)?;
+            Ok(place)
+        };
+        let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
+        let columns = transposed(&upsampler.column_matrix(), w);
+        Ok(Self {
+            of,
+            images: on_device(request.images.shape(), request.images.data())?,
+            fill: request.fill.map(|fill| on_device(fill.shape(), fill.data())).transpose()?,
+            rows: on_device(&[height, h], &upsampler.row_matrix())?,
+            columns: on_device(&[w, width], &columns)?,
+            making,
+            masks: request.masks,
+            image_of_mask: request.image_of_mask,
+            batch_size: request.batch_size,
+            item: match of.input.1 {
+                Layout::Nchw => [channels, height, width],
+                Layout::Nhwc => [height, width, channels],
+            },
+        })
+    }
+
+    /// Shapes that change make an accelerator choose its kernels anew, so all of its batches are of one size.
+    fn batches(&self, rule: BatchRule, one_size: bool) -> Batches {
+        let count = self.masks.shape()[0];
+        let (size, whole) = match rule {
+            BatchRule::Fixed(n) => (n, true),
+            BatchRule::Any { .. } => (self.batch_size.min(count.max(1)), one_size),
+        };
+        let ranges = (0..count).step_by(size).map(|start| start..count.min(start + size)).collect();
+        Batches { ranges, whole: whole.then_some(size) }
+    }
+
+    /// Batch after batch, on the calling thread.
+    fn in_turn(&self, batches: &Batches, take: &mut Take<'_>) -> Result<()> {
+        let mut place = Place::default();
+        batches.ranges.iter().try_for_each(|masks| take(masks, self.run(masks, batches.whole, &mut place)?))
+    }
+
+    /// Batches on threads of their own, [`IN_FLIGHT`] at a time; `take` stays on the calling thread.
+    fn in_flight(&self, batches: &Batches, take: &mut Take<'_>) -> Result<()> {
+        let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let work = |found: Sender<(usize, Result<Tensor>)>| {
+            let mut place = Place::default();
+            while !stopped.load(Ordering::Relaxed) {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(masks) = batches.ranges.get(i) else { return };
+                let scores = self.run(masks, batches.whole, &mut place);
+                // The other end is gone where the call has ended with an error.
+                if found.send((i, scores)).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let (sender, found) = channel();
+            for i in 0..IN_FLIGHT {
+                let (work, sender) = (&work, sender.clone());
+                let started = thread::Builder::new()
+                    .name(format!("scorecam-batch-{i}"))
+                    .spawn_scoped(scope, move || work(sender));
+                // One thread is enough to get on with.
+                if let Err(e) = started
+                    && i == 0
+                {
+                    return Err(Error::internal(format!("no thread can be started for a batch: {e}")));
+                }
+            }
+            drop(sender);
+            let ended = in_order(
+                batches.ranges.len(),
+                || found.recv().ok(),
+                |i, scores| take(&batches.ranges[i], scores?),
+            );
+            stopped.store(true, Ordering::Relaxed);
+            ended
+        })
+    }
+
+    /// One pass: the scores of `masks`, and of what fills the batch up.
+    fn run(&self, masks: &Range<usize>, whole: Option<usize>, place: &mut Place) -> Result<Tensor> {
+        let n = whole.unwrap_or(masks.len());
+        let order: Vec<usize> = (masks.start..masks.start + n).map(|m| m.min(masks.end - 1)).collect();
+        let [_, h, w] = self.masks.dims("the tensor of masks")?;
+        let small: Vec<f32> = order.iter().flat_map(|&m| self.masks.item(m)).copied().collect();
+        let small = Input::of(Element::F32, &[n, 1, h, w], &small)?;
+        let indices: Vec<i64> = order.iter().map(|&m| self.image_of(m)).collect();
+        let indices = Input::indices(&indices)?;
+        let mut inputs = vec![
+            (mask_graph::IMAGES, dynamic(&self.images)),
+            (mask_graph::MASKS, small.value()),
+            (mask_graph::ROWS, dynamic(&self.rows)),
+            (mask_graph::COLUMNS, dynamic(&self.columns)),
+        ];
+        inputs.extend(self.fill.as_ref().map(|fill| (mask_graph::FILL, dynamic(fill))));
+        if !self.image_of_mask.is_empty() {
+            inputs.push((mask_graph::IMAGE_OF_MASK, indices.value()));
+        }
+        let masked = place.of(n, self)?;
+        self.making.run_into(&inputs, mask_graph::MASKED, masked)?;
+        let of = self.of;
+        let mut outputs = of.model.run(&[(of.input.0, dynamic(masked))], &[of.output])?;
+        (of.scores)(n, outputs.swap_remove(0))
+    }
+
+    fn image_of(&self, mask: usize) -> i64 {
+        self.image_of_mask.get(mask).map_or(0, |&i| i64::from(i))
+    }
+}
+
+/// Where the masked images of one pass at a time lie on the device.
+#[derive(Default)]
+struct Place(Option<(usize, DynTensor)>);
+
+impl Place {
+    /// Room for `n` images.
+    fn of(&mut self, n: usize, scene: &Scene<'_>) -> Result<&mut DynTensor> {
+        if self.0.as_ref().is_none_or(|(room, _)| *room != n) {
+            // What was there goes first.
+            self.0 = None;
+            let [a, b, c] = scene.item;
+            let spec = scene.of.spec;
+            let allocator = scene.making.allocator(&spec.device)?;
+            self.0 = Some((n, values::place(&allocator, spec.element(), &[n, a, b, c])?));
+        }
+        match &mut self.0 {
+            Some((_, tensor)) => Ok(tensor),
+            None => Err(Error::internal("a place on the device was made and is not there")),
+        }
+    }
+}
+
+fn dynamic(tensor: &DynTensor) -> DynValueRef<'_> {
+    tensor.view().into_dyn()
+}
+
+/// Hands what arrives to `take` in the order of its numbers, 0 to `count`.
+fn in_order<T>(
+    count: usize,
+    mut arrive: impl FnMut() -> Option<(usize, T)>,
+    mut take: impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
+    let mut early = BTreeMap::new();
+    for i in 0..count {
+        let found = loop {
+            if let Some(found) = early.remove(&i) {
+                break found;
+            }
+            let (j, found) = arrive().ok_or_else(|| Error::internal("a batch has not arrived"))?;
+            early.insert(j, found);
+        };
+        take(i, found)?;
+    }
+    Ok(())
+}
+
+/// A matrix of rows of `width` with its axes changed.
+fn transposed(matrix: &[f32], width: usize) -> Vec<f32> {
+    (0..width).flat_map(|x| matrix.iter().skip(x).step_by(width).copied()).collect()
+}

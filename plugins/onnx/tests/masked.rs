@@ -1,0 +1,221 @@
+//! Masked images made by the graph in front of a model: the path of GPUs, run on ONNX Runtime's CPU provider.
+//!
+//! The networks here hand on their input as class scores, so what is compared are the masked images themselves,
+//! pixel for pixel, with those that core makes.
+
+mod common;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use common::{F32, Net, classifier, config, image, load, sequence, value};
+use ort::memory::AllocationDevice;
+use scorecam_core::{
+    BackendLoader, Error, ErrorKind, Layout, MaskedScores, ModelBackend, ModelConfig, Result, Tensor,
+    TensorView, Upsample,
+};
+use scorecam_onnx::{Device, DeviceMemory, Masks, OnnxLoader, RuntimeRelease, ort};
+
+/// The masks of one request: more than two batches, and an odd rest.
+const MASKS: usize = 11;
+const BATCH: usize = 4;
+
+/// Makes masks by the graph, batch after batch.
+fn in_turn() -> OnnxLoader {
+    OnnxLoader::for_gpu("graph", RuntimeRelease::CPU, |_, _| {
+        Ok(Device { masks: Masks::OnDevice, ..Device::cpu() })
+    })
+}
+
+/// Takes the CPU's memory for that of an accelerator: batches of one size, two under way at a time.
+fn in_flight() -> OnnxLoader {
+    OnnxLoader::for_gpu("graph", RuntimeRelease::CPU, |_, _| {
+        let memory = Some(DeviceMemory { kind: AllocationDevice::CPU, index: 0 });
+        Ok(Device { masks: Masks::OnDevice, memory, ..Device::cpu() })
+    })
+}
+
+/// Its scores are its input.
+fn handing_on(folder: &Path, shape: &[i64]) -> PathBuf {
+    let cells = shape[1..].iter().product();
+    let net = Net::new(shape).node("Flatten", "input", "pixels").output("pixels", &[shape[0], cells]);
+    net.save(folder, "handing_on.onnx")
+}
+
+/// What a request is made of.
+struct Scene {
+    images: Tensor,
+    fill: Option<Tensor>,
+    masks: Tensor,
+    image_of_mask: Vec<u32>,
+    upsample: Upsample,
+}
+
+impl Scene {
+    fn new(images: usize, fill: bool, upsample: Upsample) -> Self {
+        let shape = [images, 3, 24, 17];
+        let image_of_mask = if images == 1 { vec![] } else { (0..MASKS as u32).map(|m| m * 5 % 3).collect() };
+        Self {
+            images: image(shape, 1),
+            fill: fill.then(|| image(shape, 2)),
+            masks: Tensor::new([MASKS, 5, 7], sequence(MASKS * 35, 3)).expect("of that length"),
+            image_of_mask,
+            upsample,
+        }
+    }
+
+    fn request<'s>(&'s self, on_batch: &'s dyn Fn(usize) -> Result<()>) -> MaskedScores<'s> {
+        MaskedScores {
+            images: self.images.view(),
+            fill: self.fill.as_ref().map(Tensor::view),
+            masks: self.masks.view(),
+            image_of_mask: &self.image_of_mask,
+            upsample: self.upsample,
+            batch_size: BATCH,
+            on_batch,
+        }
+    }
+}
+
+fn largest_difference(a: TensorView<'_>, b: TensorView<'_>) -> f32 {
+    assert_eq!(a.shape(), b.shape());
+    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// Runs the scene by the graph and by core, and compares.
+fn compare(scene: &Scene, config: &ModelConfig, batches: &[usize]) {
+    let wanted = load(config).expect("the model loads").masked_scores(&scene.request(&|_| Ok(())));
+    let wanted = wanted.expect("core makes them");
+    for loader in [in_turn(), in_flight()] {
+        let model = loader.load(config).expect("the model loads");
+        assert!(model.info().abilities.masked_scores);
+        let seen = RefCell::new(vec![]);
+        let note = |n: usize| {
+            seen.borrow_mut().push(n);
+            Ok(())
+        };
+        let found = model.masked_scores(&scene.request(&note)).expect("the graph makes them");
+        let far = largest_difference(found.view(), wanted.view());
+        let what = (scene.upsample, scene.images.shape()[0], scene.fill.is_some(), config.layout);
+        assert!(far <= 1e-5, "{what:?}: {far} between the graph's masked images and core's");
+        assert_eq!(*seen.borrow(), batches, "{what:?}: the masks of each batch, in order");
+    }
+}
+
+#[test]
+fn the_graph_makes_the_masked_images_that_core_makes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[0, 3, 24, 17]);
+    for upsample in Upsample::ALL {
+        for images in [1, 3] {
+            for fill in [false, true] {
+                compare(&Scene::new(images, fill, upsample), &config(&path), &[4, 4, 3]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_of_channels_last_gets_them_in_its_own_order() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[0, 24, 17, 3]);
+    let config = ModelConfig { layout: Layout::Nhwc, ..config(&path) };
+    for (images, fill) in [(1, false), (3, true)] {
+        compare(&Scene::new(images, fill, Upsample::HalfPixel), &config, &[4, 4, 3]);
+    }
+}
+
+#[test]
+fn a_fixed_batch_is_filled_up() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[5, 3, 24, 17]);
+    for fill in [false, true] {
+        compare(&Scene::new(1, fill, Upsample::Bicubic), &config(&path), &[5, 5, 1]);
+    }
+}
+
+#[test]
+fn one_mask_and_one_image_are_enough() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[0, 3, 24, 17]);
+    let mut scene = Scene::new(1, false, Upsample::HalfPixel);
+    scene.masks = Tensor::new([1, 1, 1], vec![0.25]).expect("of that length");
+    scene.image_of_mask = vec![0];
+    compare(&scene, &config(&path), &[1]);
+}
+
+#[test]
+fn a_request_that_is_cancelled_ends_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[0, 3, 24, 17]);
+    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    for loader in [in_turn(), in_flight()] {
+        let model = loader.load(&config(&path)).expect("the model loads");
+        let calls = RefCell::new(0);
+        let cancel = |_| {
+            *calls.borrow_mut() += 1;
+            Err(Error::cancelled())
+        };
+        let error = model.masked_scores(&scene.request(&cancel)).expect_err("it was cancelled");
+        assert_eq!((error.kind(), *calls.borrow()), (ErrorKind::Cancelled, 1));
+    }
+}
+
+#[test]
+fn images_that_do_not_fit_the_model_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[0, 3, 24, 18]);
+    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    let model = in_turn().load(&config(&path)).expect("the model loads");
+    let error = model.masked_scores(&scene.request(&|_| Ok(()))).expect_err("another width").to_string();
+    assert!(error.contains("[N, 3, 24, 18]") && error.contains("[1, 3, 24, 17]"), "{error}");
+}
+
+fn in_precision(path: &Path, precision: &str) -> ModelConfig {
+    ModelConfig { settings: [("precision".into(), precision.into())].into(), ..config(path) }
+}
+
+#[test]
+fn a_model_in_f16_gives_nearly_the_same() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut net = classifier(0);
+    // A declared inner tensor must change its type with the others.
+    net.graph.value_info.push(value("relu2", F32, &[0, 6, 8, 8]));
+    let path = net.save(folder.path(), "m.onnx");
+    let full = load(&config(&path)).expect("the model loads");
+    let half = in_flight().load(&in_precision(&path, "f16")).expect("the model loads in f16");
+    assert_eq!(full.info().layers, half.info().layers, "a caller sees f32 whatever runs");
+    let batch = image([3, 3, 8, 8], 4);
+    let forward = |model: &dyn ModelBackend| model.forward(batch.view(), &["relu2"]).expect("a pass");
+    let (a, b) = (forward(&*full), forward(&*half));
+    let far = largest_difference(a.scores.view(), b.scores.view());
+    assert!(far > 0.0 && far < 2e-3, "{far} between scores of f16 and f32");
+    assert!(largest_difference(a.activations[0].view(), b.activations[0].view()) < 2e-3);
+    let masks = Tensor::new([MASKS, 2, 2], sequence(MASKS * 4, 5)).expect("of that length");
+    let shown = image([1, 3, 8, 8], 6);
+    let request = MaskedScores {
+        images: shown.view(),
+        fill: None,
+        masks: masks.view(),
+        image_of_mask: &[],
+        upsample: Upsample::HalfPixel,
+        batch_size: BATCH,
+        on_batch: &|_| Ok(()),
+    };
+    let scores = |model: &dyn ModelBackend| model.masked_scores(&request).expect("scores");
+    let far = largest_difference(scores(&*full).view(), scores(&*half).view());
+    assert!(far > 0.0 && far < 2e-3, "{far} between masked scores of f16 and f32");
+}
+
+#[test]
+fn what_cannot_run_in_f16_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let resized = Net::new(&[1, 3, 8, 8])
+        .integers("sizes", &[1, 3, 16, 16])
+        .node("Resize", "input   sizes", "wide")
+        .node("Flatten", "wide", "pixels")
+        .output("pixels", &[1, 768]);
+    let path = resized.save(folder.path(), "m.onnx");
+    let error = in_turn().load(&in_precision(&path, "f16")).map(|_| ()).expect_err("no f16").to_string();
+    assert!(error.contains("m.onnx") && error.contains("Resize") && error.contains("tf32"), "{error}");
+}
