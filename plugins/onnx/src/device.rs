@@ -4,7 +4,9 @@ use std::fmt;
 
 use ort::ep::ExecutionProviderDispatch;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
-use scorecam_core::Abilities;
+use scorecam_core::{Abilities, ModelConfig, Readiness, Result};
+
+use crate::settings::Settings;
 
 /// On SqueezeNet and EfficientNet-Lite0 batches of 8, 16 and 32 are equally fast on a CPU within the noise; 16
 /// needs half the memory of 32 and leaves room for more cores than 8.
@@ -24,8 +26,17 @@ pub struct Device {
     pub preferred_batch: usize,
     /// Who makes masked images.
     pub masks: Masks,
-    /// Said behind an error of the runtime: what the user may do about it.
-    pub advice: &'static str,
+}
+
+/// What finds an accelerator on the machine: the part of a plugin that knows its driver and its libraries.
+pub trait Accelerator: Send + Sync {
+    /// Whether `device` can be used here, or any where none was asked for; see
+    /// [`BackendLoader::readiness`](scorecam_core::BackendLoader::readiness).
+    fn readiness(&self, device: Option<&str>) -> Result<Readiness>;
+
+    /// The device for a model. It has the last word on `config.device`, and returns an error that says what is
+    /// missing. It is called before the runtime is opened, and opens what that is going to need.
+    fn device(&self, config: &ModelConfig, settings: &Settings) -> Result<Device>;
 }
 
 /// Who makes masked images.
@@ -56,7 +67,6 @@ impl Device {
             memory: None,
             preferred_batch: PREFERRED_ON_CPU,
             masks: Masks::ByCore,
-            advice: "",
         }
     }
 
@@ -68,12 +78,6 @@ impl Device {
     /// Whether it is something else than the CPU.
     pub(crate) fn is_accelerator(&self) -> bool {
         self.memory.is_some()
-    }
-
-    /// The runtime's message, in one line, with the advice behind it.
-    pub(crate) fn explain(&self, message: &str) -> String {
-        let line = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
-        if self.advice.is_empty() { line } else { format!("{line}; {}", self.advice) }
     }
 }
 

@@ -26,9 +26,9 @@ mod session;
 mod settings;
 mod values;
 
-pub use device::{Device, DeviceMemory, Masks};
+pub use device::{Accelerator, Device, DeviceMemory, Masks};
 pub use layers::declared_layers;
-pub use loader::{DeviceHook, OnnxLoader};
+pub use loader::OnnxLoader;
 pub use ort;
 pub use runtime::RuntimeRelease;
 pub use settings::{Precision, Settings};

@@ -5,54 +5,45 @@
 
 use std::path::PathBuf;
 
-use scorecam_core::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Result};
+use scorecam_core::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Readiness, Result};
 
-use crate::device::Device;
+use crate::device::{Accelerator, Device};
 use crate::file::ModelFile;
 use crate::model::{OnnxModel, Parsed};
 use crate::runtime::{self, RuntimeRelease};
 use crate::session::SessionSpec;
 use crate::settings::{Kind, Settings};
 
-/// Chooses the device for a model, and says what is missing where it can't be had.
-///
-/// It has the last word on `config.device`, and returns an error for a device that it does not serve. It is
-/// called before the runtime is opened, so that libraries which that needs can be opened first.
-pub type DeviceHook = fn(config: &ModelConfig, settings: &Settings) -> Result<Device>;
-
 /// Loads ONNX models with ONNX Runtime. May be used from several threads.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OnnxLoader {
     id: &'static str,
     version: &'static str,
     release: RuntimeRelease,
-    kind: Kind,
-    device: DeviceHook,
+    /// `None` for the CPU alone.
+    accelerator: Option<&'static dyn Accelerator>,
     plugin_folder: Option<PathBuf>,
 }
 
 impl OnnxLoader {
-    /// A loader with the given id, for one build of the runtime, that offers the settings of GPUs.
-    pub fn for_gpu(id: &'static str, release: RuntimeRelease, device: DeviceHook) -> Self {
-        Self::new(id, release, (Kind::Gpu, device))
-    }
-
     /// The loader `onnx-cpu`.
     pub fn cpu() -> Self {
-        Self::new(
-            "onnx-cpu",
-            RuntimeRelease::CPU,
-            (Kind::Cpu, |config, _| match config.device.as_deref() {
-                None | Some("cpu") => Ok(Device::cpu()),
-                Some(device) => Err(Error::unsupported(format!(
-                    "device {device:?} is not served by onnx-cpu; use \"cpu\""
-                ))),
-            }),
-        )
+        Self {
+            id: "onnx-cpu",
+            version: env!("CARGO_PKG_VERSION"),
+            release: RuntimeRelease::CPU,
+            accelerator: None,
+            plugin_folder: None,
+        }
     }
 
-    fn new(id: &'static str, release: RuntimeRelease, (kind, device): (Kind, DeviceHook)) -> Self {
-        Self { id, version: env!("CARGO_PKG_VERSION"), release, kind, device, plugin_folder: None }
+    /// A loader with the given id for an accelerator, with the settings that GPUs have.
+    pub fn accelerated(
+        id: &'static str,
+        release: RuntimeRelease,
+        accelerator: &'static dyn Accelerator,
+    ) -> Self {
+        Self { id, release, accelerator: Some(accelerator), ..Self::cpu() }
     }
 
     /// Opens another build of the runtime.
@@ -80,20 +71,43 @@ impl BackendLoader for OnnxLoader {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { masked_scores: self.kind == Kind::Gpu, ..Abilities::NONE }
+        Abilities { masked_scores: self.accelerator.is_some(), ..Abilities::NONE }
+    }
+
+    fn readiness(&self, device: Option<&str>) -> Result<Readiness> {
+        let ready = match self.accelerator {
+            Some(accelerator) => accelerator.readiness(device)?,
+            None => on_cpu(device).map(|()| Readiness::on_cpu())?,
+        };
+        runtime::locate(&self.release, self.plugin_folder.as_deref())?;
+        Ok(ready)
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
-        let settings = Settings::parse(&config.settings, self.kind).map_err(|e| e.context(self.id))?;
+        let kind = if self.accelerator.is_some() { Kind::Gpu } else { Kind::Cpu };
+        let settings = Settings::parse(&config.settings, kind).map_err(|e| e.context(self.id))?;
         if config.threads == Some(0) {
             return Err(Error::invalid("threads is 0; give 1 or more, or leave it out for all cores"));
         }
         // The model first: a wrong file is told even where no runtime is installed.
         let (file, graph, bytes) = ModelFile::open(&config.path)?;
-        let device = (self.device)(config, &settings)?;
+        let device = match self.accelerator {
+            Some(accelerator) => accelerator.device(config, &settings)?,
+            None => on_cpu(config.device.as_deref()).map(|()| Device::cpu())?,
+        };
         let environment =
             runtime::open(&self.release, settings.runtime.as_deref(), self.plugin_folder.as_deref())?;
         let spec = SessionSpec { environment, file, settings, threads: config.threads, device };
         Ok(Box::new(OnnxModel::load(spec, Parsed { graph, bytes }, config)?))
+    }
+}
+
+/// Refuses another device than the CPU, for a loader that has no other.
+fn on_cpu(device: Option<&str>) -> Result<()> {
+    match device {
+        None | Some("cpu") => Ok(()),
+        Some(device) => {
+            Err(Error::unsupported(format!("device {device:?} is not served by onnx-cpu; use \"cpu\"")))
+        }
     }
 }

@@ -38,6 +38,13 @@ impl RuntimeRelease {
         fetch_command: "cargo xtask fetch onnxruntime",
     };
 
+    /// The build for NVIDIA's GPUs.
+    pub const CUDA: Self = Self {
+        version: "1.31.1",
+        cache_folder: "onnxruntime-gpu-1.31.1",
+        fetch_command: "cargo xtask fetch onnx-cuda",
+    };
+
     /// The names that the library goes by on this system, the most exact first.
     fn file_names(&self) -> Vec<String> {
         let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
@@ -91,6 +98,15 @@ pub(crate) fn open(
     environment.set_log_level(LogLevel::Warning);
     *loaded = Some(Loaded { library, environment: Some(environment.clone()) });
     Ok(environment)
+}
+
+/// Where the runtime would be found if it were opened now; nothing is opened.
+pub(crate) fn locate(release: &RuntimeRelease, plugin_folder: Option<&Path>) -> Result<PathBuf> {
+    let loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*loaded {
+        Some(loaded) => Ok(loaded.library.clone()),
+        None => find(release, None, plugin_folder),
+    }
 }
 
 /// Where the runtime is; an error that lists the places and the command when it is nowhere.

@@ -82,7 +82,7 @@ impl SessionSpec {
             .and_then(|builder| self.with_providers(builder, &self.device.exact_providers))
             .and_then(|mut builder| builder.commit_from_memory(graph));
         opened.map(|inner| Session { inner, name: name.into() }).map_err(|e| {
-            Error::model(format!("onnxruntime cannot open {name}: {}", self.device.explain(e.message())))
+            Error::model(format!("onnxruntime cannot open {name} on {}: {}", self.device, e.message()))
         })
     }
 
@@ -103,10 +103,7 @@ impl SessionSpec {
         bytes.truncate(length);
         match session {
             Ok(inner) => Ok(Session { inner, name }),
-            Err(e) => Err(Error::model(format!(
-                "onnxruntime cannot load {name}: {}",
-                self.device.explain(e.message())
-            ))),
+            Err(e) => Err(Error::model(format!("onnxruntime cannot load {name}: {}", e.message()))),
         }
     }
 

@@ -11,28 +11,48 @@ use std::path::{Path, PathBuf};
 use common::{F32, Net, classifier, config, image, load, sequence, value};
 use ort::memory::AllocationDevice;
 use scorecam_core::{
-    BackendLoader, Error, ErrorKind, Layout, MaskedScores, ModelBackend, ModelConfig, Result, Tensor,
-    TensorView, Upsample,
+    BackendLoader, Error, ErrorKind, Layout, MaskedScores, ModelBackend, ModelConfig, Readiness, Result,
+    Tensor, TensorView, Upsample,
 };
-use scorecam_onnx::{Device, DeviceMemory, Masks, OnnxLoader, RuntimeRelease, ort};
+use scorecam_onnx::{Accelerator, Device, DeviceMemory, Masks, OnnxLoader, RuntimeRelease, Settings, ort};
 
 /// The masks of one request: more than two batches, and an odd rest.
 const MASKS: usize = 11;
 const BATCH: usize = 4;
 
 /// Makes masks by the graph, batch after batch.
-fn in_turn() -> OnnxLoader {
-    OnnxLoader::for_gpu("graph", RuntimeRelease::CPU, |_, _| {
-        Ok(Device { masks: Masks::OnDevice, ..Device::cpu() })
-    })
-}
+struct InTurn;
 
 /// Takes the CPU's memory for that of an accelerator: batches of one size, two under way at a time.
-fn in_flight() -> OnnxLoader {
-    OnnxLoader::for_gpu("graph", RuntimeRelease::CPU, |_, _| {
+struct InFlight;
+
+impl Accelerator for InTurn {
+    fn readiness(&self, _: Option<&str>) -> Result<Readiness> {
+        Ok(Readiness::on_cpu())
+    }
+
+    fn device(&self, _: &ModelConfig, _: &Settings) -> Result<Device> {
+        Ok(Device { masks: Masks::OnDevice, ..Device::cpu() })
+    }
+}
+
+impl Accelerator for InFlight {
+    fn readiness(&self, _: Option<&str>) -> Result<Readiness> {
+        Ok(Readiness::on_accelerator("the CPU in disguise"))
+    }
+
+    fn device(&self, _: &ModelConfig, _: &Settings) -> Result<Device> {
         let memory = Some(DeviceMemory { kind: AllocationDevice::CPU, index: 0 });
         Ok(Device { masks: Masks::OnDevice, memory, ..Device::cpu() })
-    })
+    }
+}
+
+fn in_turn() -> OnnxLoader {
+    OnnxLoader::accelerated("graph", RuntimeRelease::CPU, &InTurn)
+}
+
+fn in_flight() -> OnnxLoader {
+    OnnxLoader::accelerated("graph", RuntimeRelease::CPU, &InFlight)
 }
 
 /// Its scores are its input.

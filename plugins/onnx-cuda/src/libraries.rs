@@ -1,0 +1,159 @@
+//! The libraries of CUDA and cuDNN: where they are looked for, and that they are open before ONNX Runtime wants
+//! them.
+//!
+//! Looked at in this order: the setting `cuda`, the folder of the plugin, the cache that `cargo xtask fetch` fills,
+//! the `nvidia` packages of an active Python environment, and the system. The setting is a user's own word, so a
+//! folder that lacks one of them is an error and not a reason to look further. A library that is open already
+//! answers to its name, so nobody has to set a search path.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libloading::Library;
+use scorecam_plugin::{Error, Result, cache_folder, open_library, own_folder};
+
+/// The cache's folder for them.
+const CACHE_FOLDER: &str = "cuda-13";
+const COMMAND: &str = "cargo xtask fetch onnx-cuda";
+
+/// What ONNX Runtime's CUDA provider and cuDNN want, each behind what it needs itself.
+#[cfg(not(windows))]
+const LIBRARIES: [&str; 6] = [
+    "libcudart.so.13",
+    "libcublasLt.so.13",
+    "libcublas.so.13",
+    "libcurand.so.10",
+    "libnvrtc.so.13",
+    "libcudnn.so.9",
+];
+#[cfg(windows)]
+const LIBRARIES: [&str; 6] = [
+    "cudart64_13.dll",
+    "cublasLt64_13.dll",
+    "cublas64_13.dll",
+    "curand64_10.dll",
+    "nvrtc64_130_0.dll",
+    "cudnn64_9.dll",
+];
+
+/// Finds every library; `None` for one that the system finds by its name.
+pub(crate) fn find(setting: Option<&Path>) -> Result<Vec<Option<PathBuf>>> {
+    let folders = match setting {
+        Some(folder) => folders_in(folder),
+        None => default_folders(),
+    };
+    let find = |name: &&str| {
+        let file = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+        match (file, setting) {
+            (Some(file), _) => Ok(Some(file)),
+            (None, Some(folder)) => Err(Error::io(format!(
+                "setting \"cuda\" names {}, which holds no {name}; give the folder that does, or run \"{COMMAND}\" \
+                 and leave the setting out",
+                folder.display()
+            ))),
+            (None, None) if is_known_to_the_system(name) => Ok(None),
+            (None, None) => Err(missing(name, &folders)),
+        }
+    };
+    LIBRARIES.iter().map(find).collect()
+}
+
+/// Opens every library for the life of the process.
+pub(crate) fn open(setting: Option<&Path>) -> Result<()> {
+    for file in find(setting)?.into_iter().flatten() {
+        // SAFETY: NVIDIA's libraries, which the user chose, fetched or installed.
+        unsafe { open_library(&file) }
+            .map_err(|e| Error::io(format!("{} cannot be opened: {e}; run \"{COMMAND}\"", file.display())))?;
+    }
+    Ok(())
+}
+
+fn missing(name: &str, folders: &[PathBuf]) -> Error {
+    let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+    Error::io(format!(
+        "{name} of CUDA was not found: it is not in {}, and the system does not know it; run \"{COMMAND}\", or name \
+         its folder by the setting \"cuda\"",
+        looked.join(" or ")
+    ))
+}
+
+/// Whether the system's loader finds a library by its name. It stays open: it is going to be used.
+fn is_known_to_the_system(name: &str) -> bool {
+    // SAFETY: a library of NVIDIA's by its own name.
+    unsafe { Library::new(name) }.map(std::mem::forget).is_ok()
+}
+
+fn default_folders() -> Vec<PathBuf> {
+    let cached = cache_folder().map(|cache| cache.join(CACHE_FOLDER));
+    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os).map(PathBuf::from);
+    own_folder().into_iter().chain(cached).chain(environments.flat_map(|e| packages_of(&e))).collect()
+}
+
+/// The folders with libraries in an installation: in itself, in `lib` or `lib64`, or in those of `nvidia` packages.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let own = [folder.to_path_buf(), folder.join("lib64"), folder.join("lib"), folder.join("bin")];
+    own.into_iter().chain(libraries_below(folder)).chain(libraries_below(&folder.join("nvidia"))).collect()
+}
+
+/// `lib` in each folder of `folder`, as the packages of `nvidia` have it.
+fn libraries_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join("lib")).collect();
+    found.sort();
+    found
+}
+
+/// The libraries of the `nvidia` packages in a Python environment.
+fn packages_of(environment: &Path) -> Vec<PathBuf> {
+    let lib = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+    let mut pythons: Vec<PathBuf> = lib.map(|entry| entry.path().join("site-packages/nvidia")).collect();
+    pythons.push(environment.join("Lib/site-packages/nvidia"));
+    pythons.sort();
+    pythons.iter().flat_map(|nvidia| libraries_below(nvidia)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(folder: &Path, names: &[&str]) {
+        fs::create_dir_all(folder).expect("a folder");
+        names.iter().for_each(|name| fs::write(folder.join(name), "").expect("a file"));
+    }
+
+    #[test]
+    fn a_folder_that_was_named_must_hold_all_of_them() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        with(folder.path(), &LIBRARIES[..3]);
+        let message = find(Some(folder.path())).expect_err("some are missing").to_string();
+        let place = folder.path().display().to_string();
+        assert!(message.contains(&place) && message.contains(LIBRARIES[3]), "{message}");
+        assert!(message.contains(COMMAND), "{message}");
+        with(folder.path(), &LIBRARIES[3..]);
+        let found = find(Some(folder.path())).expect("all are there");
+        assert_eq!(found[0], Some(folder.path().join(LIBRARIES[0])));
+    }
+
+    #[test]
+    fn the_packages_of_a_python_environment_are_looked_through() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let nvidia = folder.path().join("lib/python3.12/site-packages/nvidia");
+        with(&nvidia.join("cu13/lib"), &LIBRARIES[..5]);
+        with(&nvidia.join("cudnn/lib"), &LIBRARIES[5..]);
+        assert_eq!(packages_of(folder.path()), [nvidia.join("cu13/lib"), nvidia.join("cudnn/lib")]);
+        // Their own folder may be named, and the one that holds it.
+        for named in [nvidia.clone(), folder.path().join("lib/python3.12/site-packages")] {
+            let found = find(Some(&named)).expect("all are there");
+            assert_eq!(found[5], Some(nvidia.join("cudnn/lib").join(LIBRARIES[5])));
+        }
+    }
+
+    #[test]
+    fn damaged_files_are_named_and_not_opened() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        with(folder.path(), &LIBRARIES);
+        let message = open(Some(folder.path())).expect_err("empty files").to_string();
+        assert!(message.contains(LIBRARIES[0]) && message.contains(COMMAND), "{message}");
+    }
+}
