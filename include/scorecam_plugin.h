@@ -8,7 +8,7 @@
  * Interface ids, for its get_interface: "scorecam.backend/1" is a scorecam_backend, "scorecam.method/1" a
  * scorecam_method, "scorecam.masked-scores/1" a scorecam_masked_scores, "scorecam.run-from/1" a
  * scorecam_run_from, "scorecam.gradients/1" a scorecam_gradients, "scorecam.readiness/1" a
- * scorecam_readiness.
+ * scorecam_readiness, "scorecam.remarks/1" a scorecam_remarks.
  * A struct behind an interface id never changes; a new ability is a new id. Strings are UTF-8, end with NUL,
  * and have at most SCORECAM_MAX_STRING bytes. Whoever made memory frees it: `release` stands next to what it
  * frees. No exception may leave a function; it becomes a status and a message.
@@ -652,6 +652,25 @@ typedef struct scorecam_readiness {
      */
     int32_t (*assess)(const char *device, uint32_t *rank, struct scorecam_message *text);
 } scorecam_readiness;
+
+/**
+ * `scorecam.remarks/1`: a model has something to say of how it runs, for every explanation's warnings.
+ */
+typedef struct scorecam_remarks {
+    /**
+     * `sizeof(scorecam_remarks)`.
+     */
+    uint32_t struct_size;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
+     * last one. Asked once, when a model has been loaded, for at most 16.
+     */
+    int32_t (*remark)(void *model, uint64_t index, struct scorecam_message *text);
+} scorecam_remarks;
 
 /**
  * One option of a method.

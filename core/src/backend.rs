@@ -40,6 +40,13 @@ pub trait ModelBackend: Send + Sync {
         let _ = (batch, layer, class);
         Err(Error::unsupported("this backend has no gradients"))
     }
+
+    /// What a user should know of how this model runs, a line each: that it runs in another precision than it was
+    /// exported in, and what that costs. The same for the model's whole life; every explanation has them among
+    /// its warnings.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What one forward pass returns.

@@ -86,7 +86,7 @@ pub fn explain(
     monitor.enter(Stage::Forward)?;
     let forward = counted.forward(request.input, &[layer])?;
     let activations = spatial_activations(&forward, layer)?;
-    let mut warnings = Vec::new();
+    let mut warnings = model.remarks();
     let output_activation = resolve_activation(model, request, forward.scores.item(0), &mut warnings);
     let targets = choose_targets(&request.targets, forward.scores.item(0))?;
 

@@ -213,4 +213,8 @@ impl ModelBackend for Turn<'_> {
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         self.shared.pass(|model| model.gradients(batch, layer, class))
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.shared.model.remarks()
+    }
 }

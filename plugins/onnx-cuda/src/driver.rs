@@ -54,7 +54,7 @@ impl Driver {
             // The message proper of some systems says no more than that it failed.
             let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
             Error::unsupported(format!(
-                "there is no NVIDIA driver ({LIBRARY} cannot be opened: {cause}); install it, or use the backend \
+                "there is no NVIDIA driver ({cause}); install one, or use the backend \
                  onnx-cpu"
             ))
         })?;

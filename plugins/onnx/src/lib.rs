@@ -20,6 +20,7 @@ mod mask_graph;
 mod masked;
 mod model;
 mod ports;
+mod precision;
 mod proto;
 mod runtime;
 mod session;

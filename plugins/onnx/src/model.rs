@@ -19,6 +19,7 @@ use crate::graph::Network;
 use crate::layers::{self, Survey};
 use crate::masked::{MaskSessions, Masked};
 use crate::ports::{self, ImageInput};
+use crate::precision;
 use crate::proto;
 use crate::session::{Session, SessionSpec};
 use crate::values::Input;
@@ -39,6 +40,7 @@ pub(crate) struct OnnxModel {
     main_tap: Option<usize>,
     others: Mutex<VecDeque<(Vec<usize>, Arc<Session>)>>,
     masks: MaskSessions,
+    remarks: Vec<String>,
 }
 
 /// A model's file, parsed.
@@ -84,7 +86,9 @@ impl OnnxModel {
         let untapped: Vec<String> = graph.outputs.into_iter().map(|o| o.name).collect();
         let taps: Vec<usize> = main_tap.into_iter().collect();
         let main = spec.open(&mut bytes, &tap_names(&info, &untapped, &taps))?;
+        let remarks = precision::remark(&spec, &main, &bytes, (&input, &info))?.into_iter().collect();
         Ok(Self {
+            remarks,
             info,
             input,
             layouts,
@@ -170,6 +174,10 @@ impl ModelBackend for OnnxModel {
             [only] if Some(only) == self.main_tap => self.run(&self.main, batch, &taps),
             _ => self.run(&*self.tapped(&needed)?, batch, &taps),
         }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {

@@ -70,6 +70,20 @@ impl SessionSpec {
         self.open_with(bytes, taps, self.settings.optimization)
     }
 
+    /// As [`SessionSpec::open_full`], in f32 on the device itself, too, and without further outputs.
+    pub(crate) fn open_exact(&self, bytes: &[u8]) -> Result<Session> {
+        let name = self.file.path().display().to_string();
+        let opened = self
+            .basics(self.settings.optimization)
+            .and_then(|builder| self.with_weights(builder))
+            .and_then(|builder| self.with_providers(builder, &self.device.exact_providers))
+            .and_then(|mut builder| builder.commit_from_memory(bytes));
+        match opened {
+            Ok(inner) => Ok(Session { inner, name }),
+            Err(e) => Err(Error::model(format!("onnxruntime cannot load {name}: {}", e.message()))),
+        }
+    }
+
     /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimised.
     pub(crate) fn open_plain(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
         self.open_with(bytes, taps, GraphOptimizationLevel::Disable)

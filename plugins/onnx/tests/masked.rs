@@ -203,7 +203,10 @@ fn a_model_in_f16_gives_nearly_the_same() {
     net.graph.value_info.push(value("relu2", F32, &[0, 6, 8, 8]));
     let path = net.save(folder.path(), "m.onnx");
     let full = load(&config(&path)).expect("the model loads");
+    assert!(full.remarks().is_empty());
     let half = in_flight().load(&in_precision(&path, "f16")).expect("the model loads in f16");
+    let [remark] = &half.remarks()[..] else { panic!("one remark, not {:?}", half.remarks()) };
+    assert!(remark.starts_with("precision f16: ") && remark.contains(" % of their range"), "{remark}");
     assert_eq!(full.info().layers, half.info().layers, "a caller sees f32 whatever runs");
     let batch = image([3, 3, 8, 8], 4);
     let forward = |model: &dyn ModelBackend| model.forward(batch.view(), &["relu2"]).expect("a pass");

@@ -414,6 +414,20 @@ pub struct scorecam_readiness {
     >,
 }
 
+/// `scorecam.remarks/1`: a model has something to say of how it runs, for every explanation's warnings.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct scorecam_remarks {
+    /// `sizeof(scorecam_remarks)`.
+    pub struct_size: u32,
+    /// Must be 0.
+    pub reserved: u32,
+    /// Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
+    /// last one. Asked once, when a model has been loaded, for at most 16.
+    pub remark:
+        Option<unsafe extern "C" fn(model: *mut c_void, index: u64, text: *mut scorecam_message) -> i32>,
+}
+
 /// One option of a method.
 #[repr(C)]
 #[derive(StableAbi)]

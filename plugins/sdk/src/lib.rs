@@ -42,6 +42,8 @@ pub const RUN_FROM: &std::ffi::CStr = c"scorecam.run-from/1";
 pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
 /// The id of the interface that says whether a backend can work on this machine.
 pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
+/// The id of the interface by which a model says what users should know of how it runs.
+pub const REMARKS: &std::ffi::CStr = c"scorecam.remarks/1";
 
 /// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
 pub const AUTO: &str = "auto";

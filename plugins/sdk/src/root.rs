@@ -67,6 +67,8 @@ pub struct PluginRoot {
     pub gradients: TableAddress<abi::scorecam_gradients>,
     /// NULL; stands for `scorecam.readiness/1`, which plugins of before do not have.
     pub readiness: TableAddress<abi::scorecam_readiness>,
+    /// NULL; stands for `scorecam.remarks/1`, which plugins of before do not have.
+    pub remarks: TableAddress<abi::scorecam_remarks>,
 }
 
 impl PluginRoot {
@@ -80,6 +82,7 @@ impl PluginRoot {
             run_from: TableAddress::NULL,
             gradients: TableAddress::NULL,
             readiness: TableAddress::NULL,
+            remarks: TableAddress::NULL,
         }
         .leak_into_prefix()
     }

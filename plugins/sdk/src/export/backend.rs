@@ -7,6 +7,7 @@ use scorecam_core::{
     OutputActivation, Result, Upsample,
 };
 
+use super::remarks;
 use super::tensors::{hand_over, shape_of};
 use crate::abi::{
     self, scorecam_message, scorecam_model_config, scorecam_model_description, scorecam_outputs,
@@ -14,7 +15,7 @@ use crate::abi::{
 use crate::import::{checked_struct, optional_view, view};
 use crate::status::kind_of_status;
 use crate::text::{Texts, caught, guard, read, read_optional, slice};
-use crate::{GRADIENTS, MASKED_SCORES, RUN_FROM};
+use crate::{GRADIENTS, MASKED_SCORES, REMARKS, RUN_FROM};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedLoader: 'static {
@@ -40,7 +41,7 @@ const MODEL_TABLE: abi::scorecam_backend = abi::scorecam_backend {
 
 /// A model with its description in C form.
 pub(crate) struct ExportedModel<'a> {
-    model: Box<dyn ModelBackend + 'a>,
+    pub(super) model: Box<dyn ModelBackend + 'a>,
     description: Description,
     /// What [`get_interface`] gives tables for.
     offers: Abilities,
@@ -73,7 +74,7 @@ impl<'a> ExportedModel<'a> {
 ///
 /// # Safety
 /// `model` is NULL or came from [`ExportedModel::as_model`] or `load`, and is alive.
-unsafe fn exported<'a>(model: *mut c_void) -> Result<&'a ExportedModel<'a>> {
+pub(super) unsafe fn exported<'a>(model: *mut c_void) -> Result<&'a ExportedModel<'a>> {
     // SAFETY: as the caller promises.
     unsafe { model.cast::<ExportedModel<'a>>().as_ref() }.ok_or_else(|| Error::invalid("model is NULL"))
 }
@@ -260,6 +261,7 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         id if id == MASKED_SCORES && has.masked_scores => (&raw const MASKED).cast(),
         id if id == RUN_FROM && has.run_from => (&raw const FROM).cast(),
         id if id == GRADIENTS && has.gradients => (&raw const GRADS).cast(),
+        id if id == REMARKS => (&raw const remarks::TABLE).cast(),
         _ => std::ptr::null(),
     }
 }

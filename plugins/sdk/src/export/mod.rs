@@ -6,6 +6,7 @@
 mod backend;
 mod method;
 mod readiness;
+mod remarks;
 mod tensors;
 
 use std::ffi::{CStr, c_char, c_void};

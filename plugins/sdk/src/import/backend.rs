@@ -11,6 +11,7 @@ use scorecam_core::{
 };
 
 use super::readiness::ImportedReadiness;
+use super::remarks;
 use super::tensors::{Expected, Sizes, take};
 use super::{Descriptor, checked_struct, checked_table};
 use crate::abi::{self, scorecam_outputs};
@@ -142,6 +143,7 @@ pub struct ImportedModel<'a> {
     masked: Option<&'static abi::scorecam_masked_scores>,
     from: Option<&'static abi::scorecam_run_from>,
     gradients: Option<&'static abi::scorecam_gradients>,
+    remarks: Vec<String>,
     /// What a study lends goes with it.
     lent: PhantomData<&'a ()>,
 }
@@ -198,6 +200,7 @@ impl<'a> ImportedModel<'a> {
             masked: None,
             from: None,
             gradients: None,
+            remarks: Vec::new(),
             lent: PhantomData,
         }
     }
@@ -220,6 +223,10 @@ impl<'a> ImportedModel<'a> {
         self.masked = self.ability(crate::MASKED_SCORES)?;
         self.from = self.ability(crate::RUN_FROM)?;
         self.gradients = self.ability(crate::GRADIENTS)?;
+        if let Some(table) = self.ability(crate::REMARKS)? {
+            // SAFETY: the model belongs to the table.
+            self.remarks = unsafe { remarks::read(table, self.model) }?;
+        }
         let abilities = Abilities {
             masked_scores: self.masked.is_some_and(|t| t.run.is_some()),
             run_from: self.from.is_some_and(|t| t.run.is_some()),
@@ -369,6 +376,10 @@ fn c_name(name: &str) -> Result<CString> {
 impl ModelBackend for ImportedModel<'_> {
     fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {

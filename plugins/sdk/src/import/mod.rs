@@ -7,6 +7,7 @@
 mod backend;
 mod method;
 mod readiness;
+mod remarks;
 mod tensors;
 
 pub(crate) use backend::activation;
