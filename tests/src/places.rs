@@ -41,6 +41,19 @@ pub fn fetched(name: &str) -> PathBuf {
     path
 }
 
+/// The device on which the tests of `onnx-cuda` run: this machine's GPU, or the processor where there is none, which
+/// leaves everything but the GPU to be tested.
+pub fn cuda_or_cpu() -> &'static str {
+    let host = Host::new(None).expect("the built-in methods register");
+    host.load_plugin(&library("scorecam_onnx_cuda")).expect("the plugin loads");
+    let path = fetched("models/squeezenet1_1.onnx");
+    let request = ModelRequest { path, backend: Some("onnx-cuda".into()), ..Default::default() };
+    match host.load_model(&request) {
+        Ok(_) => "cuda:0",
+        Err(_) => "cpu",
+    }
+}
+
 /// A host with the libtorch backend.
 pub fn torch_host() -> Host {
     let host = Host::new(None).expect("the built-in methods register");

@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("scorecam-host", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-onnx", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-onnx-cpu", &["scorecam-onnx", "scorecam-plugin"]),
+    ("scorecam-onnx-cuda", &["scorecam-onnx", "scorecam-plugin"]),
     ("scorecam-libtorch", &["scorecam-plugin"]),
     // A workspace of its own, since it is linked to libtorch.
     ("scorecam-libtorch-engine", &["scorecam-plugin"]),
@@ -26,8 +27,15 @@ const TESTS: &[&str] = &["scorecam-tests", "scorecam-fuzz", "scorecam-c-api", "s
 
 /// Folders in which unsafe code may stand.
 /// Those of `tests/fuzz` play the part of callers and plugins in C.
-const UNSAFE_HOMES: &[&str] =
-    &["plugins/sdk", "plugins/host", "plugins/onnx", "plugins/libtorch", "ffi", "tests/fuzz/src"];
+const UNSAFE_HOMES: &[&str] = &[
+    "plugins/sdk",
+    "plugins/host",
+    "plugins/onnx",
+    "plugins/onnx-cuda",
+    "plugins/libtorch",
+    "ffi",
+    "tests/fuzz/src",
+];
 
 const MAX_LINES: usize = 500;
 /// One C header is made from this one file, and most of its lines are that header's documentation.

@@ -10,12 +10,13 @@ use scorecam_core::{
     Error, ErrorKind, Explanation, Progress, Request, Result, Targets, Tensor, TensorView, explain,
 };
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{fetched, golden, library, read_npy, torch_host, toy_host};
+use scorecam_tests::{cuda_or_cpu, fetched, golden, library, read_npy, torch_host, toy_host};
 
 /// One backend under test.
 struct Subject<'a> {
     host: Host,
     path: PathBuf,
+    device: Option<&'a str>,
     input: Tensor,
     /// Options of score-cam.
     set: &'a [(&'a str, &'a str)],
@@ -42,7 +43,12 @@ impl Default for Call<'_> {
 impl Subject<'_> {
     fn load(&self) -> Model {
         // One thread, so that equal inputs give equal bits.
-        let request = ModelRequest { path: self.path.clone(), threads: Some(1), ..Default::default() };
+        let request = ModelRequest {
+            path: self.path.clone(),
+            threads: Some(1),
+            device: self.device.map(str::to_owned),
+            ..Default::default()
+        };
         self.host.load_model(&request).expect("the model loads")
     }
 
@@ -231,6 +237,7 @@ fn toy(file: &str, input: &str) -> Subject<'static> {
     Subject {
         host: toy_host(),
         path: golden(&format!("toy/{file}.toy")),
+        device: None,
         input: read_npy(&golden(&format!("toy/input-{input}.npy"))),
         set: &[],
         layers: vec!["conv1", "relu1", "conv2", "features"],
@@ -250,18 +257,30 @@ fn the_toy_backend_conforms() {
     }
 }
 
-#[test]
-fn the_onnx_backend_conforms() {
+/// A backend on ONNX Runtime with SqueezeNet.
+fn onnx(plugin: &str, device: Option<&'static str>) {
     let host = Host::new(None).expect("the built-in methods register");
-    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+    host.load_plugin(&library(plugin)).expect("the plugin loads");
     let path = fetched("models/squeezenet1_1.onnx");
     let pixel = |i: usize| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 200.0;
     let input = Tensor::new([1, 3, 227, 227], (0..3 * 227 * 227).map(pixel).collect()).expect("a tensor");
-    let model = host.load_model(&ModelRequest { path: path.clone(), ..Default::default() }).expect("loads");
+    let request =
+        ModelRequest { path: path.clone(), device: device.map(str::to_owned), ..Default::default() };
+    let model = host.load_model(&request).expect("loads");
     let spatial = model.info().layers.iter().filter(|l| l.has_spatial_extent()).rev();
     let layers: Vec<&str> = spatial.map(|l| l.name.as_str()).take(3).collect();
     let set = &[("select", "list"), ("select_list", "0,3,5,8,13,21,34,55")];
-    conformance(&Subject { host, path, input, set, layers, tolerance: 1e-4 });
+    conformance(&Subject { host, path, device, input, set, layers, tolerance: 1e-4 });
+}
+
+#[test]
+fn the_onnx_backend_conforms() {
+    onnx("scorecam_onnx_cpu", None);
+}
+
+#[test]
+fn the_onnx_backend_for_gpus_conforms() {
+    onnx("scorecam_onnx_cuda", Some(cuda_or_cpu()));
 }
 
 #[test]
@@ -271,6 +290,7 @@ fn the_libtorch_backend_conforms() {
     conformance(&Subject {
         host: torch_host(),
         path: fetched("models/resnet18_random.ts.pt"),
+        device: None,
         input,
         set: &[("select", "list"), ("select_list", "0,3,5,8,13,21,34,55")],
         layers: vec!["layer4", "layer4.1.conv2", "layer2"],
@@ -281,7 +301,15 @@ fn the_libtorch_backend_conforms() {
     let input = Tensor::new([1, 3, 16, 16], (0..3 * 16 * 16).map(pixel).collect()).expect("a tensor");
     let path = golden("torch/inplace.pt");
     let layers = vec!["norm", "conv2"];
-    conformance(&Subject { host: torch_host(), path, input, set: &[], layers, tolerance: 1e-4 });
+    conformance(&Subject {
+        host: torch_host(),
+        path,
+        device: None,
+        input,
+        set: &[],
+        layers,
+        tolerance: 1e-4,
+    });
 }
 
 #[test]

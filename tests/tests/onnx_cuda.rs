@@ -1,0 +1,129 @@
+//! The backend for NVIDIA's GPUs. Where there is a GPU, all of this runs on it; elsewhere on the processor, by the
+//! same plugin and the same build of ONNX Runtime: the same graph makes the masks, and only the device is another.
+
+use std::ops::ControlFlow;
+
+use scorecam_core::{ErrorKind, Explanation, Options, Request, Targets, Tensor, TensorView, explain};
+use scorecam_host::{Host, Model, ModelRequest};
+use scorecam_tests::{CaseFile, cuda_or_cpu, fetched, library};
+
+/// Every preset computes its masks from the same maps; so few of them keep the test short.
+const CHANNELS: &str = "0,3,5,8,13,21,34,55,89,144,233";
+
+fn host() -> Host {
+    let host = Host::new(None).expect("the built-in methods register");
+    for plugin in ["scorecam_onnx_cpu", "scorecam_onnx_cuda"] {
+        host.load_plugin(&library(plugin)).expect("the plugin loads");
+    }
+    host
+}
+
+/// A model by a backend, on a device, with settings.
+fn load(host: &Host, name: &str, (backend, device): (&str, &str), settings: &[(&str, &str)]) -> Model {
+    let request = ModelRequest {
+        path: fetched(&format!("models/{name}.onnx")),
+        backend: Some(backend.into()),
+        device: Some(device.into()),
+        settings: settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        ..Default::default()
+    };
+    host.load_model(&request).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn run(
+    host: &Host,
+    model: &Model,
+    options: &Options,
+    [input, reference]: [TensorView<'_>; 2],
+) -> Explanation {
+    let request = Request {
+        input,
+        reference: Some(reference),
+        targets: Targets::Classes(vec![282, 285]),
+        layer: model.layer(),
+        options,
+        batch_size: Some(4),
+        output_activation: model.output_activation(),
+        progress: &|_| ControlFlow::Continue(()),
+    };
+    let method = host.method("score-cam").expect("the method is built in");
+    explain(model.backend(), method.as_ref(), &request).expect("an explanation")
+}
+
+/// The largest difference of two maps, by the largest cell of the first.
+fn difference(a: &Explanation, b: &Explanation) -> f32 {
+    let scale = a.maps.data().iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    let far = a.maps.data().iter().zip(b.maps.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    far / scale
+}
+
+/// Calls `check` with the name of each network and each preset, and with what to explain.
+fn for_all(host: &Host, mut check: impl FnMut(&str, &str, &Options, [TensorView<'_>; 2])) {
+    let file = CaseFile::read("onnx.json");
+    let [photo, other] = ["photos/chelsea.png", "photos/coffee.png"].map(fetched);
+    let info = host.method("score-cam").expect("the method is built in").info().clone();
+    let set = [("select", "list"), ("select_list", CHANNELS)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    for (key, crop) in &file.inputs {
+        let (input, reference): (Tensor, Tensor) = (crop.tensor(&photo), crop.tensor(&other));
+        for preset in &info.presets {
+            let options = info.resolve(Some(&preset.name), &set).expect("the options resolve");
+            check(&key.replace('-', "_"), &preset.name, &options, [input.view(), reference.view()]);
+        }
+    }
+}
+
+#[test]
+fn every_preset_gives_the_map_of_the_processor() {
+    let (host, device) = (host(), cuda_or_cpu());
+    let bound = if device == "cpu" { 1e-5 } else { 1e-3 };
+    for_all(&host, |name, preset, options, inputs| {
+        let models = [("onnx-cpu", "cpu"), ("onnx-cuda", device)].map(|on| load(&host, name, on, &[]));
+        let [plain, found] = models.map(|model| run(&host, &model, options, inputs));
+        assert_eq!(plain.passes, found.passes);
+        let far = difference(&plain, &found);
+        assert!(far <= bound, "{name}, preset {preset}: {far} between onnx-cpu and onnx-cuda on {device}");
+    });
+}
+
+#[test]
+fn half_precision_is_near_and_says_what_it_costs() {
+    let (host, device) = (host(), cuda_or_cpu());
+    for_all(&host, |name, preset, options, inputs| {
+        if preset != "official" {
+            return;
+        }
+        let full = run(&host, &load(&host, name, ("onnx-cpu", "cpu"), &[]), options, inputs);
+        let half = load(&host, name, ("onnx-cuda", device), &[("precision", "f16")]);
+        let half = run(&host, &half, options, inputs);
+        let far = difference(&full, &half);
+        assert!(far > 0.0 && far < 2e-2, "{name}: {far} between f32 and f16");
+        let said = half.warnings.iter().any(|w| w.starts_with("precision f16: on a trial image"));
+        assert!(said, "{name}: {:?}", half.warnings);
+    });
+}
+
+#[test]
+fn without_a_gpu_the_error_says_what_is_missing_and_what_to_do() {
+    let refusal = |device: Option<&str>| {
+        let request = ModelRequest {
+            path: fetched("models/squeezenet1_1.onnx"),
+            backend: Some("onnx-cuda".into()),
+            device: device.map(str::to_owned),
+            ..Default::default()
+        };
+        let error = host().load_model(&request).err().unwrap_or_else(|| panic!("{device:?} was loaded"));
+        assert!(!error.to_string().contains('\n'), "{error}");
+        (error.kind(), error.to_string())
+    };
+    let (kind, message) = refusal(Some("rocm:0"));
+    assert_eq!(kind, ErrorKind::Unsupported);
+    assert!(message.contains("\"rocm:0\" is not served by onnx-cuda"), "{message}");
+    let (kind, message) = refusal(Some("cuda:4096"));
+    assert_eq!(kind, ErrorKind::Unsupported);
+    assert!(message.contains("NVIDIA driver") || message.contains("no GPU 4096"), "{message}");
+    if cuda_or_cpu() == "cpu" {
+        let (_, message) = refusal(None);
+        let helps = ["use the backend onnx-cpu", "cargo xtask fetch onnx-cuda", "install a driver"];
+        assert!(helps.iter().any(|help| message.contains(help)), "{message}");
+    }
+}
