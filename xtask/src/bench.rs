@@ -42,7 +42,7 @@ const ROWS: [Row; 4] = [
 
 /// Measures every model with every backend that runs it, and prints the table.
 pub(crate) fn bench(workspace: &Workspace, cache: &Cache) -> Outcome {
-    let engine = Engine::prepare(workspace, cache, fetch::all())?;
+    let engine = Engine::prepare(workspace, cache, &fetch::all())?;
     // Two calls, since --bin leaves out the libraries of every package named beside it.
     let plugins = ["-p", "scorecam-onnx-cpu", "-p", "scorecam-libtorch"];
     for packages in [&plugins[..], &["-p", "scorecam-tests", "--bin", "bench"]] {

@@ -65,7 +65,7 @@ enum Command {
     /// The cache is $SCORECAM_CACHE, or `scorecam` in the platform's cache folder. Downloads go through pip of
     /// `python3`, or of the interpreter that $PYTHON names.
     Fetch {
-        /// What to fetch; everything when left out
+        /// What to fetch; when left out, everything but what serves GPUs
         #[arg(value_enum)]
         what: Vec<What>,
     },
@@ -169,7 +169,7 @@ fn run(command: Command) -> Outcome {
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {
-            fetch::fetch(&workspace, &Cache::locate()?, fetch::all())
+            fetch::fetch(&workspace, &Cache::locate()?, &fetch::all())
         }
         Command::Fetch { what } => fetch::fetch(&workspace, &Cache::locate()?, &what),
         Command::Libtorch { debug } => libtorch::libtorch(&workspace, &Cache::locate()?, profile(debug)),

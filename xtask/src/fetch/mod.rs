@@ -26,9 +26,9 @@ use crate::cache::{Cache, Delivery};
 use crate::failure::{Failure, Outcome};
 use crate::workspace::Workspace;
 
-/// Everything there is to fetch.
-pub(crate) fn all() -> &'static [What] {
-    What::value_variants()
+/// What is fetched when nothing is named: all that demo, tests and measurements on a processor need.
+pub(crate) fn all() -> Vec<What> {
+    What::value_variants().iter().copied().filter(|what| what.by_default()).collect()
 }
 
 /// Where the files of a thing lie, relative to the cache.
@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn every_file_is_pinned_once_and_lies_inside_the_cache() {
         let mut titles = HashSet::new();
-        let items = all().iter().flat_map(|what| what.items()).filter(|item| titles.insert(item.title));
+        let every = What::value_variants().iter().flat_map(|what| what.items());
+        let items = every.filter(|item| titles.insert(item.title));
         let mut paths = HashSet::new();
         for pinned in items.flat_map(Item::pinned) {
             assert!(paths.insert(pinned.path), "{} is made twice", pinned.path);
@@ -149,5 +150,17 @@ mod tests {
             let (Contents::File(sha256) | Contents::Folder(sha256)) = pinned.contents;
             assert!(sha256.len() == 64 && sha256.chars().all(|c| c.is_ascii_hexdigit()), "{}", pinned.path);
         }
+    }
+
+    #[test]
+    fn what_is_not_named_is_small_enough_for_everyone() {
+        let bytes = |what: &[What]| -> u64 {
+            let packages = what.iter().flat_map(|what| what.items()).flat_map(Item::packages);
+            packages.map(|package| package.bytes).sum()
+        };
+        assert!(bytes(&all()) < 700_000_000);
+        assert!(bytes(&[What::OnnxCuda]) > 1_000_000_000);
+        let parts: Vec<_> = paths(What::OnnxruntimeGpu).chain(paths(What::Cuda)).collect();
+        assert_eq!(paths(What::OnnxCuda).collect::<Vec<_>>(), parts);
     }
 }

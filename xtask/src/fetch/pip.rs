@@ -108,6 +108,7 @@ impl<'a> Python<'a> {
                 "--only-binary=:all:",
                 // All that a wheel for a glibc of 2.28 may be called; pip does not know that newer serves older.
                 "--platform=manylinux_2_28_x86_64",
+                "--platform=manylinux_2_27_x86_64",
                 "--platform=manylinux_2_25_x86_64",
                 "--platform=manylinux2014_x86_64",
                 "--implementation=cp",

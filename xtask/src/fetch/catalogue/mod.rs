@@ -5,6 +5,7 @@
 //! measure of whether a file is whole; the converters give the same bytes on every machine, so their results
 //! are pinned too, and a change in a converter shows up here.
 
+mod gpu;
 mod models;
 mod photos;
 mod runtimes;
@@ -23,6 +24,12 @@ use crate::hash;
 pub(crate) enum What {
     /// ONNX Runtime's shared library
     Onnxruntime,
+    /// ONNX Runtime for CUDA (256 MB to download, 315 MB to keep); only when named
+    OnnxruntimeGpu,
+    /// CUDA 13 and cuDNN 9 as ONNX Runtime needs them (950 MB to download, 1.4 GB to keep); only when named
+    Cuda,
+    /// All that the onnx-cuda plugin needs to work on a GPU: onnxruntime-gpu and cuda; only when named
+    OnnxCuda,
     /// libtorch for the processor, to build and run the libtorch engine (540 MB to download, 490 MB to keep)
     Libtorch,
     /// The classifier of the demo, as an ONNX model with its manifest
@@ -37,10 +44,25 @@ pub(crate) enum What {
 }
 
 impl What {
+    /// Whether a plain `fetch` brings it, and with that the tests: what serves GPUs is too big for those without.
+    pub(crate) fn by_default(self) -> bool {
+        !matches!(self, What::OnnxruntimeGpu | What::Cuda | What::OnnxCuda)
+    }
+
     /// The items this needs. The class names serve all models that know classes.
     pub(crate) fn items(self) -> &'static [Item] {
         match self {
             What::Onnxruntime => &[runtimes::ONNXRUNTIME],
+            What::OnnxruntimeGpu => &[gpu::ONNXRUNTIME_GPU],
+            What::Cuda => &[gpu::CUDA_RUNTIME_LIBRARY, gpu::CUBLAS, gpu::CURAND, gpu::NVRTC, gpu::CUDNN],
+            What::OnnxCuda => &[
+                gpu::ONNXRUNTIME_GPU,
+                gpu::CUDA_RUNTIME_LIBRARY,
+                gpu::CUBLAS,
+                gpu::CURAND,
+                gpu::NVRTC,
+                gpu::CUDNN,
+            ],
             What::Libtorch => &[runtimes::LIBTORCH],
             What::EfficientnetLite0 => &[models::CLASSES, models::EFFICIENTNET_LITE0],
             What::Squeezenet => &[models::CLASSES, models::SQUEEZENET],
@@ -90,10 +112,10 @@ impl Item {
     }
 
     /// How many bytes of disk making the item takes at most: pip holds a download twice for a moment, and when
-    /// the second copy is gone, what is made of it takes no more than that. The rest is for models, which can
-    /// be larger than their packages.
+    /// the second copy is gone, what is made of it takes no more than one and a half times the download. The rest
+    /// is for models, which can be larger than their packages.
     pub(crate) fn room(&self) -> u64 {
-        2 * self.packages().iter().map(|package| package.bytes).sum::<u64>() + 100_000_000
+        5 * self.packages().iter().map(|package| package.bytes).sum::<u64>() / 2 + 100_000_000
     }
 
     /// The files and folders as the cache should hold them.
