@@ -83,3 +83,10 @@ pub fn toy_host() -> Host {
     host.load_plugin(&library("scorecam_toy")).expect("the toy plugin loads");
     host
 }
+
+/// The id of the backend that a host got from a plugin; `None` where there is none.
+pub fn only_backend(host: &Host) -> Option<String> {
+    let plugins = host.plugins().into_iter().filter(|plugin| plugin.path.is_some());
+    let mut backends = plugins.flat_map(|plugin| plugin.items).filter(|item| !item.extensions.is_empty());
+    backends.next().map(|backend| backend.id)
+}

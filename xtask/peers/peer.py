@@ -1,6 +1,6 @@
 """Explains on request with another tool, for `cargo xtask bench --peers`.
 
-    python peer.py PEER THREADS NETWORK TORCHSCRIPT_FILE
+    python peer.py PEER THREADS NETWORK TORCHSCRIPT_FILE DEVICE
 
 Reads and answers the requests of tests/src/bin/bench_worker.rs, a JSON line each:
 
@@ -8,7 +8,8 @@ Reads and answers the requests of tests/src/bin/bench_worker.rs, a JSON line eac
     {"do": "forward", "input": "x.npy", "batch": 16, "passes": 64}
 
 `batch` may be left out of the first, which then runs as the tool does by itself. Only the explaining is timed:
-the network is loaded before, and the map is written after. All that a tool prints goes to standard error.
+the network is loaded before, and the map is written after. A GPU has done its work when the clock stops. All that
+a tool prints goes to standard error.
 """
 
 import json
@@ -64,7 +65,7 @@ def captum(network, layer):
     def explain(image, target, batch):
         with torch.no_grad():
             maps = activation(network, layer, image)
-            channels = torch.arange(maps.shape[1]).view(1, -1, 1, 1)
+            channels = torch.arange(maps.shape[1], device=maps.device).view(1, -1, 1, 1)
             lost = LayerFeatureAblation(network, layer).attribute(
                 image, target=target, layer_mask=channels, perturbations_per_eval=batch or 1
             )
@@ -78,30 +79,42 @@ PEERS = {"loop": loop, "torch-cam": torch_cam, "grad-cam": grad_cam, "captum": c
 
 def main():
     answers, sys.stdout = sys.stdout, sys.stderr
-    peer, threads, network, file = sys.argv[1:]
+    peer, threads, network, file, device = sys.argv[1:]
     torch.set_num_threads(int(threads))
+    # As exact as ours: by itself PyTorch shortens the factors of a GPU's convolutions.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     model, layer = networks.load(network, file)
+    model.to(device)
     explain = PEERS[peer](model, layer)
     for line in sys.stdin:
         try:
-            answer = answer_to(json.loads(line), model, explain)
+            answer = answer_to(json.loads(line), (model, explain), device)
         except Exception as why:  # whatever it is, whoever asked has to hear of it
             answer = {"error": f"{type(why).__name__}: {why}".replace("\n", " ")}
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def answer_to(request, model, explain):
-    image = torch.from_numpy(np.load(request["input"]))[None]
+def answer_to(request, tool, device):
+    model, explain = tool
+    image = torch.from_numpy(np.load(request["input"]))[None].to(device)
     if request["do"] == "forward":
         return forward(model, image, request["batch"], request["passes"])
     count = Count()
     hook = model.register_forward_pre_hook(count)
-    start = time.perf_counter()
+    start = now(device)
     result = explain(image, request["class"], request.get("batch"))
-    seconds = time.perf_counter() - start
+    seconds = now(device) - start
     hook.remove()
-    np.save(request["map"], np.asarray(result, dtype=np.float32))
-    return {"seconds": seconds, "passes": count.images, "peak_mb": peak_mb(), "measures": {}}
+    np.save(request["map"], torch.as_tensor(result).cpu().numpy().astype(np.float32))
+    facts = {"seconds": seconds, "passes": count.images, "measures": {}}
+    return facts | {"peak_mb": peak_mb(), "device_mb": device_mb(device)}
+
+
+def now(device):
+    """The time when everything that was asked of the device is done."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class Count:
@@ -118,10 +131,15 @@ class Count:
 def forward(model, image, batch, passes):
     images = image.repeat(batch, 1, 1, 1)
     rounds = -(-passes // batch)
-    start = time.perf_counter()
+    start = now(str(images.device))
     for _ in range(rounds):
         model(images)
-    return {"seconds": time.perf_counter() - start, "passes": rounds * batch, "peak_mb": peak_mb()}
+    return {"seconds": now(str(images.device)) - start, "passes": rounds * batch, "peak_mb": peak_mb()}
+
+
+def device_mb(device):
+    """The most of a GPU's memory that PyTorch has held, without what its driver takes for itself."""
+    return None if device == "cpu" else torch.cuda.max_memory_reserved(device) / 2**20
 
 
 def peak_mb():

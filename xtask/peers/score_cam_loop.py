@@ -13,7 +13,7 @@ import torch.nn.functional as F
 def score_cam(network, layer, image, target, batch=1):
     """The map [H, W] in 0 to 1 for class `target` on an image [1, 3, H, W]."""
     maps = activation(network, layer, image)[0]
-    total = torch.zeros(image.shape[-2:])
+    total = torch.zeros(image.shape[-2:], device=image.device)
     for start in range(0, len(maps), batch):
         chunk = maps[start : start + batch, None]
         large = F.interpolate(chunk, size=image.shape[-2:], mode="bilinear", align_corners=False)

@@ -122,6 +122,12 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Whether `LIBTORCH` names a libtorch that can use a GPU. That of the cache can't.
+pub(crate) fn own_for_gpus() -> bool {
+    let library = format!("lib/{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
+    env::var_os("LIBTORCH").is_some_and(|folder| Path::new(&folder).join(library).is_file())
+}
+
 /// Fails unless the sources of the engine are formatted. Needs no libtorch.
 pub(crate) fn check_format(workspace: &Workspace) -> Outcome {
     let mut fmt = workspace.cargo(&["fmt", "--check", "--manifest-path"]);

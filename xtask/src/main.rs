@@ -16,6 +16,7 @@ mod abi_page;
 mod bench;
 mod cache;
 mod demo;
+mod device;
 mod dist;
 mod failure;
 mod fetch;
@@ -23,6 +24,7 @@ mod fuzz;
 mod hash;
 mod headers;
 mod libtorch;
+mod nvidia;
 mod peers;
 mod soak;
 mod steps;
@@ -35,6 +37,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use crate::bench::Rows;
 use crate::cache::Cache;
 use crate::dist::{OnnxRuntime, Request};
 use crate::failure::Outcome;
@@ -136,12 +139,15 @@ enum Command {
 struct BenchArguments {
     /// Measure other tools and ours in turn, and write docs/benchmarks.md and docs/benchmarks.svg
     ///
+    /// On a GPU (--device) the files are docs/benchmarks-gpu.md and docs/benchmarks-gpu.svg.
     /// Installs torch-cam, grad-cam, captum and PyTorch in a Python environment of their own (some GB).
     #[arg(long)]
     peers: bool,
     /// Measure how close maps of fewer passes are to the exact one, and print a table; needs no Python packages
     #[arg(long, conflicts_with = "peers")]
     quality: bool,
+    #[command(flatten)]
+    rows: Rows,
     #[command(flatten)]
     choice: Choice,
 }
@@ -165,7 +171,9 @@ fn run(command: Command) -> Outcome {
         Command::Bench(BenchArguments { quality: true, choice, .. }) => {
             peers::quality(&workspace, &Cache::locate()?, &choice)
         }
-        Command::Bench(_) => bench::bench(&workspace, &Cache::locate()?),
+        Command::Bench(BenchArguments { rows, choice, .. }) => {
+            bench::bench(&workspace, &Cache::locate()?, &rows, choice.device)
+        }
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {

@@ -5,11 +5,13 @@
 //! explain calls was spent outside of the engine. MODE `batches` only looks for the best batch. MODE `forward`
 //! and MODE `explain` do one of the two alone, for the peak memory of a process that does nothing else.
 //!
-//! Keys are options of score-cam, and four of this program: `threads`, `batch` (images a pass, of `forward` and
-//! `explain`), `rounds`, and `backend.KEY` for settings of the backend.
+//! Keys are options of score-cam, and some of this program: `threads`, `device`, `batch` (images a pass, of `forward`
+//! and `explain`), `rounds`, and `backend.KEY` for settings of the backend. The backend is the plugin's, whichever the
+//! model's manifest names.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -18,14 +20,18 @@ use scorecam_core::{
     Targets, Tensor, TensorView, explain,
 };
 use scorecam_host::{Host, Model, ModelRequest};
+use scorecam_tests::{Traffic, only_backend};
 use serde_json::{Value, json};
 
 type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Batches that are tried for the fastest raw pass.
 const BATCHES: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// The same on a GPU, which one image keeps busy for a moment only.
+const GPU_BATCHES: [usize; 7] = [1, 8, 16, 32, 64, 128, 256];
 /// Passes of each batch in a round of the search for the fastest.
 const TRIAL: usize = 32;
+const GPU_TRIAL: usize = 512;
 /// How often explain and raw passes are run in turn, where `rounds` does not say.
 const ROUNDS: usize = 5;
 
@@ -55,6 +61,7 @@ fn println_line(value: &Value) -> std::io::Result<()> {
 #[derive(Default)]
 struct Settings {
     threads: Option<usize>,
+    device: Option<String>,
     batch: Option<usize>,
     rounds: Option<usize>,
     backend: Vec<(String, String)>,
@@ -69,6 +76,7 @@ impl Settings {
                 pair.split_once('=').ok_or_else(|| format!("{pair:?} is not of the form KEY=VALUE"))?;
             match (key, key.strip_prefix("backend.")) {
                 ("threads", _) => settings.threads = Some(value.parse()?),
+                ("device", _) => settings.device = Some(value.into()),
                 ("batch", _) => settings.batch = Some(value.parse()?),
                 ("rounds", _) => settings.rounds = Some(value.parse()?),
                 (_, Some(key)) => settings.backend.push((key.into(), value.into())),
@@ -77,12 +85,29 @@ impl Settings {
         }
         Ok(settings)
     }
+
+    /// Which batches are tried for the fastest pass, and with how many passes each.
+    fn trials(&self) -> (&'static [usize], usize) {
+        match self.device.as_deref() {
+            None | Some("cpu") => (&BATCHES, TRIAL),
+            Some(_) => (&GPU_BATCHES, GPU_TRIAL),
+        }
+    }
 }
 
-/// A model that adds up the time that its passes take.
+/// A model that adds up the time that its passes take, and what they move to a device and back.
 struct Timed<'a> {
     model: &'a dyn ModelBackend,
     nanoseconds: AtomicU64,
+    moved: Mutex<Moved>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Moved {
+    /// The way that the model went.
+    really: Traffic,
+    /// If every masked image had been made here.
+    whole: Traffic,
 }
 
 impl Timed<'_> {
@@ -92,6 +117,12 @@ impl Timed<'_> {
         self.nanoseconds.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
         result
     }
+
+    fn moves(&self, really: Traffic, whole: Traffic) {
+        let mut moved = self.moved.lock().unwrap_or_else(|broken| broken.into_inner());
+        moved.really += really;
+        moved.whole += whole;
+    }
 }
 
 impl ModelBackend for Timed<'_> {
@@ -100,14 +131,20 @@ impl ModelBackend for Timed<'_> {
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        self.timed(|| self.model.forward(batch, taps))
+        let answer = self.timed(|| self.model.forward(batch, taps))?;
+        let moved = Traffic::of_forward(&batch, &answer);
+        self.moves(moved, moved);
+        Ok(answer)
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        match self.info().abilities.masked_scores {
-            true => self.timed(|| self.model.masked_scores(request)),
-            false => request.on_cpu(self),
+        if !self.info().abilities.masked_scores {
+            return request.on_cpu(self);
         }
+        let scores = self.timed(|| self.model.masked_scores(request))?;
+        let whole = Traffic::of_masked_images(request, &scores, self.info().batch)?;
+        self.moves(Traffic::of_masks(request, &scores), whole);
+        Ok(scores)
     }
 }
 
@@ -125,6 +162,7 @@ struct Explained {
     seconds: f64,
     /// Seconds of it within the engine.
     engine: f64,
+    moved: Moved,
 }
 
 impl Bench {
@@ -133,6 +171,8 @@ impl Bench {
         host.load_plugin(&PathBuf::from(plugin))?;
         let model = host.load_model(&ModelRequest {
             path: model.into(),
+            backend: only_backend(&host),
+            device: settings.device.clone(),
             threads: settings.threads,
             settings: settings.backend.iter().cloned().collect(),
             ..Default::default()
@@ -147,7 +187,11 @@ impl Bench {
 
     fn explain(&self, batch_size: Option<usize>) -> Result<Explained> {
         let method = self.host.method("score-cam")?;
-        let model = Timed { model: self.model.backend(), nanoseconds: AtomicU64::new(0) };
+        let model = Timed {
+            model: self.model.backend(),
+            nanoseconds: AtomicU64::new(0),
+            moved: Mutex::new(Moved::default()),
+        };
         let request = Request {
             input: self.input.view(),
             reference: None,
@@ -161,7 +205,9 @@ impl Bench {
         let start = Instant::now();
         let explanation = explain(&model, method.as_ref(), &request)?;
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Explained { explanation, seconds, engine: model.nanoseconds.into_inner() as f64 / 1e9 })
+        let moved = model.moved.into_inner().unwrap_or_else(|broken| broken.into_inner());
+        let engine = model.nanoseconds.into_inner() as f64 / 1e9;
+        Ok(Explained { explanation, seconds, engine, moved })
     }
 
     /// Seconds for `passes` raw passes in batches of `batch`, nothing prepared in between.
@@ -190,18 +236,19 @@ impl Bench {
 
     /// Milliseconds a raw pass for each batch that the model takes: the median of some rounds in turn.
     fn by_batch(&self) -> Result<Vec<(usize, f64)>> {
+        let (tried, trial) = self.settings.trials();
         let batches = match self.model.info().batch {
             BatchRule::Fixed(n) => vec![n],
-            BatchRule::Any { .. } => BATCHES.to_vec(),
+            BatchRule::Any { .. } => tried.to_vec(),
         };
         let mut rounds = Vec::new();
         // The first round only warms up.
         for _ in 0..=self.rounds() {
-            let times = batches.iter().map(|&b| self.raw(TRIAL.next_multiple_of(b), b));
+            let times = batches.iter().map(|&b| self.raw(trial.next_multiple_of(b), b));
             rounds.push(times.collect::<Result<Vec<f64>>>()?);
         }
         let time = |i: usize| median(rounds[1..].iter().map(|times| times[i]).collect());
-        let pass = |(i, &b): (usize, &usize)| (b, time(i) * 1e3 / TRIAL.next_multiple_of(b) as f64);
+        let pass = |(i, &b): (usize, &usize)| (b, time(i) * 1e3 / trial.next_multiple_of(b) as f64);
         Ok(batches.iter().enumerate().map(pass).collect())
     }
 
@@ -213,7 +260,7 @@ impl Bench {
     fn ratio(&self) -> Result<Value> {
         let times = self.by_batch()?;
         let best = times.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1, |t| t.0);
-        let first = self.explain(self.settings.batch)?.explanation;
+        let Explained { explanation: first, moved, .. } = self.explain(self.settings.batch)?;
         let mut rounds = Vec::new();
         for _ in 0..self.rounds() {
             rounds.push((self.raw(first.passes, best)?, self.explain(self.settings.batch)?));
@@ -228,6 +275,8 @@ impl Bench {
             "explain_seconds": middle(&|(_, e)| e.seconds),
             "ratio": middle(&|(raw, e)| e.seconds / raw),
             "outside_engine": middle(&|(_, e)| 1.0 - e.engine / e.seconds),
+            "moved_mb": moved.really.bytes() as f64 / 1e6,
+            "whole_mb": moved.whole.bytes() as f64 / 1e6,
         }))
     }
 

@@ -1,4 +1,4 @@
-//! Explains on request, for `cargo xtask bench`: `bench_worker THREADS PLUGIN MODEL`.
+//! Explains on request, for `cargo xtask bench`: `bench_worker THREADS DEVICE PLUGIN MODEL`.
 //!
 //! Each line on standard input is a request, and each gets a line on standard output, both JSON. A process that
 //! stays lets whoever asks take turns between several tools without paying for start and loading again, and the
@@ -14,6 +14,7 @@ use std::time::Instant;
 use npyz::WriterBuilder;
 use scorecam_core::{Request, Targets, Tensor, TensorView, explain};
 use scorecam_host::{Host, Model, ModelRequest};
+use scorecam_tests::only_backend;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,10 +44,10 @@ struct ExplainOrder {
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [threads, plugin, model] = &arguments[..] else {
-        return Err("usage: bench_worker THREADS PLUGIN MODEL".into());
+    let [threads, device, plugin, model] = &arguments[..] else {
+        return Err("usage: bench_worker THREADS DEVICE PLUGIN MODEL".into());
     };
-    let worker = Worker::new(threads.parse()?, plugin, model)?;
+    let worker = Worker::new((threads.parse()?, device), plugin, model)?;
     for line in std::io::stdin().lock().lines() {
         let answer = serde_json::from_str(&line?)
             .map_err(Into::into)
@@ -63,10 +64,17 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(threads: usize, plugin: &str, model: &str) -> Outcome<Self> {
+    fn new((threads, device): (usize, &str), plugin: &str, model: &str) -> Outcome<Self> {
         let host = Host::new(None)?;
         host.load_plugin(&PathBuf::from(plugin))?;
-        let request = ModelRequest { path: model.into(), threads: Some(threads), ..Default::default() };
+        let request = ModelRequest {
+            path: model.into(),
+            // Whichever the manifest names: the same model runs on a processor and on a GPU.
+            backend: only_backend(&host),
+            threads: Some(threads),
+            device: Some(device.into()),
+            ..Default::default()
+        };
         let model = host.load_model(&request)?;
         Ok(Self { host, model })
     }

@@ -12,13 +12,13 @@ use super::environment::Environment;
 use super::maps::Map;
 use super::plan::{self, BUDGETED, BUDGETS, Batch, Budgeted, Computes, Model, Origin, PRESETS, Peer};
 use super::report::{Engine, Kind, Measured, Row, median};
-use super::worker::{Explained, LIBTORCH, ONNX_CPU, Worker, Workers};
+use super::worker::{Explained, Ours, Worker, Workers};
 use crate::failure::Outcome;
 
-/// Batches that are tried for the fastest pass.
-const BATCHES: [u64; 5] = [1, 4, 8, 16, 32];
-/// Images of each try.
-const TRIED: u64 = 32;
+/// Batches that are tried for the fastest pass, and the images of each try.
+const TRIED: ([u64; 5], u64) = ([1, 4, 8, 16, 32], 32);
+/// The same on a GPU, which one image keeps busy for a moment only.
+const TRIED_ON_GPU: ([u64; 5], u64) = ([1, 16, 32, 64, 128], 512);
 /// Images that a tool is warmed up with.
 const WARMING: u64 = 16;
 /// What takes longer than this runs in the first round only.
@@ -54,13 +54,13 @@ impl Contest<'_> {
         println!("\n{}", self.model.name);
         let input = self.file("input.npy");
         // A process of its own, since reading a photo has nothing to do with what explaining takes.
-        let class = self.ours(ONNX_CPU)?.prepare(self.photo, &input)?;
+        let class = self.ours(Ours::OnnxRuntime)?.prepare(self.photo, &input)?;
         let engines = self.engines(&input)?;
         let best = engines.last().map_or(1, |torch| torch.best().0);
         let turn = Turn { input: &input, class, best };
         let (mut rows, mut channels) = (Vec::new(), 0);
         for &preset in plan::presets_of(self.model) {
-            let mut ours = self.exact((ONNX_CPU, Kind::Reference), preset, &turn)?;
+            let mut ours = self.exact((Ours::OnnxRuntime, Kind::Reference), preset, &turn)?;
             let beside = self.beside(&mut ours, &turn)?;
             channels = ours.channels;
             rows.push(ours.row(None)?);
@@ -91,7 +91,7 @@ impl Contest<'_> {
             return Ok(rows);
         }
         if self.engines == Engines::Both {
-            let mut libtorch = self.exact((LIBTORCH, Kind::Ours), PRESETS[0], turn)?;
+            let mut libtorch = self.exact((Ours::Libtorch, Kind::Ours), PRESETS[0], turn)?;
             self.repeat(&mut libtorch, None)?;
             rows.push(libtorch.row(Some(&ours.map()?))?);
         }
@@ -121,34 +121,36 @@ impl Contest<'_> {
         self.workers.folder.join(format!("{}-{name}", self.model.name))
     }
 
-    fn ours(&self, plugin: &str) -> Outcome<Worker> {
-        let ending = if plugin == LIBTORCH { "ts.toml" } else { "toml" };
-        self.workers.ours(plugin, &self.models.join(format!("{}.{ending}", self.model.name)))
+    fn ours(&self, backend: Ours) -> Outcome<Worker> {
+        let ending = if backend == Ours::Libtorch { "ts.toml" } else { "toml" };
+        self.workers.ours(backend, &self.models.join(format!("{}.{ending}", self.model.name)))
     }
 
     fn theirs(&self, script: &str, title: &str) -> Outcome<Worker> {
         let mut command = self.environment.script("peer.py");
         command.arg(script).arg(self.workers.threads.to_string()).arg(self.model.name);
         command.arg(self.models.join(format!("{}.ts.pt", self.model.name)));
+        command.arg(self.workers.device.to_string());
         self.workers.start(command, title, ADVICE)
     }
 
     /// What a bare pass costs; PyTorch comes last.
     fn engines(&self, input: &Path) -> Outcome<Vec<Engine>> {
-        let mut tried = vec![("ONNX Runtime", self.ours(ONNX_CPU)?)];
+        let mut tried = vec![(Ours::OnnxRuntime.title(), self.ours(Ours::OnnxRuntime)?)];
         if self.engines == Engines::Both {
-            tried.push(("libtorch", self.ours(LIBTORCH)?));
+            tried.push((Ours::Libtorch.title(), self.ours(Ours::Libtorch)?));
         }
         tried.push(("PyTorch", self.theirs("loop", "PyTorch")?));
         let mut found: Vec<Engine> = tried
             .iter()
             .map(|(name, _)| Engine { engine: (*name).to_owned(), batches: Vec::new() })
             .collect();
-        for batch in BATCHES {
+        let (batches, images) = if self.workers.device.is_gpu() { TRIED_ON_GPU } else { TRIED };
+        for batch in batches {
             for (engine, (name, worker)) in found.iter_mut().zip(&mut tried) {
                 worker.forward(input, batch, batch)?;
-                let first = worker.forward(input, batch, TRIED)?;
-                let fastest = worker.forward(input, batch, TRIED)?.min(first);
+                let first = worker.forward(input, batch, images)?;
+                let fastest = worker.forward(input, batch, images)?.min(first);
                 println!("  {name:<44}{fastest:>9.2} ms a pass in batches of {batch}");
                 engine.batches.push((batch, fastest));
             }
@@ -157,11 +159,10 @@ impl Contest<'_> {
     }
 
     /// Our exact map of a preset.
-    fn exact(&self, (plugin, kind): (&str, Kind), preset: &str, turn: &Turn<'_>) -> Outcome<Contender> {
-        let engine = if plugin == LIBTORCH { "libtorch" } else { "ONNX Runtime" };
-        let title = format!("**scorecam**, {engine}");
+    fn exact(&self, (backend, kind): (Ours, Kind), preset: &str, turn: &Turn<'_>) -> Outcome<Contender> {
+        let title = format!("**scorecam**, {}", backend.title());
         let how = json!({ "method": "score-cam", "preset": preset, "set": {} });
-        self.contender(self.ours(plugin)?, Row::new(title, kind, preset), turn, &how)
+        self.contender(self.ours(backend)?, Row::new(title, kind, preset), turn, &how)
     }
 
     fn peer(&self, peer: &Peer, turn: &Turn<'_>) -> Outcome<Contender> {
@@ -182,7 +183,7 @@ impl Contest<'_> {
     fn budgeted(&self, way: &Budgeted, budget: u64, turn: &Turn<'_>) -> Outcome<Contender> {
         let how = json!({ "method": way.method, "preset": PRESETS[0], "set": way.options(budget) });
         let row = Row::new(format!("**scorecam**, {} {budget}", way.title), Kind::Ours, PRESETS[0]);
-        self.contender(self.ours(ONNX_CPU)?, row, turn, &how)
+        self.contender(self.ours(Ours::OnnxRuntime)?, row, turn, &how)
     }
 
     fn contender(&self, mut worker: Worker, row: Row, turn: &Turn<'_>, how: &Value) -> Outcome<Contender> {
@@ -221,11 +222,11 @@ struct Contender {
 
 impl Contender {
     fn run(&mut self) -> Outcome<f64> {
-        let Explained { seconds, passes, peak_mb, channels, estimated_error } =
+        let Explained { seconds, passes, peak_mb, device_mb, channels, estimated_error } =
             self.worker.explain(&self.request)?;
         self.seconds.push(seconds);
         self.channels = channels.unwrap_or(self.channels);
-        self.row = Row { passes, peak_mb, estimated_error, ..self.row.clone() };
+        self.row = Row { passes, peak_mb, device_mb, estimated_error, ..self.row.clone() };
         let tool = format!("{} ({})", self.row.tool.replace("**", ""), self.row.map);
         println!("  {tool:<60}{seconds:>9.2} s {passes:>5} passes");
         Ok(seconds)

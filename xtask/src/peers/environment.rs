@@ -81,6 +81,18 @@ impl Environment {
         })
     }
 
+    /// PyTorch's own folder, whose libtorch can use a GPU.
+    pub(crate) fn libtorch(&self) -> Outcome<PathBuf> {
+        let mut python = Command::new(&self.python);
+        python.args(["-c", "import os, torch; print(os.path.dirname(torch.__file__))"]);
+        let output = python.output().doing(|| "run the environment's Python".into())?;
+        let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        if output.status.success() && folder.is_dir() {
+            return Ok(folder);
+        }
+        Err(Failure::new("the environment has no PyTorch; name another folder with --environment"))
+    }
+
     /// Names and versions of what is installed, Python first.
     pub(crate) fn versions(&self) -> Outcome<Vec<(String, String)>> {
         let output = Command::new(&self.python).arg("--version").output();

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::report::Machine;
+use crate::device::Device;
 use crate::fetch::{self, What};
+use crate::nvidia;
 
 /// A shared library of ours.
 pub(crate) fn library(release: &Path, name: &str) -> PathBuf {
@@ -19,7 +21,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// This machine, as far as the system tells.
-pub(crate) fn machine(threads: usize) -> Machine {
+pub(crate) fn machine(threads: usize, device: Device) -> Machine {
     let fact = |file: &str, key: &str| {
         let text = fs::read_to_string(file).ok()?;
         let line = text.lines().find(|line| line.starts_with(key))?;
@@ -33,13 +35,19 @@ pub(crate) fn machine(threads: usize) -> Machine {
         threads,
         memory_gb: kilobytes.map(|kilobytes| kilobytes / 1024.0 / 1024.0),
         system: format!("{OS}, {ARCH}"),
+        device: device.to_string(),
+        gpu: match device {
+            Device::Cpu => None,
+            Device::Cuda(index) => nvidia::gpu(index),
+        },
     }
 }
 
 /// Our own version, and those of what we are built with and run on.
-pub(crate) fn versions() -> Vec<(String, String)> {
-    let folder = fetch::paths(What::Onnxruntime).find_map(|path| path.split('/').next());
-    let runtime = folder.and_then(|folder| folder.split_once('-')).map(|(_, version)| version);
+pub(crate) fn versions(device: Device) -> Vec<(String, String)> {
+    let runtime = if device.is_gpu() { What::OnnxruntimeGpu } else { What::Onnxruntime };
+    let folder = fetch::paths(runtime).find_map(|path| path.split('/').next());
+    let runtime = folder.and_then(|folder| folder.rsplit_once('-')).map(|(_, version)| version);
     let rustc = Command::new("rustc").arg("--version").output().ok();
     let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let rustc = rustc.as_deref().and_then(|line| line.split_whitespace().nth(1));

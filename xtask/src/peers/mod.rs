@@ -3,7 +3,8 @@
 //! `plan` lists what is measured. `contest` gives each tool its turns, `quality` compares maps of fewer passes with
 //! the exact one, and both talk to processes that `worker` starts: our own `bench_worker`, and `xtask/peers/peer.py`
 //! in a Python environment that `environment` makes. What they find is a `report`; `page` and `chart` turn it into
-//! docs/benchmarks.md and docs/benchmarks.svg, which are written when all else is done, or not at all.
+//! docs/benchmarks.md and docs/benchmarks.svg, or on a GPU docs/benchmarks-gpu.md and its chart, which are written when
+//! all else is done, or not at all.
 
 mod chart;
 mod contest;
@@ -28,6 +29,7 @@ use self::plan::{MODELS, Model, Origin};
 use self::report::{Quality, Report};
 use self::worker::Workers;
 use crate::cache::Cache;
+use crate::device::Device;
 use crate::failure::{Failure, Outcome, While};
 use crate::fetch::{self, What};
 use crate::workspace::{Workspace, run};
@@ -38,6 +40,9 @@ pub(crate) struct Choice {
     /// Photos for the maps of fewer passes [default: those of the cache]
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
+    /// Where the models of every tool run: cpu, cuda, or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub(crate) device: Device,
     /// Threads of every tool [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -53,6 +58,9 @@ impl Choice {
     /// The command that measures the same again. What the folders are called does not matter to anybody else.
     fn command(&self) -> String {
         let mut command = "cargo xtask bench --peers".to_owned();
+        if self.device.is_gpu() {
+            command += &format!(" --device {}", self.device);
+        }
         if let Some(threads) = self.threads {
             command += &format!(" --threads {threads}");
         }
@@ -66,6 +74,15 @@ impl Choice {
     }
 }
 
+/// The page and the chart. Those of a GPU are of their own, since both are measured on machines of their own.
+fn names(device: Device) -> [&'static str; 2] {
+    if device.is_gpu() {
+        ["benchmarks-gpu.md", "benchmarks-gpu.svg"]
+    } else {
+        ["benchmarks.md", "benchmarks.svg"]
+    }
+}
+
 /// Rounds when nobody says otherwise.
 const ROUNDS: u16 = 3;
 /// File endings of what is taken for a photo.
@@ -75,11 +92,15 @@ const PHOTO: &str = "photos/chelsea.png";
 
 /// Measures everything and writes the page and the chart.
 pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Outcome {
-    let bench = Bench::prepare(workspace, cache, choice)?;
+    let mut bench = Bench::prepare(workspace, cache, choice)?;
     let place = choice.environment.clone().unwrap_or_else(|| bench.folder.path().join("environment"));
     let environment = Environment::make(workspace, &place)?;
     println!("making ResNet-50 with random weights");
     environment.write_resnet50(bench.folder.path())?;
+    if choice.device.is_gpu() {
+        // The cache's libtorch knows no GPU, and PyTorch's own is the one that the other tools run on.
+        bench.libtorch = Some(environment.libtorch()?);
+    }
     let workers = bench.workers();
     let photo = cache.path(PHOTO);
     let mut models = Vec::new();
@@ -96,15 +117,17 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
         models.push(contest.run()?);
     }
     let quality = bench.quality()?;
-    let mut versions = machine::versions();
+    let mut versions = machine::versions(choice.device);
     versions.extend(environment.versions()?);
     let command = choice.command();
-    let report = Report { command, machine: machine::machine(bench.threads), versions, models, quality };
+    let machine = machine::machine(bench.threads, choice.device);
+    let [page_name, chart_name] = names(choice.device);
+    let report = Report { command, machine, versions, chart: chart_name.into(), models, quality };
     let (page, chart) = (page::render(&report)?, chart::render(&report.quality)?);
     let docs = workspace.path("docs");
     let chart = write(&docs, &chart)?;
     let page = write(&docs, &page)?;
-    for (file, name) in [(chart, "benchmarks.svg"), (page, "benchmarks.md")] {
+    for (file, name) in [(chart, chart_name), (page, page_name)] {
         let place = docs.join(name);
         file.persist(&place).doing(|| format!("write {}", place.display()))?;
         println!("written: {}", place.display());
@@ -125,7 +148,10 @@ struct Bench<'a> {
     release: PathBuf,
     photos: Vec<PathBuf>,
     threads: usize,
+    device: Device,
     engines: Engines,
+    /// The folder of libtorch, where it is not that of the cache.
+    libtorch: Option<PathBuf>,
     /// All that is written on the way; gone with this value.
     folder: TempDir,
 }
@@ -134,13 +160,15 @@ impl<'a> Bench<'a> {
     fn prepare(workspace: &Workspace, cache: &'a Cache, choice: &Choice) -> Outcome<Bench<'a>> {
         // Looked at first, so that a wrong folder is told before minutes have passed.
         let own = choice.photos.as_deref().map(photos_of).transpose()?;
-        let what =
-            [What::Onnxruntime, What::EfficientnetLite0, What::Squeezenet, What::Torchscript, What::Photos];
+        let (runtime, plugin) = match choice.device {
+            Device::Cpu => (What::Onnxruntime, "scorecam-onnx-cpu"),
+            Device::Cuda(_) => (What::OnnxCuda, "scorecam-onnx-cuda"),
+        };
+        let what = [runtime, What::EfficientnetLite0, What::Squeezenet, What::Torchscript, What::Photos];
         fetch::fetch(workspace, cache, &what)?;
-        for packages in [
-            ["-p", "scorecam-onnx-cpu", "-p", "scorecam-libtorch"],
-            ["-p", "scorecam-tests", "--bin", "bench_worker"],
-        ] {
+        for packages in
+            [["-p", plugin, "-p", "scorecam-libtorch"], ["-p", "scorecam-tests", "--bin", "bench_worker"]]
+        {
             run(workspace.cargo(&["build", "--release"]).args(packages), "cargo build")?;
         }
         let release = workspace.target_dir()?.join("release");
@@ -153,6 +181,8 @@ impl<'a> Bench<'a> {
             release,
             photos: own.map_or_else(|| photos_of(&cache.path("photos")), Ok)?,
             threads: choice.threads.map_or_else(machine::cores, usize::from),
+            device: choice.device,
+            libtorch: None,
             engines: if built { Engines::Both } else { Engines::OnnxRuntime },
             folder: tempfile::Builder::new()
                 .prefix("scorecam-bench-")
@@ -166,6 +196,8 @@ impl<'a> Bench<'a> {
             release: self.release.clone(),
             cache: self.cache.root(),
             threads: self.threads,
+            device: self.device,
+            libtorch: self.libtorch.as_deref(),
             folder: self.folder.path().to_owned(),
         }
     }
@@ -222,14 +254,16 @@ mod tests {
 
     #[test]
     fn the_command_on_the_page_says_what_was_chosen_and_names_no_folder() {
-        let check = |threads, rounds, photos: Option<&str>, expected: &str| {
+        let check = |device, (threads, rounds), photos: Option<&str>, expected: &str| {
             let environment = Some(PathBuf::from("/my/environment"));
-            let choice = Choice { photos: photos.map(Into::into), threads, rounds, environment };
+            let choice = Choice { photos: photos.map(Into::into), device, threads, rounds, environment };
             assert_eq!(choice.command(), expected);
         };
-        check(None, ROUNDS, None, "cargo xtask bench --peers");
-        check(Some(2), 1, None, "cargo xtask bench --peers --threads 2 --rounds 1");
-        check(None, ROUNDS, Some("/my/photos"), "cargo xtask bench --peers --photos DIR");
+        let (cpu, gpu) = (Device::Cpu, Device::Cuda(1));
+        check(cpu, (None, ROUNDS), None, "cargo xtask bench --peers");
+        check(cpu, (Some(2), 1), None, "cargo xtask bench --peers --threads 2 --rounds 1");
+        check(cpu, (None, ROUNDS), Some("/my/photos"), "cargo xtask bench --peers --photos DIR");
+        check(gpu, (None, ROUNDS), None, "cargo xtask bench --peers --device cuda:1");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! docs/benchmarks.md, from a report. The words are in `templates/benchmarks.md.jinja`, and no figure is.
+//! docs/benchmarks.md, or docs/benchmarks-gpu.md, from a report. The words are in `templates/benchmarks.md.jinja`, and no figure is.
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::plan::{MODELS, Origin};
 use super::report::{Kind, Measured, Quality, Report, Row};
+use crate::device::Device;
 use crate::failure::{Failure, Outcome, While};
 
 const PAGE: &str = include_str!("../../templates/benchmarks.md.jinja");
@@ -23,6 +24,7 @@ pub(crate) fn render(report: &Report) -> Outcome<String> {
         models => Serde(models),
         summary => Serde(summary),
         quality => quality_tables(&report.quality)?,
+        gpu => report.machine.device != Device::Cpu.to_string(),
     };
     fill(PAGE, values).map(|page| page.trim_end().to_owned() + "\n")
 }
@@ -91,6 +93,7 @@ impl<'a> Shown<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nvidia::Gpu;
 
     pub(super) const JSON: &str = include_str!("sample.json");
 
@@ -118,6 +121,35 @@ mod tests {
         ] {
             assert!(page.contains(line), "{line} is not on the page:\n{page}");
         }
+    }
+
+    #[test]
+    fn the_page_of_a_gpu_names_it_and_the_memory_of_the_device() {
+        let with = |gpu: Option<Gpu>| {
+            page(|report| {
+                report.chart = "benchmarks-gpu.svg".into();
+                (report.machine.device, report.machine.gpu) = ("cuda:1".into(), gpu.clone());
+                report.models[0].rows[1].device_mb = Some(512.4);
+            })
+        };
+        let gpu = Gpu { name: "A GPU".into(), driver: "580.65".into(), memory_mb: 4096.0 };
+        let known = with(Some(gpu)).unwrap();
+        for line in [
+            "# Benchmarks on a GPU",
+            "| 2049 | 900 MB | 512 MB | 3e-6 | 1.0000 |",
+            "| 2049 | – | – | – | – |",
+            "| memory | device memory | difference |",
+            "](benchmarks-gpu.svg)",
+            "A GPU, 4096 MB, driver 580.65; device `cuda:1`.",
+        ] {
+            assert!(known.contains(line), "{line} is not on the page:\n{known}");
+        }
+        assert!(with(None).unwrap().contains("nvidia-smi tells nothing; device `cuda:1`."));
+        let cpu = page(|_| ()).unwrap();
+        for word in ["GPU, or", "](benchmarks.svg)", "# Benchmarks\n"] {
+            assert!(cpu.contains(word), "{cpu}");
+        }
+        assert!(!cpu.contains("device memory") && !cpu.contains("nvidia-smi"), "{cpu}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::maps::Map;
 use super::plan::{BUDGETED, BUDGETS, Budgeted, Model, PRESETS};
 use super::report::{Distance, Line, Point, Quality};
-use super::worker::{ONNX_CPU, Worker, Workers};
+use super::worker::{Ours, Worker, Workers};
 use crate::failure::Outcome;
 
 /// A map of fewer passes: how far off it is, and how far off its method takes it to be.
@@ -27,7 +27,7 @@ pub(crate) fn quality(
 ) -> Outcome<Quality> {
     println!("\n{}: maps of fewer passes, {} photos", model.name, photos.len());
     let mut sitting = Sitting {
-        worker: workers.ours(ONNX_CPU, manifest)?,
+        worker: workers.ours(Ours::OnnxRuntime, manifest)?,
         input: workers.folder.join("quality-input.npy"),
         map: workers.folder.join("quality-map.npy"),
     };

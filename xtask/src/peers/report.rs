@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::nvidia::Gpu;
+
 /// All that the page tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
@@ -12,6 +14,8 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     /// Program and version.
     pub(crate) versions: Vec<(String, String)>,
+    /// The file of the chart, beside the page.
+    pub(crate) chart: String,
     pub(crate) models: Vec<Measured>,
     pub(crate) quality: Vec<Quality>,
 }
@@ -24,6 +28,10 @@ pub(crate) struct Machine {
     pub(crate) threads: usize,
     pub(crate) memory_gb: Option<f64>,
     pub(crate) system: String,
+    /// Where the models of every tool run.
+    pub(crate) device: String,
+    /// Of a GPU, as far as its driver tells.
+    pub(crate) gpu: Option<Gpu>,
 }
 
 /// One model's turn on one photo.
@@ -67,6 +75,8 @@ pub(crate) struct Row {
     pub(crate) times_ours: Option<f64>,
     pub(crate) passes: u64,
     pub(crate) peak_mb: Option<f64>,
+    /// Of the GPU's memory.
+    pub(crate) device_mb: Option<f64>,
     pub(crate) distance: Option<Distance>,
     /// Of the map, as the method gives it.
     pub(crate) estimated_error: Option<f64>,
@@ -84,6 +94,7 @@ impl Row {
             times_ours: None,
             passes: 0,
             peak_mb: None,
+            device_mb: None,
             distance: None,
             estimated_error: None,
         }

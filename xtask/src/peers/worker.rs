@@ -12,11 +12,36 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::device::Device;
 use crate::failure::{Failure, Outcome, While};
+use crate::nvidia;
 
-/// Our backends: their plugin's library without the platform's prefix and suffix.
-pub(crate) const ONNX_CPU: &str = "scorecam_onnx_cpu";
-pub(crate) const LIBTORCH: &str = "scorecam_libtorch";
+/// Our backends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ours {
+    /// onnx-cpu, and onnx-cuda on a GPU.
+    OnnxRuntime,
+    Libtorch,
+}
+
+impl Ours {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Ours::OnnxRuntime => "ONNX Runtime",
+            Ours::Libtorch => "libtorch",
+        }
+    }
+
+    /// The plugin's library.
+    fn library(self, device: Device) -> String {
+        let name = match self {
+            Ours::OnnxRuntime if device.is_gpu() => "onnx_cuda",
+            Ours::OnnxRuntime => "onnx_cpu",
+            Ours::Libtorch => "libtorch",
+        };
+        format!("{DLL_PREFIX}scorecam_{name}{DLL_SUFFIX}")
+    }
+}
 
 /// How the processes are started.
 pub(crate) struct Workers<'a> {
@@ -25,18 +50,24 @@ pub(crate) struct Workers<'a> {
     /// The cache that our plugins find their runtimes in.
     pub(crate) cache: &'a Path,
     pub(crate) threads: usize,
+    pub(crate) device: Device,
+    /// The folder of libtorch, where it is not that of the cache.
+    pub(crate) libtorch: Option<&'a Path>,
     /// Where they leave their messages.
     pub(crate) folder: PathBuf,
 }
 
 impl Workers<'_> {
     /// Our own, with a backend's plugin and a model's manifest.
-    pub(crate) fn ours(&self, plugin: &str, manifest: &Path) -> Outcome<Worker> {
+    pub(crate) fn ours(&self, backend: Ours, manifest: &Path) -> Outcome<Worker> {
         let mut command = Command::new(self.release.join(format!("bench_worker{EXE_SUFFIX}")));
-        command.arg(self.threads.to_string());
-        command.arg(self.release.join(format!("{DLL_PREFIX}{plugin}{DLL_SUFFIX}"))).arg(manifest);
+        command.arg(self.threads.to_string()).arg(self.device.to_string());
+        command.arg(self.release.join(backend.library(self.device))).arg(manifest);
         // Only the runtime of the cache is the one whose version is told.
         command.env("SCORECAM_CACHE", self.cache).env_remove("ORT_DYLIB_PATH");
+        if let Some(libtorch) = self.libtorch {
+            command.env("LIBTORCH", libtorch);
+        }
         self.start(command, "scorecam", "try `scorecam explain` with the same model")
     }
 
@@ -50,7 +81,8 @@ impl Workers<'_> {
         let broken = || Failure::new(format!("{name} was started without pipes"));
         let asks = child.stdin.take().ok_or_else(broken)?;
         let answers = BufReader::new(child.stdout.take().ok_or_else(broken)?);
-        Ok(Worker { name: name.to_owned(), advice, child, asks, answers, log })
+        let on_gpu = self.device.is_gpu();
+        Ok(Worker { name: name.to_owned(), advice, on_gpu, child, asks, answers, log })
     }
 }
 
@@ -58,6 +90,7 @@ impl Workers<'_> {
 pub(crate) struct Worker {
     name: String,
     advice: &'static str,
+    on_gpu: bool,
     child: Child,
     asks: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -69,6 +102,7 @@ pub(crate) struct Explained {
     pub(crate) seconds: f64,
     pub(crate) passes: u64,
     pub(crate) peak_mb: Option<f64>,
+    pub(crate) device_mb: Option<f64>,
     pub(crate) channels: Option<u64>,
     pub(crate) estimated_error: Option<f64>,
 }
@@ -88,6 +122,7 @@ impl Worker {
             seconds: answer["seconds"].as_f64().ok_or_else(|| self.odd("no seconds"))?,
             passes: answer["passes"].as_u64().ok_or_else(|| self.odd("no passes"))?,
             peak_mb: answer["peak_mb"].as_f64(),
+            device_mb: answer["device_mb"].as_f64().or_else(|| self.held_of_gpu()),
             channels: measure("channels").map(|channels| channels as u64),
             estimated_error: measure("estimated-error"),
         })
@@ -99,6 +134,12 @@ impl Worker {
         let answer = self.ask(&request)?;
         let facts = answer["seconds"].as_f64().zip(answer["passes"].as_f64());
         facts.map(|(seconds, passes)| 1000.0 * seconds / passes).ok_or_else(|| self.odd("no seconds"))
+    }
+
+    /// What the process holds of a GPU, for one that does not tell itself. Engines keep what they once took, so
+    /// after an explain call this is its peak.
+    fn held_of_gpu(&self) -> Option<f64> {
+        if self.on_gpu { nvidia::held_by(self.child.id()) } else { None }
     }
 
     fn ask(&mut self, request: &Value) -> Outcome<Value> {
@@ -147,7 +188,14 @@ mod tests {
     fn a_worker_that_ends_or_fails_is_named_with_its_reason_and_advice() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
-        let workers = Workers { release: here.into(), cache: here, threads: 1, folder: here.into() };
+        let workers = Workers {
+            release: here.into(),
+            cache: here,
+            threads: 1,
+            device: Device::Cpu,
+            libtorch: None,
+            folder: here.into(),
+        };
         let check = |script: &str, expected: &str| {
             let mut command = Command::new("python3");
             command.args(["-c", script]);
