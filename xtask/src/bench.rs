@@ -16,6 +16,7 @@ use crate::device::Device;
 use crate::failure::{Failure, Outcome, While};
 use crate::fetch::{self, What};
 use crate::libtorch::{self, Engine, Profile};
+use crate::peers::machine;
 use crate::workspace::{Workspace, run};
 
 /// Which rows are measured.
@@ -125,15 +126,16 @@ other MB: peak memory of a process, not of a device, that only runs batches, exp
 
 /// Measures every model with every backend that runs it, and prints the table.
 pub(crate) fn bench(workspace: &Workspace, cache: &Cache, rows: &Rows, device: Device) -> Outcome {
-    let gpu_libtorch = libtorch::own_for_gpus();
+    let release = workspace.target_dir()?.join("release");
+    let gpu_libtorch = libtorch::own_for_gpus() && machine::library(&release, "scorecamtorch").is_file();
     if device.is_gpu() && !gpu_libtorch {
         println!(
-            "libtorch is left out unless it is named: set LIBTORCH to one for GPUs, as PyTorch's own folder"
+            "libtorch is left out unless it is named: run cargo xtask libtorch, then set LIBTORCH to one for GPUs, as \
+             PyTorch's own folder"
         );
     }
     let backends = rows.backends(device, gpu_libtorch);
     prepare(workspace, cache, &backends, device)?;
-    let release = workspace.target_dir()?.join("release");
     let titles: String = COLUMNS.iter().map(|Column(title, width, ..)| format!("{title:>width$}")).collect();
     println!("device {device}\n{:<22}{:<11}{titles}", "model", "backend");
     for (backend, manifest) in rows.list(cache, &backends) {
@@ -176,7 +178,8 @@ fn prepare(workspace: &Workspace, cache: &Cache, backends: &[Backend], device: D
     for packages in [&plugins[..], &["-p", "scorecam-tests", "--bin", "bench"]] {
         run(workspace.cargo(&["build", "--release"]).args(packages), "cargo build")?;
     }
-    match backends.contains(&Backend::Libtorch) {
+    // For a GPU the engine is there already: it is built with the cache's libtorch, and runs with the user's.
+    match backends.contains(&Backend::Libtorch) && !device.is_gpu() {
         true => Engine::prepare(workspace, cache, &what)?.build(Profile::Release),
         false => fetch::fetch(workspace, cache, &what),
     }

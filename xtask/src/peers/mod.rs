@@ -9,7 +9,7 @@
 mod chart;
 mod contest;
 mod environment;
-mod machine;
+pub(crate) mod machine;
 mod maps;
 mod page;
 mod plan;
