@@ -277,7 +277,8 @@ fn libraries_have_their_names_and_search_nowhere() {
     let dynamic = |path: &str| run(Command::new("readelf").arg("-d").arg(prefix.join(path)));
     assert!(dynamic("lib/libscorecam.so.1").contains("soname: [libscorecam.so.1]"));
     let ours = ["lib/libscorecam.so", "bin/scorecam", "lib/scorecam/libscorecam_onnx_cpu.so"];
-    for path in ours.into_iter().chain(["lib/scorecam/libscorecam_libtorch.so"]) {
+    let plugins = ["lib/scorecam/libscorecam_onnx_cuda.so", "lib/scorecam/libscorecam_libtorch.so"];
+    for path in ours.into_iter().chain(plugins) {
         let listed = dynamic(path);
         assert!(!listed.contains("RPATH") && !listed.contains("RUNPATH"), "{path}: {listed}");
         for needed in listed.lines().filter(|line| line.contains("(NEEDED)")) {
@@ -295,7 +296,7 @@ fn the_unpacked_program_finds_its_plugins_and_its_runtime() {
     let prefix = &installed().unpacked;
     let program = prefix.join("bin/scorecam");
     let listed = run(alone(&program, None).arg("plugins"));
-    for plugin in ["onnx_cpu", "libtorch"] {
+    for plugin in ["onnx_cpu", "onnx_cuda", "libtorch"] {
         let file = prefix.join(format!("lib/scorecam/libscorecam_{plugin}.so"));
         assert!(listed.contains(&file.display().to_string()), "{listed}");
     }

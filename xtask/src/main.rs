@@ -110,8 +110,9 @@ enum Command {
     /// Build what is installed, and put it below a folder, into packages, or both
     ///
     /// That is the program, libscorecam (shared and static) with its headers, its CMake package and its files for
-    /// pkg-config, and the plugins: onnx-cpu with ONNX Runtime, and libtorch, with its engine where `cargo xtask
-    /// libtorch` has built it (libtorch itself is not part of it). The tree can be moved as a whole.
+    /// pkg-config, and the plugins: onnx-cpu with ONNX Runtime; onnx-cuda, without its ONNX Runtime and NVIDIA's
+    /// libraries; and libtorch, with its engine where `cargo xtask libtorch` has built it (libtorch itself is not part
+    /// of it). The tree can be moved as a whole.
     #[command(group = ArgGroup::new("out").required(true).multiple(true).args(["prefix", "packages"]))]
     Dist {
         /// Install below this folder: replaces its own files, touches no others
