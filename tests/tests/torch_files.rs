@@ -250,7 +250,7 @@ fn wrong_sizes_devices_and_settings_are_refused() {
     let set =
         |key: &'static str, value: &'static str| with(&|r| drop(r.settings.insert(key.into(), value.into())));
     check(set("speed", "1"), ErrorKind::NotFound, &["\"speed\"", "optimization"]);
-    check(set("optimization", "some"), ErrorKind::InvalidArgument, &["\"some\"", "none or all"]);
+    check(set("optimization", "some"), ErrorKind::InvalidArgument, &["\"some\"", "none, all"]);
     check(set("runtime", "/nowhere"), ErrorKind::InvalidArgument, &["/nowhere", "already runs"]);
     check(with(&|r| r.threads = Some(0)), ErrorKind::InvalidArgument, &["threads"]);
 

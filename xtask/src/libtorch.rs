@@ -96,6 +96,13 @@ impl<'a> Engine<'a> {
         run(clippy.args(["--", "-D", "warnings"]), "cargo clippy of the libtorch engine")
     }
 
+    /// Runs the engine's own tests, whose program looks for libtorch by the loader's variable.
+    pub(crate) fn test(&self) -> Outcome {
+        let mut test = self.cargo(&["test", "--profile", Profile::Dev.name()]);
+        let variable = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+        run(test.env(variable, self.libtorch.join("lib")), "cargo test of the libtorch engine")
+    }
+
     /// Makes the engine's documentation, without that of others.
     pub(crate) fn document(&self) -> Outcome {
         let mut doc = self.cargo(&["doc", "--no-deps"]);

@@ -41,6 +41,7 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
     steps.step("build", || cargo("cargo build", &["build", "--workspace"], &[]))?;
     steps.step("engine clippy", || engine.clippy())?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
+    steps.step("engine test", || engine.test())?;
     let mut tests = vec!["test", "--workspace"];
     tests.extend(arguments.iter().map(String::as_str));
     steps.step("test", || cargo("cargo test", &tests, &[]))?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+const SOURCES: [&str; 6] = ["outline", "ports", "program", "scoring", "shim", "stream"];
+
 fn main() {
     println!("cargo:rerun-if-changed=cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -23,6 +25,6 @@ fn main() {
         // counted.
         .flag_if_supported("-Wno-maybe-uninitialized")
         .flag_if_supported("-Wno-stringop-overflow")
-        .files(["cpp/outline.cpp", "cpp/ports.cpp", "cpp/program.cpp", "cpp/shim.cpp"])
+        .files(SOURCES.map(|name| format!("cpp/{name}.cpp")))
         .compile("scorecam_libtorch_shim");
 }

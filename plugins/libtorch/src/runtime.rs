@@ -105,7 +105,13 @@ fn open_cuda(folder: &Path) -> Result<()> {
     // SAFETY: as for the part that is open already.
     unsafe { open_library(&library) }
         .map(|_| ())
-        .map_err(|e| Error::io(format!("libtorch's CUDA part {} cannot be opened: {e}", library.display())))
+        .map_err(|e| {
+            Error::io(format!(
+                "libtorch's CUDA part {} cannot be opened: {e}; install what it misses (for PyTorch's Python package \
+                 the packages nvidia-*), or use device \"cpu\"",
+                library.display()
+            ))
+        })
 }
 
 /// The folder that holds libtorch's libraries; an error that lists the places and the command when there is none.

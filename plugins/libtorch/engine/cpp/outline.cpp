@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "ports.h"
+#include "scoring.h"
 
 namespace scorecam {
 
@@ -240,6 +241,8 @@ Outline outline(const Module &module, const std::string &output) {
     Walk(result).whole();
     settle_ports(*result.graph, forward.function().getSchema(), output);
     sort_by_end(result);
+    // A trace keeps how the process that made it felt about TF32.
+    set_tf32(*result.graph, false);
     return result;
 }
 

@@ -5,9 +5,12 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include <new>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 #include "ports.h"
+#include "stream.h"
 
 namespace scorecam {
 
@@ -87,6 +90,43 @@ bool on_cpu(const Module &module) {
     return true;
 }
 
+// A program that stays in oneDNN's own tensors from the first layer to the last, for the nets that can.
+// oneDNN's tensors are fastest for those (ResNet-18: 19 ms an image, channels-last 22). One that leaves them
+// in between loses more than it gains (SqueezeNet: 8.5 and 6.2, EfficientNet-Lite0: 8.6 and 7.7 ms).
+std::optional<Program> compile_blocked(const Outline &outline, at::ScalarType type) {
+    Module frozen = freeze(outline.module);
+    frozen = optimize_for_inference(frozen);
+    std::shared_ptr<Graph> graph = graph_of(frozen, outline);
+    if (!stays_in_mkldnn(*graph)) {
+        return std::nullopt;
+    }
+    return Program(graph, frozen, {type, at::MemoryFormat::Contiguous});
+}
+
+Program compile_frozen(const Outline &outline, at::ScalarType type, Scoring how) {
+    const bool cpu = on_cpu(outline.module);
+    Module frozen = freeze(outline.module);
+    if (!cpu && how.precision != Precision::Tf32) {
+        // Convolutions with their ReLU in one; those ask the process whether to use TF32, which says no.
+        frozen = optimize_for_inference(frozen);
+    }
+    std::shared_ptr<Graph> graph = graph_of(frozen, outline);
+    set_tf32(*graph, how.precision == Precision::Tf32);
+    if (how.precision == Precision::Half) {
+        make_half(graph);
+        type = at::kHalf;
+    }
+    // A GPU's tensor cores, which other precisions than f32 are there for, want the channels last.
+    const bool fastest_last = cpu || how.precision != Precision::Own;
+    const bool last = how.format == Format::ChannelsLast || (how.format == Format::Fastest && fastest_last);
+    if (last) {
+        lay_weights_channels_last(*graph);
+    }
+    EliminateDeadCode(graph);
+    return Program(graph, frozen,
+                   {type, last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous});
+}
+
 }  // namespace
 
 Program::Program(const std::shared_ptr<Graph> &graph, const Module &module, ImageForm form)
@@ -100,10 +140,15 @@ std::vector<at::Tensor> Program::run(const at::Tensor &input) const {
     if (image.dim() == 4) {
         image = image.contiguous(form_.format);
     }
+    const c10::Device device = image.device();
     Stack stack{self_, std::move(image)};
     {
         const auto turn = turn_ ? std::unique_lock<std::mutex>(*turn_) : std::unique_lock<std::mutex>();
         InterpreterState(code_).run(stack);
+        if (turn_) {
+            // What the model writes to itself is there before the next one's turn, on whatever stream.
+            finish(device);
+        }
     }
     std::vector<at::Tensor> outputs;
     for (IValue &value : stack) {
@@ -112,23 +157,23 @@ std::vector<at::Tensor> Program::run(const at::Tensor &input) const {
     return outputs;
 }
 
-Program compile_optimized(const Outline &outline, at::ScalarType type) {
+Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring how) {
+    const bool as_is = how.precision == Precision::Own && how.format == Format::Fastest;
     try {
-        // oneDNN's tensors are fastest for a net that stays in them to its end (ResNet-18: 19 ms an image,
-        // channels-last 22). One that leaves them in between loses more than it gains (SqueezeNet: 8.5
-        // and 6.2, EfficientNet-Lite0: 8.6 and 7.7 ms); there channels-last is the fastest.
-        Module optimized = freeze(outline.module);
-        optimized = optimize_for_inference(optimized);
-        std::shared_ptr<Graph> graph = graph_of(optimized, outline);
-        if (!on_cpu(outline.module) || stays_in_mkldnn(*graph)) {
-            return Program(graph, optimized, {type, at::MemoryFormat::Contiguous});
+        if (as_is && on_cpu(outline.module)) {
+            if (std::optional<Program> blocked = compile_blocked(outline, type)) {
+                return *std::move(blocked);
+            }
         }
-        // Optimising changed the graph in place, so the module is frozen anew.
-        const Module frozen = freeze(outline.module);
-        return Program(graph_of(frozen, outline), frozen, {type, at::MemoryFormat::ChannelsLast});
+        return compile_frozen(outline, type, how);
     } catch (const std::bad_alloc &) {
         throw;
-    } catch (const std::exception &) {
+    } catch (const std::exception &e) {
+        if (!as_is) {
+            throw std::runtime_error(std::string("it can't be frozen, as another precision or memory format "
+                                                 "needs: ") +
+                                     e.what());
+        }
         // Not every module can be frozen; it runs as it is.
         return compile_taps(outline, type, {});
     }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "outline.h"
+#include "scoring.h"
 
 namespace scorecam {
 
@@ -39,8 +40,9 @@ class Program {
     std::shared_ptr<std::mutex> turn_;
 };
 
-// Scores alone, the fastest way known for the model; as it was exported where it can't be frozen.
-Program compile_optimized(const Outline &outline, at::ScalarType type);
+// Scores alone, from a frozen graph. One that can't be frozen runs as it was exported where nothing else than
+// the fastest way is asked for; it throws where something is.
+Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring how);
 
 // Scores, and the results of `calls` as they were when each call returned.
 Program compile_taps(const Outline &outline, at::ScalarType type, const std::vector<size_t> &calls);

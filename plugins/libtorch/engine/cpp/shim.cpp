@@ -17,6 +17,7 @@
 
 #include "outline.h"
 #include "program.h"
+#include "stream.h"
 
 using namespace torch::jit;
 
@@ -30,6 +31,14 @@ struct sct_model {
 
 struct sct_program {
     scorecam::Program program;
+};
+
+struct sct_visit {
+    scorecam::Visit visit;
+};
+
+struct sct_copy {
+    scorecam::Copy copy;
 };
 
 namespace {
@@ -204,8 +213,12 @@ int64_t sct_input_channels(const sct_model *model) {
     return channels;
 }
 
-int sct_compile_optimized(const sct_model *model, sct_program **program, sct_error *error) {
-    return compiled(program, error, [&] { return scorecam::compile_optimized(model->outline, model->type); });
+int sct_compile_optimized(const sct_model *model, int precision, int format, sct_program **program,
+                          sct_error *error) {
+    const scorecam::Scoring how{static_cast<scorecam::Precision>(precision),
+                                static_cast<scorecam::Format>(format)};
+    return compiled(program, error,
+                    [&] { return scorecam::compile_optimized(model->outline, model->type, how); });
 }
 
 int sct_compile_taps(const sct_model *model, const size_t *calls, size_t count, sct_program **program,
@@ -258,6 +271,45 @@ int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t kl
         *gradient = new at::Tensor(result.detach());
     });
 }
+
+int sct_settle(const char *device, sct_error *error) {
+    return guarded(error, [&] {
+        if (!c10::Device(device).is_cpu()) {
+            scorecam::settle_gpu();
+        }
+    });
+}
+
+int sct_new_stream(const char *device, sct_stream *stream, sct_error *error) {
+    return guarded(error, [&] {
+        const c10::StreamData3 packed = scorecam::new_stream(c10::Device(device)).pack3();
+        *stream = {packed.stream_id, packed.device_index, static_cast<int64_t>(packed.device_type)};
+    });
+}
+
+int sct_enter(const sct_stream *stream, sct_visit **visit, sct_error *error) {
+    return guarded(error, [&] {
+        const c10::Stream known =
+            c10::Stream::unpack3(stream->id, static_cast<c10::DeviceIndex>(stream->device_index),
+                                 static_cast<c10::DeviceType>(stream->device_type));
+        *visit = new sct_visit{scorecam::Visit(known)};
+    });
+}
+
+void sct_leave(sct_visit *visit) { delete visit; }
+
+int sct_start_copy(const sct_tensor *tensor, sct_copy **copy, sct_error *error) {
+    return guarded(error, [&] {
+        const c10::InferenceMode inference;
+        *copy = new sct_copy{scorecam::Copy(*tensor)};
+    });
+}
+
+int sct_wait_copy(sct_copy *copy, sct_tensor **host, sct_error *error) {
+    return guarded(error, [&] { *host = new at::Tensor(copy->copy.wait()); });
+}
+
+void sct_free_copy(sct_copy *copy) { delete copy; }
 
 int sct_cuda_devices(void) {
     int count = -1;

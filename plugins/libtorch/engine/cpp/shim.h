@@ -57,8 +57,13 @@ int sct_traced_shape(const sct_model *model, int64_t shape[4]);
 /* Channels that a convolution takes from the input; 0 when that can't be told. */
 int64_t sct_input_channels(const sct_model *model);
 
-/* Scores alone, the fastest way known; as the model was exported where it can't be frozen. */
-int sct_compile_optimized(const sct_model *model, sct_program **program, sct_error *error);
+/* What scores are computed in, and how images lie in memory; `scoring.h` says more. */
+enum { SCT_PRECISION_OWN = 0, SCT_PRECISION_TF32 = 1, SCT_PRECISION_HALF = 2 };
+enum { SCT_FORMAT_FASTEST = 0, SCT_FORMAT_CONTIGUOUS = 1, SCT_FORMAT_CHANNELS_LAST = 2 };
+
+/* Scores alone. With 0 for both, a model that can't be frozen runs as it was exported. */
+int sct_compile_optimized(const sct_model *model, int precision, int format, sct_program **program,
+                          sct_error *error);
 /* Scores, then the activations of `calls` in that order; differentiable. */
 int sct_compile_taps(const sct_model *model, const size_t *calls, size_t count, sct_program **program,
                      sct_error *error);
@@ -72,6 +77,29 @@ int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **ou
 /* The derivative of scores[:, klass], summed, with respect to the sole tap of `program`. */
 int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient,
                  sct_error *error);
+
+/* A stream of a device's own; on a CPU, where there are none, all of these do nothing and succeed. */
+typedef struct sct_stream {
+    int64_t id;
+    int64_t device_index;
+    int64_t device_type;
+} sct_stream;
+typedef struct sct_visit sct_visit;
+typedef struct sct_copy sct_copy;
+
+/* Readies the process for `device`; to be called before a model is loaded there. */
+int sct_settle(const char *device, sct_error *error);
+int sct_new_stream(const char *device, sct_stream *stream, sct_error *error);
+/* From here on the calling thread's work goes to `stream`, until the same thread leaves, which waits for it.
+ */
+int sct_enter(const sct_stream *stream, sct_visit **visit, sct_error *error);
+void sct_leave(sct_visit *visit);
+
+/* Starts to copy `tensor` to the host, as f32, behind what the thread's stream has been given so far. */
+int sct_start_copy(const sct_tensor *tensor, sct_copy **copy, sct_error *error);
+/* Waits for the copy, and for nothing that was started later. The caller owns what is put into `host`. */
+int sct_wait_copy(sct_copy *copy, sct_tensor **host, sct_error *error);
+void sct_free_copy(sct_copy *copy);
 
 /* CUDA devices that this libtorch can use; -1 when it has no CUDA at all. */
 int sct_cuda_devices(void);

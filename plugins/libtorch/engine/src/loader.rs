@@ -3,9 +3,9 @@
 use scorecam_plugin::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Result};
 
 use crate::device;
-use crate::model::TorchModel;
+use crate::model::{Place, TorchModel};
 use crate::settings::Settings;
-use crate::shim::Module;
+use crate::shim::{self, Streams};
 
 /// Loads TorchScript files. May be used from several threads.
 ///
@@ -32,11 +32,13 @@ impl BackendLoader for TorchLoader {
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
         let settings = Settings::parse(&config.settings).map_err(|e| e.context(self.id()))?;
         let device = device::choose(config.device.as_deref())?;
+        settings.check(device).map_err(|e| e.context(self.id()))?;
+        shim::settle(device)?;
         let of_file = |e: Error| e.context(format!("model {}", config.path.display()));
         let path = config.path.to_str().ok_or_else(|| {
             Error::invalid(format!("path {:?} is not UTF-8, as libtorch needs; rename it", config.path))
         })?;
-        let module = Module::open(path, &device, config.output.as_deref()).map_err(of_file)?;
-        Ok(Box::new(TorchModel::load(module, (device, settings), config).map_err(of_file)?))
+        let place = Place { device, streams: Streams::new(device) };
+        Ok(Box::new(TorchModel::load(path, place, settings, config).map_err(of_file)?))
     }
 }

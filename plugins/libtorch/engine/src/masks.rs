@@ -2,101 +2,128 @@
 //!
 //! Every upsampling of a preset is a separable linear operator, so a mask [h, w] becomes one of [H, W] by two
 //! matrix products whose matrices core gives; this holds for all modes and for masks of any number.
+//!
+//! What a batch is made of goes to the device once, before the first batch. So the device waits for nothing: with
+//! two batches in flight, the next one is started before the scores of the last are waited for.
+
+use std::collections::VecDeque;
 
 use scorecam_plugin::Upsampler;
 use scorecam_plugin::{BatchRule, MaskedScores, ModelBackend, Result, Tensor, TensorView};
 use tch::Device;
 
-use crate::model::TorchModel;
+use crate::model::{Scores, TorchModel};
 use crate::tensors::{failed, to_device};
 
 /// Scores of masked images, [masks, classes].
 pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<Tensor> {
-    let ([_, channels, height, width], [count, h, w]) = request.dims()?;
-    let scene = Scene::new(request, (height, width), (h, w), model.device())?;
-    let per_pass = match model.info().batch {
-        BatchRule::Fixed(n) => n,
-        BatchRule::Any { .. } => request.batch_size.min(count.max(1)),
+    let ([_, channels, height, width], [count, ..]) = request.dims()?;
+    let fixed = match model.info().batch {
+        BatchRule::Fixed(n) => Some(n),
+        BatchRule::Any { .. } => None,
     };
+    let per_pass = fixed.unwrap_or(request.batch_size.min(count.max(1)));
     model.check(&[per_pass, channels, height, width])?;
-    let mut scores = Vec::new();
-    let mut done = 0;
-    while done < count {
-        let n = per_pass.min(count - done);
-        // A fixed batch is filled up with the last mask; the scores behind `n` are dropped.
-        let run = if matches!(model.info().batch, BatchRule::Fixed(_)) { per_pass } else { n };
-        let order: Vec<usize> = (done..done + run).map(|m| m.min(count - 1)).collect();
-        let batch = scene.batch(request, &order)?;
-        let found = model.scores_of(&batch)?;
-        let [_, classes] = found.view().dims("the tensor of class scores")?;
-        scores.extend_from_slice(&found.data()[..n * classes]);
-        done += n;
-        (request.on_batch)(n)?;
+    let scene = Scene::new(request, per_pass, model.device())?;
+    let mut scored = Scored { request, values: Vec::new() };
+    let mut under_way = VecDeque::new();
+    for start in (0..count).step_by(per_pass) {
+        let n = per_pass.min(count - start);
+        let batch = scene.batch(start, fixed.unwrap_or(n))?;
+        under_way.push_back((n, model.start_scores(&batch)?));
+        // The device has the next batch to work on while the scores of this one come back.
+        if under_way.len() >= model.in_flight() {
+            scored.take(under_way.pop_front())?;
+        }
     }
-    let classes = scores.len().checked_div(count).unwrap_or(0);
-    Tensor::new([count, classes], scores)
+    while !under_way.is_empty() {
+        scored.take(under_way.pop_front())?;
+    }
+    let classes = scored.values.len().checked_div(count).unwrap_or(0);
+    Tensor::new([count, classes], scored.values)
 }
 
-/// What stays on the device from batch to batch.
+/// The scores that have come back, in the order of the masks.
+struct Scored<'a> {
+    request: &'a MaskedScores<'a>,
+    values: Vec<f32>,
+}
+
+impl Scored<'_> {
+    /// Waits for the scores of a batch, of which the first `n` count.
+    fn take(&mut self, batch: Option<(usize, Scores)>) -> Result<()> {
+        let Some((n, scores)) = batch else { return Ok(()) };
+        let found = scores.wait()?;
+        let [_, classes] = found.view().dims("the tensor of class scores")?;
+        self.values.extend_from_slice(&found.data()[..n * classes]);
+        (self.request.on_batch)(n)
+    }
+}
+
+/// What is brought to the device once, and from which every batch is made there.
 struct Scene {
     images: tch::Tensor,
     fill: Option<tch::Tensor>,
+    /// The small masks, [M, h, w].
+    masks: tch::Tensor,
+    /// The image of each mask; `None` where one image serves all.
+    image_of: Option<tch::Tensor>,
+    /// The masks in the order of batches. A fixed batch is filled up with the last mask, so some more than M.
+    order: tch::Tensor,
     /// [H, h]
     rows: tch::Tensor,
     /// [w, W]
     columns: tch::Tensor,
-    mask: [usize; 2],
-    device: Device,
 }
 
 impl Scene {
-    fn new(
-        request: &MaskedScores<'_>,
-        to: (usize, usize),
-        from: (usize, usize),
-        device: Device,
-    ) -> Result<Self> {
-        let upsampler = Upsampler::new(request.upsample, from, to)?;
+    fn new(request: &MaskedScores<'_>, per_pass: usize, device: Device) -> Result<Self> {
+        let ([images, _, height, width], [count, h, w]) = request.dims()?;
+        let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
         let matrix =
             |values: Vec<f32>, shape: [usize; 2]| to_device(TensorView::new(&shape, &values)?, device);
-        let columns = matrix(upsampler.column_matrix(), [to.1, from.1])?;
+        let columns = matrix(upsampler.column_matrix(), [width, w])?;
+        let numbers = |numbers: Vec<i64>| {
+            tch::Tensor::f_from_slice(&numbers).and_then(|t| t.f_to_device(device)).map_err(failed)
+        };
+        let image_of = || (0..count).map(|m| request.image_of(m) as i64).collect();
+        let padded = count.next_multiple_of(per_pass.max(1));
         Ok(Self {
             images: to_device(request.images, device)?,
             fill: request.fill.map(|fill| to_device(fill, device)).transpose()?,
-            rows: matrix(upsampler.row_matrix(), [to.0, from.0])?,
+            masks: to_device(request.masks, device)?,
+            image_of: (images > 1).then(|| numbers(image_of())).transpose()?,
+            order: numbers((0..padded).map(|m| m.min(count.saturating_sub(1)) as i64).collect())?,
+            rows: matrix(upsampler.row_matrix(), [height, h])?,
             columns: columns.f_transpose(0, 1).and_then(|t| t.f_contiguous()).map_err(failed)?,
-            mask: [from.0, from.1],
-            device,
         })
     }
 
-    /// The masked images of the masks in `order`, [n, C, H, W].
-    fn batch(&self, request: &MaskedScores<'_>, order: &[usize]) -> Result<tch::Tensor> {
-        let values: Vec<f32> = order.iter().flat_map(|&m| request.masks.item(m)).copied().collect();
-        let shape = [order.len(), self.mask[0], self.mask[1]];
-        let small = to_device(TensorView::new(&shape, &values)?, self.device)?;
+    /// The masked images of `n` masks from `start` on in their order, [n, C, H, W].
+    fn batch(&self, start: usize, n: usize) -> Result<tch::Tensor> {
+        let order = self.order.f_narrow(0, start as i64, n as i64).map_err(failed)?;
         let mask = self
-            .rows
-            .f_matmul(&small)
+            .masks
+            .f_index_select(0, &order)
+            .and_then(|small| self.rows.f_matmul(&small))
             .and_then(|wide| wide.f_matmul(&self.columns))
             .and_then(|mask| mask.f_unsqueeze(1))
             .map_err(failed)?;
-        let indices: Vec<i64> = order.iter().map(|&m| request.image_of(m) as i64).collect();
-        let shown = self.chosen(&self.images, &indices)?.f_mul(&mask).map_err(failed)?;
+        let shown = self.chosen(&self.images, &order)?.f_mul(&mask).map_err(failed)?;
         let Some(fill) = &self.fill else { return Ok(shown) };
         let hidden = mask.f_neg().and_then(|m| m.f_add_scalar(1)).map_err(failed)?;
-        let behind = self.chosen(fill, &indices)?.f_mul(&hidden).map_err(failed)?;
+        let behind = self.chosen(fill, &order)?.f_mul(&hidden).map_err(failed)?;
         shown.f_add(&behind).map_err(failed)
     }
 
-    /// The images at `indices`; a single image serves all masks as it is.
-    fn chosen(&self, images: &tch::Tensor, indices: &[i64]) -> Result<tch::Tensor> {
-        if images.size().first() == Some(&1) {
-            return Ok(images.shallow_clone());
+    /// The images of the masks in `order`.
+    fn chosen(&self, images: &tch::Tensor, order: &tch::Tensor) -> Result<tch::Tensor> {
+        match &self.image_of {
+            None => Ok(images.shallow_clone()),
+            Some(image_of) => image_of
+                .f_index_select(0, order)
+                .and_then(|indices| images.f_index_select(0, &indices))
+                .map_err(failed),
         }
-        tch::Tensor::f_from_slice(indices)
-            .and_then(|t| t.f_to_device(self.device))
-            .and_then(|t| images.f_index_select(0, &t))
-            .map_err(failed)
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Scoring passes run on one frozen, optimised program. Everything else (activations, gradients, runs from an
 //! inner layer) is one pass of an explain call, and runs on programs that are made for it out of the model's
-//! outline: they share the weights, cost some milliseconds, and nothing depends on what ran before.
+//! outline: they share the weights, cost some milliseconds, and nothing depends on what ran before. Only scoring
+//! passes know another precision than the file's own.
+//!
+//! Each call works on a stream of the device to itself, and returns when nothing of it runs any more.
 
 use scorecam_plugin::{
     Abilities, BatchRule, Error, ErrorKind, Forward, Layout, MaskedScores, ModelBackend, ModelConfig,
@@ -11,8 +14,9 @@ use scorecam_plugin::{
 use tch::Device;
 
 use crate::masks;
-use crate::settings::Settings;
-use crate::shim::{Module, Program, Threads};
+use crate::precision;
+use crate::settings::{MemoryFormat, Precision, Settings};
+use crate::shim::{HostCopy, Module, Program, Streams, Threads, Visit};
 use crate::survey::{Survey, survey};
 use crate::tensors::{arranged, from_device, shape_of, to_device};
 
@@ -23,18 +27,37 @@ pub(crate) struct TorchModel {
     info: ModelInfo,
     calls: Vec<usize>,
     refused: Vec<(String, String)>,
-    device: Device,
+    place: Place,
+    in_flight: usize,
     threads: Option<usize>,
     layout: Layout,
 }
 
+/// Where a model lies and runs.
+pub(crate) struct Place {
+    pub(crate) device: Device,
+    pub(crate) streams: Streams,
+}
+
+/// What a call holds while it runs: its stream, and its number of threads.
+pub(crate) struct Call<'a> {
+    _visit: Visit<'a>,
+    _threads: Threads,
+}
+
+impl Place {
+    fn enter(&self, threads: Option<usize>) -> Result<Call<'_>> {
+        Ok(Call { _visit: self.streams.enter()?, _threads: Threads::of(threads) })
+    }
+}
+
 impl TorchModel {
-    /// Makes the scoring program and looks at the model by trial passes.
-    pub(crate) fn load(
-        module: Module,
-        (device, settings): (Device, Settings),
-        config: &ModelConfig,
-    ) -> Result<Self> {
+    /// Loads the file, makes the scoring program, and looks at the model by trial passes.
+    pub(crate) fn load(path: &str, place: Place, settings: Settings, config: &ModelConfig) -> Result<Self> {
+        // Small passes; more threads would cost more than they save on a machine that has other work.
+        let call = place.enter(Some(1))?;
+        let device = place.device;
+        let module = Module::open(path, &device, config.output.as_deref())?;
         let (scores, survey) = tried(&module, (device, settings), config)?;
         let Survey { image: [c, h, w], batch, classes, layers, calls, default_layer, refused } = survey;
         let n = match batch {
@@ -51,36 +74,55 @@ impl TorchModel {
             batch,
             abilities: Abilities { masked_scores: true, run_from: true, gradients: true },
         };
+        // The weights are where they belong before another stream reads them.
+        drop(call);
         let model = Self {
             module,
             scores,
             info,
             calls,
             refused,
-            device,
+            in_flight: settings.in_flight(device),
+            place,
             threads: config.threads,
             layout: config.layout,
         };
         if let Some(layer) = &config.layer {
             model.layer(layer)?;
         }
+        if settings.precision != Precision::F32 {
+            model.check_precision(settings.precision)?;
+        }
         Ok(model)
     }
 
+    /// The difference that `precision` makes to the scores of a trial image, as a part of their range; an error
+    /// where it is too great.
+    fn check_precision(&self, precision: Precision) -> Result<f32> {
+        let _call = self.place.enter(Some(1))?;
+        let shape: Vec<usize> = self.info.input.shape.iter().map(|n| n.unwrap_or(1)).collect();
+        let [n, image @ ..]: [usize; 4] = shape
+            .try_into()
+            .map_err(|shape| Error::internal(format!("a model takes no batch of images but {shape:?}")))?;
+        let batch = to_device(precision::trial(n, image)?.view(), self.place.device)?;
+        let exact = self.module.optimized(Precision::F32, MemoryFormat::Auto)?;
+        let exact = start_scores(&exact, &arranged(&batch, self.layout)?, n)?.wait()?;
+        precision::difference(&exact, &self.start_scores(&batch)?.wait()?, precision)
+    }
+
     pub(crate) fn device(&self) -> Device {
-        self.device
+        self.place.device
     }
 
-    /// Class scores [N, classes] of a batch that lies on the device.
-    pub(crate) fn scores_of(&self, batch: &tch::Tensor) -> Result<Tensor> {
-        let outputs = self.scores.run(&arranged(batch, self.layout)?)?;
-        self.scores_from(outputs.first(), batch.size().first().copied().unwrap_or(0) as usize)
+    /// Batches that may be under way at once.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
-    fn scores_from(&self, output: Option<&tch::Tensor>, n: usize) -> Result<Tensor> {
-        let output = output.ok_or_else(|| Error::internal("a program gave no scores"))?;
-        let shape = scores_shape(&shape_of(output), n)?;
-        from_device(output)?.reshape(shape)
+    /// Starts on the class scores of a batch that lies on the device. A GPU has only been told when this returns.
+    pub(crate) fn start_scores(&self, batch: &tch::Tensor) -> Result<Scores> {
+        let n = batch.size().first().copied().unwrap_or(0) as usize;
+        start_scores(&self.scores, &arranged(batch, self.layout)?, n)
     }
 
     /// The index of a layer; an error that says why where the model has the module but can't tap it.
@@ -128,19 +170,19 @@ impl ModelBackend for TorchModel {
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
         self.check(batch.shape())?;
         let calls = taps.iter().map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
-        let _threads = Threads::of(self.threads);
-        let on_device = to_device(batch, self.device)?;
+        let _call = self.place.enter(self.threads)?;
+        let on_device = to_device(batch, self.place.device)?;
         if calls.is_empty() {
-            return Ok(Forward { scores: self.scores_of(&on_device)?, activations: vec![] });
+            return Ok(Forward { scores: self.start_scores(&on_device)?.wait()?, activations: vec![] });
         }
         let outputs = self.module.taps(&calls)?.run(&arranged(&on_device, self.layout)?)?;
-        let scores = self.scores_from(outputs.first(), batch.shape()[0])?;
+        let scores = Scores::start(outputs.first(), batch.shape()[0])?.wait()?;
         let activations = outputs[1..].iter().map(from_device).collect::<Result<_>>()?;
         Ok(Forward { scores, activations })
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        let _threads = Threads::of(self.threads);
+        let _call = self.place.enter(self.threads)?;
         masks::scores(self, request)
     }
 
@@ -156,9 +198,10 @@ impl ModelBackend for TorchModel {
                 "layer {layer:?} wants activations of shape {listed:?} for each image; the tensor is {given:?}"
             )));
         }
-        let _threads = Threads::of(self.threads);
-        let outputs = self.module.from(self.calls[index])?.run(&to_device(activations, self.device)?)?;
-        self.scores_from(outputs.first(), given[0])
+        let _call = self.place.enter(self.threads)?;
+        let outputs =
+            self.module.from(self.calls[index])?.run(&to_device(activations, self.place.device)?)?;
+        Scores::start(outputs.first(), given[0])?.wait()
     }
 
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
@@ -169,11 +212,33 @@ impl ModelBackend for TorchModel {
             let text = format!("class {class} is out of range; the model has {classes} classes");
             return Err(Error::invalid(text));
         }
-        let _threads = Threads::of(self.threads);
-        let input = arranged(&to_device(batch, self.device)?, self.layout)?;
+        let _call = self.place.enter(self.threads)?;
+        let input = arranged(&to_device(batch, self.place.device)?, self.layout)?;
         let gradient = self.module.taps(&[call])?.gradient(&input, class);
         from_device(&gradient.map_err(|e| e.context(format!("layer {layer:?}")))?)
     }
+}
+
+/// Class scores [N, classes] that a device may still be working on.
+pub(crate) struct Scores {
+    copy: HostCopy,
+    shape: [usize; 2],
+}
+
+impl Scores {
+    fn start(output: Option<&tch::Tensor>, n: usize) -> Result<Self> {
+        let output = output.ok_or_else(|| Error::internal("a program gave no scores"))?;
+        let shape = scores_shape(&shape_of(output), n)?;
+        Ok(Self { copy: HostCopy::start(output)?, shape })
+    }
+
+    pub(crate) fn wait(self) -> Result<Tensor> {
+        from_device(&self.copy.wait()?)?.reshape(self.shape)
+    }
+}
+
+fn start_scores(program: &Program, arranged: &tch::Tensor, n: usize) -> Result<Scores> {
+    Scores::start(program.run(arranged)?.first(), n)
 }
 
 /// The scoring program and what trial passes found. An optimised program that fails where the graph as it was
@@ -183,15 +248,25 @@ fn tried(
     (device, settings): (Device, Settings),
     config: &ModelConfig,
 ) -> Result<(Program, Survey)> {
-    // Small passes; more threads would cost more than they save on a machine that has other work.
-    let _threads = Threads::of(Some(1));
     let with = |scores: Program| survey(module, &scores, device, config).map(|found| (scores, found));
     let plain = || with(module.taps(&[])?);
     match settings.optimized {
-        true => with(module.optimized()?).or_else(|e| match e.kind() {
-            ErrorKind::Model => plain().map_err(|_| e),
-            _ => Err(e),
-        }),
+        true => {
+            let fastest = settings.precision == Precision::F32 && settings.format == MemoryFormat::Auto;
+            let of_settings = |e: Error| match fastest {
+                true => e,
+                false => e.context(settings.describe()),
+            };
+            let optimized = module.optimized(settings.precision, settings.format).map_err(of_settings)?;
+            with(optimized).or_else(|e| match e.kind() {
+                // A model that runs as exported has no fault of its own.
+                ErrorKind::Model => plain().map_err(|_| e.clone()).and_then(|plain| match fastest {
+                    true => Ok(plain),
+                    false => Err(of_settings(e)),
+                }),
+                _ => Err(e),
+            })
+        }
         false => plain(),
     }
 }

@@ -1,5 +1,6 @@
 //! The C++ part behind safe types: [`Module`], a loaded file with the outline of its calls, and [`Program`],
-//! something that runs. `cpp/shim.h` says what each function does.
+//! something that runs. What concerns a device's streams is in [`stream`]. `cpp/shim.h` says what each function
+//! does.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::NonNull;
@@ -10,6 +11,11 @@ use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
 use crate::device;
+use crate::settings::{MemoryFormat, Precision};
+
+mod stream;
+
+pub(crate) use stream::{HostCopy, Streams, Visit, settle};
 
 const ERROR_LENGTH: usize = 4096;
 /// How the error line for exhausted memory begins.
@@ -55,6 +61,8 @@ unsafe extern "C" {
     fn sct_input_channels(model: *const RawModule) -> i64;
     fn sct_compile_optimized(
         model: *const RawModule,
+        precision: c_int,
+        format: c_int,
         program: *mut *mut RawProgram,
         error: *mut RawError,
     ) -> c_int;
@@ -165,10 +173,23 @@ impl Module {
         usize::try_from(unsafe { sct_input_channels(self.0.as_ptr()) }).ok().filter(|&c| c > 0)
     }
 
-    /// A program for scores alone, the fastest way known; as exported where the model can't be frozen.
-    pub(crate) fn optimized(&self) -> Result<Program> {
-        // SAFETY: the model is alive.
-        self.program(0, |made, error| unsafe { sct_compile_optimized(self.0.as_ptr(), made, error) })
+    /// A program for scores alone, on a frozen graph. A model that can't be frozen runs as exported where
+    /// neither a precision nor a memory format is asked for.
+    pub(crate) fn optimized(&self, precision: Precision, format: MemoryFormat) -> Result<Program> {
+        let precision = match precision {
+            Precision::F32 => 0,
+            Precision::Tf32 => 1,
+            Precision::F16 => 2,
+        };
+        let format = match format {
+            MemoryFormat::Auto => 0,
+            MemoryFormat::Contiguous => 1,
+            MemoryFormat::ChannelsLast => 2,
+        };
+        // SAFETY: the model is alive, and the numbers are those of the header.
+        self.program(0, |made, error| unsafe {
+            sct_compile_optimized(self.0.as_ptr(), precision, format, made, error)
+        })
     }
 
     /// A program for scores and the results of `calls`.
