@@ -74,21 +74,38 @@ void make_types_half(Graph &graph, Node *node) {
     }
 }
 
-// Has the step that makes probabilities take f32.
+void widen_inputs(Graph &graph, Node *node) {
+    const WithInsertPoint here(node);
+    for (size_t i = 0; i < node->inputs().size(); ++i) {
+        Value *input = node->input(i);
+        if (const auto tensor = constant_tensor(input)) {
+            node->replaceInput(i, graph.insertConstant(tensor->to(at::kFloat)));
+        } else if (input->type()->isSubtypeOf(*TensorType::get())) {
+            const int64_t wide = static_cast<int64_t>(at::kFloat);
+            node->replaceInput(i, graph.insert(aten::to, {input, wide, false, false}));
+        }
+    }
+}
+
+// Has the end of the graph work on f32: a last linear layer, since scores around 10 would come in steps of
+// 0.008, and what makes probabilities of them, as those are small.
 void widen_ending(Graph &graph) {
     static const std::unordered_set<Symbol> transparent{aten::flatten, aten::view,  aten::reshape,
                                                         aten::squeeze, aten::alias, aten::contiguous,
                                                         aten::detach,  aten::clone, aten::dropout};
     static const std::unordered_set<Symbol> endings{aten::softmax, aten::log_softmax, aten::sigmoid,
                                                     aten::sigmoid_};
+    static const std::unordered_set<Symbol> layers{aten::linear, aten::addmm, aten::matmul};
     Node *node = graph.outputs().at(0)->node();
-    while (transparent.count(node->kind()) > 0) {
-        node = node->input(0)->node();
+    while (transparent.count(node->kind()) > 0 || endings.count(node->kind()) > 0) {
+        Node *before = node->input(0)->node();
+        if (endings.count(node->kind()) > 0) {
+            widen_inputs(graph, node);
+        }
+        node = before;
     }
-    if (endings.count(node->kind()) > 0) {
-        const WithInsertPoint here(node);
-        const int64_t wide = static_cast<int64_t>(at::kFloat);
-        node->replaceInput(0, graph.insert(aten::to, {node->input(0), wide, false, false}));
+    if (layers.count(node->kind()) > 0) {
+        widen_inputs(graph, node);
     }
 }
 

@@ -29,8 +29,8 @@ struct Scoring {
 // Makes the convolutions of `graph` use TF32, or not.
 void set_tf32(torch::jit::Graph &graph, bool allowed);
 
-// Makes the numbers of `graph` half precision. What stands at its end and turns logits into probabilities
-// works on f32, as those are small.
+// Makes the numbers of `graph` half precision, but for its end: a last linear layer, and what turns logits
+// into probabilities.
 void make_half(const std::shared_ptr<torch::jit::Graph> &graph);
 
 // Lays the weights of convolutions out channels-last, so that no pass has to.

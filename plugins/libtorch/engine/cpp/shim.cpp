@@ -1,11 +1,11 @@
 #include "shim.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/csrc/jit/serialization/import_read.h>
-#include <torch/cuda.h>
 
 #include <algorithm>
 #include <cstring>
@@ -315,9 +315,9 @@ int sct_cuda_devices(void) {
     int count = -1;
     sct_error ignored;
     guarded(&ignored, [&] {
-        if (at::hasCUDA()) {
-            count = 0;
-            count = static_cast<int>(torch::cuda::device_count());
+        // Not at::hasCUDA, which says no of a libtorch with CUDA, too, where there is no GPU.
+        if (c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) {
+            count = c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).deviceCount();
         }
     });
     return count;

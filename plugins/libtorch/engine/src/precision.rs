@@ -1,14 +1,15 @@
 //! What a precision other than f32 costs: the scores of one trial image in both, when the model is loaded.
 //!
 //! A model that overflows in f16, or whose scores are far from those in f32, is refused there and then: its maps
-//! would look like any other. What is far is the user's to say within [`LIMIT`].
+//! would look like any other. What lies within [`LIMIT`] is the user's to judge.
 
 use scorecam_plugin::{Error, Result, Tensor};
 
 use crate::settings::Precision;
 
-/// The greatest difference of scores, as a part of their range, with which a model is taken. Networks that run
-/// well in f16 differ by a thousandth (SqueezeNet, ResNet-18, EfficientNet-Lite0: 0.0003 to 0.002).
+/// The greatest difference of scores, as a part of their range, with which a model is taken. It is wide: that of
+/// two neighbouring f16 numbers is a two-thousandth, and a network that adds up to more than this has overflowed or
+/// cancelled somewhere.
 const LIMIT: f32 = 0.05;
 /// The trial image has squares of one value, as photos have areas; pure noise makes all scores alike.
 const SQUARE: usize = 16;

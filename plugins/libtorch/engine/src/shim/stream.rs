@@ -124,3 +124,58 @@ impl Drop for HostCopy {
         unsafe { sct_free_copy(self.0.as_ptr()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Module;
+    use super::*;
+    use crate::settings::{MemoryFormat, Precision};
+    use tch::Kind;
+
+    #[test]
+    fn a_stream_serves_one_call_at_a_time_and_the_next_one_again() {
+        let streams = Streams::new(Device::Cpu);
+        let outer = streams.enter().expect("a stream");
+        let inner = streams.enter().expect("another");
+        assert!(streams.idle.lock().expect("no panic").is_empty());
+        drop(inner);
+        drop(outer);
+        drop(streams.enter().expect("one of the two"));
+        assert_eq!(streams.idle.lock().expect("no panic").len(), 2);
+    }
+
+    #[test]
+    fn a_copy_keeps_what_was_there_when_it_started() {
+        let mut tensor = Tensor::from_slice(&[1.0f32, 2.0]);
+        let copy = HostCopy::start(&tensor).expect("a copy");
+        let _ = tensor.f_fill_(7.0).expect("filled");
+        let copied = copy.wait().expect("it is there");
+        assert_eq!(Vec::<f32>::try_from(&copied).expect("numbers"), [1.0, 2.0]);
+        let half = Tensor::from_slice(&[0.5f32]).to_kind(Kind::Half);
+        assert_eq!(HostCopy::start(&half).and_then(HostCopy::wait).expect("a copy").kind(), Kind::Float);
+    }
+
+    #[test]
+    fn settling_for_a_gpu_needs_none() {
+        for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(0)] {
+            settle(device).expect("switches");
+        }
+    }
+
+    /// On a CPU the marks that TF32 needs change no bit; what is tried is that the graph holds together.
+    #[test]
+    fn convolutions_marked_for_tf32_run() {
+        for name in ["plain", "inplace", "twice", "softmax"] {
+            let path = format!("{}/../../../tests/golden/torch/{name}.pt", env!("CARGO_MANIFEST_DIR"));
+            let module = Module::open(&path, &Device::Cpu, None).expect("loads");
+            let image = Tensor::arange(2 * 3 * 256, (Kind::Float, Device::Cpu)).view([2, 3, 16, 16]) / 700.0;
+            let scores = |precision, format| {
+                let program = module.optimized(precision, format).expect("compiles");
+                program.run(&image).expect("runs").remove(0)
+            };
+            let exact = scores(Precision::F32, MemoryFormat::ChannelsLast);
+            assert_eq!(scores(Precision::Tf32, MemoryFormat::Auto), exact, "{name}");
+            assert_eq!(scores(Precision::Tf32, MemoryFormat::ChannelsLast), exact, "{name}");
+        }
+    }
+}
