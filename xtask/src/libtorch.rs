@@ -98,7 +98,8 @@ impl<'a> Engine<'a> {
 
     /// Runs the engine's own tests, whose program looks for libtorch by the loader's variable.
     pub(crate) fn test(&self) -> Outcome {
-        let mut test = self.cargo(&["test", "--profile", Profile::Dev.name()]);
+        // Without the profile's name: named, cargo runs the build script anew.
+        let mut test = self.cargo(&["test"]);
         let variable = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
         run(test.env(variable, self.libtorch.join("lib")), "cargo test of the libtorch engine")
     }
