@@ -163,7 +163,12 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
         (
             "[settings]\nruntime = \"/evil.so\"\n",
             ErrorKind::InvalidArgument,
-            &["settings.runtime", "--backend-set runtime=FILE", "scorecam_model_options.settings"],
+            &["settings.runtime", "--backend-set runtime=PATH", "scorecam_model_options.settings"],
+        ),
+        (
+            "[settings]\ncuda = \"/evil\"\n",
+            ErrorKind::InvalidArgument,
+            &["settings.cuda", "which a manifest may not"],
         ),
         ("[model]\nfile = \"n.toy\"\n", ErrorKind::Io, &["n.toy", "does not exist"]),
         ("[model]\nfile = \"m.toy\"\nlabels = \"names.txt\"\n", ErrorKind::Io, &["labels", "names.txt"]),

@@ -22,7 +22,7 @@ pub(crate) fn soak(workspace: &Workspace, cache: &Cache, minutes: u32) -> Outcom
 }
 
 fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, minutes: u32) -> Outcome {
-    let engine = steps.step("fetch", || Engine::prepare(workspace, cache, &fetch::all()))?;
+    let engine = steps.step("fetch", || Engine::prepare(workspace, cache, &fetch::for_tests()))?;
     steps.step("build", || run(&mut workspace.cargo(&["build", "--workspace"]), "cargo build"))?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
     let fuzzed = steps.step("fuzz", || fuzz::fuzz(workspace, 60, &[]));

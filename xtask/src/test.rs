@@ -29,7 +29,7 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
         run(&mut command, title)
     };
     steps.step("tools", || check_tools(workspace))?;
-    let engine = steps.step("fetch", || Engine::prepare(workspace, cache, &fetch::all()))?;
+    let engine = steps.step("fetch", || Engine::prepare(workspace, cache, &fetch::for_tests()))?;
     steps.step("format", || {
         cargo("cargo fmt", &["fmt", "--all", "--check"], &[])?;
         libtorch::check_format(workspace)

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::text_file::read_text;
 
 /// The settings by which a backend learns which libraries to open: the caller's to give, never a manifest's.
-const SETTINGS_OF_CODE: [&str; 1] = ["runtime"];
+const SETTINGS_OF_CODE: [&str; 2] = ["runtime", "cuda"];
 
 /// A manifest as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -104,7 +104,7 @@ impl Manifest {
             None => Ok(()),
             Some(key) => Err(Error::invalid(format!(
                 "settings.{key} would have a library opened, which a manifest may not; give it by --backend-set \
-                 {key}=FILE or in scorecam_model_options.settings"
+                 {key}=PATH or in scorecam_model_options.settings"
             ))),
         }
     }

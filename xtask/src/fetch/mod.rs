@@ -31,6 +31,11 @@ pub(crate) fn all() -> Vec<What> {
     What::value_variants().iter().copied().filter(|what| what.by_default()).collect()
 }
 
+/// What the tests need: they run the plugin for GPUs on the processor, by its own runtime.
+pub(crate) fn for_tests() -> Vec<What> {
+    all().into_iter().chain([What::OnnxruntimeGpu]).collect()
+}
+
 /// Where the files of a thing lie, relative to the cache.
 pub(crate) fn paths(what: What) -> impl Iterator<Item = &'static str> {
     what.items().iter().flat_map(|item| item.products).map(|product| product.path)

@@ -31,6 +31,7 @@ pub(crate) struct TorchModel {
     in_flight: usize,
     threads: Option<usize>,
     layout: Layout,
+    remarks: Vec<String>,
 }
 
 /// Where a model lies and runs.
@@ -76,7 +77,7 @@ impl TorchModel {
         };
         // The weights are where they belong before another stream reads them.
         drop(call);
-        let model = Self {
+        let mut model = Self {
             module,
             scores,
             info,
@@ -86,12 +87,14 @@ impl TorchModel {
             place,
             threads: config.threads,
             layout: config.layout,
+            remarks: Vec::new(),
         };
         if let Some(layer) = &config.layer {
             model.layer(layer)?;
         }
         if settings.precision != Precision::F32 {
-            model.check_precision(settings.precision)?;
+            let difference = model.check_precision(settings.precision)?;
+            model.remarks.push(precision::remark(settings.precision, difference));
         }
         Ok(model)
     }
@@ -179,6 +182,10 @@ impl ModelBackend for TorchModel {
         let scores = Scores::start(outputs.first(), batch.shape()[0])?.wait()?;
         let activations = outputs[1..].iter().map(from_device).collect::<Result<_>>()?;
         Ok(Forward { scores, activations })
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {

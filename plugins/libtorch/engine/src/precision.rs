@@ -14,6 +14,15 @@ const LIMIT: f32 = 0.05;
 /// The trial image has squares of one value, as photos have areas; pure noise makes all scores alike.
 const SQUARE: usize = 16;
 
+/// One line on the difference that was found, for the user.
+pub(crate) fn remark(precision: Precision, difference: f32) -> String {
+    let (name, percent) = (precision.name(), 100.0 * difference);
+    format!(
+        "precision {name}: on a trial image the class scores differ by up to {percent:.2} % of their range from \
+         those of f32"
+    )
+}
+
 /// The greatest difference of `reduced` scores from the `exact` ones, as a part of the range of the latter; an
 /// error where it is past what a model is taken with.
 pub(crate) fn difference(exact: &Tensor, reduced: &Tensor, precision: Precision) -> Result<f32> {

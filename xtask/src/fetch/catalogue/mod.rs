@@ -24,7 +24,7 @@ use crate::hash;
 pub(crate) enum What {
     /// ONNX Runtime's shared library
     Onnxruntime,
-    /// ONNX Runtime for CUDA (256 MB to download, 315 MB to keep); only when named
+    /// ONNX Runtime for CUDA (256 MB to download, 315 MB to keep); only when named, or for the tests
     OnnxruntimeGpu,
     /// CUDA 13 and cuDNN 9 as ONNX Runtime needs them (950 MB to download, 1.4 GB to keep); only when named
     Cuda,
@@ -44,7 +44,7 @@ pub(crate) enum What {
 }
 
 impl What {
-    /// Whether a plain `fetch` brings it, and with that the tests: what serves GPUs is too big for those without.
+    /// Whether a plain `fetch` brings it: what serves GPUs is too big for those without.
     pub(crate) fn by_default(self) -> bool {
         !matches!(self, What::OnnxruntimeGpu | What::Cuda | What::OnnxCuda)
     }
