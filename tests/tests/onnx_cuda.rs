@@ -1,11 +1,14 @@
 //! The backend for NVIDIA's GPUs. Where there is a GPU, all of this runs on it; elsewhere on the processor, by the
 //! same plugin and the same build of ONNX Runtime: the same graph makes the masks, and only the device is another.
 
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
 
 use scorecam_core::{ErrorKind, Explanation, Options, Request, Targets, Tensor, TensorView, explain};
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, cuda_or_cpu, fetched, library};
+use scorecam_tests::{CaseFile, Language, compiler, cuda_or_cpu, fetched, library, root, run, scorecam};
 
 /// Every preset computes its masks from the same maps; so few of them keep the test short.
 const CHANNELS: &str = "0,3,5,8,13,21,34,55,89,144,233";
@@ -126,4 +129,77 @@ fn without_a_gpu_the_error_says_what_is_missing_and_what_to_do() {
         let helps = ["use the backend onnx-cpu", "cargo xtask fetch onnx-cuda", "install a driver"];
         assert!(helps.iter().any(|help| message.contains(help)), "{message}");
     }
+}
+
+/// A driver that starts with `init`, serves CUDA `version` and has `count` GPUs, where the system's loader finds it
+/// first.
+fn driver(folder: &Path, (init, version, count): (i32, i32, i32)) {
+    let mut command = compiler(Language::C, "c11");
+    command.args(["-shared", "-fPIC", "-fvisibility=default"]);
+    command.args([format!("-DINIT={init}"), format!("-DVERSION={version}"), format!("-DCOUNT={count}")]);
+    run(command.arg(root().join("tests/c/cuda_driver.c")).arg("-o").arg(folder.join("libcuda.so.1")));
+}
+
+/// `scorecam` with the driver of a folder, which is the cache, too.
+fn with_driver(folder: &Path) -> Command {
+    let mut command = scorecam();
+    command.env("LD_LIBRARY_PATH", folder).env("SCORECAM_CACHE", folder);
+    ["ORT_DYLIB_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"].iter().for_each(|name| drop(command.env_remove(name)));
+    command
+}
+
+/// What `scorecam plugins` says of onnx-cuda.
+fn listed(folder: &Path) -> String {
+    let text = run(with_driver(folder).arg("plugins"));
+    let line = text.lines().skip_while(|l| !l.starts_with("backends on this machine")).find(|l| {
+        let mut words = l.split_whitespace();
+        words.next() == Some("onnx-cuda")
+    });
+    line.unwrap_or_else(|| panic!("onnx-cuda is not listed: {text}")).trim().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_driver_is_asked_what_it_is_before_anything_is_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let runtime = "onnxruntime-gpu-1.31.1/libonnxruntime.so.1.31.1";
+    let check = |said: (i32, i32, i32), expected: &[&str]| {
+        driver(folder, said);
+        let line = listed(folder);
+        expected.iter().for_each(|part| assert!(line.contains(part), "{said:?}: {line} does not say {part}"));
+    };
+    check((100, 13_000, 1), &["not ready", "finds no GPU", "use the backend onnx-cpu"]);
+    check((0, 13_000, 0), &["not ready", "finds no GPU"]);
+    check((804, 13_000, 1), &["not ready", "does not start (cuInit: error 804)", "nvidia-smi"]);
+    check((0, 12_040, 1), &["not ready", "serves CUDA 12.4, and 13.0 is needed", "580"]);
+    // Only whether they are there is looked at, so empty files will do for CUDA's libraries.
+    let names =
+        ["cudart.so.13", "cublasLt.so.13", "cublas.so.13", "curand.so.10", "nvrtc.so.13", "cudnn.so.9"];
+    fs::create_dir(folder.join("cuda-13")).expect("the folder is writable");
+    for name in names {
+        fs::write(folder.join(format!("cuda-13/lib{name}")), "").expect("the folder is writable");
+    }
+    check((0, 13_000, 2), &["not ready", "ONNX Runtime", "run \"cargo xtask fetch onnx-cuda\""]);
+    let place = folder.join(runtime);
+    fs::create_dir(place.parent().expect("a folder")).expect("the folder is writable");
+    std::os::unix::fs::symlink(fetched(runtime), &place).expect("the folder is writable");
+    check((0, 13_020, 2), &["ready", "Test Card One, 24 GiB, driver for CUDA 13.2"]);
+
+    let explain = |device: &str| {
+        let mut command = with_driver(folder);
+        command.arg("explain").arg(fetched("photos/chelsea.png")).arg("--backend").arg("onnx-cuda");
+        command.arg("--model").arg(fetched("models/squeezenet1_1.onnx")).arg("--device").arg(device);
+        let output = command.output().expect("it starts");
+        assert!(!output.status.success(), "there is no such card");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let message = explain("cuda:7");
+    assert!(message.contains("no GPU 7; the last one of this machine is \"cuda:1\""), "{message}");
+    // The empty files are opened now.
+    let message = explain("cuda:1");
+    assert!(
+        message.contains("libcudart.so.13") && message.contains("cargo xtask fetch onnx-cuda"),
+        "{message}"
+    );
 }
