@@ -33,7 +33,7 @@ fn load(host: &Host, name: &str, (backend, device): (&str, &str), settings: &[(&
     host.load_model(&request).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-fn run(
+fn explained(
     host: &Host,
     model: &Model,
     options: &Options,
@@ -81,7 +81,7 @@ fn every_preset_gives_the_map_of_the_processor() {
     let bound = if device == "cpu" { 1e-5 } else { 1e-3 };
     for_all(&host, |name, preset, options, inputs| {
         let models = [("onnx-cpu", "cpu"), ("onnx-cuda", device)].map(|on| load(&host, name, on, &[]));
-        let [plain, found] = models.map(|model| run(&host, &model, options, inputs));
+        let [plain, found] = models.map(|model| explained(&host, &model, options, inputs));
         assert_eq!(plain.passes, found.passes);
         let far = difference(&plain, &found);
         assert!(far <= bound, "{name}, preset {preset}: {far} between onnx-cpu and onnx-cuda on {device}");
@@ -95,9 +95,9 @@ fn half_precision_is_near_and_says_what_it_costs() {
         if preset != "official" {
             return;
         }
-        let full = run(&host, &load(&host, name, ("onnx-cpu", "cpu"), &[]), options, inputs);
+        let full = explained(&host, &load(&host, name, ("onnx-cpu", "cpu"), &[]), options, inputs);
         let half = load(&host, name, ("onnx-cuda", device), &[("precision", "f16")]);
-        let half = run(&host, &half, options, inputs);
+        let half = explained(&host, &half, options, inputs);
         let far = difference(&full, &half);
         assert!(far > 0.0 && far < 2e-2, "{name}: {far} between f32 and f16");
         let said = half.warnings.iter().any(|w| w.starts_with("precision f16: on a trial image"));
@@ -144,7 +144,9 @@ fn driver(folder: &Path, (init, version, count): (i32, i32, i32)) {
 fn with_driver(folder: &Path) -> Command {
     let mut command = scorecam();
     command.env("LD_LIBRARY_PATH", folder).env("SCORECAM_CACHE", folder);
-    ["ORT_DYLIB_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"].iter().for_each(|name| drop(command.env_remove(name)));
+    for elsewhere in ["ORT_DYLIB_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"] {
+        command.env_remove(elsewhere);
+    }
     command
 }
 
