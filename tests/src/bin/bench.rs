@@ -5,9 +5,9 @@
 //! explain calls was spent outside of the engine. MODE `batches` only looks for the best batch. MODE `forward`
 //! and MODE `explain` do one of the two alone, for the peak memory of a process that does nothing else.
 //!
-//! Keys are options of score-cam, and some of this program: `threads`, `device`, `batch` (images a pass, of `forward`
-//! and `explain`), `rounds`, and `backend.KEY` for settings of the backend. The backend is the plugin's, whichever the
-//! model's manifest names.
+//! Keys are options of the method, and some of this program: `method` (score-cam where it does not say), `threads`,
+//! `device`, `batch` (images a pass, of `forward` and `explain`), `rounds`, and `backend.KEY` for settings of the
+//! backend. The backend is the plugin's, whichever the model's manifest names.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -65,12 +65,14 @@ struct Settings {
     batch: Option<usize>,
     rounds: Option<usize>,
     backend: Vec<(String, String)>,
-    method: Vec<(String, String)>,
+    /// The method's id.
+    method: String,
+    options: Vec<(String, String)>,
 }
 
 impl Settings {
     fn read(pairs: &[String]) -> Outcome<Self> {
-        let mut settings = Self::default();
+        let mut settings = Self { method: "score-cam".into(), ..Self::default() };
         for pair in pairs {
             let (key, value) =
                 pair.split_once('=').ok_or_else(|| format!("{pair:?} is not of the form KEY=VALUE"))?;
@@ -78,9 +80,10 @@ impl Settings {
                 ("threads", _) => settings.threads = Some(value.parse()?),
                 ("device", _) => settings.device = Some(value.into()),
                 ("batch", _) => settings.batch = Some(value.parse()?),
+                ("method", _) => settings.method = value.into(),
                 ("rounds", _) => settings.rounds = Some(value.parse()?),
                 (_, Some(key)) => settings.backend.push((key.into(), value.into())),
-                _ => settings.method.push((key.into(), value.into())),
+                _ => settings.options.push((key.into(), value.into())),
             }
         }
         Ok(settings)
@@ -181,12 +184,12 @@ impl Bench {
         let size = (rgb.height() as usize, rgb.width() as usize);
         let photo = scorecam_core::image::Photo::from_rgb8(size, rgb.into_raw())?;
         let input = model.prepare(&photo)?.input;
-        let options = host.method("score-cam")?.info().resolve(None, &settings.method)?;
+        let options = host.method(&settings.method)?.info().resolve(None, &settings.options)?;
         Ok(Self { host, model, input, options, settings })
     }
 
     fn explain(&self, batch_size: Option<usize>) -> Result<Explained> {
-        let method = self.host.method("score-cam")?;
+        let method = self.host.method(&self.settings.method)?;
         let model = Timed {
             model: self.model.backend(),
             nanoseconds: AtomicU64::new(0),
