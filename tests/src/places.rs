@@ -50,7 +50,13 @@ pub fn cuda_or_cpu() -> &'static str {
     let request = ModelRequest { path, backend: Some("onnx-cuda".into()), ..Default::default() };
     match host.load_model(&request) {
         Ok(_) => "cuda:0",
-        Err(_) => "cpu",
+        // A GPU that is there and does not work is a failure, and no reason to test something else.
+        Err(e) => {
+            match host.backends_here(None).into_iter().find(|b| b.id == "onnx-cuda").map(|b| b.readiness) {
+                Some(Ok(_)) => panic!("onnx-cuda says that it is ready, and yet: {e}"),
+                _ => "cpu",
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use scorecam_onnx::ort::ep::cuda::ConvAlgorithmSearch;
 use scorecam_onnx::ort::ep::{CUDA, ExecutionProviderDispatch, TensorRT};
 use scorecam_onnx::ort::memory::AllocationDevice;
 use scorecam_onnx::{Accelerator, Device, DeviceMemory, Masks, Precision, Settings};
-use scorecam_plugin::{Error, ModelConfig, Readiness, Result, cache_folder};
+use scorecam_plugin::{Error, ModelConfig, Readiness, Result};
 
 use crate::driver::{Driver, Gpu};
 use crate::libraries;
@@ -32,6 +32,7 @@ impl Accelerator for Cuda {
 
     fn device(&self, config: &ModelConfig, settings: &Settings) -> Result<Device> {
         let Chosen::Gpu(index) = choose(config.device.as_deref())? else {
+            check_for_cpu(settings)?;
             // All of the plugin but the GPU: for trying things out where there is none.
             return Ok(Device { masks: Masks::OnDevice, ..Device::cpu() });
         };
@@ -41,7 +42,7 @@ impl Accelerator for Cuda {
         let exact = provider(index, settings.memory_limit, Precision::F32);
         let mut providers = vec![provider(index, settings.memory_limit, settings.precision)];
         if settings.tensorrt {
-            providers.insert(0, tensorrt(index)?);
+            providers.insert(0, tensorrt(index, settings.precision)?);
         }
         Ok(Device {
             name: format!("cuda:{index}"),
@@ -79,7 +80,8 @@ fn choose(device: Option<&str>) -> Result<Chosen> {
 fn provider(index: i32, memory_limit: Option<usize>, precision: Precision) -> ExecutionProviderDispatch {
     let cuda = CUDA::default()
         .with_device_id(index)
-        .with_tf32(precision == Precision::Tf32)
+        // In f16, too: without it ONNX Runtime passes over every kernel that uses tensor cores.
+        .with_tf32(precision != Precision::F32)
         .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
     let cuda = match memory_limit {
         Some(bytes) => cuda.with_memory_limit(bytes),
@@ -88,14 +90,31 @@ fn provider(index: i32, memory_limit: Option<usize>, precision: Precision) -> Ex
     cuda.build().error_on_failure()
 }
 
-/// TensorRT's execution provider. What it builds for a model takes a minute, and is kept.
-fn tensorrt(index: i32) -> Result<ExecutionProviderDispatch> {
-    let folder = cache_folder().ok_or_else(|| {
-        Error::io("setting \"tensorrt\" needs a folder for what TensorRT builds; set SCORECAM_CACHE to one")
-    })?;
-    let folder = folder.join("tensorrt").display().to_string();
-    let tensorrt = TensorRT::default().with_device_id(index).with_engine_cache(true);
-    Ok(tensorrt.with_engine_cache_path(folder).with_timing_cache(true).build().error_on_failure())
+/// TensorRT's execution provider. It rounds to TF32 whatever it is told, so f32 is refused. What it builds is not
+/// kept: ONNX Runtime names it by the names in a graph, and two models of one architecture would share it.
+fn tensorrt(index: i32, precision: Precision) -> Result<ExecutionProviderDispatch> {
+    if precision == Precision::F32 {
+        return Err(Error::invalid(
+            "setting \"tensorrt\" has no f32; give precision=tf32 or precision=f16 with it",
+        ));
+    }
+    let tensorrt = TensorRT::default().with_device_id(index).with_fp16(precision == Precision::F16);
+    Ok(tensorrt.build().error_on_failure())
+}
+
+/// Refuses what a processor does not have.
+fn check_for_cpu(settings: &Settings) -> Result<()> {
+    let of_gpu = [
+        (settings.tensorrt, "tensorrt"),
+        (settings.memory_limit.is_some(), "memory_limit"),
+        (settings.precision == Precision::Tf32, "precision=tf32"),
+    ];
+    match of_gpu.iter().find(|(set, _)| *set) {
+        Some((_, what)) => Err(Error::unsupported(format!(
+            "setting {what} is for GPUs; leave it out with device \"cpu\", or give another device"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// One line on a GPU.

@@ -25,14 +25,20 @@ const KEPT_IN_F32: &[&str] = &[
 /// The bytes of `model` with f16 in the place of f32, inputs and outputs included.
 pub(crate) fn in_half_precision(model: &[u8]) -> Result<Vec<u8>> {
     rewritten(model, &|field, out| match (field.number, field.content) {
-        (7, Content::Bytes(graph)) => out.message(7, &in_graph(graph)?),
+        (7, Content::Bytes(graph)) => out.message(7, &in_graph(graph, 0)?),
         _ => out.same(field),
     })
 }
 
-fn in_graph(graph: &[u8]) -> Result<Vec<u8>> {
+/// Graphs may lie in graphs, as branches and loops; more than so deep no exporter goes.
+const DEEPEST: usize = 32;
+
+fn in_graph(graph: &[u8], depth: usize) -> Result<Vec<u8>> {
+    if depth > DEEPEST {
+        return Err(damaged());
+    }
     rewritten(graph, &|field, out| match (field.number, field.content) {
-        (1, Content::Bytes(node)) => out.message(1, &in_node(node)?),
+        (1, Content::Bytes(node)) => out.message(1, &in_node(node, depth)?),
         (5, Content::Bytes(tensor)) => out.message(5, &in_tensor(tensor)?),
         (11..=13, Content::Bytes(value)) => out.message(field.number, &in_value(value)?),
         (15, _) => Err(Error::unsupported(format!("it has sparse weights; {ADVICE}"))),
@@ -40,27 +46,27 @@ fn in_graph(graph: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-const ADVICE: &str = "precision f16 can't be made of it: use f32 or tf32, or export the model for f16";
+const ADVICE: &str = "precision f16 can't be made of it: use f32 or tf32";
 
-fn in_node(node: &[u8]) -> Result<Vec<u8>> {
+fn in_node(node: &[u8], depth: usize) -> Result<Vec<u8>> {
     let operator = text(node, 4)?;
     if KEPT_IN_F32.contains(&operator.as_str()) {
         return Err(Error::unsupported(format!("it has the operator {operator}; {ADVICE}")));
     }
     let is_cast = operator == "Cast";
     rewritten(node, &|field, out| match (field.number, field.content) {
-        (5, Content::Bytes(attribute)) => out.message(5, &in_attribute(attribute, is_cast)?),
+        (5, Content::Bytes(attribute)) => out.message(5, &in_attribute(attribute, is_cast, depth)?),
         _ => out.same(field),
     })
 }
 
 /// Tensors in attributes (constants), graphs in them (branches, loops), and the target of a cast.
-fn in_attribute(attribute: &[u8], of_cast: bool) -> Result<Vec<u8>> {
+fn in_attribute(attribute: &[u8], of_cast: bool, depth: usize) -> Result<Vec<u8>> {
     let is_target = of_cast && text(attribute, 1)? == "to";
     rewritten(attribute, &|field, out| match (field.number, field.content) {
         (3, Content::Number(target)) if is_target && target == FLOAT as u64 => out.number(3, FLOAT16 as u64),
         (5 | 10, Content::Bytes(tensor)) => out.message(field.number, &in_tensor(tensor)?),
-        (6 | 11, Content::Bytes(graph)) => out.message(field.number, &in_graph(graph)?),
+        (6 | 11, Content::Bytes(graph)) => out.message(field.number, &in_graph(graph, depth + 1)?),
         _ => out.same(field),
     })
 }
@@ -217,4 +223,26 @@ fn take<'m>(rest: &mut &'m [u8], length: usize) -> Result<&'m [u8]> {
 
 fn damaged() -> Error {
     Error::model("it is truncated or damaged; fetch or export it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphs_that_nest_without_end_are_refused() {
+        let mut graph = Writer::default();
+        for _ in 0..5000 {
+            let (mut attribute, mut node, mut outer) =
+                (Writer::default(), Writer::default(), Writer::default());
+            attribute.message(11, &graph.0).expect("written");
+            node.message(5, &attribute.0).expect("written");
+            outer.message(1, &node.0).expect("written");
+            graph = outer;
+        }
+        let mut model = Writer::default();
+        model.message(7, &graph.0).expect("written");
+        let message = in_half_precision(&model.0).expect_err("too deep").to_string();
+        assert!(message.contains("damaged"), "{message}");
+    }
 }

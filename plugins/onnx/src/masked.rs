@@ -149,12 +149,17 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Shapes that change make an accelerator choose its kernels anew, so all of its batches are of one size.
+    /// Shapes that change make an accelerator choose its kernels anew, so all of its batches are of one size: the
+    /// one that leaves least to fill up.
     fn batches(&self, rule: BatchRule, one_size: bool) -> Batches {
         let count = self.masks.shape()[0];
         let (size, whole) = match rule {
             BatchRule::Fixed(n) => (n, true),
-            BatchRule::Any { .. } => (self.batch_size.min(count.max(1)), one_size),
+            BatchRule::Any { .. } if one_size => {
+                let batches = count.div_ceil(self.batch_size).max(1);
+                (count.div_ceil(batches).max(1), true)
+            }
+            BatchRule::Any { .. } => (self.batch_size.min(count.max(1)), false),
         };
         let ranges = (0..count).step_by(size).map(|start| start..count.min(start + size)).collect();
         Batches { ranges, whole: whole.then_some(size) }

@@ -60,14 +60,14 @@ impl SessionSpec {
             Element::F16 => {
                 let of_file = |e: Error| e.context(format!("model {}", self.file.path().display()));
                 let mut half = half_model::in_half_precision(bytes).map_err(of_file)?;
-                self.open_full(&mut half, taps)
+                self.open_full(&mut half, taps).map_err(|e| e.context("in precision f16"))
             }
         }
     }
 
     /// As [`SessionSpec::open`], in f32 whatever the precision that was asked for.
     pub(crate) fn open_full(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
-        self.open_with(bytes, taps, self.settings.optimization)
+        self.open_with(bytes, taps, (self.settings.optimization, &self.device.providers))
     }
 
     /// As [`SessionSpec::open_full`], in f32 on the device itself, too, and without further outputs.
@@ -86,7 +86,7 @@ impl SessionSpec {
 
     /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimised.
     pub(crate) fn open_plain(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
-        self.open_with(bytes, taps, GraphOptimizationLevel::Disable)
+        self.open_with(bytes, taps, (GraphOptimizationLevel::Disable, &self.device.exact_providers))
     }
 
     /// Opens a session on a graph of our own, on the model's device.
@@ -104,7 +104,7 @@ impl SessionSpec {
         &self,
         bytes: &mut Vec<u8>,
         taps: &[&str],
-        optimization: GraphOptimizationLevel,
+        (optimization, providers): (GraphOptimizationLevel, &[ExecutionProviderDispatch]),
     ) -> Result<Session> {
         let name = self.file.path().display().to_string();
         let length = bytes.len();
@@ -112,7 +112,7 @@ impl SessionSpec {
         let session = self
             .basics(optimization)
             .and_then(|builder| self.with_weights(builder))
-            .and_then(|builder| self.with_providers(builder, &self.device.providers))
+            .and_then(|builder| self.with_providers(builder, providers))
             .and_then(|mut builder| builder.commit_from_memory(bytes));
         bytes.truncate(length);
         match session {

@@ -102,11 +102,11 @@ fn largest_difference(a: TensorView<'_>, b: TensorView<'_>) -> f32 {
     a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Runs the scene by the graph and by core, and compares.
-fn compare(scene: &Scene, config: &ModelConfig, batches: &[usize]) {
+/// Runs the scene by the graph and by core, and compares; `batches` are those in turn and those in flight.
+fn compare(scene: &Scene, config: &ModelConfig, batches: (&[usize], &[usize])) {
     let wanted = load(config).expect("the model loads").masked_scores(&scene.request(&|_| Ok(())));
     let wanted = wanted.expect("core makes them");
-    for loader in [in_turn(), in_flight()] {
+    for (loader, batches) in [(in_turn(), batches.0), (in_flight(), batches.1)] {
         let model = loader.load(config).expect("the model loads");
         assert!(model.info().abilities.masked_scores);
         let seen = RefCell::new(vec![]);
@@ -129,7 +129,7 @@ fn the_graph_makes_the_masked_images_that_core_makes() {
     for upsample in Upsample::ALL {
         for images in [1, 3] {
             for fill in [false, true] {
-                compare(&Scene::new(images, fill, upsample), &config(&path), &[4, 4, 3]);
+                compare(&Scene::new(images, fill, upsample), &config(&path), (&[4, 4, 3], &[4, 4, 3]));
             }
         }
     }
@@ -141,7 +141,7 @@ fn a_model_of_channels_last_gets_them_in_its_own_order() {
     let path = handing_on(folder.path(), &[0, 24, 17, 3]);
     let config = ModelConfig { layout: Layout::Nhwc, ..config(&path) };
     for (images, fill) in [(1, false), (3, true)] {
-        compare(&Scene::new(images, fill, Upsample::HalfPixel), &config, &[4, 4, 3]);
+        compare(&Scene::new(images, fill, Upsample::HalfPixel), &config, (&[4, 4, 3], &[4, 4, 3]));
     }
 }
 
@@ -150,7 +150,7 @@ fn a_fixed_batch_is_filled_up() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[5, 3, 24, 17]);
     for fill in [false, true] {
-        compare(&Scene::new(1, fill, Upsample::Bicubic), &config(&path), &[5, 5, 1]);
+        compare(&Scene::new(1, fill, Upsample::Bicubic), &config(&path), (&[5, 5, 1], &[5, 5, 1]));
     }
 }
 
@@ -161,7 +161,16 @@ fn one_mask_and_one_image_are_enough() {
     let mut scene = Scene::new(1, false, Upsample::HalfPixel);
     scene.masks = Tensor::new([1, 1, 1], vec![0.25]).expect("of that length");
     scene.image_of_mask = vec![0];
-    compare(&scene, &config(&path), &[1]);
+    compare(&scene, &config(&path), (&[1], &[1]));
+}
+
+#[test]
+fn what_is_left_over_does_not_cost_a_whole_batch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = handing_on(folder.path(), &[0, 3, 24, 17]);
+    let mut scene = Scene::new(1, false, Upsample::HalfPixel);
+    scene.masks = Tensor::new([5, 5, 7], sequence(5 * 35, 3)).expect("of that length");
+    compare(&scene, &config(&path), (&[4, 1], &[3, 2]));
 }
 
 #[test]
