@@ -87,12 +87,13 @@ impl Values {
 pub(super) struct Belief {
     /// Observed scores, and predicted ones of the other masks.
     pub(super) scores: Vec<f64>,
-    /// How much the weight of a mask changes with its value; 0 where it is known.
-    pub(super) slopes: Vec<f64>,
-    /// The process's own variance.
-    pub(super) scale: f64,
+    /// How much the weight of a mask changes with its value, relative to the one that changes most; 0 where it is
+    /// known.
+    pub(super) slopes: DVector<f32>,
+    /// The process's own variance, times the square of that greatest slope.
+    scale: f64,
     /// The norm of the sum of maps weighted by these scores.
-    pub(super) norm: f64,
+    norm: f64,
 }
 
 impl Belief {
@@ -105,12 +106,13 @@ impl Belief {
     ) -> Self {
         let values = link.values(observed);
         let (mean, scale) = process.mean(&values.about_mean);
+        let scale = f64::from(scale);
         let mut scores = Vec::with_capacity(space.count());
         let mut slopes = Vec::with_capacity(space.count());
         let mut deviations = Vec::with_capacity(space.count());
         for (m, &mean) in mean.iter().enumerate() {
-            let variance = scale * (process.variance[m] + process.kernel.nugget);
-            let (score, deviation) = values.score(mean, variance);
+            let variance = scale * f64::from(process.variance[m] + process.kernel.nugget);
+            let (score, deviation) = values.score(f64::from(mean), variance);
             scores.push(score);
             deviations.push(deviation.max(f64::MIN_POSITIVE));
             slopes.push(if variance > 0.0 { deviation / variance.sqrt() } else { 0.0 });
@@ -119,9 +121,9 @@ impl Belief {
             (scores[m], slopes[m]) = (score, 0.0);
         }
         let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights = DVector::from_iterator(
-            scores.len(),
-            scores.iter_mut().zip(&mut slopes).zip(&deviations).map(|((score, slope), &deviation)| {
+        let weights = scores.iter_mut().zip(&mut slopes).zip(&deviations);
+        let weights: Vec<f64> = weights
+            .map(|((score, slope), &deviation)| {
                 let relative = (*score - highest).exp();
                 *score -= baseline;
                 let (weight, change) = match norm {
@@ -131,10 +133,18 @@ impl Belief {
                 };
                 *slope *= change;
                 weight
-            }),
-        );
-        let norm = space.maps.tr_mul(&weights).norm();
-        Self { scores, slopes, scale, norm }
+            })
+            .collect();
+        let (weights, greatest) = relative(weights);
+        let norm = greatest * f64::from((&space.maps * &weights).norm());
+        let (slopes, steepest) = relative(slopes);
+        Self { scores, slopes, scale: scale * steepest.powi(2), norm }
+    }
+
+    /// What variances in terms of the process and of `slopes` have to be multiplied by to be relative to the
+    /// map's squared norm.
+    pub(super) fn factor(&self) -> f64 {
+        if self.norm > 0.0 { self.scale / self.norm.powi(2) } else { self.scale }
     }
 
     /// The deviation of the weighted sum of maps from the exact one that is to be expected, relative to its norm.
@@ -142,13 +152,21 @@ impl Belief {
         if process.observed.len() == space.count() {
             return 0.0;
         }
-        let mut maps = space.maps.clone();
-        for (mut row, slope) in maps.row_iter_mut().zip(&self.slopes) {
-            row *= *slope;
+        let open: Vec<usize> = (0..space.count()).filter(|&m| self.slopes[m] > 0.0).collect();
+        let mut maps = space.maps.select_columns(&open);
+        for (mut map, &m) in maps.column_iter_mut().zip(&open) {
+            map *= self.slopes[m];
         }
-        let error = (self.scale * process.trace(&maps)).sqrt();
-        if self.norm > 0.0 { (error / self.norm).clamp(LEAST_ERROR, MOST_ERROR) } else { 1.0 }
+        let error = (self.factor() * f64::from(process.trace(&open, &maps))).sqrt();
+        if self.norm > 0.0 { error.clamp(LEAST_ERROR, MOST_ERROR) } else { 1.0 }
     }
+}
+
+/// `values` as multiples of the greatest magnitude among them, and that.
+fn relative(values: Vec<f64>) -> (DVector<f32>, f64) {
+    let greatest = values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+    let unit = if greatest > 0.0 { greatest } else { 1.0 };
+    (DVector::from_iterator(values.len(), values.iter().map(|v| (v / unit) as f32)), greatest)
 }
 
 /// About how probable it is that a score is above 0 which is expected this many deviations from it, below; never

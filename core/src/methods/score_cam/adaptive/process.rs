@@ -5,6 +5,9 @@
 //! partial Cholesky factor of the kernel's matrix: variances shrink at once, and means follow from the scores
 //! when there are some. A mask's own deviation from the smooth function (the nugget) is revealed with its score,
 //! so what is not known of an unscored mask is the process's variance and the nugget.
+//!
+//! All is in single precision but the choice of a kernel. A Cholesky factor is exact for a matrix that is off by
+//! rounding errors, and even the smallest nugget is hundreds of these.
 
 use nalgebra::{Cholesky, DMatrix, DMatrixView, DVector, DVectorView};
 
@@ -19,14 +22,14 @@ const BLOCK: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Kernel {
     /// In units of the median squared distance.
-    pub(super) width: f64,
+    pub(super) width: f32,
     /// The variance that is a mask's own, relative to that of the process.
-    pub(super) nugget: f64,
+    pub(super) nugget: f32,
 }
 
 /// Each half the next, so that a covariance at one width is the square of that at the next.
-const WIDTHS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
-const NUGGETS: [f64; 4] = [1e-4, 1e-3, 1e-2, 1e-1];
+const WIDTHS: [f32; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
+const NUGGETS: [f32; 4] = [1e-4, 1e-3, 1e-2, 1e-1];
 
 impl Kernel {
     /// Before anything is known.
@@ -35,13 +38,13 @@ impl Kernel {
     const WIDEST: Self = Self { width: WIDTHS[WIDTHS.len() - 1], ..Self::FIRST };
 
     /// The covariance at a squared distance.
-    fn at(self, distance: f64) -> f64 {
+    fn at(self, distance: f32) -> f32 {
         (-distance / self.width).exp()
     }
 
     /// The kernel that explains `values` best, one vector a target; `distances` are those between their masks.
     /// Only neighbours of `now` are tried when it is given.
-    fn fitted(distances: &DMatrix<f64>, values: &[DVector<f64>], now: Option<Self>) -> Self {
+    fn fitted(distances: &DMatrix<f32>, values: &[DVector<f64>], now: Option<Self>) -> Self {
         let all = WIDTHS.iter().flat_map(|&width| NUGGETS.map(|nugget| Self { width, nugget }));
         let tried = all.filter(|kernel| now.is_none_or(|now| kernel.is_next_to(now)));
         let misfits = tried.filter_map(|kernel| Some((kernel, kernel.misfit(distances, values)?)));
@@ -49,7 +52,7 @@ impl Kernel {
     }
 
     /// The covariances at this width of those at the greatest: squares, which cost less than exponentials.
-    fn narrowed(self, widest: &DMatrix<f64>) -> DMatrix<f64> {
+    fn narrowed(self, widest: &DMatrix<f32>) -> DMatrix<f32> {
         let mut covariances = widest.clone();
         for _ in WIDTHS.iter().filter(|&&width| width > self.width) {
             covariances.apply(|c| *c *= *c);
@@ -59,28 +62,40 @@ impl Kernel {
 
     /// Whether both numbers are at most one place from the other's in their lists.
     fn is_next_to(self, other: Self) -> bool {
-        let place = |list: &[f64], value: f64| list.iter().position(|&v| v == value).unwrap_or(0);
-        let near = |list: &[f64], a: f64, b: f64| place(list, a).abs_diff(place(list, b)) <= 1;
+        let place = |list: &[f32], value: f32| list.iter().position(|&v| v == value).unwrap_or(0);
+        let near = |list: &[f32], a: f32, b: f32| place(list, a).abs_diff(place(list, b)) <= 1;
         near(&WIDTHS, self.width, other.width) && near(&NUGGETS, self.nugget, other.nugget)
     }
 
     /// How badly values are explained: the logarithm of the error with which each is predicted from all others,
     /// plus how improbable all are together, both for one value. Either alone chooses worse (measured).
-    fn misfit(self, distances: &DMatrix<f64>, values: &[DVector<f64>]) -> Option<f64> {
-        let n = distances.nrows() as f64;
-        let mut covariance = distances.map(|d| self.at(d));
-        (0..distances.nrows()).for_each(|i| covariance[(i, i)] += self.nugget);
+    fn misfit(self, distances: &DMatrix<f32>, values: &[DVector<f64>]) -> Option<f64> {
+        let n = distances.nrows();
+        let mut covariance = distances.map(|d| f64::from(self.at(d)));
+        (0..n).for_each(|i| covariance[(i, i)] += f64::from(self.nugget));
         let factor = Cholesky::new(covariance)?;
         let log_determinant = 2.0 * factor.l_dirty().diagonal().map(f64::ln).sum();
-        let inverse = factor.inverse();
+        let precisions = precisions(factor.l_dirty());
         let misfit = |values: &DVector<f64>| {
-            let whitened = &inverse * values;
-            let log_mean = |sum: f64| (sum / n).max(f64::MIN_POSITIVE).ln();
-            let left_out = whitened.component_div(&inverse.diagonal());
-            log_mean(left_out.norm_squared()) + log_mean(whitened.dot(values)) + log_determinant / n
+            let whitened = factor.solve(values);
+            let log_mean = |sum: f64| (sum / n as f64).max(f64::MIN_POSITIVE).ln();
+            let left_out = whitened.component_div(&precisions);
+            log_mean(left_out.norm_squared()) + log_mean(whitened.dot(values)) + log_determinant / n as f64
         };
         Some(values.iter().map(misfit).sum())
     }
+}
+
+/// The diagonal of the inverse of a matrix with this Cholesky factor, of which only the lower triangle is read:
+/// the squared norms of the columns of the factor's inverse.
+fn precisions(factor: &DMatrix<f64>) -> DVector<f64> {
+    let n = factor.nrows();
+    DVector::from_fn(n, |i, _| {
+        let mut column = DVector::zeros(n - i);
+        column[0] = 1.0;
+        factor.view_range(i.., i..).solve_lower_triangular_mut(&mut column);
+        column.norm_squared()
+    })
 }
 
 /// What follows from the masks that were observed. Variances are relative to the process's own.
@@ -90,16 +105,16 @@ pub(super) struct Process<'a> {
     /// The masks observed, in order.
     pub(super) observed: Vec<usize>,
     /// The distances of all masks to each observed one, [N, observed] by columns.
-    distances: Vec<f64>,
+    distances: Vec<f32>,
     /// What each observed mask tells of every mask, [N, observed] by columns.
-    factor: Vec<f64>,
+    factor: Vec<f32>,
     /// The diagonal of the factor.
-    pivots: Vec<f64>,
+    pivots: Vec<f32>,
     /// What is not known of each mask, its nugget aside.
-    pub(super) variance: DVector<f64>,
+    pub(super) variance: DVector<f32>,
     /// The kernel between all masks and the strong ones, and the same at the greatest width.
-    to_strong: DMatrix<f64>,
-    to_strong_widest: DMatrix<f64>,
+    to_strong: DMatrix<f32>,
+    to_strong_widest: DMatrix<f32>,
 }
 
 impl<'a> Process<'a> {
@@ -121,7 +136,7 @@ impl<'a> Process<'a> {
     }
 
     /// Takes mask `m` as scored; returns the new column of the factor.
-    pub(super) fn observe(&mut self, m: usize) -> Result<DVector<f64>> {
+    pub(super) fn observe(&mut self, m: usize) -> Result<DVector<f32>> {
         let distances = self.space.distances(&[m]);
         append(&mut self.distances, distances.as_slice())?;
         self.observed.push(m);
@@ -151,13 +166,13 @@ impl<'a> Process<'a> {
     }
 
     /// Adds the factor's column of the first observed mask that has none.
-    fn factorise(&mut self) -> Result<DVector<f64>> {
+    fn factorise(&mut self) -> Result<DVector<f32>> {
         let (at, count) = (self.pivots.len(), self.space.count());
         let m = self.observed[at];
         let distances = DVectorView::from_slice(&self.distances[at * count..][..count], count);
         let mut column = distances.map(|d| self.kernel.at(d));
         let factor = self.factor();
-        let known: DVector<f64> = factor.row(m).transpose();
+        let known: DVector<f32> = factor.row(m).transpose();
         column.gemv(-1.0, &factor, &known, 1.0);
         let pivot = (column[m].max(0.0) + self.kernel.nugget).sqrt();
         column /= pivot;
@@ -167,54 +182,57 @@ impl<'a> Process<'a> {
         Ok(column)
     }
 
-    fn factor(&self) -> DMatrixView<'_, f64> {
+    fn factor(&self) -> DMatrixView<'_, f32> {
         DMatrixView::from_slice(&self.factor, self.space.count(), self.pivots.len())
     }
 
     /// The process's mean at every mask given `values` of the observed ones, and its own variance as `values`
     /// have it.
-    pub(super) fn mean(&self, values: &DVector<f64>) -> (DVector<f64>, f64) {
+    pub(super) fn mean(&self, values: &DVector<f64>) -> (DVector<f32>, f32) {
         let factor = self.factor();
-        let mut white: DVector<f64> = values.clone();
+        let mut white: DVector<f32> = values.map(|v| v as f32);
         for i in 0..white.len() {
-            let known: f64 = (0..i).map(|k| factor[(self.observed[i], k)] * white[k]).sum();
+            let known: f32 = (0..i).map(|k| factor[(self.observed[i], k)] * white[k]).sum();
             white[i] = (white[i] - known) / self.pivots[i];
         }
         // One more observation, a unit off: nothing follows from a few equal scores.
-        let scale = (white.norm_squared() + 1.0) / (white.len() + 1) as f64;
+        let scale = (white.norm_squared() + 1.0) / (white.len() + 1) as f32;
         (factor * white, scale)
     }
 
     /// The covariance with the strong masks, times `maps` of theirs [strong, cells]: [N, cells].
-    pub(super) fn spread(&self, maps: &DMatrix<f64>) -> DMatrix<f64> {
+    pub(super) fn spread(&self, maps: &DMatrix<f32>) -> DMatrix<f32> {
         let factor = self.factor();
         let strong = factor.select_rows(&self.space.strong).transpose();
         &self.to_strong * maps - factor * (strong * maps)
     }
 
-    /// The trace of `maps' * covariance * maps`, nuggets included; `maps` are [N, cells].
-    pub(super) fn trace(&self, maps: &DMatrix<f64>) -> f64 {
-        let count = self.space.count();
-        let maps = maps.transpose();
+    /// The trace of `maps * covariance * maps'`, nuggets included, where `maps` [cells, masks] are those of some
+    /// `masks`.
+    pub(super) fn trace(&self, masks: &[usize], maps: &DMatrix<f32>) -> f32 {
+        let count = masks.len();
+        let told = self.factor().select_rows(masks);
         // In blocks, so that memory grows with N and not with its square; each pair of masks once.
-        let prior = |start: usize| {
+        let block = |start: usize| {
             let length = BLOCK.min(count - start);
-            let distances = self.space.distances_among(start..count, start..start + length);
-            let covariance = distances.map(|d| self.kernel.at(d));
-            let block = maps.columns(start, length);
-            let within = block * covariance.rows(0, length);
+            let distances = self.space.distances_of(&masks[start..], &masks[start..start + length]);
+            let mut covariance = distances.map(|d| self.kernel.at(d));
+            covariance.gemm(-1.0, &told.rows_range(start..), &told.rows(start, length).transpose(), 1.0);
+            let within = maps.columns(start, length);
             let beyond = maps.columns_range(start + length..) * covariance.rows_range(length..);
-            block.dot(&(within + 2.0 * beyond))
+            within.dot(&(within * covariance.rows(0, length) + 2.0 * beyond))
         };
-        let prior: f64 = (0..count).step_by(BLOCK).map(prior).sum();
-        let known = (&maps * self.factor()).norm_squared();
-        (prior - known).max(0.0) + self.kernel.nugget * maps.norm_squared()
+        let sum: f32 = (0..count).step_by(BLOCK).map(block).sum();
+        sum.max(0.0) + self.kernel.nugget * maps.norm_squared()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::space::tests::random;
+    use nalgebra::allocator::Allocator;
+    use nalgebra::{DefaultAllocator, Dim, Dyn, OMatrix};
+
     use super::*;
 
     /// More masks than are held at a time, so that blocks have to meet.
@@ -223,8 +241,8 @@ mod tests {
 
     /// The covariance of all masks without their own variances.
     fn dense(space: &Space, kernel: Kernel) -> DMatrix<f64> {
-        let count = space.count();
-        space.distances_among(0..count, 0..count).map(|d| kernel.at(d))
+        let all: Vec<usize> = (0..space.count()).collect();
+        space.distances(&all).map(|d| f64::from(kernel.at(d)))
     }
 
     /// What is left of it when the observed masks are known, and what their values have to be multiplied by.
@@ -232,10 +250,18 @@ mod tests {
         let prior = dense(space, process.kernel);
         let to_observed = prior.select_columns(&process.observed);
         let n = process.observed.len();
-        let among =
-            to_observed.select_rows(&process.observed) + DMatrix::identity(n, n) * process.kernel.nugget;
+        let among = to_observed.select_rows(&process.observed)
+            + DMatrix::identity(n, n) * f64::from(process.kernel.nugget);
         let gain = &to_observed * among.try_inverse().expect("positive definite");
         (&prior - &gain * to_observed.transpose(), gain)
+    }
+
+    fn near<C: Dim>(found: &OMatrix<f32, Dyn, C>, exact: &OMatrix<f64, Dyn, C>, (what, size): (&str, f64))
+    where
+        DefaultAllocator: Allocator<Dyn, C>,
+    {
+        let off = (found.map(f64::from) - exact).amax();
+        assert!(off < 1e-5 * size, "{what}: {off}");
     }
 
     fn observing(space: &Space) -> Process<'_> {
@@ -254,16 +280,22 @@ mod tests {
         let space = random(COUNT, 5);
         let check = |process: &Process<'_>| {
             let (left, gain) = given(&space, process);
-            assert!((&process.variance - left.diagonal()).amax() < 1e-9, "{:?}: variance", process.kernel);
-            let mean = process.mean(&values()).0;
-            assert!((mean - gain * values()).amax() < 1e-9, "{:?}: mean", process.kernel);
-            let trace = (space.maps.transpose() * &left * &space.maps).trace()
-                + process.kernel.nugget * space.maps.norm_squared();
-            let found = process.trace(&space.maps);
-            assert!((found / trace - 1.0).abs() < 1e-9, "{:?}: trace {found}, not {trace}", process.kernel);
+            near(&process.variance, &left.diagonal(), ("variance", 1.0));
+            near(&process.mean(&values()).0, &(gain * values()), ("mean", 1.0));
+            // Not the observed masks, as in an estimate: of them all but nothing is left.
+            let open: Vec<usize> = (0..COUNT).filter(|m| !OBSERVED.contains(m)).collect();
+            let maps = space.maps.select_columns(&open);
+            let exact = maps.map(f64::from);
+            let among = left.select_rows(&open).select_columns(&open);
+            let trace = (&exact * among * exact.transpose()).trace()
+                + f64::from(process.kernel.nugget) * exact.norm_squared();
+            let found = f64::from(process.trace(&open, &maps));
+            assert!((found / trace - 1.0).abs() < 1e-4, "{:?}: trace {found}, not {trace}", process.kernel);
             let strong = left.select_columns(&space.strong);
-            let maps = space.maps.select_rows(&space.strong);
-            assert!((process.spread(&maps) - strong * maps).amax() < 1e-9, "{:?}: spread", process.kernel);
+            let maps = space.maps.select_columns(&space.strong).transpose();
+            // A difference of two sums over the strong masks, each as large as the maps together.
+            let size = f64::from(maps.row_sum().amax());
+            near(&process.spread(&maps), &(strong * maps.map(f64::from)), ("spread", size));
         };
         let mut process = observing(&space);
         check(&process);
@@ -271,7 +303,7 @@ mod tests {
         check(&process);
         process.observe(77).expect("memory");
         let (left, _) = given(&space, &process);
-        assert!((&process.variance - left.diagonal()).amax() < 1e-9, "one more after the fit");
+        near(&process.variance, &left.diagonal(), ("one more after the fit", 1.0));
     }
 
     #[test]

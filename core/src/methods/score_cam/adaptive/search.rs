@@ -162,12 +162,14 @@ impl<'s> Search<'s> {
 /// What is uncertain in one target's map.
 struct View<'b> {
     belief: &'b Belief,
-    /// Variances of the process in terms of the map's squared norm.
+    /// What variances have to be multiplied by to be relative to the map's squared norm.
     factor: f64,
     /// The strong masks' coarse maps, each times its slope.
-    maps: DMatrix<f64>,
+    maps: DMatrix<f32>,
     /// The covariance of each mask with the sum of these, [N, cells].
-    spread: DMatrix<f64>,
+    spread: DMatrix<f32>,
+    /// The squared norm of each row of it.
+    told: Vec<f32>,
 }
 
 impl<'b> View<'b> {
@@ -177,25 +179,31 @@ impl<'b> View<'b> {
             row *= belief.slopes[m];
         }
         let spread = process.spread(&maps);
-        let norm = if belief.norm > 0.0 { belief.norm } else { 1.0 };
-        Self { belief, factor: belief.scale / (norm * norm), maps, spread }
+        let mut told = vec![0.0; spread.nrows()];
+        spread.column_iter().for_each(|cell| add_squares(cell.as_slice(), &mut told));
+        Self { belief, factor: belief.factor(), maps, spread, told }
     }
 
     /// What the score of each mask would take out of the uncertainty: by what it tells of others, and its own.
     fn add_gains(&self, process: &Process<'_>, space: &Space, gains: &mut [f64]) {
-        let mut told = vec![0.0; gains.len()];
-        for cell in self.spread.column_iter() {
-            told.iter_mut().zip(cell.iter()).for_each(|(sum, v)| *sum += v * v);
-        }
         for (m, gain) in gains.iter_mut().enumerate() {
             let unknown = process.variance[m] + process.kernel.nugget;
             let own = unknown * self.belief.slopes[m].powi(2) * space.energy[m];
-            *gain += self.factor * (told[m] / unknown + own);
+            *gain += self.factor * f64::from(self.told[m] / unknown + own);
         }
     }
 
-    fn observe(&mut self, column: &DVector<f64>, space: &Space) {
-        let told = self.maps.tr_mul(&column.select_rows(&space.strong));
-        self.spread.ger(-1.0, column, &told, 1.0);
+    /// Takes a mask as observed whose column of the process's factor this is.
+    fn observe(&mut self, column: &DVector<f32>, space: &Space) {
+        let known = self.maps.tr_mul(&column.select_rows(&space.strong));
+        self.told.fill(0.0);
+        for (mut cell, &known) in self.spread.column_iter_mut().zip(&known) {
+            cell.axpy(-known, column, 1.0);
+            add_squares(cell.as_slice(), &mut self.told);
+        }
     }
+}
+
+fn add_squares(values: &[f32], sums: &mut [f32]) {
+    sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v * v);
 }

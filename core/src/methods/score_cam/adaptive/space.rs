@@ -2,9 +2,8 @@
 //! the error of a weighted sum is measured.
 //!
 //! Both live on a grid of at most 14 x 14 cells, whatever the layer's size, so that no step costs more for a
-//! larger layer.
-
-use std::ops::Range;
+//! larger layer. Single precision holds what is needed of them and halves what a step costs; so that it holds any
+//! model's values, both are relative to the greatest.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -22,52 +21,52 @@ const STRONG: usize = 256;
 /// How much a cell counts in distances: the energy that all maps have there, to this power.
 const CELL_POWER: f64 = 0.5;
 
-/// What is known of the masks before any is scored. N masks, each with one row or column.
+/// What is known of the masks before any is scored, N of them.
 pub(super) struct Space {
-    /// One row a mask: blurred by one cell, each cell weighted.
-    points: DMatrix<f64>,
-    squares: DVector<f64>,
+    /// The masks, blurred by one cell, each cell weighted, [N, cells].
+    points: DMatrix<f32>,
+    squares: DVector<f32>,
     /// The median squared distance between strong masks, which is the unit of distance.
-    unit: f64,
-    /// What the weight of a mask multiplies: the sum of its channels' maps, [N, cells].
-    pub(super) maps: DMatrix<f64>,
+    unit: f32,
+    /// What the weight of a mask multiplies, but for a factor: the sum of its channels' maps, [cells, N].
+    pub(super) maps: DMatrix<f32>,
     /// The strong masks' rows of the same on the coarse grid, [strong, cells].
-    pub(super) coarse: DMatrix<f64>,
-    /// The squared norm of each row of `maps`.
-    pub(super) energy: Vec<f64>,
+    pub(super) coarse: DMatrix<f32>,
+    /// The squared norm of each column of `maps`.
+    pub(super) energy: Vec<f32>,
     /// The masks with the most energy, the strongest first.
     pub(super) strong: Vec<usize>,
     /// Distances of all masks to the strong ones, [N, strong].
-    pub(super) to_strong: DMatrix<f64>,
+    pub(super) to_strong: DMatrix<f32>,
 }
 
 impl Space {
     pub(super) fn new(case: &Case<'_>) -> Result<Self> {
         let grid = Grid::new(case.maps.size, FINE);
         // The matrices below cannot fail to be allocated, so it is seen beforehand whether there is room for them.
-        drop(room_for::<f64>(&[case.plan.count(), 2 * STRONG + 4 * grid.cells()])?);
+        drop(room_for::<f32>(&[case.plan.count(), 4 * STRONG + 8 * grid.cells()])?);
         let maps = maps_of_masks(case, &grid)?;
         let points = points(case, &grid, &maps)?;
-        Ok(Self::placed(points, maps, &grid))
+        Ok(Self::placed(relative(&points), relative(&maps), &grid))
     }
 
-    /// Masks at `points`, one a row, whose weights multiply `maps` on `grid`.
-    fn placed(points: DMatrix<f64>, maps: DMatrix<f64>, grid: &Grid) -> Self {
-        let count = points.nrows();
-        let energy: Vec<f64> = maps.row_iter().map(|row| row.norm_squared()).collect();
+    /// Masks at `points` whose weights multiply `maps` on `grid`, both with one column a mask.
+    fn placed(points: DMatrix<f32>, maps: DMatrix<f32>, grid: &Grid) -> Self {
+        let count = points.ncols();
+        let energy: Vec<f32> = maps.column_iter().map(|map| map.norm_squared()).collect();
         let mut strong: Vec<usize> = (0..count).collect();
         strong.sort_by(|&a, &b| energy[b].total_cmp(&energy[a]));
         strong.truncate(STRONG);
 
-        let squares = DVector::from_iterator(count, points.row_iter().map(|p| p.norm_squared()));
+        let squares = DVector::from_iterator(count, points.column_iter().map(|p| p.norm_squared()));
         let coarse_grid = Grid::new(grid.size, COARSE);
         let mut coarse = DMatrix::zeros(strong.len(), coarse_grid.cells());
         for (row, &m) in strong.iter().enumerate() {
-            let map: Vec<f64> = maps.row(m).iter().copied().collect();
-            coarse_grid.sums(map.into_iter()).iter().enumerate().for_each(|(c, v)| coarse[(row, c)] = *v);
+            let sums = coarse_grid.sums(maps.column(m).as_slice());
+            coarse.row_mut(row).iter_mut().zip(sums).for_each(|(cell, v)| *cell = v as f32);
         }
         let mut space = Self {
-            points,
+            points: points.transpose(),
             squares,
             unit: 1.0,
             maps,
@@ -87,27 +86,25 @@ impl Space {
     }
 
     /// Squared distances of all masks to `some`, in units of the median: [N, some].
-    pub(super) fn distances(&self, some: &[usize]) -> DMatrix<f64> {
+    pub(super) fn distances(&self, some: &[usize]) -> DMatrix<f32> {
         // Transposed first: the product of plain matrices is the fast one.
         let mut distances = &self.points * self.points.select_rows(some).transpose();
-        self.complete(&mut distances, 0, some.iter().copied());
+        self.complete(&mut distances, &self.squares, some);
         distances
     }
 
-    /// The same of the masks in a range to those in another.
-    pub(super) fn distances_among(&self, rows: Range<usize>, columns: Range<usize>) -> DMatrix<f64> {
-        let mut distances =
-            self.points.rows_range(rows.clone()) * self.points.rows_range(columns.clone()).transpose();
-        self.complete(&mut distances, rows.start, columns);
+    /// The same of only `these` to `some`: [these, some].
+    pub(super) fn distances_of(&self, these: &[usize], some: &[usize]) -> DMatrix<f32> {
+        let mut distances = self.points.select_rows(these) * self.points.select_rows(some).transpose();
+        self.complete(&mut distances, &self.squares.select_rows(these), some);
         distances
     }
 
-    /// Makes squared distances of products of points; the first row is mask `first`'s.
-    fn complete(&self, products: &mut DMatrix<f64>, first: usize, columns: impl Iterator<Item = usize>) {
-        let squares = self.squares.rows(first, products.nrows());
-        for (mut column, m) in products.column_iter_mut().zip(columns) {
+    /// Makes squared distances of products of points; `squares` are the rows'.
+    fn complete(&self, products: &mut DMatrix<f32>, squares: &DVector<f32>, columns: &[usize]) {
+        for (mut column, &m) in products.column_iter_mut().zip(columns) {
             let own = self.squares[m];
-            column.zip_apply(&squares, |product, square| {
+            column.zip_apply(squares, |product, square| {
                 *product = (own + square - 2.0 * *product).max(0.0) / self.unit;
             });
         }
@@ -116,11 +113,11 @@ impl Space {
     /// Makes the median distance between strong masks the unit.
     fn scale(&mut self) {
         let pairs = self.strong.iter().enumerate().flat_map(|(i, &m)| (0..i).map(move |j| (m, j)));
-        let mut distances: Vec<f64> = pairs.map(|at| self.to_strong[at]).collect();
+        let mut distances: Vec<f32> = pairs.map(|at| self.to_strong[at]).collect();
         let middle = distances.len() / 2;
         let unit = match distances.is_empty() {
             true => 0.0,
-            false => *distances.select_nth_unstable_by(middle, f64::total_cmp).1,
+            false => *distances.select_nth_unstable_by(middle, f32::total_cmp).1,
         };
         if unit > 0.0 {
             self.unit = unit;
@@ -134,10 +131,10 @@ impl Space {
         let mut distances = self.to_strong.select_rows(&self.strong);
         distances.apply(|d| *d = d.sqrt());
         let distance = |a: usize, b: usize| distances[(a, b)];
-        let mut nearest = vec![f64::INFINITY; self.strong.len()];
+        let mut nearest = vec![f32::INFINITY; self.strong.len()];
         let mut chosen: Vec<usize> = Vec::new();
         for _ in 0..count.min(self.strong.len()) {
-            let left = |&m: &usize| all.clone().map(|i| nearest[i].min(distance(i, m))).sum::<f64>();
+            let left = |&m: &usize| all.clone().map(|i| nearest[i].min(distance(i, m))).sum::<f32>();
             let best = all.clone().filter(|m| !chosen.contains(m)).min_by(|a, b| left(a).total_cmp(&left(b)));
             let Some(best) = best else { break };
             chosen.push(best);
@@ -147,34 +144,49 @@ impl Space {
     }
 }
 
-/// For each mask the sum of the maps that its weight multiplies, on `grid`.
+/// For each mask the sum of the maps that its weight multiplies, on `grid`: [cells, N].
 fn maps_of_masks(case: &Case<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
     let (count, cells) = (case.plan.count(), grid.cells());
-    let mut rows: DMatrix<f64> =
-        DMatrix::from_vec(count, cells, gathered(&[count, cells], std::iter::repeat_n(0.0, count * cells))?);
+    let zeros = gathered(&[count, cells], std::iter::repeat_n(0.0, count * cells))?;
+    let mut maps: DMatrix<f64> = DMatrix::from_vec(cells, count, zeros);
     for (map, channel) in case.maps.iter().zip(&case.plan.channels) {
         let Some(mask) = channel.mask.filter(|_| channel.weighted) else { continue };
         let map = if case.options.combine == Combine::Normalised { case.plan.masks.item(mask) } else { map };
-        let sums = grid.sums(map.iter().map(|&v| f64::from(v)));
-        rows.row_mut(mask).iter_mut().zip(sums).for_each(|(sum, v)| *sum += v);
+        let sums = grid.sums(map);
+        maps.column_mut(mask).iter_mut().zip(sums).for_each(|(sum, v)| *sum += v);
     }
-    Ok(rows)
+    Ok(maps)
 }
 
-/// One row a mask, blurred by one cell and weighted by the energy of `maps` in each cell.
+/// The masks on `grid`, blurred by one cell and weighted by the energy of `maps` in each cell: [cells, N].
 fn points(case: &Case<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-    let energies: Vec<f64> = maps.column_iter().map(|c| c.norm_squared()).collect();
-    let mean = energies.iter().sum::<f64>() / energies.len() as f64;
-    let weight = |energy: f64| if mean > 0.0 { (energy / mean).powf(CELL_POWER / 2.0) } else { 0.0 };
-    let weights: Vec<f64> = energies.into_iter().map(weight).collect();
+    let energies = maps.component_mul(maps).column_sum();
+    let mean = energies.mean();
+    let weights =
+        energies.map(|energy| if mean > 0.0 { (energy / mean).powf(CELL_POWER / 2.0) } else { 0.0 });
     let (count, cells) = (case.plan.count(), grid.cells());
-    let masks = (0..count).flat_map(|m| grid.sums(case.plan.masks.item(m).iter().map(|&v| f64::from(v))));
-    let masks = DMatrix::from_vec(cells, count, gathered(&[count, cells], masks)?);
-    let mut points = grid.blur() * masks;
-    for (mut cell, weight) in points.row_iter_mut().zip(weights) {
-        cell *= weight;
-    }
-    Ok(points.transpose())
+    let masks = (0..count).flat_map(|m| grid.blurred(grid.sums(case.plan.masks.item(m))));
+    let mut points = DMatrix::from_vec(cells, count, gathered(&[count, cells], masks)?);
+    points.column_iter_mut().for_each(|mut point| point.component_mul_assign(&weights));
+    Ok(points)
+}
+
+/// `values` as multiples of the greatest magnitude among them.
+fn relative(values: &DMatrix<f64>) -> DMatrix<f32> {
+    let greatest = values.amax();
+    values.map(|v| if greatest > 0.0 { (v / greatest) as f32 } else { 0.0 })
+}
+
+/// The matrix that blurs `n` cells in a row by one cell.
+fn blur(n: usize) -> DMatrix<f64> {
+    let bell = |i: usize, j: usize| (-0.5 * (i.abs_diff(j) as f64).powi(2)).exp();
+    let near = |i: usize, j: usize| if i.abs_diff(j) <= 3 { bell(i, j) } else { 0.0 };
+    let mut rows = DMatrix::from_fn(n, n, near);
+    rows.row_iter_mut().for_each(|mut row| {
+        let sum = row.sum();
+        row /= sum;
+    });
+    rows
 }
 
 /// Cells of a layer gathered into no more than a number of cells a side.
@@ -184,12 +196,15 @@ struct Grid {
     /// Cells along each side of one gathered cell.
     span: (usize, usize),
     size: (usize, usize),
+    /// What blurs down and along.
+    blurs: (DMatrix<f64>, DMatrix<f64>),
 }
 
 impl Grid {
     fn new(from: (usize, usize), most: usize) -> Self {
         let span = (from.0.div_ceil(most), from.1.div_ceil(most));
-        Self { from, span, size: (from.0.div_ceil(span.0), from.1.div_ceil(span.1)) }
+        let size = (from.0.div_ceil(span.0), from.1.div_ceil(span.1));
+        Self { from, span, size, blurs: (blur(size.0), blur(size.1)) }
     }
 
     fn cells(&self) -> usize {
@@ -197,28 +212,24 @@ impl Grid {
     }
 
     /// The sum of the values in each gathered cell.
-    fn sums(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
+    fn sums(&self, values: &[f32]) -> Vec<f64> {
         let mut sums = vec![0.0; self.cells()];
-        for (at, value) in values.enumerate() {
-            let (y, x) = (at / self.from.1 / self.span.0, at % self.from.1 / self.span.1);
-            sums[y * self.size.1 + x] += value;
+        let bands = values.chunks(self.from.1 * self.span.0);
+        for (band, sums) in bands.zip(sums.chunks_mut(self.size.1)) {
+            for row in band.chunks(self.from.1) {
+                let cells =
+                    row.chunks(self.span.1).map(|cell| cell.iter().copied().map(f64::from).sum::<f64>());
+                sums.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell);
+            }
         }
         sums
     }
 
-    /// The matrix that blurs by one cell, [cells, cells].
-    fn blur(&self) -> DMatrix<f64> {
-        let along = |n: usize| {
-            let bell = |i: usize, j: usize| (-0.5 * (i.abs_diff(j) as f64).powi(2)).exp();
-            let near = |i: usize, j: usize| if i.abs_diff(j) <= 3 { bell(i, j) } else { 0.0 };
-            let mut rows = DMatrix::from_fn(n, n, near);
-            rows.row_iter_mut().for_each(|mut row| {
-                let sum = row.sum();
-                row /= sum;
-            });
-            rows
-        };
-        along(self.size.0).kronecker(&along(self.size.1))
+    /// The gathered cells blurred by one cell along each side.
+    fn blurred(&self, sums: Vec<f64>) -> Vec<f64> {
+        let (down, along) = &self.blurs;
+        let rows = DMatrix::from_vec(self.size.1, self.size.0, sums);
+        (along * rows * down.transpose()).data.into()
     }
 }
 
@@ -231,10 +242,10 @@ pub(super) mod tests {
         let mut state = 7u64;
         let mut next = |_, _| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f64 / (1u64 << 24) as f64
+            (state >> 40) as f32 / (1u64 << 24) as f32
         };
-        let points = DMatrix::from_fn(count, cells, &mut next);
-        let maps = DMatrix::from_fn(count, cells, &mut next);
+        let points = DMatrix::from_fn(cells, count, &mut next);
+        let maps = DMatrix::from_fn(cells, count, &mut next);
         Space::placed(points, maps, &Grid::new((1, cells), FINE))
     }
 
@@ -243,18 +254,17 @@ pub(super) mod tests {
         let check = |from: (usize, usize), size: (usize, usize)| {
             let grid = Grid::new(from, FINE);
             assert_eq!(grid.size, size, "{from:?}");
-            let values: Vec<f64> = (0..from.0 * from.1).map(|i| (i % 13) as f64).collect();
+            let values: Vec<f32> = (0..from.0 * from.1).map(|i| (i % 13) as f32).collect();
             let mut expected = vec![0.0; size.0 * size.1];
             for y in 0..from.0 {
                 for x in 0..from.1 {
                     let cell = (y / from.0.div_ceil(FINE)) * size.1 + x / from.1.div_ceil(FINE);
-                    expected[cell] += values[y * from.1 + x];
+                    expected[cell] += f64::from(values[y * from.1 + x]);
                 }
             }
-            assert_eq!(grid.sums(values.iter().copied()), expected, "{from:?}");
-            for row in grid.blur().row_iter() {
-                assert!((row.sum() - 1.0).abs() < 1e-12, "{from:?}: a blur keeps the mean");
-            }
+            assert_eq!(grid.sums(&values), expected, "{from:?}");
+            let even = grid.blurred(vec![3.0; grid.cells()]);
+            assert!(even.iter().all(|v| (v - 3.0).abs() < 1e-12), "{from:?}: a blur keeps what is even");
         };
         check((7, 7), (7, 7));
         check((14, 14), (14, 14));
@@ -269,15 +279,17 @@ pub(super) mod tests {
     #[test]
     fn the_median_distance_is_one_and_all_distances_agree() {
         let space = random(60, 6);
-        let all = space.distances_among(0..60, 0..60);
+        let masks: Vec<usize> = (0..60).collect();
+        let all = space.distances_of(&masks, &masks);
+        assert_eq!(space.distances(&masks), all);
         for (i, j) in (0..60).flat_map(|i| (0..60).map(move |j| (i, j))) {
             let apart = (space.points.row(i) - space.points.row(j)).norm_squared() / space.unit;
-            assert!((all[(i, j)] - apart).abs() < 1e-9, "{i}, {j}");
+            assert!((all[(i, j)] - apart).abs() < 1e-5, "{i}, {j}");
         }
-        let mut pairs: Vec<f64> =
+        let mut pairs: Vec<f32> =
             (0..60).flat_map(|i| (0..i).map(move |j| (i, j))).map(|at| all[at]).collect();
-        pairs.sort_by(f64::total_cmp);
-        assert!((pairs[pairs.len() / 2] - 1.0).abs() < 1e-9);
+        pairs.sort_by(f32::total_cmp);
+        assert!((pairs[pairs.len() / 2] - 1.0).abs() < 1e-5);
         let medoids = space.medoids(9);
         assert_eq!(medoids.iter().collect::<std::collections::BTreeSet<_>>().len(), 9, "{medoids:?}");
     }
