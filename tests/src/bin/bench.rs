@@ -11,16 +11,11 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use scorecam_core::{
-    BatchRule, Explanation, Forward, MaskedScores, ModelBackend, ModelInfo, Options, Request, Result,
-    Targets, Tensor, TensorView, explain,
-};
+use scorecam_core::{BatchRule, Explanation, Options, Request, Result, Targets, Tensor, TensorView, explain};
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{Traffic, only_backend};
+use scorecam_tests::{Moved, Timed, only_backend};
 use serde_json::{Value, json};
 
 type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -98,59 +93,6 @@ impl Settings {
     }
 }
 
-/// A model that adds up the time that its passes take, and what they move to a device and back.
-struct Timed<'a> {
-    model: &'a dyn ModelBackend,
-    nanoseconds: AtomicU64,
-    moved: Mutex<Moved>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Moved {
-    /// The way that the model went.
-    really: Traffic,
-    /// If every masked image had been made here.
-    whole: Traffic,
-}
-
-impl Timed<'_> {
-    fn timed<T>(&self, run: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = run();
-        self.nanoseconds.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        result
-    }
-
-    fn moves(&self, really: Traffic, whole: Traffic) {
-        let mut moved = self.moved.lock().unwrap_or_else(|broken| broken.into_inner());
-        moved.really += really;
-        moved.whole += whole;
-    }
-}
-
-impl ModelBackend for Timed<'_> {
-    fn info(&self) -> &ModelInfo {
-        self.model.info()
-    }
-
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let answer = self.timed(|| self.model.forward(batch, taps))?;
-        let moved = Traffic::of_forward(&batch, &answer);
-        self.moves(moved, moved);
-        Ok(answer)
-    }
-
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        if !self.info().abilities.masked_scores {
-            return request.on_cpu(self);
-        }
-        let scores = self.timed(|| self.model.masked_scores(request))?;
-        let whole = Traffic::of_masked_images(request, &scores, self.info().batch)?;
-        self.moves(Traffic::of_masks(request, &scores), whole);
-        Ok(scores)
-    }
-}
-
 struct Bench {
     host: Host,
     model: Model,
@@ -190,11 +132,7 @@ impl Bench {
 
     fn explain(&self, batch_size: Option<usize>) -> Result<Explained> {
         let method = self.host.method(&self.settings.method)?;
-        let model = Timed {
-            model: self.model.backend(),
-            nanoseconds: AtomicU64::new(0),
-            moved: Mutex::new(Moved::default()),
-        };
+        let model = Timed::new(self.model.backend());
         let request = Request {
             input: self.input.view(),
             reference: None,
@@ -208,8 +146,7 @@ impl Bench {
         let start = Instant::now();
         let explanation = explain(&model, method.as_ref(), &request)?;
         let seconds = start.elapsed().as_secs_f64();
-        let moved = model.moved.into_inner().unwrap_or_else(|broken| broken.into_inner());
-        let engine = model.nanoseconds.into_inner() as f64 / 1e9;
+        let (engine, moved) = model.found();
         Ok(Explained { explanation, seconds, engine, moved })
     }
 

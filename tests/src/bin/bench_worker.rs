@@ -14,7 +14,7 @@ use std::time::Instant;
 use npyz::WriterBuilder;
 use scorecam_core::{Request, Targets, Tensor, TensorView, explain};
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::only_backend;
+use scorecam_tests::{Timed, only_backend};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -114,13 +114,21 @@ impl Worker {
             output_activation: self.model.output_activation(),
             progress: &|_| ControlFlow::Continue(()),
         };
+        let model = Timed::new(self.model.backend());
         let start = Instant::now();
-        let explanation = explain(self.model.backend(), method.as_ref(), &request)?;
+        let explanation = explain(&model, method.as_ref(), &request)?;
         let seconds = start.elapsed().as_secs_f64();
+        let (engine, _) = model.found();
         write(&order.map, &explanation.maps.shape()[1..], explanation.maps.data())?;
         let measures: BTreeMap<_, _> = explanation.measures.into_iter().collect();
         let passes = explanation.passes;
-        Ok(json!({ "seconds": seconds, "passes": passes, "peak_mb": peak_mb(), "measures": measures }))
+        Ok(json!({
+            "seconds": seconds,
+            "engine_seconds": engine,
+            "passes": passes,
+            "peak_mb": peak_mb(),
+            "measures": measures,
+        }))
     }
 
     fn forward(&self, input: &Tensor, batch: usize, passes: usize) -> Outcome<Value> {

@@ -222,7 +222,7 @@ struct Contender {
 
 impl Contender {
     fn run(&mut self) -> Outcome<f64> {
-        let Explained { seconds, passes, peak_mb, device_mb, channels, estimated_error } =
+        let Explained { seconds, passes, peak_mb, device_mb, channels, estimated_error, .. } =
             self.worker.explain(&self.request)?;
         self.seconds.push(seconds);
         self.channels = channels.unwrap_or(self.channels);

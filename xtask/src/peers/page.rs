@@ -40,7 +40,9 @@ fn fill(template: &str, values: Value) -> Outcome<String> {
     templates.add_filter("times", |value: Option<f64>| shown(value, |t| format!("{t:.2}")));
     templates.add_filter("megabytes", |value: Option<f64>| shown(value, |mb| format!("{mb:.0} MB")));
     templates.add_filter("correlation", |value: Option<f64>| shown(value, |c| format!("{c:.4}")));
-    templates.add_filter("share", |value: Option<f64>| shown(value, |s| format!("{:.0} %", 100.0 * s)));
+    templates.add_filter("share", |value: Option<f64>, digits: Option<usize>| {
+        shown(value, |share| format!("{:.*} %", digits.unwrap_or(0), 100.0 * share))
+    });
     templates.add_filter("tiny", |value: Option<f64>| shown(value, tiny));
     templates.render_str(template, values).doing(|| "fill a template of the page of benchmarks".into())
 }
@@ -113,8 +115,8 @@ mod tests {
             "| engine | batches of 1 | batches of 4 |",
             "| PyTorch | 50.00 | 45.50 |",
             "same number of threads (2)",
-            "| adaptive | 64 | 0.9985 | 0.9910 | 0.052 | 0.110 | 0.060 | 92 % |",
-            "| top n by std | 64 | 0.9700 | 0.9100 | 0.252 | 0.410 | – | – |",
+            "| adaptive | 64 | 0.9985 | 0.9910 | 0.052 | 0.110 | 0.060 | 92 % | 6.3 % |",
+            "| top n by std | 64 | 0.9700 | 0.9100 | 0.252 | 0.410 | – | – | 2.1 % |",
             "The weights are random",
             "A Processor, 2 cores, 23 GB of memory; linux, x86_64. Threads of every tool: 2.",
             "| ONNX Runtime | 9.8.7 |",

@@ -12,10 +12,12 @@ use super::report::{Distance, Line, Point, Quality};
 use super::worker::{Ours, Worker, Workers};
 use crate::failure::Outcome;
 
-/// A map of fewer passes: how far off it is, and how far off its method takes it to be.
+/// A map of fewer passes: how far off it is, how far off its method takes it to be, and which share of the time was
+/// not the engine's.
 struct Case {
     distance: Distance,
     estimate: Option<f64>,
+    outside: f64,
 }
 
 /// Makes the exact map and all others of each photo. `manifest` is the model's.
@@ -74,7 +76,12 @@ impl Sitting {
         for budget in BUDGETS {
             let how = json!({ "method": way.method, "preset": PRESETS[0], "set": way.options(budget) });
             let (explained, map) = self.explain(class, how)?;
-            cases.push(Case { distance: map.distance_from(exact)?, estimate: explained.estimated_error });
+            let engine = explained.engine_seconds.unwrap_or(f64::NAN);
+            cases.push(Case {
+                distance: map.distance_from(exact)?,
+                estimate: explained.estimated_error,
+                outside: 1.0 - engine / explained.seconds,
+            });
         }
         Ok(cases)
     }
@@ -95,6 +102,7 @@ fn line(way: &Budgeted, photos: &[Vec<Case>]) -> Line {
             mean_error: mean(&errors),
             worst_error: errors.iter().copied().fold(0.0, f64::max),
             mean_estimate: estimates.map(|estimates| mean(&estimates)),
+            mean_outside: mean(&of(|case| case.outside)),
         }
     });
     let estimated: Vec<bool> = photos
@@ -116,7 +124,11 @@ mod tests {
     use super::*;
 
     fn case(relative: f64, estimate: Option<f64>) -> Case {
-        Case { distance: Distance { largest: 0.0, relative, correlation: 1.0 - relative }, estimate }
+        Case {
+            distance: Distance { largest: 0.0, relative, correlation: 1.0 - relative },
+            estimate,
+            outside: relative / 8.0,
+        }
     }
 
     #[test]
@@ -128,6 +140,7 @@ mod tests {
             assert_eq!((found.points[0].mean_error, found.points[0].worst_error), (0.5, 0.75));
             assert_eq!((found.points[0].mean_correlation, found.points[0].worst_correlation), (0.5, 0.25));
             assert_eq!((found.points[0].mean_estimate, found.coverage), (mean_estimate, coverage));
+            assert_eq!(found.points[0].mean_outside, 0.0625);
         };
         check([Some(0.25), Some(0.5)], Some(0.375), Some(0.5));
         check([Some(0.5), Some(1.0)], Some(0.75), Some(1.0));

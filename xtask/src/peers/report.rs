@@ -152,6 +152,8 @@ pub(crate) struct Point {
     pub(crate) mean_error: f64,
     pub(crate) worst_error: f64,
     pub(crate) mean_estimate: Option<f64>,
+    /// The share of the time that was not spent in the engine, 0 to 1.
+    pub(crate) mean_outside: f64,
 }
 
 /// The middle of some numbers; NaN of none.

@@ -100,6 +100,8 @@ pub(crate) struct Worker {
 /// What an explain request gave.
 pub(crate) struct Explained {
     pub(crate) seconds: f64,
+    /// How many of them the engine took, where the process tells.
+    pub(crate) engine_seconds: Option<f64>,
     pub(crate) passes: u64,
     pub(crate) peak_mb: Option<f64>,
     pub(crate) device_mb: Option<f64>,
@@ -120,6 +122,7 @@ impl Worker {
         let measure = |name: &str| answer["measures"][name].as_f64();
         Ok(Explained {
             seconds: answer["seconds"].as_f64().ok_or_else(|| self.odd("no seconds"))?,
+            engine_seconds: answer["engine_seconds"].as_f64(),
             passes: answer["passes"].as_u64().ok_or_else(|| self.odd("no passes"))?,
             peak_mb: answer["peak_mb"].as_f64(),
             device_mb: answer["device_mb"].as_f64().or_else(|| self.held_of_gpu()),

@@ -1,0 +1,78 @@
+//! [`Timed`]: a model whose passes are measured.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use scorecam_core::{Forward, MaskedScores, ModelBackend, ModelInfo, Result, Tensor, TensorView};
+
+use crate::Traffic;
+
+/// A model that adds up the time that its passes take, and what they move to a device and back.
+pub struct Timed<'a> {
+    model: &'a dyn ModelBackend,
+    nanoseconds: AtomicU64,
+    moved: Mutex<Moved>,
+}
+
+/// What calls of a model moved between a host and its device.
+#[derive(Clone, Copy, Default)]
+pub struct Moved {
+    /// The way that the model went.
+    pub really: Traffic,
+    /// If every masked image had been made on the host.
+    pub whole: Traffic,
+}
+
+impl<'a> Timed<'a> {
+    /// `model`, measured from here on. It is what the methods use that need nothing but its scores.
+    pub fn new(model: &'a dyn ModelBackend) -> Self {
+        Self { model, nanoseconds: AtomicU64::new(0), moved: Mutex::new(Moved::default()) }
+    }
+
+    /// Seconds within the model's calls, and what they moved.
+    pub fn found(self) -> (f64, Moved) {
+        let moved = self.moved.into_inner().unwrap_or_else(|broken| broken.into_inner());
+        (self.nanoseconds.into_inner() as f64 / 1e9, moved)
+    }
+
+    fn timed<T>(&self, run: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = run();
+        self.nanoseconds.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+
+    fn moves(&self, really: Traffic, whole: Traffic) {
+        let mut moved = self.moved.lock().unwrap_or_else(|broken| broken.into_inner());
+        moved.really += really;
+        moved.whole += whole;
+    }
+}
+
+impl ModelBackend for Timed<'_> {
+    fn info(&self) -> &ModelInfo {
+        self.model.info()
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        let answer = self.timed(|| self.model.forward(batch, taps))?;
+        let moved = Traffic::of_forward(&batch, &answer);
+        self.moves(moved, moved);
+        Ok(answer)
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        if !self.info().abilities.masked_scores {
+            return request.on_cpu(self);
+        }
+        let scores = self.timed(|| self.model.masked_scores(request))?;
+        let whole = Traffic::of_masked_images(request, &scores, self.info().batch)?;
+        self.moves(Traffic::of_masks(request, &scores), whole);
+        Ok(scores)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.model.remarks()
+    }
+}
