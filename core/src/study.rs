@@ -208,6 +208,10 @@ impl ModelBackend for CountedModel<'_> {
         self.monitor.passed(n)?;
         Ok(gradients)
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.model.remarks()
+    }
 }
 
 impl CountedModel<'_> {

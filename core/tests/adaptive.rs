@@ -375,7 +375,9 @@ fn scores_with_nothing_to_tell_do_not_upset_it() {
     let tiny: Scores = |seen| seen.map(|s| 1e-30 * s);
     let negative: Scores = |seen| seen.map(|s| -1.0 - s);
     let steep: Scores = |seen| [0.0, if seen[1] > 0.4 { 80.0 } else { -80.0 }, 0.0];
-    for scores in [equal, zeros, impossible, huge, tiny, negative, steep] {
+    // Probabilities whose squares no number holds.
+    let far: Scores = |seen| [400.0, seen[1], 0.0];
+    for scores in [equal, zeros, impossible, huge, tiny, negative, steep, far] {
         for set in [
             "",
             "weight_norm=relu",

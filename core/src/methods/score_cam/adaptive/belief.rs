@@ -8,6 +8,7 @@ use nalgebra::DVector;
 use super::super::options::WeightNorm;
 use super::process::Process;
 use super::space::Space;
+use crate::Result;
 
 /// Added to a probability before its logarithm is taken, relative to the greatest one observed.
 const FLOOR: f64 = 0.01;
@@ -90,7 +91,9 @@ pub(super) struct Belief {
     /// How much the weight of a mask changes with its value, relative to the one that changes most; 0 where it is
     /// known.
     pub(super) slopes: DVector<f32>,
-    /// The process's own variance, times the square of that greatest slope.
+    /// The greatest slope.
+    steepest: f64,
+    /// The process's own variance.
     scale: f64,
     /// The norm of the sum of maps weighted by these scores.
     norm: f64,
@@ -136,29 +139,35 @@ impl Belief {
             })
             .collect();
         let (weights, greatest) = relative(weights);
-        let norm = greatest * f64::from((&space.maps * &weights).norm());
+        let norm = greatest * (&space.maps * &weights).map(f64::from).norm();
         let (slopes, steepest) = relative(slopes);
-        Self { scores, slopes, scale: scale * steepest.powi(2), norm }
+        Self { scores, slopes, steepest, scale, norm }
     }
 
     /// What variances in terms of the process and of `slopes` have to be multiplied by to be relative to the
     /// map's squared norm.
     pub(super) fn factor(&self) -> f64 {
-        if self.norm > 0.0 { self.scale / self.norm.powi(2) } else { self.scale }
+        // Divided first: the squares of either may be beyond what a number holds.
+        let norm = if self.norm > 0.0 { self.norm } else { 1.0 };
+        self.scale * (self.steepest / norm).powi(2)
     }
 
     /// The deviation of the weighted sum of maps from the exact one that is to be expected, relative to its norm.
-    pub(super) fn error(&self, process: &Process<'_>, space: &Space) -> f64 {
+    pub(super) fn error(&self, process: &Process<'_>, space: &Space) -> Result<f64> {
         if process.observed.len() == space.count() {
-            return 0.0;
+            return Ok(0.0);
         }
         let open: Vec<usize> = (0..space.count()).filter(|&m| self.slopes[m] > 0.0).collect();
         let mut maps = space.maps.select_columns(&open);
         for (mut map, &m) in maps.column_iter_mut().zip(&open) {
             map *= self.slopes[m];
         }
-        let error = (self.factor() * f64::from(process.trace(&open, &maps))).sqrt();
-        if self.norm > 0.0 { error.clamp(LEAST_ERROR, MOST_ERROR) } else { 1.0 }
+        let error = (self.factor() * f64::from(process.trace(&open, &maps)?)).sqrt();
+        Ok(match error.is_nan() {
+            true => MOST_ERROR,
+            false if self.norm > 0.0 => error.clamp(LEAST_ERROR, MOST_ERROR),
+            false => 1.0,
+        })
     }
 }
 

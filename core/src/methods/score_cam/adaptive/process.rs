@@ -7,13 +7,13 @@
 //! so what is not known of an unscored mask is the process's variance and the nugget.
 //!
 //! All is in single precision but the choice of a kernel. A Cholesky factor is exact for a matrix that is off by
-//! rounding errors, and even the smallest nugget is hundreds of these.
+//! rounding errors, and even the smallest nugget is tens of these.
 
 use nalgebra::{Cholesky, DMatrix, DMatrixView, DVector, DVectorView};
 
 use super::space::Space;
 use crate::Result;
-use crate::tensor::append;
+use crate::tensor::{append, room_for};
 
 /// Masks whose covariances with all others are held at a time.
 const BLOCK: usize = 256;
@@ -209,10 +209,11 @@ impl<'a> Process<'a> {
 
     /// The trace of `maps * covariance * maps'`, nuggets included, where `maps` [cells, masks] are those of some
     /// `masks`.
-    pub(super) fn trace(&self, masks: &[usize], maps: &DMatrix<f32>) -> f32 {
+    pub(super) fn trace(&self, masks: &[usize], maps: &DMatrix<f32>) -> Result<f32> {
         let count = masks.len();
+        drop(room_for::<f32>(&[count, self.pivots.len()])?);
         let told = self.factor().select_rows(masks);
-        // In blocks, so that memory grows with N and not with its square; each pair of masks once.
+        // In blocks, so that memory grows as the factor has, and not with N squared; each pair of masks once.
         let block = |start: usize| {
             let length = BLOCK.min(count - start);
             let distances = self.space.distances_of(&masks[start..], &masks[start..start + length]);
@@ -223,7 +224,7 @@ impl<'a> Process<'a> {
             within.dot(&(within * covariance.rows(0, length) + 2.0 * beyond))
         };
         let sum: f32 = (0..count).step_by(BLOCK).map(block).sum();
-        sum.max(0.0) + self.kernel.nugget * maps.norm_squared()
+        Ok(sum.max(0.0) + self.kernel.nugget * maps.norm_squared())
     }
 }
 
@@ -289,7 +290,7 @@ mod tests {
             let among = left.select_rows(&open).select_columns(&open);
             let trace = (&exact * among * exact.transpose()).trace()
                 + f64::from(process.kernel.nugget) * exact.norm_squared();
-            let found = f64::from(process.trace(&open, &maps));
+            let found = f64::from(process.trace(&open, &maps).expect("memory"));
             assert!((found / trace - 1.0).abs() < 1e-4, "{:?}: trace {found}, not {trace}", process.kernel);
             let strong = left.select_columns(&space.strong);
             let maps = space.maps.select_columns(&space.strong).transpose();

@@ -78,8 +78,10 @@ impl<'s> Search<'s> {
             let beliefs = self.beliefs(&process);
             if known == most || budget.error > 0.0 && known >= look_at {
                 look_at = known * 9 / 8;
-                let errors = beliefs.iter().map(|belief| DEVIATIONS * belief.error(&process, self.space));
-                let error = errors.fold(0.0, f64::max);
+                let worst = beliefs.iter().try_fold(0.0, |worst: f64, belief| {
+                    belief.error(&process, self.space).map(|error| worst.max(error))
+                });
+                let error = DEVIATIONS * worst?;
                 if known == most || error <= budget.error {
                     return Ok((beliefs.into_iter().map(|b| b.scores).collect(), error));
                 }

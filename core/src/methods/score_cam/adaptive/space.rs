@@ -23,14 +23,14 @@ const CELL_POWER: f64 = 0.5;
 
 /// What is known of the masks before any is scored, N of them.
 pub(super) struct Space {
-    /// The masks, blurred by one cell, each cell weighted, [N, cells].
+    /// The masks, blurred by one cell, each cell weighted and about its mean, [N, cells].
     points: DMatrix<f32>,
     squares: DVector<f32>,
     /// The median squared distance between strong masks, which is the unit of distance.
     unit: f32,
     /// What the weight of a mask multiplies, but for a factor: the sum of its channels' maps, [cells, N].
     pub(super) maps: DMatrix<f32>,
-    /// The strong masks' rows of the same on the coarse grid, [strong, cells].
+    /// The strong masks' maps on the coarse grid, [strong, cells].
     pub(super) coarse: DMatrix<f32>,
     /// The squared norm of each column of `maps`.
     pub(super) energy: Vec<f32>,
@@ -47,11 +47,15 @@ impl Space {
         drop(room_for::<f32>(&[case.plan.count(), 4 * STRONG + 8 * grid.cells()])?);
         let maps = maps_of_masks(case, &grid)?;
         let points = points(case, &grid, &maps)?;
-        Ok(Self::placed(relative(&points), relative(&maps), &grid))
+        Ok(Self::placed(points, &maps, &grid))
     }
 
     /// Masks at `points` whose weights multiply `maps` on `grid`, both with one column a mask.
-    fn placed(points: DMatrix<f32>, maps: DMatrix<f32>, grid: &Grid) -> Self {
+    fn placed(mut points: DMatrix<f64>, maps: &DMatrix<f64>, grid: &Grid) -> Self {
+        // About their mean: differences of large values would be lost in single precision.
+        let mean = points.column_mean();
+        points.column_iter_mut().for_each(|mut point| point -= &mean);
+        let (points, maps) = (relative(&points), relative(maps));
         let count = points.ncols();
         let energy: Vec<f32> = maps.column_iter().map(|map| map.norm_squared()).collect();
         let mut strong: Vec<usize> = (0..count).collect();
@@ -239,14 +243,19 @@ pub(super) mod tests {
 
     /// Masks anywhere on a line of cells and maps that vary, from a fixed sequence.
     pub(in super::super) fn random(count: usize, cells: usize) -> Space {
+        random_from(0.0, count, cells)
+    }
+
+    /// The same with every value of a mask greater by `offset`.
+    fn random_from(offset: f64, count: usize, cells: usize) -> Space {
         let mut state = 7u64;
         let mut next = |_, _| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 24) as f32
+            (state >> 40) as f64 / (1u64 << 24) as f64
         };
         let points = DMatrix::from_fn(cells, count, &mut next);
         let maps = DMatrix::from_fn(cells, count, &mut next);
-        Space::placed(points, maps, &Grid::new((1, cells), FINE))
+        Space::placed(points.add_scalar(offset), &maps, &Grid::new((1, cells), FINE))
     }
 
     #[test]
@@ -290,6 +299,8 @@ pub(super) mod tests {
             (0..60).flat_map(|i| (0..i).map(move |j| (i, j))).map(|at| all[at]).collect();
         pairs.sort_by(f32::total_cmp);
         assert!((pairs[pairs.len() / 2] - 1.0).abs() < 1e-5);
+        let far = random_from(1e5, 60, 6).distances(&masks);
+        assert!((&far - &all).amax() < 1e-4, "what all masks have in common is no distance");
         let medoids = space.medoids(9);
         assert_eq!(medoids.iter().collect::<std::collections::BTreeSet<_>>().len(), 9, "{medoids:?}");
     }
