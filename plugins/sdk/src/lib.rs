@@ -17,6 +17,7 @@ pub mod import;
 mod layout;
 mod library;
 mod places;
+pub mod precision;
 mod root;
 mod status;
 mod text;
@@ -29,6 +30,7 @@ pub use places::{cache_folder, own_folder};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
 pub use scorecam_core::*;
 pub use status::{kind_of_status, status_of_kind};
+pub use text::caught;
 
 /// The id of the interface of a backend.
 pub const BACKEND: &std::ffi::CStr = c"scorecam.backend/1";

@@ -133,8 +133,9 @@ pub(crate) unsafe fn guard(why: *mut scorecam_message, body: impl FnOnce() -> Re
     status_of_kind(error.kind())
 }
 
-/// Runs `body`; a panic becomes an error.
-pub(crate) fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
+/// Runs `body`; a panic becomes an error with its text. For threads that a plugin starts itself: the adapters do it
+/// for every call.
+pub fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|panic| {
         let line = panic_line(&*panic);
         // What a payload's destructor does is up to whoever panicked, and might be to panic again.

@@ -12,7 +12,6 @@ mod device;
 mod loader;
 mod masks;
 mod model;
-mod precision;
 mod settings;
 mod shim;
 mod survey;

@@ -9,12 +9,11 @@
 
 use scorecam_plugin::{
     Abilities, BatchRule, Error, ErrorKind, Forward, Layout, MaskedScores, ModelBackend, ModelConfig,
-    ModelInfo, Result, Tensor, TensorInfo, TensorView,
+    ModelInfo, Result, Tensor, TensorInfo, TensorView, precision,
 };
 use tch::Device;
 
 use crate::masks;
-use crate::precision;
 use crate::settings::{MemoryFormat, Precision, Settings};
 use crate::shim::{HostCopy, Module, Program, Streams, Threads, Visit};
 use crate::survey::{Survey, survey};
@@ -93,24 +92,22 @@ impl TorchModel {
             model.layer(layer)?;
         }
         if settings.precision != Precision::F32 {
-            let difference = model.check_precision(settings.precision)?;
-            model.remarks.push(precision::remark(settings.precision, difference));
+            model.remarks.push(model.remark_on(settings.precision)?);
         }
         Ok(model)
     }
 
-    /// The difference that `precision` makes to the scores of a trial image, as a part of their range; an error
-    /// where it is too great.
-    fn check_precision(&self, precision: Precision) -> Result<f32> {
+    /// What `precision` makes of the scores of a trial image; an error where that is too much.
+    fn remark_on(&self, precision: Precision) -> Result<String> {
         let _call = self.place.enter(Some(1))?;
         let shape: Vec<usize> = self.info.input.shape.iter().map(|n| n.unwrap_or(1)).collect();
-        let [n, image @ ..]: [usize; 4] = shape
+        let shape: [usize; 4] = shape
             .try_into()
             .map_err(|shape| Error::internal(format!("a model takes no batch of images but {shape:?}")))?;
-        let batch = to_device(precision::trial(n, image)?.view(), self.place.device)?;
+        let batch = to_device(precision::trial(shape)?.view(), self.place.device)?;
         let exact = self.module.optimized(Precision::F32, MemoryFormat::Auto)?;
-        let exact = start_scores(&exact, &arranged(&batch, self.layout)?, n)?.wait()?;
-        precision::difference(&exact, &self.start_scores(&batch)?.wait()?, precision)
+        let exact = start_scores(&exact, &arranged(&batch, self.layout)?, shape[0])?.wait()?;
+        precision.reduced().remark(&exact, &self.start_scores(&batch)?.wait()?)
     }
 
     pub(crate) fn device(&self) -> Device {

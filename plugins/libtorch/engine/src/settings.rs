@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use scorecam_plugin::precision::Reduced;
 use scorecam_plugin::{Error, Result};
 use tch::Device;
 
@@ -35,6 +36,15 @@ impl Precision {
             Precision::Tf32 => "tf32",
             Precision::F16 => "f16",
         }
+    }
+
+    /// For what is said of it when it is not f32.
+    pub(crate) fn reduced(self) -> Reduced<'static> {
+        let advice = match self {
+            Precision::F16 => "use tf32 on a GPU, or f32",
+            _ => "use f32",
+        };
+        Reduced { name: self.name(), advice }
     }
 }
 
