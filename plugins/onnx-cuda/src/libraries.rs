@@ -96,10 +96,11 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     own.into_iter().chain(libraries_below(folder)).chain(libraries_below(&folder.join("nvidia"))).collect()
 }
 
-/// `lib` in each folder of `folder`, as the packages of `nvidia` have it.
+/// Where each folder of `folder` has libraries, as the packages of `nvidia` have them: Linux's, and Windows'.
 fn libraries_below(folder: &Path) -> Vec<PathBuf> {
+    let packages = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join("lib")).collect();
+        packages.flat_map(|package| ["lib", "bin", "bin/x86_64"].map(|place| package.join(place))).collect();
     found.sort();
     found
 }

@@ -79,7 +79,10 @@ impl BackendLoader for OnnxLoader {
             Some(accelerator) => accelerator.readiness(device)?,
             None => on_cpu(device).map(|()| Readiness::on_cpu())?,
         };
-        runtime::locate(&self.release, self.plugin_folder.as_deref())?;
+        match ready.rank >= Readiness::ACCELERATOR {
+            true => runtime::check_providers(&self.release, None, self.plugin_folder.as_deref())?,
+            false => drop(runtime::locate(&self.release, self.plugin_folder.as_deref())?),
+        }
         Ok(ready)
     }
 
@@ -95,6 +98,10 @@ impl BackendLoader for OnnxLoader {
             Some(accelerator) => accelerator.device(config, &settings)?,
             None => on_cpu(config.device.as_deref()).map(|()| Device::cpu())?,
         };
+        if device.is_accelerator() {
+            let folder = self.plugin_folder.as_deref();
+            runtime::check_providers(&self.release, settings.runtime.as_deref(), folder)?;
+        }
         let environment =
             runtime::open(&self.release, settings.runtime.as_deref(), self.plugin_folder.as_deref())?;
         let spec = SessionSpec { environment, file, settings, threads: config.threads, device };

@@ -14,6 +14,7 @@ use std::thread;
 
 use ort::value::{DynTensor, DynValueRef};
 use scorecam_core::{BatchRule, Error, Layout, MaskedScores, Result, Tensor, TensorView, Upsampler};
+use scorecam_plugin::caught;
 
 use crate::mask_graph::{self, Element, Fill, Images, MaskGraph};
 use crate::session::{Session, SessionSpec};
@@ -179,7 +180,7 @@ impl<'a> Scene<'a> {
             while !stopped.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(masks) = batches.ranges.get(i) else { return };
-                let scores = self.run(masks, batches.whole, &mut place);
+                let scores = caught(|| self.run(masks, batches.whole, &mut place)).flatten();
                 // The other end is gone where the call has ended with an error.
                 if found.send((i, scores)).is_err() {
                     return;

@@ -9,6 +9,7 @@
 //! here and a request for another one is an error.
 
 use std::env;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub struct RuntimeRelease {
     pub cache_folder: &'static str,
     /// The one command that fetches it.
     pub fetch_command: &'static str,
+    /// The libraries of its accelerator ("onnxruntime_providers_cuda"), which the runtime opens from beside itself.
+    pub providers: &'static [&'static str],
 }
 
 impl RuntimeRelease {
@@ -36,6 +39,7 @@ impl RuntimeRelease {
         version: "1.32.0",
         cache_folder: "onnxruntime-1.32.0",
         fetch_command: "cargo xtask fetch onnxruntime",
+        providers: &[],
     };
 
     /// The build for NVIDIA's GPUs.
@@ -43,15 +47,15 @@ impl RuntimeRelease {
         version: "1.31.1",
         cache_folder: "onnxruntime-gpu-1.31.1",
         fetch_command: "cargo xtask fetch onnx-cuda",
+        providers: &["onnxruntime_providers_shared", "onnxruntime_providers_cuda"],
     };
 
     /// The names that the library goes by on this system, the most exact first.
     fn file_names(&self) -> Vec<String> {
-        let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-        let plain = format!("{prefix}onnxruntime{suffix}");
-        match suffix {
+        let plain = format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}");
+        match DLL_SUFFIX {
             ".dll" => vec![plain],
-            ".dylib" => vec![format!("{prefix}onnxruntime.{}{suffix}", self.version), plain],
+            ".dylib" => vec![format!("{DLL_PREFIX}onnxruntime.{}{DLL_SUFFIX}", self.version), plain],
             _ => vec![format!("{plain}.{}", self.version), format!("{plain}.1"), plain],
         }
     }
@@ -106,6 +110,27 @@ pub(crate) fn locate(release: &RuntimeRelease, plugin_folder: Option<&Path>) -> 
     match &*loaded {
         Some(loaded) => Ok(loaded.library.clone()),
         None => find(release, None, plugin_folder),
+    }
+}
+
+/// Looks beside the runtime that [`locate`] finds, or `setting` names, for the libraries of its accelerator.
+pub(crate) fn check_providers(
+    release: &RuntimeRelease,
+    setting: Option<&Path>,
+    plugin_folder: Option<&Path>,
+) -> Result<()> {
+    let library = match setting {
+        Some(_) => find(release, setting, plugin_folder)?,
+        None => locate(release, plugin_folder)?,
+    };
+    let names = release.providers.iter().map(|name| format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
+    match names.into_iter().find(|name| !library.with_file_name(name).is_file()) {
+        Some(missing) => Err(Error::io(format!(
+            "{} has no {missing} beside it, so it can't use a GPU; run \"{}\", and name no other runtime",
+            library.display(),
+            release.fetch_command
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) struct SessionSpec {
     pub(crate) environment: Environment,
     pub(crate) file: ModelFile,
     pub(crate) settings: Settings,
-    /// Threads within an operator; as many as there are physical cores when `None`.
+    /// Threads within an operator on the CPU. When `None`: as many as there are physical cores, and one where an
+    /// accelerator does the work.
     pub(crate) threads: Option<usize>,
     pub(crate) device: Device,
 }
@@ -130,7 +131,7 @@ impl SessionSpec {
             // no speed that could be measured.
             .with_memory_pattern(false)?
             .with_config_entry("session.intra_op.allow_spinning", switch(self.settings.spinning))?;
-        match self.threads {
+        match self.threads.or(self.device.is_accelerator().then_some(1)) {
             Some(threads) => Ok(builder.with_intra_threads(threads)?),
             None => Ok(builder),
         }

@@ -8,7 +8,9 @@ mod common;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use common::{F32, Net, classifier, config, image, load, sequence, value};
+use common::{
+    Attribute, F32, Function, Net, Opset, classifier, config, float, image, load, node, sequence, value,
+};
 use ort::memory::AllocationDevice;
 use scorecam_core::{
     BackendLoader, Error, ErrorKind, Layout, MaskedScores, ModelBackend, ModelConfig, Readiness, Result,
@@ -237,6 +239,74 @@ fn a_model_in_f16_gives_nearly_the_same() {
     let scores = |model: &dyn ModelBackend| model.masked_scores(&request).expect("scores");
     let far = largest_difference(scores(&*full).view(), scores(&*half).view());
     assert!(far > 0.0 && far < 2e-3, "{far} between masked scores of f16 and f32");
+}
+
+#[test]
+fn constants_and_types_that_operators_name_turn_to_f16_with_the_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let floats = Attribute {
+        name: "value_floats".into(),
+        floats: vec![1.5, 1.0, 0.5, 2.0, 1.0, 3.0],
+        kind: 6,
+        ..Attribute::default()
+    };
+    let dtype = Attribute { name: "dtype".into(), int: F32.into(), kind: 2, ..Attribute::default() };
+    let mut net = Net::new(&[0, 3, 8, 8])
+        .conv("input", "conv1", (3, 6))
+        .node_having("Constant", "", "low", float("value_float", 0.0))
+        // "None", as exporters write it: far beyond f16.
+        .node_having("Constant", "", "high", float("value_float", f32::MAX))
+        .node("Clip", "conv1 low high", "clipped")
+        .node("GlobalAveragePool", "clipped", "gap")
+        .node("Flatten", "gap", "flat")
+        .node_having("Constant", "", "gains", floats)
+        .node("Mul", "flat gains", "gained")
+        .integers("side", &[6, 6])
+        .node("ConstantOfShape", "side", "zeros")
+        .node_having("EyeLike", "zeros", "one", dtype)
+        .node("Add", "one zeros", "matrix")
+        .node("MatMul", "gained matrix", "turned")
+        .node("Twice", "turned", "logits")
+        .output("logits", &[0, 6]);
+    net.graph.node.last_mut().expect("nodes").domain = "local".into();
+    net.functions.push(Function {
+        name: "Twice".into(),
+        domain: "local".into(),
+        input: vec!["x".into()],
+        output: vec!["y".into()],
+        node: vec![
+            node("Constant", "", "two", vec![float("value_float", 2.0)]),
+            node("Mul", "x two", "y", vec![]),
+        ],
+        opset_import: vec![Opset { domain: String::new(), version: 13 }],
+    });
+    let path = net.save(folder.path(), "m.onnx");
+    let full = load(&config(&path)).expect("the model loads");
+    let half = in_turn().load(&in_precision(&path, "f16")).expect("the model loads in f16");
+    let batch = image([2, 3, 8, 8], 4);
+    let scores = |model: &dyn ModelBackend| model.forward(batch.view(), &[]).expect("a pass").scores;
+    let far = largest_difference(scores(&*full).view(), scores(&*half).view());
+    assert!(far > 0.0 && far < 2e-3, "{far} between scores of f16 and f32");
+}
+
+#[test]
+fn a_model_of_free_size_is_tried_at_a_usual_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let check = |net: &Net, expected: &str| {
+        let half = in_turn().load(&in_precision(&net.save(folder.path(), "m.onnx"), "f16"));
+        let remarks = half.expect("the model loads in f16").remarks();
+        assert!(matches!(&remarks[..], [one] if one.contains(expected)), "{remarks:?}");
+    };
+    let mut any = classifier(0);
+    any.graph.input[0] = value("input", F32, &[0, 3, 0, 0]);
+    check(&any, "% of their range");
+    let only_8_x_8 = Net::new(&[0, 3, 0, 0])
+        .node("Relu", "input", "relu")
+        .node("Flatten", "relu", "pixels")
+        .weights("fc", &[192, 5])
+        .node("MatMul", "pixels fc", "logits")
+        .output("logits", &[0, 5]);
+    check(&only_8_x_8, "was not measured");
 }
 
 #[test]

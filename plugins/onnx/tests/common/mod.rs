@@ -18,6 +18,24 @@ pub(crate) struct Model {
     pub(crate) graph: Option<Graph>,
     #[prost(message, repeated, tag = "8")]
     pub(crate) opset_import: Vec<Opset>,
+    #[prost(message, repeated, tag = "25")]
+    pub(crate) functions: Vec<Function>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Function {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) node: Vec<Node>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) opset_import: Vec<Opset>,
+    #[prost(string, tag = "10")]
+    pub(crate) domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -54,15 +72,23 @@ pub(crate) struct Node {
     pub(crate) op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub(crate) attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub(crate) domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
+    #[prost(float, tag = "2")]
+    pub(crate) float: f32,
+    #[prost(int64, tag = "3")]
+    pub(crate) int: i64,
+    #[prost(float, repeated, tag = "7")]
+    pub(crate) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(crate) ints: Vec<i64>,
-    /// 7 is a list of integers.
+    /// Which of the values counts: 1 the float, 2 the integer, 6 the floats, 7 the integers.
     #[prost(int32, tag = "20")]
     pub(crate) kind: i32,
 }
@@ -141,17 +167,34 @@ pub(crate) fn value(name: &str, elem_type: i32, shape: &[i64]) -> Value {
     Value { name: name.into(), kind: Some(Kind { tensor: Some(TensorKind { elem_type, shape }) }) }
 }
 
+/// A node; inputs are separated by spaces, two of which leave one out.
+pub(crate) fn node(op_type: &str, inputs: &str, output: &str, attribute: Vec<Attribute>) -> Node {
+    Node {
+        input: if inputs.is_empty() { vec![] } else { inputs.split(' ').map(String::from).collect() },
+        output: vec![output.into()],
+        op_type: op_type.into(),
+        attribute,
+        domain: String::new(),
+    }
+}
+
+/// An attribute that is a float.
+pub(crate) fn float(name: &str, float: f32) -> Attribute {
+    Attribute { name: name.into(), float, kind: 1, ..Attribute::default() }
+}
+
 /// A model under construction.
 #[derive(Clone, Default)]
 pub(crate) struct Net {
     pub(crate) graph: Graph,
+    pub(crate) functions: Vec<Function>,
 }
 
 impl Net {
     /// A net whose one input is `input`, f32, of `shape`.
     pub(crate) fn new(shape: &[i64]) -> Self {
         let graph = Graph { name: "net".into(), input: vec![value("input", F32, shape)], ..Graph::default() };
-        Self { graph }
+        Self { graph, functions: vec![] }
     }
 
     /// Adds a node; inputs are separated by spaces.
@@ -167,14 +210,19 @@ impl Net {
         output: &str,
         ints: &[(&str, &[i64])],
     ) -> Self {
-        let attribute =
-            ints.iter().map(|(name, ints)| Attribute { name: (*name).into(), ints: ints.to_vec(), kind: 7 });
-        self.graph.node.push(Node {
-            input: inputs.split(' ').map(String::from).collect(),
-            output: vec![output.into()],
-            op_type: op_type.into(),
-            attribute: attribute.collect(),
+        let attribute = ints.iter().map(|(name, ints)| Attribute {
+            name: (*name).into(),
+            ints: ints.to_vec(),
+            kind: 7,
+            ..Attribute::default()
         });
+        self.graph.node.push(node(op_type, inputs, output, attribute.collect()));
+        self
+    }
+
+    /// Adds a node with one attribute.
+    pub(crate) fn node_having(mut self, op_type: &str, inputs: &str, output: &str, one: Attribute) -> Self {
+        self.graph.node.push(node(op_type, inputs, output, vec![one]));
         self
     }
 
@@ -233,8 +281,10 @@ impl Net {
 
     /// The model's bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let opset_import = vec![Opset { domain: String::new(), version: 13 }];
-        Model { ir_version: 7, graph: Some(self.graph.clone()), opset_import }.encode_to_vec()
+        let mut opset_import = vec![Opset { domain: String::new(), version: 13 }];
+        opset_import.extend(self.functions.iter().map(|f| Opset { domain: f.domain.clone(), version: 1 }));
+        let (graph, functions) = (Some(self.graph.clone()), self.functions.clone());
+        Model { ir_version: 8, graph, opset_import, functions }.encode_to_vec()
     }
 
     /// Writes the model as `folder/name`.
