@@ -126,6 +126,11 @@ class Engine {
         static_cast<void>(request);
         return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED, "the engine does not mask images");
     }
+
+    // What users should know of how this model runs, one line each and at most 16: that it runs in another
+    // precision than it was exported in, and what that costs. Called once, after loading; every explanation has
+    // them among its warnings.
+    virtual Outcome<std::vector<std::string>> remarks() const { return std::vector<std::string>(); }
 };
 
 namespace detail {
@@ -217,9 +222,23 @@ class HeldEngine {
         return Outcome<void>();
     }
 
+    // Asked for once, too: by the first line that is wanted.
+    Outcome<std::vector<std::string>> remarks() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!remarks_) {
+            auto keep = [&](std::vector<std::string> &&said) -> Outcome<std::vector<std::string>> {
+                remarks_ = std::move(said);
+                return *remarks_;
+            };
+            return then(engine_->remarks(), keep);
+        }
+        return *remarks_;
+    }
+
    private:
     std::shared_ptr<const Engine> engine_;
     std::mutex mutex_;
+    std::optional<std::vector<std::string>> remarks_;
     std::unique_ptr<DescriptionTable> description_;
 };
 
@@ -288,6 +307,24 @@ inline std::int32_t run_masked(void *model, const scorecam_masked_request *raw, 
     });
 }
 
+inline std::int32_t write_remark(void *model, std::uint64_t index, scorecam_message *text) noexcept {
+    bool behind = false;
+    const std::int32_t status = guarded(text, [&] {
+        auto write = [&](const std::vector<std::string> &remarks) -> Outcome<void> {
+            behind = index >= remarks.size();
+            const char *remark = behind ? "there is no such remark" : remarks[static_cast<std::size_t>(index)].c_str();
+            static_cast<void>(report(text, SCORECAM_OK, remark));
+            return Outcome<void>();
+        };
+        return then(HeldEngine::of(model).remarks(), write);
+    });
+    // Nothing but the end of the list is told by this status.
+    if (status == SCORECAM_ERR_NOT_FOUND) {
+        return SCORECAM_ERR_PLUGIN;
+    }
+    return behind ? SCORECAM_ERR_NOT_FOUND : status;
+}
+
 // Hidden: they lead to functions of the headers that this library was compiled with.
 SCORECAM_HIDDEN inline constexpr scorecam_masked_scores kMaskedTable = {sizeof(scorecam_masked_scores), 0,
                                                                         run_masked};
@@ -295,6 +332,7 @@ SCORECAM_HIDDEN inline constexpr scorecam_run_from kRunFromTable = {sizeof(score
                                                                     run_from_layer};
 SCORECAM_HIDDEN inline constexpr scorecam_gradients kGradientsTable = {sizeof(scorecam_gradients), 0,
                                                                        run_gradients};
+SCORECAM_HIDDEN inline constexpr scorecam_remarks kRemarksTable = {sizeof(scorecam_remarks), 0, write_remark};
 
 inline const void *engine_interface(void *model, const char *id) noexcept {
     const void *table = nullptr;
@@ -309,6 +347,8 @@ inline const void *engine_interface(void *model, const char *id) noexcept {
             table = &kRunFromTable;
         } else if (offers("scorecam.gradients/1", SCORECAM_ABILITY_GRADIENTS)) {
             table = &kGradientsTable;
+        } else if (std::strcmp(id, "scorecam.remarks/1") == 0) {
+            table = &kRemarksTable;
         }
         return Outcome<void>();
     });

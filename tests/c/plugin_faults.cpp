@@ -37,6 +37,15 @@ Outcome<T> fault(const std::string &kind) {
 
 class Sums final : public scorecam::Engine {
    public:
+    explicit Sums(bool mute) : mute_(mute) {}
+
+    Outcome<std::vector<std::string>> remarks() const override {
+        if (mute_) {
+            return fault<std::vector<std::string>>("remarks");
+        }
+        return std::vector<std::string>{"it only adds", "it adds up\nin no order"};
+    }
+
     Outcome<scorecam::ModelDescription> describe() const override {
         scorecam::ModelDescription description;
         description.output_activation = SCORECAM_OUTPUT_LOGITS;
@@ -57,6 +66,9 @@ class Sums final : public scorecam::Engine {
         pass.activations.assign(taps.size(), Tensor(batch));
         return pass;
     }
+
+   private:
+    bool mute_;
 };
 
 // Overrides may be private.
@@ -77,10 +89,10 @@ class Faulty final : public scorecam::Backend {
         if (kind == "null") {
             return std::unique_ptr<scorecam::Engine>();
         }
-        if (kind != "none") {
+        if (kind != "none" && kind != "remarks") {
             return fault<std::unique_ptr<scorecam::Engine>>(kind);
         }
-        return std::unique_ptr<scorecam::Engine>(std::make_unique<Sums>());
+        return std::unique_ptr<scorecam::Engine>(std::make_unique<Sums>(kind == "remarks"));
     }
 };
 

@@ -112,6 +112,11 @@ fn explain_with(model: &ImportedModel<'_>, liar: &Liar<'_>) -> bool {
             let targets = explanation.targets.len();
             assert_eq!(explanation.maps.shape(), [targets, height, width]);
             assert!(explanation.maps.data().iter().all(|v| v.is_finite()), "{:?}", explanation.maps);
+            assert!(
+                !explanation.warnings.iter().any(|w| w.contains(char::is_control)),
+                "{:?}",
+                explanation.warnings
+            );
             true
         }
     }
@@ -184,9 +189,10 @@ unsafe extern "C" fn describe(
     SCORECAM_OK
 }
 
-/// `Liar::abilities`: masked scores, gradients, and a table that is too small.
+/// `Liar::abilities`: masked scores, gradients, remarks, and a table that is too small.
 const MASKED_TOO: u8 = 1;
 const GRADIENTS_TOO: u8 = 2;
+const REMARKS_TOO: u8 = 4;
 const CUT_TABLES: u8 = 0xc0;
 
 unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *const c_void {
@@ -200,6 +206,11 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         reserved: 0,
         run: Some(gradients),
     };
+    static REMARKS: scorecam_remarks = scorecam_remarks {
+        struct_size: size_of::<scorecam_remarks>() as u32,
+        reserved: 0,
+        remark: Some(remark),
+    };
     static CUT: [u64; 1] = [8];
     // SAFETY: the model is a `Liar`, and the id ends with NUL.
     let (liar, id) = unsafe { (&*model.cast::<Liar<'_>>(), CStr::from_ptr(id)) };
@@ -210,6 +221,8 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         (&raw const MASKED).cast()
     } else if has(GRADIENTS_TOO) && id == scorecam_plugin::GRADIENTS {
         (&raw const GRADIENTS).cast()
+    } else if has(REMARKS_TOO) && id == scorecam_plugin::REMARKS {
+        (&raw const REMARKS).cast()
     } else {
         ptr::null()
     }
@@ -268,6 +281,20 @@ unsafe extern "C" fn gradients(
     let [k, h, w] = liar.maps;
     // SAFETY: the caller gives a place for the outputs.
     unsafe { liar.answer(vec![shape(&[1, k, h, w])], outputs) }
+}
+
+/// Any bytes and, now and then, any status; without an end of its own where they are zeros.
+unsafe extern "C" fn remark(model: *mut c_void, index: u64, text: *mut scorecam_message) -> i32 {
+    // SAFETY: the model is a `Liar`, and the caller gives a message.
+    let (liar, text) = unsafe { (&*model.cast::<Liar<'_>>(), &mut *text) };
+    let input = &mut *liar.bytes.borrow_mut();
+    let (length, status) = (number(input) as usize, byte(input));
+    text.text.iter_mut().take(length).for_each(|c| *c = byte(input) as c_char);
+    match status {
+        0..=200 if index < u64::from(status % 20) => SCORECAM_OK,
+        0..=200 => SCORECAM_ERR_NOT_FOUND,
+        _ => i32::from(status) - 228,
+    }
 }
 
 impl Liar<'_> {
