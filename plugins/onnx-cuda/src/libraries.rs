@@ -99,8 +99,8 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
 /// Where each folder of `folder` has libraries, as the packages of `nvidia` have them: Linux's, and Windows'.
 fn libraries_below(folder: &Path) -> Vec<PathBuf> {
     let packages = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> =
-        packages.flat_map(|package| ["lib", "bin", "bin/x86_64"].map(|place| package.join(place))).collect();
+    let places = packages.flat_map(|package| ["lib", "bin", "bin/x86_64"].map(|place| package.join(place)));
+    let mut found: Vec<PathBuf> = places.filter(|place| place.is_dir()).collect();
     found.sort();
     found
 }
