@@ -312,8 +312,9 @@ inline std::int32_t write_remark(void *model, std::uint64_t index, scorecam_mess
     const std::int32_t status = guarded(text, [&] {
         auto write = [&](const std::vector<std::string> &remarks) -> Outcome<void> {
             behind = index >= remarks.size();
-            const char *remark = behind ? "there is no such remark" : remarks[static_cast<std::size_t>(index)].c_str();
-            static_cast<void>(report(text, SCORECAM_OK, remark));
+            const std::string remark =
+                behind ? "there is no such remark" : remarks[static_cast<std::size_t>(index)];
+            static_cast<void>(report(text, SCORECAM_OK, remark.c_str()));
             return Outcome<void>();
         };
         return then(HeldEngine::of(model).remarks(), write);

@@ -25,7 +25,8 @@ pub struct Moved {
 }
 
 impl<'a> Timed<'a> {
-    /// `model`, measured from here on. It is what the methods use that need nothing but its scores.
+    /// `model`, measured from here on. It runs forward and scores masked images; gradients and runs from a layer
+    /// are not passed on.
     pub fn new(model: &'a dyn ModelBackend) -> Self {
         Self { model, nanoseconds: AtomicU64::new(0), moved: Mutex::new(Moved::default()) }
     }
