@@ -42,15 +42,15 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
     steps.step("engine clippy", || engine.clippy())?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
     steps.step("engine test", || engine.test())?;
-    let mut tests = vec!["test", "--workspace"];
-    tests.extend(arguments.iter().map(String::as_str));
-    steps.step("test", || cargo("cargo test", &tests, &[]))?;
     // Libraries only: the program and the C library share a name, and cargo can document but one of them.
     let documentation = ["doc", "--workspace", "--no-deps", "--lib"];
     steps.step("documentation", || {
         cargo("cargo doc", &documentation, &[("RUSTDOCFLAGS", "-D warnings")])?;
         engine.document()
-    })
+    })?;
+    let mut tests = vec!["test", "--workspace"];
+    tests.extend(arguments.iter().map(String::as_str));
+    steps.step("test", || cargo("cargo test", &tests, &[]))
 }
 
 fn check_tools(workspace: &Workspace) -> Outcome {

@@ -1,7 +1,7 @@
 //! What a precision other than f32 costs: the scores of one trial image in both, when a model is loaded.
 //!
 //! A model that overflows in f16, or whose scores are far from those in f32, is refused there and then: its maps
-//! would look like any other. What lies within [`LIMIT`] is the user's to judge, and a remark of the model.
+//! would look like any other. What lies within `LIMIT` is the user's to judge, and a remark of the model.
 
 use crate::{Error, Result, Tensor};
 
