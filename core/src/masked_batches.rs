@@ -189,7 +189,10 @@ impl<B: ModelBackend + ?Sized> Run<'_, '_, B> {
         let shape = [if self.whole { size } else { n }, c, h, w];
         let images = &batch[..shape.iter().product()];
         let forward = self.model.forward(TensorView::new(&shape, images)?, &[])?;
-        let [_, classes] = forward.scores.view().dims("the tensor of class scores")?;
+        let [rows, classes] = forward.scores.view().dims("the tensor of class scores")?;
+        if rows != shape[0] {
+            return Err(Error::model(format!("the model gave the scores of {rows} images for {}", shape[0])));
+        }
         append(&mut self.scores, &forward.scores.data()[..n * classes])?;
         (self.request.on_batch)(n)
     }

@@ -67,8 +67,8 @@ pub struct SharedBatches<'a> {
     batch_size: usize,
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// Held by each pass that shares nothing. So there are two batches in memory at most, the leader's and this one,
-    /// instead of one a lane.
+    /// Held by each pass that is not of masked images. So there are two batches in memory at most, the leader's and this
+    /// one, instead of one a lane. Masked passes that cannot be shared are not held up by it: they call back.
     other_pass: Mutex<()>,
 }
 

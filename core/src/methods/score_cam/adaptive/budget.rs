@@ -1,5 +1,7 @@
 //! [`Budget`]: how many masks may be scored, and which error is good enough.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use super::super::options;
 use crate::methods::choices::spec;
 use crate::{Error, OptionKind, OptionSpec, Options, Result};
@@ -48,7 +50,7 @@ impl Budget {
         let passes = match (options.text("passes")?, error) {
             ("auto", None) => PASSES,
             ("auto", Some(_)) => usize::MAX,
-            (text, _) => text.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| {
+            (text, _) => whole_number(text).filter(|&n| n > 0).ok_or_else(|| {
                 Error::invalid(format!(
                     "option passes is {text:?}; it takes a whole number of at least 1, or auto"
                 ))
@@ -56,4 +58,14 @@ impl Budget {
         };
         Ok(Self { passes, error: error.unwrap_or(0.0) })
     }
+}
+
+/// More than can be counted is as many as there are.
+fn whole_number(text: &str) -> Option<usize> {
+    text.parse()
+        .or_else(|e: ParseIntError| match e.kind() {
+            IntErrorKind::PosOverflow => Ok(usize::MAX),
+            _ => Err(e),
+        })
+        .ok()
 }

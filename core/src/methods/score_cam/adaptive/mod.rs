@@ -16,7 +16,7 @@ mod space;
 
 use self::budget::Budget;
 use self::search::TRUSTED;
-use super::options::{ScoreCamOptions, WeightNorm};
+use super::options::{Reduce, ScoreCamOptions, WeightNorm};
 use super::weights::score_all;
 use super::{Case, presets};
 use crate::methods::choices;
@@ -58,8 +58,9 @@ impl CamMethod for AdaptiveScoreCam {
         let budget = Budget::read(options)?;
         let case = Case::new(study, ScoreCamOptions::read(options)?)?;
         let within = case.plan.count() <= budget.passes;
-        let exact = case.options.weight_norm == WeightNorm::One
-            || within && (budget.error == 0.0 || case.plan.count() <= TRUSTED);
+        // Where no estimate will be trusted before all masks are scored, or none can be made, all are scored at once.
+        let untold = case.plan.count() <= TRUSTED || case.options.reduce == Reduce::Max;
+        let exact = case.options.weight_norm == WeightNorm::One || within && (budget.error == 0.0 || untold);
         let (scores, error) = if exact { (score_all(&case)?, 0.0) } else { search::search(&case, &budget)? };
         let mut output = case.output(&scores)?;
         output.measures.push(("estimated-error".into(), error));

@@ -22,16 +22,18 @@ const DEVIATIONS: f64 = 2.5;
 const WELL_KNOWN: usize = 32;
 /// Beyond this many observed masks the kernel stays.
 const SETTLED: usize = 160;
-/// Targets that steer which masks are scored; the others profit.
+/// Targets that steer how the process is fitted and which masks are scored; the others profit.
 const STEERING: usize = 8;
 
 /// For each target the scores of all masks, observed or predicted, less the baseline's; and the estimated error
 /// of the worst target's map, relative to its norm.
 pub(super) fn search(case: &Case<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
     if case.options.reduce == Reduce::Max {
-        return Err(Error::invalid(
-            "option reduce=max has no estimate from fewer passes; use method score-cam, or reduce=sum",
-        ));
+        return Err(Error::invalid(format!(
+            "option reduce=max has no estimate from fewer passes; use method score-cam, reduce=sum, or passes of at \
+                 least {}",
+            case.plan.count()
+        )));
     }
     let space = Space::new(case)?;
     let search = Search {
@@ -75,18 +77,14 @@ impl<'s> Search<'s> {
                 process.fit(&self.values(), fitted_at > 0 && known > WELL_KNOWN)?;
                 fitted_at = known;
             }
-            let beliefs = self.beliefs(&process);
             if known == most || budget.error > 0.0 && known >= look_at {
                 look_at = known * 9 / 8;
-                let worst = beliefs.iter().try_fold(0.0, |worst: f64, belief| {
-                    belief.error(&process, self.space).map(|error| worst.max(error))
-                });
-                let error = DEVIATIONS * worst?;
-                if known == most || error <= budget.error {
-                    return Ok((beliefs.into_iter().map(|b| b.scores).collect(), error));
+                let enough = if known == most { f64::INFINITY } else { budget.error };
+                if let Some(found) = self.found(&process, enough)? {
+                    return Ok(found);
                 }
             }
-            next = self.choose(&mut process, &beliefs, self.step(known).min(most - known))?;
+            next = self.choose(&mut process, self.step(known).min(most - known))?;
         }
     }
 
@@ -123,24 +121,42 @@ impl<'s> Search<'s> {
         Ok(())
     }
 
+    /// What the process is fitted to.
     fn values(&self) -> Vec<DVector<f64>> {
-        self.observed.iter().map(|scores| self.link.values(scores).about_mean).collect()
+        let steering = self.observed.iter().take(STEERING);
+        steering.map(|scores| self.link.values(scores).about_mean).collect()
     }
 
-    fn beliefs(&self, process: &Process<'_>) -> Vec<Belief> {
+    /// What is believed of each target, one after the other.
+    fn beliefs<'b>(&'b self, process: &'b Process<'_>) -> impl Iterator<Item = Belief> + 'b {
         let norm = self.case.options.weight_norm;
         let targets = self.observed.iter().zip(self.case.study.given.targets);
-        let belief = |(observed, &class): (&Vec<f64>, &usize)| {
+        targets.map(move |(observed, &class)| {
             Belief::new(process, self.space, (self.link, norm), (observed, self.scorer.baseline(class)))
-        };
-        targets.map(belief).collect()
+        })
+    }
+
+    /// The scores and the error of [`search`] as they are believed to be now; `None` where the error is above
+    /// `enough`.
+    fn found(&self, process: &Process<'_>, enough: f64) -> Result<Option<(Vec<Vec<f64>>, f64)>> {
+        let mut scores = room_for(&[self.observed.len()])?;
+        let mut worst: f64 = 0.0;
+        for belief in self.beliefs(process) {
+            worst = worst.max(DEVIATIONS * belief.error(process, self.space)?);
+            if worst > enough {
+                return Ok(None);
+            }
+            scores.push(belief.scores);
+        }
+        Ok(Some((scores, worst)))
     }
 
     /// The masks whose scores take the most uncertainty out of the maps, one after the other; `process` observes
     /// them.
-    fn choose(&self, process: &mut Process<'_>, beliefs: &[Belief], count: usize) -> Result<Vec<usize>> {
+    fn choose(&self, process: &mut Process<'_>, count: usize) -> Result<Vec<usize>> {
+        let beliefs: Vec<Belief> = self.beliefs(process).take(STEERING).collect();
         let mut views: Vec<View<'_>> =
-            beliefs.iter().take(STEERING).map(|b| View::new(b, process, self.space)).collect();
+            beliefs.iter().map(|belief| View::new(belief, process, self.space)).collect();
         let mut open = vec![true; self.space.count()];
         process.observed.iter().for_each(|&m| open[m] = false);
         let mut chosen = Vec::new();
