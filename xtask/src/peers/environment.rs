@@ -18,6 +18,10 @@ const MADE_OF: &str = "made-of.txt";
 /// What is installed takes this much at the time of writing; said when the disk is full.
 const ROOM: &str = "free some 8 GB, or name a folder on another disk with --environment";
 
+/// Prints Python's version, and that of each package which is named.
+const VERSIONS: &str = "import sys, platform, importlib.metadata as installed; \
+                        print(platform.python_version(), *map(installed.version, sys.argv[1:]), sep='\\n')";
+
 /// A virtual environment with the other tools.
 pub(crate) struct Environment {
     python: PathBuf,
@@ -95,14 +99,23 @@ impl Environment {
 
     /// Names and versions of what is installed, Python first.
     pub(crate) fn versions(&self) -> Outcome<Vec<(String, String)>> {
-        let output = Command::new(&self.python).arg("--version").output();
-        let output = output.doing(|| "run the environment's Python".into())?;
-        let python = String::from_utf8_lossy(&output.stdout).trim().replace("Python ", "");
         let list = self.scripts.join("requirements.txt");
         let pins = fs::read_to_string(&list).doing(|| format!("read {}", list.display()))?;
-        let pins = pins.lines().filter_map(|line| line.split_once("=="));
-        let pins = pins.map(|(name, version)| (name.to_owned(), version.to_owned()));
-        Ok([("Python".to_owned(), python)].into_iter().chain(pins).collect())
+        let names: Vec<&str> =
+            pins.lines().filter_map(|line| line.split_once("==")).map(|pin| pin.0).collect();
+        // Asked and not taken from the list: an environment that was named may hold others.
+        let mut python = Command::new(&self.python);
+        let output = python.args(["-c", VERSIONS]).args(&names).output();
+        let output = output.doing(|| "run the environment's Python".into())?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let versions: Vec<&str> = printed.lines().map(str::trim).collect();
+        if !output.status.success() || versions.len() != names.len() + 1 {
+            return Err(Failure::new(
+                "the environment lacks packages of xtask/peers/requirements.txt; name another folder with --environment",
+            ));
+        }
+        let names = ["Python"].into_iter().chain(names);
+        Ok(names.zip(versions).map(|(name, version)| (name.to_owned(), version.to_owned())).collect())
     }
 }
 

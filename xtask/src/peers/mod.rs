@@ -95,6 +95,8 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     let mut bench = Bench::prepare(workspace, cache, choice)?;
     let place = choice.environment.clone().unwrap_or_else(|| bench.folder.path().join("environment"));
     let environment = Environment::make(workspace, &place)?;
+    let mut versions = machine::versions(choice.device);
+    versions.extend(environment.versions()?);
     println!("making ResNet-50 with random weights");
     environment.write_resnet50(bench.folder.path())?;
     if choice.device.is_gpu() {
@@ -117,8 +119,6 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
         models.push(contest.run()?);
     }
     let quality = bench.quality()?;
-    let mut versions = machine::versions(choice.device);
-    versions.extend(environment.versions()?);
     let command = choice.command();
     let machine = machine::machine(bench.threads, choice.device);
     let [page_name, chart_name] = names(choice.device);
