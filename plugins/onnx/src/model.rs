@@ -5,6 +5,9 @@
 //! could be measured. Another set of taps gets a session of its own on first use; a few of them are kept.
 //! Which session serves a set never depends on what ran before, so equal calls give equal bits: optimised
 //! graphs of different taps may differ in rounding.
+//!
+//! On an accelerator masked passes have a session of their own, equal to the first. There a session keeps what it has
+//! planned for one shape of input only, and a call's first pass, of one image, would have it planned anew each time.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +39,10 @@ pub(crate) struct OnnxModel {
     /// Layers that are outputs of the graph itself and so need no tap.
     untapped: Vec<String>,
     spec: SessionSpec,
-    main: Session,
+    main: Arc<Session>,
     main_tap: Option<usize>,
+    /// What scores masked images on an accelerator, once it is wanted.
+    scoring: Mutex<Option<Arc<Session>>>,
     others: Mutex<VecDeque<(Vec<usize>, Arc<Session>)>>,
     masks: MaskSessions,
     remarks: Vec<String>,
@@ -94,8 +99,9 @@ impl OnnxModel {
             layouts,
             untapped,
             spec,
-            main,
+            main: Arc::new(main),
             main_tap,
+            scoring: Mutex::default(),
             others: Mutex::default(),
             masks: MaskSessions::default(),
         })
@@ -128,6 +134,22 @@ impl OnnxModel {
             Layout::Nchw => Ok(activation),
             Layout::Nhwc => ports::channels_first(activation),
         }
+    }
+
+    /// The session for the passes of masked images.
+    fn scoring(&self) -> Result<Arc<Session>> {
+        if !self.spec.device.is_accelerator() {
+            return Ok(Arc::clone(&self.main));
+        }
+        let mut place = self.scoring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &*place {
+            return Ok(Arc::clone(session));
+        }
+        let taps: Vec<usize> = self.main_tap.into_iter().collect();
+        let mut bytes = self.spec.file.read_again()?;
+        let session = Arc::new(self.spec.open(&mut bytes, &tap_names(&self.info, &self.untapped, &taps))?);
+        *place = Some(Arc::clone(&session));
+        Ok(session)
     }
 
     /// The session whose further outputs are exactly `taps`, sorted; opened when it is not among those kept.
@@ -189,7 +211,7 @@ impl ModelBackend for OnnxModel {
         let masked = Masked {
             spec: &self.spec,
             sessions: &self.masks,
-            model: &self.main,
+            model: &*self.scoring()?,
             input: (&self.input.name, self.input.layout),
             batch: self.info.batch,
             output,

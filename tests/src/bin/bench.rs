@@ -84,12 +84,13 @@ impl Settings {
         Ok(settings)
     }
 
+    fn on_gpu(&self) -> bool {
+        !matches!(self.device.as_deref(), None | Some("cpu"))
+    }
+
     /// Which batches are tried for the fastest pass, and with how many passes each.
     fn trials(&self) -> (&'static [usize], usize) {
-        match self.device.as_deref() {
-            None | Some("cpu") => (&BATCHES, TRIAL),
-            Some(_) => (&GPU_BATCHES, GPU_TRIAL),
-        }
+        if self.on_gpu() { (&GPU_BATCHES, GPU_TRIAL) } else { (&BATCHES, TRIAL) }
     }
 }
 
@@ -150,24 +151,25 @@ impl Bench {
         Ok(Explained { explanation, seconds, engine, moved })
     }
 
-    /// Seconds for `passes` raw passes in batches of `batch`, nothing prepared in between.
+    /// Seconds for `passes` raw passes in batches of `batch`, nothing prepared in between. What is left over counts as
+    /// its part of a whole batch: engines on GPUs prepare anew for another size. The first batch, which may do so, is not
+    /// counted there.
     fn raw(&self, passes: usize, batch: usize) -> Result<f64> {
+        let batch = match self.model.info().batch {
+            BatchRule::Fixed(n) => n,
+            BatchRule::Any { .. } => batch,
+        };
         let mut shape = self.input.shape().to_vec();
         shape[0] = batch;
         let images: Vec<f32> = std::iter::repeat_n(self.input.data(), batch).flatten().copied().collect();
-        let start = Instant::now();
-        let mut done = 0;
-        while done < passes {
-            let n = match self.model.info().batch {
-                BatchRule::Fixed(n) => n,
-                BatchRule::Any { .. } => batch.min(passes - done),
-            };
-            shape[0] = n;
-            let items = &images[..n * self.input.data().len()];
-            self.model.backend().forward(TensorView::new(&shape, items)?, &[])?;
-            done += n;
+        let forward = || self.model.backend().forward(TensorView::new(&shape, &images)?, &[]);
+        if self.settings.on_gpu() {
+            forward()?;
         }
-        Ok(start.elapsed().as_secs_f64())
+        let start = Instant::now();
+        let batches = passes.div_ceil(batch);
+        (0..batches).try_for_each(|_| forward().map(drop))?;
+        Ok(start.elapsed().as_secs_f64() * passes as f64 / (batches * batch) as f64)
     }
 
     fn rounds(&self) -> usize {
@@ -184,11 +186,11 @@ impl Bench {
         let mut rounds = Vec::new();
         // The first round only warms up.
         for _ in 0..=self.rounds() {
-            let times = batches.iter().map(|&b| self.raw(trial.next_multiple_of(b), b));
+            let times = batches.iter().map(|&b| self.raw(trial, b));
             rounds.push(times.collect::<Result<Vec<f64>>>()?);
         }
         let time = |i: usize| median(rounds[1..].iter().map(|times| times[i]).collect());
-        let pass = |(i, &b): (usize, &usize)| (b, time(i) * 1e3 / trial.next_multiple_of(b) as f64);
+        let pass = |(i, &b): (usize, &usize)| (b, time(i) * 1e3 / trial as f64);
         Ok(batches.iter().enumerate().map(pass).collect())
     }
 
