@@ -14,7 +14,8 @@ mod watched;
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
 pub use ended::Ended;
 pub use places::{
-    built, cache, cuda_or_cpu, fetched, golden, library, only_backend, torch_host, torch_model, toy_host,
+    built, cache, cuda_or_cpu, fetched, golden, library, only_backend, torch_cuda_or_cpu, torch_host,
+    torch_model, toy_host,
 };
 pub use programs::{
     Language, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root, run, scorecam,

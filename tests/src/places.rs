@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use scorecam_core::Result;
+use scorecam_core::{ErrorKind, Result};
 use scorecam_host::{Host, Model, ModelRequest};
 
 /// A file of `tests/golden`.
@@ -57,6 +57,18 @@ pub fn cuda_or_cpu() -> &'static str {
                 _ => "cpu",
             }
         }
+    }
+}
+
+/// The device on which the tests of `libtorch` run: this machine's GPU where the libtorch at hand can use it, or the
+/// processor.
+pub fn torch_cuda_or_cpu() -> &'static str {
+    let path = fetched("models/squeezenet1_1.ts.pt");
+    let device = Some("cuda:0".to_owned());
+    match torch_host().load_model(&ModelRequest { path, device, ..Default::default() }) {
+        Ok(_) => "cuda:0",
+        Err(e) if e.kind() == ErrorKind::Unsupported => "cpu",
+        Err(e) => panic!("libtorch can use this machine's GPU, and yet: {e}"),
     }
 }
 

@@ -10,7 +10,9 @@ use scorecam_core::{
     Error, ErrorKind, Explanation, Progress, Request, Result, Targets, Tensor, TensorView, explain,
 };
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{cuda_or_cpu, fetched, golden, library, read_npy, torch_host, toy_host};
+use scorecam_tests::{
+    cuda_or_cpu, fetched, golden, library, read_npy, torch_cuda_or_cpu, torch_host, toy_host,
+};
 
 /// One backend under test.
 struct Subject<'a> {
@@ -285,12 +287,13 @@ fn the_onnx_backend_for_gpus_conforms() {
 
 #[test]
 fn the_libtorch_backend_conforms() {
+    let device = Some(torch_cuda_or_cpu());
     let pixel = |i: usize| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 4.0;
     let input = Tensor::new([1, 3, 224, 224], (0..3 * 224 * 224).map(pixel).collect()).expect("a tensor");
     conformance(&Subject {
         host: torch_host(),
         path: fetched("models/resnet18_random.ts.pt"),
-        device: None,
+        device,
         input,
         set: &[("select", "list"), ("select_list", "0,3,5,8,13,21,34,55")],
         layers: vec!["layer4", "layer4.1.conv2", "layer2"],
@@ -301,15 +304,7 @@ fn the_libtorch_backend_conforms() {
     let input = Tensor::new([1, 3, 16, 16], (0..3 * 16 * 16).map(pixel).collect()).expect("a tensor");
     let path = golden("torch/inplace.pt");
     let layers = vec!["norm", "conv2"];
-    conformance(&Subject {
-        host: torch_host(),
-        path,
-        device: None,
-        input,
-        set: &[],
-        layers,
-        tolerance: 1e-4,
-    });
+    conformance(&Subject { host: torch_host(), path, device, input, set: &[], layers, tolerance: 1e-4 });
 }
 
 #[test]

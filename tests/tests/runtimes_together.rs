@@ -9,9 +9,11 @@ use std::process::Command;
 
 use scorecam_core::{Explanation, Options, Request, Targets, Tensor, explain};
 use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, fetched, library};
+use scorecam_tests::{CaseFile, cuda_or_cpu, fetched, library, torch_cuda_or_cpu};
 
 const ORDER: &str = "SCORECAM_TEST_ORDER";
+/// The device of each plugin, with commas between: found out by the first process, which loads models for it.
+const DEVICES: &str = "SCORECAM_TEST_DEVICES";
 /// Each with its backend's id, and what its models are called.
 const PLUGINS: [(&str, &str, &str); 3] = [
     ("scorecam_onnx_cpu", "onnx-cpu", "onnx"),
@@ -21,12 +23,14 @@ const PLUGINS: [(&str, &str, &str); 3] = [
 /// Every preset computes its masks from the same maps; so few of them keep the test short.
 const CHANNELS: &str = "0,3,5,8,13,21,34,55,89,144,233";
 
-/// A network by each backend; `onnx-cuda` has a runtime of its own, whose processor will do.
-fn load(host: &Host, name: &str, (_, backend, extension): (&str, &str, &str)) -> Model {
+/// A network by each backend, on the GPU where there is one.
+fn load(host: &Host, name: &str, (plugin, backend, extension): (&str, &str, &str)) -> Model {
+    let devices = std::env::var(DEVICES).expect("the first process names the devices");
+    let place = PLUGINS.iter().position(|known| known.0 == plugin).expect("a plugin of this test");
     let request = ModelRequest {
         path: fetched(&format!("models/{name}.{extension}")),
         backend: Some(backend.into()),
-        device: Some("cpu".into()),
+        device: devices.split(',').nth(place).map(str::to_owned),
         ..Default::default()
     };
     host.load_model(&request).unwrap_or_else(|e| panic!("{name} by {backend}: {e}"))
@@ -102,9 +106,11 @@ fn all_runtimes_explain_side_by_side_in_either_order() {
         }
         return all_explain(&host);
     }
+    let devices = ["cpu", cuda_or_cpu(), torch_cuda_or_cpu()].join(",");
     for order in ["onnx first", "libtorch first"] {
         let program = std::env::current_exe().expect("the test is a program");
-        let status = Command::new(program).env(ORDER, order).status().expect("it starts again");
+        let mut again = Command::new(program);
+        let status = again.env(ORDER, order).env(DEVICES, &devices).status().expect("it starts again");
         assert!(status.success(), "{order}: {status}");
     }
 }

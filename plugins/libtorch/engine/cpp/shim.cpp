@@ -1,6 +1,7 @@
 #include "shim.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/autograd/autograd.h>
