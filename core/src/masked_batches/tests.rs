@@ -18,6 +18,8 @@ const SIZE: [usize; 4] = [1, 2, 6, 5];
 struct Sums {
     info: ModelInfo,
     fails: Option<usize>,
+    /// The number of scores, where it is not that of the images.
+    rows: Option<usize>,
     seen: Mutex<Seen>,
 }
 
@@ -44,7 +46,7 @@ impl Sums {
             batch,
             abilities: Abilities::NONE,
         };
-        Self { info, fails, seen: Mutex::default() }
+        Self { info, fails, rows: None, seen: Mutex::default() }
     }
 }
 
@@ -66,8 +68,9 @@ impl ModelBackend for Sums {
             let weighted = image.iter().enumerate().map(|(i, v)| v * i as f32);
             [image.iter().sum::<f32>(), weighted.sum::<f32>()]
         };
-        let scores = (0..n).flat_map(|i| sums(batch.item(i))).collect();
-        Ok(Forward { scores: Tensor::new([n, 2], scores)?, activations: Vec::new() })
+        let rows = self.rows.unwrap_or(n);
+        let scores = (0..rows).flat_map(|i| sums(batch.item(i.min(n - 1)))).collect();
+        Ok(Forward { scores: Tensor::new([rows, 2], scores)?, activations: Vec::new() })
     }
 }
 
@@ -141,6 +144,16 @@ fn every_way_of_cutting_gives_the_scores_of_masks_one_at_a_time() {
         assert_eq!(seen.threads, caller.into_iter().collect(), "the model runs on the caller's thread");
         let buffers = if way == Way::Ahead { 2 } else { 1 };
         assert_eq!(seen.buffers.len(), batches.len().min(buffers), "{shown}");
+    }
+}
+
+#[test]
+fn scores_of_another_number_than_images_are_refused() {
+    for (way, rows) in WAYS.into_iter().flat_map(|way| [0, 3, 5].map(|rows| (way, rows))) {
+        let model = Sums { rows: Some(rows), ..Sums::new(BatchRule::Any { preferred: 1 }, None) };
+        let error = run(way, &model, (8, 4), |_| Ok(())).0.expect_err("a wrong number of scores");
+        let text = format!("the model gave the scores of {rows} images for 4");
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Model, text), "{way:?}");
     }
 }
 

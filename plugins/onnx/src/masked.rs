@@ -2,7 +2,7 @@
 //!
 //! A session of our own ([`mask_graph`]) writes a batch of masked images into a place on the device, and the
 //! model's session reads it there. On an accelerator two batches are under way at a time, each with a place and a
-//! thread of its own: while one is computed, the masks of the other travel. Which masks make up a batch is fixed
+//! thread of its own: while one is computed, the masks of the other travel. [`passes`] fixes which masks make up a batch
 //! before anything runs, so scores do not tell how many threads there were.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use ort::value::{DynTensor, DynValueRef};
-use scorecam_core::{BatchRule, Error, Layout, MaskedScores, Result, Tensor, TensorView, Upsampler};
+use scorecam_core::{Error, Layout, MaskedScores, Result, Tensor, TensorView, Upsampler};
 use scorecam_plugin::caught;
 
 use crate::mask_graph::{self, Element, Fill, Images, MaskGraph};
@@ -56,32 +56,73 @@ impl MaskSessions {
 pub(crate) struct Masked<'a> {
     pub(crate) spec: &'a SessionSpec,
     pub(crate) sessions: &'a MaskSessions,
-    /// The session that scores.
-    pub(crate) model: &'a Session,
+    /// The sessions that score, by the images of a pass.
+    pub(crate) models: BTreeMap<usize, Arc<Session>>,
     /// The name and the order of axes of its input.
     pub(crate) input: (&'a str, Layout),
-    pub(crate) batch: BatchRule,
     /// The output that holds class scores.
     pub(crate) output: &'a str,
     /// Makes [n, classes] of it for n images.
     pub(crate) scores: &'a (dyn Fn(usize, Tensor) -> Result<Tensor> + Sync),
 }
 
+/// A forward pass of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pass {
+    /// The masks that it scores.
+    pub(crate) masks: Range<usize>,
+    /// How many images it has: what masks do not make up is filled up with the last one.
+    pub(crate) images: usize,
+}
+
+/// How many images passes have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Sizing {
+    /// So many, always.
+    Whole(usize),
+    /// At most so many.
+    UpTo(usize),
+    /// So many, or a quarter of that for what is left over: an engine that plans for each number plans for two.
+    Planned(usize),
+}
+
+/// The passes that score `count` masks.
+pub(crate) fn passes(count: usize, sizing: Sizing) -> Vec<Pass> {
+    let (Sizing::Whole(size) | Sizing::UpTo(size) | Sizing::Planned(size)) = sizing;
+    let rest = count % size;
+    let cut = |masks: Range<usize>, size: usize| {
+        let end = masks.end;
+        masks.step_by(size).map(move |start| start..end.min(start + size))
+    };
+    let whole = |masks: Range<usize>| Pass { masks, images: size };
+    match sizing {
+        Sizing::Planned(_) if rest <= size / 2 => {
+            let quarter = (size / 4).max(1);
+            let small = |masks| Pass { masks, images: quarter };
+            cut(0..count - rest, size)
+                .map(whole)
+                .chain(cut(count - rest..count, quarter).map(small))
+                .collect()
+        }
+        Sizing::Whole(_) | Sizing::Planned(_) => cut(0..count, size).map(whole).collect(),
+        Sizing::UpTo(_) => cut(0..count, size).map(|masks| Pass { images: masks.len(), masks }).collect(),
+    }
+}
+
 impl Masked<'_> {
     /// Scores of masked images, [masks, classes].
-    pub(crate) fn scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+    pub(crate) fn scores(&self, request: &MaskedScores<'_>, passes: &[Pass]) -> Result<Tensor> {
         let (_, [count, ..]) = request.dims()?;
         let scene = Scene::new(self, request)?;
-        let batches = scene.batches(self.batch, self.spec.device.is_accelerator());
         let mut scores = Vec::new();
         let mut take = |masks: &Range<usize>, found: Tensor| {
             let [_, classes] = found.view().dims("the tensor of class scores")?;
             scores.extend_from_slice(&found.data()[..masks.len() * classes]);
             (request.on_batch)(masks.len())
         };
-        match self.spec.device.is_accelerator() && batches.ranges.len() > 1 {
-            true => scene.in_flight(&batches, &mut take)?,
-            false => scene.in_turn(&batches, &mut take)?,
+        match self.spec.device.is_accelerator() && passes.len() > 1 {
+            true => scene.in_flight(passes, &mut take)?,
+            false => scene.in_turn(passes, &mut take)?,
         }
         let classes = scores.len().checked_div(count).unwrap_or(0);
         Tensor::new([count, classes], scores)
@@ -90,13 +131,6 @@ impl Masked<'_> {
 
 /// What takes the scores of a batch, in the order of the batches.
 type Take<'t> = dyn FnMut(&Range<usize>, Tensor) -> Result<()> + 't;
-
-/// Which masks each pass scores.
-struct Batches {
-    ranges: Vec<Range<usize>>,
-    /// Images in every pass, where all are to be of one size: what is missing is filled up with the last mask.
-    whole: Option<usize>,
-}
 
 /// All of a request that its batches share: what lies on the device, and what of a request threads may see.
 struct Scene<'a> {
@@ -108,7 +142,6 @@ struct Scene<'a> {
     columns: DynTensor,
     masks: TensorView<'a>,
     image_of_mask: &'a [u32],
-    batch_size: usize,
     /// Of a masked image in the model's own order, without the batch.
     item: [usize; 3],
 }
@@ -142,7 +175,6 @@ impl<'a> Scene<'a> {
             making,
             masks: request.masks,
             image_of_mask: request.image_of_mask,
-            batch_size: request.batch_size,
             item: match of.input.1 {
                 Layout::Nchw => [channels, height, width],
                 Layout::Nhwc => [height, width, channels],
@@ -150,37 +182,21 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Shapes that change make an accelerator choose its kernels anew, so all of its batches are of one size: the
-    /// one that leaves least to fill up.
-    fn batches(&self, rule: BatchRule, one_size: bool) -> Batches {
-        let count = self.masks.shape()[0];
-        let (size, whole) = match rule {
-            BatchRule::Fixed(n) => (n, true),
-            BatchRule::Any { .. } if one_size => {
-                let batches = count.div_ceil(self.batch_size).max(1);
-                (count.div_ceil(batches).max(1), true)
-            }
-            BatchRule::Any { .. } => (self.batch_size.min(count.max(1)), false),
-        };
-        let ranges = (0..count).step_by(size).map(|start| start..count.min(start + size)).collect();
-        Batches { ranges, whole: whole.then_some(size) }
-    }
-
     /// Batch after batch, on the calling thread.
-    fn in_turn(&self, batches: &Batches, take: &mut Take<'_>) -> Result<()> {
+    fn in_turn(&self, passes: &[Pass], take: &mut Take<'_>) -> Result<()> {
         let mut place = Place::default();
-        batches.ranges.iter().try_for_each(|masks| take(masks, self.run(masks, batches.whole, &mut place)?))
+        passes.iter().try_for_each(|pass| take(&pass.masks, self.run(pass, &mut place)?))
     }
 
     /// Batches on threads of their own, [`IN_FLIGHT`] at a time; `take` stays on the calling thread.
-    fn in_flight(&self, batches: &Batches, take: &mut Take<'_>) -> Result<()> {
+    fn in_flight(&self, passes: &[Pass], take: &mut Take<'_>) -> Result<()> {
         let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = |found: Sender<(usize, Result<Tensor>)>| {
             let mut place = Place::default();
             while !stopped.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(masks) = batches.ranges.get(i) else { return };
-                let scores = caught(|| self.run(masks, batches.whole, &mut place)).flatten();
+                let Some(pass) = passes.get(i) else { return };
+                let scores = caught(|| self.run(pass, &mut place)).flatten();
                 // The other end is gone where the call has ended with an error.
                 if found.send((i, scores)).is_err() {
                     return;
@@ -202,19 +218,18 @@ impl<'a> Scene<'a> {
                 }
             }
             drop(sender);
-            let ended = in_order(
-                batches.ranges.len(),
-                || found.recv().ok(),
-                |i, scores| take(&batches.ranges[i], scores?),
-            );
+            let ended =
+                in_order(passes.len(), || found.recv().ok(), |i, scores| take(&passes[i].masks, scores?));
             stopped.store(true, Ordering::Relaxed);
             ended
         })
     }
 
-    /// One pass: the scores of `masks`, and of what fills the batch up.
-    fn run(&self, masks: &Range<usize>, whole: Option<usize>, place: &mut Place) -> Result<Tensor> {
-        let n = whole.unwrap_or(masks.len());
+    /// One pass: the scores of its masks, and of what fills it up.
+    fn run(&self, pass: &Pass, place: &mut Place) -> Result<Tensor> {
+        let Pass { masks, images: n } = pass.clone();
+        let of = self.of;
+        let model = of.models.get(&n).ok_or_else(|| Error::internal("a pass has no session"))?;
         let order: Vec<usize> = (masks.start..masks.start + n).map(|m| m.min(masks.end - 1)).collect();
         let [_, h, w] = self.masks.dims("the tensor of masks")?;
         let small: Vec<f32> = order.iter().flat_map(|&m| self.masks.item(m)).copied().collect();
@@ -233,8 +248,7 @@ impl<'a> Scene<'a> {
         }
         let masked = place.of(n, self)?;
         self.making.run_into(&inputs, mask_graph::MASKED, masked)?;
-        let of = self.of;
-        let mut outputs = of.model.run(&[(of.input.0, dynamic(masked))], &[of.output])?;
+        let mut outputs = model.run(&[(of.input.0, dynamic(masked))], &[of.output])?;
         (of.scores)(n, outputs.swap_remove(0))
     }
 
@@ -292,4 +306,31 @@ fn in_order<T>(
 /// A matrix of rows of `width` with its axes changed.
 fn transposed(matrix: &[f32], width: usize) -> Vec<f32> {
     (0..width).flat_map(|x| matrix.iter().skip(x).step_by(width).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mask_is_in_one_pass_and_few_images_are_there_to_fill_up() {
+        let check = |count, sizing, expected: &[(usize, usize)]| {
+            let passes = passes(count, sizing);
+            let found: Vec<_> = passes.iter().map(|pass| (pass.masks.len(), pass.images)).collect();
+            assert_eq!(found, expected, "{count} masks, {sizing:?}");
+            let masks: Vec<usize> = passes.into_iter().flat_map(|pass| pass.masks).collect();
+            assert_eq!(masks, (0..count).collect::<Vec<_>>());
+        };
+        for sizing in [Sizing::Whole(8), Sizing::UpTo(8), Sizing::Planned(8)] {
+            check(0, sizing, &[]);
+            check(16, sizing, &[(8, 8), (8, 8)]);
+        }
+        check(11, Sizing::Whole(8), &[(8, 8), (3, 8)]);
+        check(11, Sizing::UpTo(8), &[(8, 8), (3, 3)]);
+        check(11, Sizing::Planned(8), &[(8, 8), (2, 2), (1, 2)]);
+        check(13, Sizing::Planned(8), &[(8, 8), (5, 8)]);
+        check(3, Sizing::Planned(8), &[(2, 2), (1, 2)]);
+        check(2, Sizing::Planned(1), &[(1, 1), (1, 1)]);
+        check(3, Sizing::Planned(2), &[(2, 2), (1, 1)]);
+    }
 }

@@ -6,29 +6,32 @@
 //! Which session serves a set never depends on what ran before, so equal calls give equal bits: optimised
 //! graphs of different taps may differ in rounding.
 //!
-//! On an accelerator masked passes have a session of their own, equal to the first. There a session keeps what it has
-//! planned for one shape of input only, and a call's first pass, of one image, would have it planned anew each time.
+//! On an accelerator a session serves passes of one number of images only: it keeps its plans for one shape, and making
+//! them anew takes longer than many passes do (half a second for EfficientNet-Lite0 on an H100).
 
-use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use scorecam_core::{
     BatchRule, Forward, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result, Tensor,
     TensorInfo, TensorView,
 };
+use scorecam_plugin::precision::trial;
 
 use crate::file::ModelFile;
 use crate::graph::Network;
 use crate::layers::{self, Survey};
-use crate::masked::{MaskSessions, Masked};
+use crate::masked::{self, MaskSessions, Masked, Sizing};
 use crate::ports::{self, ImageInput};
 use crate::precision;
 use crate::proto;
 use crate::session::{Session, SessionSpec};
+use crate::settings::Precision;
 use crate::values::Input;
 
-/// Sessions for further sets of taps that are kept; each holds a copy of the weights.
-const KEPT_SESSIONS: usize = 3;
+/// Sessions beside the first that are kept; each holds a copy of the weights.
+const KEPT_SESSIONS: usize = 4;
 
 /// A model that ONNX Runtime has loaded.
 pub(crate) struct OnnxModel {
@@ -41,11 +44,20 @@ pub(crate) struct OnnxModel {
     spec: SessionSpec,
     main: Arc<Session>,
     main_tap: Option<usize>,
-    /// What scores masked images on an accelerator, once it is wanted.
-    scoring: Mutex<Option<Arc<Session>>>,
-    others: Mutex<VecDeque<(Vec<usize>, Arc<Session>)>>,
+    others: Mutex<VecDeque<(Serves, Arc<Session>)>>,
+    /// On an accelerator: numbers of images with their shape that were tried, and whether they are exact.
+    tried: Mutex<BTreeMap<(usize, [usize; 3]), bool>>,
     masks: MaskSessions,
     remarks: Vec<String>,
+}
+
+/// What a session beside the first one is for.
+#[derive(PartialEq, Eq)]
+struct Serves {
+    /// Indices into the layers, sorted.
+    taps: Vec<usize>,
+    /// Images of its passes; `None` where any number will do.
+    images: Option<usize>,
 }
 
 /// A model's file, parsed.
@@ -101,8 +113,8 @@ impl OnnxModel {
             spec,
             main: Arc::new(main),
             main_tap,
-            scoring: Mutex::default(),
             others: Mutex::default(),
+            tried: Mutex::default(),
             masks: MaskSessions::default(),
         })
     }
@@ -136,27 +148,31 @@ impl OnnxModel {
         }
     }
 
-    /// The session for the passes of masked images.
-    fn scoring(&self) -> Result<Arc<Session>> {
-        if !self.spec.device.is_accelerator() {
+    /// The session for passes of so many images whose outputs include `taps`, sorted.
+    fn session(&self, taps: &[usize], images: usize) -> Result<Arc<Session>> {
+        let images = self.spec.device.is_accelerator().then_some(images);
+        let main: Vec<usize> = self.main_tap.into_iter().collect();
+        // Passes without taps run on what is tapped at the usual layer.
+        let taps = if taps.is_empty() { &main } else { taps };
+        if *taps == main && (images.is_none() || images == Some(self.fewest_images())) {
             return Ok(Arc::clone(&self.main));
         }
-        let mut place = self.scoring.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = &*place {
-            return Ok(Arc::clone(session));
-        }
-        let taps: Vec<usize> = self.main_tap.into_iter().collect();
-        let mut bytes = self.spec.file.read_again()?;
-        let session = Arc::new(self.spec.open(&mut bytes, &tap_names(&self.info, &self.untapped, &taps))?);
-        *place = Some(Arc::clone(&session));
-        Ok(session)
+        self.kept(Serves { taps: taps.to_vec(), images })
     }
 
-    /// The session whose further outputs are exactly `taps`, sorted; opened when it is not among those kept.
-    fn tapped(&self, taps: &[usize]) -> Result<Arc<Session>> {
+    /// Images of the smallest pass that the model takes.
+    fn fewest_images(&self) -> usize {
+        match self.info.batch {
+            BatchRule::Fixed(n) => n,
+            BatchRule::Any { .. } => 1,
+        }
+    }
+
+    /// A session beside the first one; opened when it is not among those kept.
+    fn kept(&self, serves: Serves) -> Result<Arc<Session>> {
         // Held while a session opens: two threads that want the same one must not open it twice.
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = others.iter().position(|(set, _)| set == taps)
+        if let Some(place) = others.iter().position(|(kept, _)| *kept == serves)
             && let Some(kept) = others.remove(place)
         {
             let session = Arc::clone(&kept.1);
@@ -164,12 +180,52 @@ impl OnnxModel {
             return Ok(session);
         }
         let mut bytes = self.spec.file.read_again()?;
-        let session = Arc::new(self.spec.open(&mut bytes, &tap_names(&self.info, &self.untapped, taps))?);
+        let taps = tap_names(&self.info, &self.untapped, &serves.taps);
+        let session = Arc::new(self.spec.open(&mut bytes, &taps)?);
         if others.len() == KEPT_SESSIONS {
             others.pop_front();
         }
-        others.push_back((taps.to_vec(), Arc::clone(&session)));
+        others.push_back((serves, Arc::clone(&session)));
         Ok(session)
+    }
+
+    /// How the masks of a request are divided among passes.
+    fn sizing(&self, request: &MaskedScores<'_>) -> Result<Sizing> {
+        match self.info.batch {
+            BatchRule::Fixed(n) => Ok(Sizing::Whole(n)),
+            BatchRule::Any { .. } if self.spec.device.is_accelerator() => {
+                let ([_, channels, height, width], _) = request.dims()?;
+                // Powers of two, so that few sizes have to be planned for whatever callers ask for.
+                let mut size = 1 << request.batch_size.ilog2();
+                while size > 1 && !self.is_exact(size, [channels, height, width])? {
+                    size /= 2;
+                }
+                Ok(Sizing::Planned(size))
+            }
+            BatchRule::Any { .. } => Ok(Sizing::UpTo(request.batch_size)),
+        }
+    }
+
+    /// Whether passes of so many images give in f32 what an image alone gets, tried once for each size.
+    ///
+    /// Where cuDNN has no plan in f32 for a convolution, ONNX Runtime takes one in TF32 and tells nobody. It was seen
+    /// with 128 images of ResNet-50, and not with 64.
+    fn is_exact(&self, images: usize, item: [usize; 3]) -> Result<bool> {
+        if self.spec.settings.precision != Precision::F32 {
+            return Ok(true);
+        }
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(exact) = tried.get(&(images, item)) {
+            return Ok(*exact);
+        }
+        let [channels, height, width] = item;
+        let one = trial([1, channels, height, width])?;
+        let many = Tensor::new([images, channels, height, width], one.data().repeat(images))?;
+        let alone = self.run(&*self.session(&[], 1)?, one.view(), &[])?.scores;
+        let together = self.run(&*self.session(&[], images)?, many.view(), &[])?.scores;
+        let exact = precision::is_rounding(alone.data(), together.data());
+        tried.insert((images, item), exact);
+        Ok(exact)
     }
 }
 
@@ -191,11 +247,7 @@ impl ModelBackend for OnnxModel {
             taps.iter().copied().filter(|&t| !self.untapped.contains(&self.info.layers[t].name)).collect();
         needed.sort_unstable();
         needed.dedup();
-        match needed[..] {
-            [] => self.run(&self.main, batch, &taps),
-            [only] if Some(only) == self.main_tap => self.run(&self.main, batch, &taps),
-            _ => self.run(&*self.tapped(&needed)?, batch, &taps),
-        }
+        self.run(&*self.session(&needed, batch.shape()[0])?, batch, &taps)
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -208,16 +260,22 @@ impl ModelBackend for OnnxModel {
         }
         self.input.check_images(&request.images)?;
         let output = self.info.output.name.as_str();
+        let passes = masked::passes(request.masks.shape()[0], self.sizing(request)?);
+        let mut models = BTreeMap::new();
+        for pass in &passes {
+            if let Entry::Vacant(place) = models.entry(pass.images) {
+                place.insert(self.session(&[], pass.images)?);
+            }
+        }
         let masked = Masked {
             spec: &self.spec,
             sessions: &self.masks,
-            model: &*self.scoring()?,
+            models,
             input: (&self.input.name, self.input.layout),
-            batch: self.info.batch,
             output,
             scores: &|n, found| ports::scores(output, n, found),
         };
-        masked.scores(request)
+        masked.scores(request, &passes)
     }
 }
 

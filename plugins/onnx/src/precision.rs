@@ -12,6 +12,19 @@ use crate::values::Input;
 /// A trial image's height and width where the model leaves them open.
 const SIDE: usize = 224;
 
+/// The greatest part of their range by which scores of f32 differ that were added up in another order. TF32 differs by
+/// some hundred times more, or by less where few of a network's layers are in it.
+const ROUNDING: f32 = 5e-5;
+
+/// Whether scores are those of an image `alone`, once or several times, but for rounding.
+pub(crate) fn is_rounding(alone: &[f32], together: &[f32]) -> bool {
+    let (low, high) = alone.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+    // A single score has no range; its size stands for it.
+    let range = if alone.len() == 1 { high.abs() } else { high - low };
+    let near = |(a, b): (&f32, &f32)| a == b || (a - b).abs() <= ROUNDING * range || a.is_nan() && b.is_nan();
+    alone.iter().cycle().zip(together).all(near)
+}
+
 /// One line on how far the scores of `session` are from those of f32; `None` where f32 is what runs. An error where
 /// they are too far for the model to be taken.
 pub(crate) fn remark(
@@ -48,4 +61,25 @@ pub(crate) fn remark(
     let of_file = || format!("model {}", spec.file.path().display());
     let remark = Reduced { name: &name, advice }.remark(&exact, &reduced);
     remark.map(Some).map_err(|e| e.context(of_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_told_from_a_lesser_precision() {
+        for (alone, together, rounding) in [
+            (&[1.0, -1.0][..], &[1.0, -1.0, 1.00005, -1.00005][..], true),
+            (&[1.0, -1.0], &[1.0, -1.0, 1.0, -1.001], false),
+            (&[4.0], &[4.0001, 4.0], true),
+            (&[4.0], &[4.0, 4.01], false),
+            (&[0.0, 0.0], &[0.0, 0.0], true),
+            (&[f32::NAN, 1.0], &[f32::NAN, 1.0], true),
+            (&[f32::INFINITY, 1.0], &[f32::INFINITY, 1.0], true),
+            (&[2.0, 1.0], &[f32::NAN, 1.0], false),
+        ] {
+            assert_eq!(is_rounding(alone, together), rounding, "{alone:?} {together:?}");
+        }
+    }
 }

@@ -172,7 +172,7 @@ fn what_is_left_over_does_not_cost_a_whole_batch() {
     let path = handing_on(folder.path(), &[0, 3, 24, 17]);
     let mut scene = Scene::new(1, false, Upsample::HalfPixel);
     scene.masks = Tensor::new([5, 5, 7], sequence(5 * 35, 3)).expect("of that length");
-    compare(&scene, &config(&path), (&[4, 1], &[3, 2]));
+    compare(&scene, &config(&path), (&[4, 1], &[4, 1]));
 }
 
 #[test]
