@@ -16,6 +16,7 @@ struct Folder {
     host: Host,
     model: Model,
     photos: Vec<Tensor>,
+    method: &'static str,
     set: Vec<(String, String)>,
     batch_size: usize,
 }
@@ -49,7 +50,7 @@ impl Folder {
     /// The explanations, and how many batches were run for them.
     fn explain_counted(&self, lanes: usize) -> (Vec<Explanation>, usize) {
         let model = Counting(self.model.backend(), AtomicUsize::new(0));
-        let method = self.host.method("score-cam").expect("the method is built in");
+        let method = self.host.method(self.method).expect("the method is built in");
         let options = method.info().resolve(None, &self.set).expect("the options resolve");
         let shared = SharedBatches::new(&model, self.photos.len(), Some(self.batch_size));
         let shared = shared.expect("a batch size");
@@ -99,14 +100,21 @@ fn toy_photos_that_share_batches_get_the_bits_of_those_that_do_not() {
     for (name, more) in [("own", ""), ("default", "abilities = []"), ("fixed", "abilities = []\nbatch = 7")] {
         let path = folder.path().join(format!("{name}.toy"));
         std::fs::write(&path, format!("{plain}\n{more}\n")).expect("a model");
-        for fill in ["zero", "blur"] {
+        for (method, option, value) in [
+            ("score-cam", "fill", "zero"),
+            ("score-cam", "fill", "blur"),
+            // Its masks depend on the scores of those before, and come a few at a time.
+            ("score-cam-adaptive", "passes", "11"),
+            ("score-cam-adaptive", "error", "0.3"),
+        ] {
             let model = host.load_model(&ModelRequest { path: path.clone(), ..Default::default() });
-            let set = vec![("fill".to_owned(), fill.to_owned())];
+            let set = vec![(option.to_owned(), value.to_owned())];
             let model = model.expect("the model loads");
-            let folder = Folder { host: toy_host(), model, photos: photos.clone(), set, batch_size: 7 };
+            let folder =
+                Folder { host: toy_host(), model, photos: photos.clone(), method, set, batch_size: 7 };
             let alone = folder.explain(1);
-            assert_eq!(folder.explain(3), alone, "{name}, fill {fill}");
-            assert_eq!(folder.explain(5), alone, "{name}, fill {fill}");
+            assert_eq!(folder.explain(3), alone, "{name}, {method} {option}={value}");
+            assert_eq!(folder.explain(5), alone, "{name}, {method} {option}={value}");
         }
     }
 }
@@ -121,7 +129,7 @@ fn a_folder_runs_as_many_batches_as_its_masks_fill() {
     let model = host.load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads");
     let photos = vec![read_npy(&golden("toy/input-3x32x32.npy")); 8];
     let set = [("select", "std"), ("select_count", "4")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-    let folder = Folder { host, model, photos, set, batch_size: 16 };
+    let folder = Folder { host, model, photos, method: "score-cam", set, batch_size: 16 };
     // Each photo has a first pass of its own and four masks.
     for (lanes, expected) in [(1, 8 + 8), (2, 8 + 4), (4, 8 + 2), (8, 8 + 2)] {
         assert_eq!(folder.explain_counted(lanes).1, expected, "{lanes} lanes");
@@ -137,7 +145,8 @@ fn onnx_photos_that_share_batches_get_the_maps_of_those_that_do_not() {
     let crop = &CaseFile::read("onnx.json").inputs["squeezenet1_1"];
     let photos = ["chelsea", "coffee", "chelsea"].map(|p| crop.tensor(&fetched(&format!("photos/{p}.png"))));
     let set = [("select", "std"), ("select_count", "5")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-    let folder = Folder { host, model, photos: photos.to_vec(), set, batch_size: 4 };
+    let photos = photos.to_vec();
+    let folder = Folder { host, model, photos, method: "score-cam", set, batch_size: 4 };
     let (alone, shared) = (folder.explain(1), folder.explain(3));
     for (a, b) in alone.iter().zip(&shared) {
         assert_eq!((a.targets[0].class, a.passes), (b.targets[0].class, b.passes));

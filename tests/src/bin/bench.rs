@@ -183,15 +183,18 @@ impl Bench {
             BatchRule::Fixed(n) => vec![n],
             BatchRule::Any { .. } => tried.to_vec(),
         };
-        let mut rounds = Vec::new();
-        // The first round only warms up.
-        for _ in 0..=self.rounds() {
-            let times = batches.iter().map(|&b| self.raw(trial, b));
-            rounds.push(times.collect::<Result<Vec<f64>>>()?);
+        let mut times = vec![Vec::new(); batches.len()];
+        // In turn, so that a machine whose speed drifts does not choose. Not on a GPU, where each change is planned for.
+        let mut turns: Vec<usize> = (0..=self.rounds()).flat_map(|_| 0..batches.len()).collect();
+        if self.settings.on_gpu() {
+            turns.sort_unstable();
         }
-        let time = |i: usize| median(rounds[1..].iter().map(|times| times[i]).collect());
-        let pass = |(i, &b): (usize, &usize)| (b, time(i) * 1e3 / trial as f64);
-        Ok(batches.iter().enumerate().map(pass).collect())
+        for i in turns {
+            times[i].push(self.raw(trial, batches[i])? * 1e3 / trial as f64);
+        }
+        // The first round only warms up.
+        let time = |times: Vec<f64>| median(times[1..].to_vec());
+        Ok(batches.into_iter().zip(times.into_iter().map(time)).collect())
     }
 
     fn batches(&self) -> Result<Value> {

@@ -187,13 +187,17 @@ impl Contest<'_> {
     }
 
     fn contender(&self, mut worker: Worker, row: Row, turn: &Turn<'_>, how: &Value) -> Outcome<Contender> {
-        // In its own batches: larger ones would be seen in the peak of memory.
-        worker.forward(turn.input, how["batch"].as_u64().unwrap_or(1), WARMING)?;
         let named: String = row.tool.chars().chain(row.map.chars()).filter(|c| c.is_alphanumeric()).collect();
         let place = self.file(&format!("{named}.npy"));
         let mut request = json!({ "do": "explain", "input": turn.input, "class": turn.class, "map": place });
         if let (Some(request), Some(how)) = (request.as_object_mut(), how.as_object()) {
             request.extend(how.clone());
+        }
+        match self.workers.device.is_gpu() {
+            // Engines choose their kernels with the first batch of each size, and take longer for that than for the rest.
+            true => drop(worker.explain(&request)?),
+            // In its own batches: larger ones would be seen in the peak of memory.
+            false => drop(worker.forward(turn.input, how["batch"].as_u64().unwrap_or(1), WARMING)?),
         }
         Ok(Contender { row, worker, request, place, seconds: vec![], ratios: vec![], channels: 0 })
     }
