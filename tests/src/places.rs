@@ -65,8 +65,10 @@ pub fn cuda_or_cpu() -> &'static str {
 pub fn torch_cuda_or_cpu() -> &'static str {
     let path = fetched("models/squeezenet1_1.ts.pt");
     let device = Some("cuda:0".to_owned());
-    match torch_host().load_model(&ModelRequest { path, device, ..Default::default() }) {
+    let request = ModelRequest { path, device, backend: Some("libtorch".into()), ..Default::default() };
+    match torch_host().load_model(&request) {
         Ok(_) => "cuda:0",
+        // No CUDA in this libtorch, or no GPU that it can use.
         Err(e) if e.kind() == ErrorKind::Unsupported => "cpu",
         Err(e) => panic!("libtorch can use this machine's GPU, and yet: {e}"),
     }

@@ -11,7 +11,7 @@ use scorecam_core::{
 };
 use scorecam_host::{Host, Model, ModelRequest};
 use scorecam_tests::{
-    cuda_or_cpu, fetched, golden, library, read_npy, torch_cuda_or_cpu, torch_host, toy_host,
+    cuda_or_cpu, fetched, golden, library, only_backend, read_npy, torch_cuda_or_cpu, torch_host, toy_host,
 };
 
 /// One backend under test.
@@ -48,6 +48,7 @@ impl Subject<'_> {
         let request = ModelRequest {
             path: self.path.clone(),
             threads: Some(1),
+            backend: only_backend(&self.host),
             device: self.device.map(str::to_owned),
             ..Default::default()
         };
@@ -266,8 +267,10 @@ fn onnx(plugin: &str, device: Option<&'static str>) {
     let path = fetched("models/squeezenet1_1.onnx");
     let pixel = |i: usize| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 200.0;
     let input = Tensor::new([1, 3, 227, 227], (0..3 * 227 * 227).map(pixel).collect()).expect("a tensor");
-    let request =
-        ModelRequest { path: path.clone(), device: device.map(str::to_owned), ..Default::default() };
+    // A manifest beside the model may name another backend.
+    let backend = only_backend(&host);
+    let device_name = device.map(str::to_owned);
+    let request = ModelRequest { path: path.clone(), backend, device: device_name, ..Default::default() };
     let model = host.load_model(&request).expect("loads");
     let spatial = model.info().layers.iter().filter(|l| l.has_spatial_extent()).rev();
     let layers: Vec<&str> = spatial.map(|l| l.name.as_str()).take(3).collect();

@@ -86,7 +86,12 @@ pub(crate) enum Sizing {
     Planned(usize),
 }
 
-/// The passes that score `count` masks.
+/// Images of the small passes beside those of `size`.
+pub(crate) fn quarter(size: usize) -> usize {
+    (size / 4).max(1)
+}
+
+/// The passes that score `count` masks; none of the sizes is 0.
 pub(crate) fn passes(count: usize, sizing: Sizing) -> Vec<Pass> {
     let (Sizing::Whole(size) | Sizing::UpTo(size) | Sizing::Planned(size)) = sizing;
     let rest = count % size;
@@ -97,7 +102,7 @@ pub(crate) fn passes(count: usize, sizing: Sizing) -> Vec<Pass> {
     let whole = |masks: Range<usize>| Pass { masks, images: size };
     match sizing {
         Sizing::Planned(_) if rest <= size / 2 => {
-            let quarter = (size / 4).max(1);
+            let quarter = quarter(size);
             let small = |masks| Pass { masks, images: quarter };
             cut(0..count - rest, size)
                 .map(whole)
@@ -328,6 +333,7 @@ mod tests {
         check(11, Sizing::Whole(8), &[(8, 8), (3, 8)]);
         check(11, Sizing::UpTo(8), &[(8, 8), (3, 3)]);
         check(11, Sizing::Planned(8), &[(8, 8), (2, 2), (1, 2)]);
+        check(12, Sizing::Planned(8), &[(8, 8), (2, 2), (2, 2)]);
         check(13, Sizing::Planned(8), &[(8, 8), (5, 8)]);
         check(3, Sizing::Planned(8), &[(2, 2), (1, 2)]);
         check(2, Sizing::Planned(1), &[(1, 1), (1, 1)]);

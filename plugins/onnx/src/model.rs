@@ -31,7 +31,9 @@ use crate::settings::Precision;
 use crate::values::Input;
 
 /// Sessions beside the first that are kept; each holds a copy of the weights.
-const KEPT_SESSIONS: usize = 4;
+const KEPT: usize = 3;
+/// The same where each size of batch has one: those of exact maps, and the small ones of methods that ask step by step.
+const KEPT_ON_ACCELERATOR: usize = 8;
 
 /// A model that ONNX Runtime has loaded.
 pub(crate) struct OnnxModel {
@@ -150,13 +152,15 @@ impl OnnxModel {
 
     /// The session for passes of so many images whose outputs include `taps`, sorted.
     fn session(&self, taps: &[usize], images: usize) -> Result<Arc<Session>> {
-        let images = self.spec.device.is_accelerator().then_some(images);
+        let planned = self.spec.device.is_accelerator();
         let main: Vec<usize> = self.main_tap.into_iter().collect();
         // Passes without taps run on what is tapped at the usual layer.
         let taps = if taps.is_empty() { &main } else { taps };
-        if *taps == main && (images.is_none() || images == Some(self.fewest_images())) {
+        if *taps == main && (!planned || images == self.fewest_images()) {
             return Ok(Arc::clone(&self.main));
         }
+        // What has no size of our own shares a session, however many sizes callers come with.
+        let images = (planned && images.is_power_of_two()).then_some(images);
         self.kept(Serves { taps: taps.to_vec(), images })
     }
 
@@ -182,27 +186,27 @@ impl OnnxModel {
         let mut bytes = self.spec.file.read_again()?;
         let taps = tap_names(&self.info, &self.untapped, &serves.taps);
         let session = Arc::new(self.spec.open(&mut bytes, &taps)?);
-        if others.len() == KEPT_SESSIONS {
+        let most = if self.spec.device.is_accelerator() { KEPT_ON_ACCELERATOR } else { KEPT };
+        if others.len() == most {
             others.pop_front();
         }
         others.push_back((serves, Arc::clone(&session)));
         Ok(session)
     }
 
-    /// How the masks of a request are divided among passes.
-    fn sizing(&self, request: &MaskedScores<'_>) -> Result<Sizing> {
+    /// How the masks of a request for [C, H, W] `item`s are divided among passes.
+    fn sizing(&self, batch_size: usize, item: [usize; 3]) -> Result<Sizing> {
         match self.info.batch {
             BatchRule::Fixed(n) => Ok(Sizing::Whole(n)),
             BatchRule::Any { .. } if self.spec.device.is_accelerator() => {
-                let ([_, channels, height, width], _) = request.dims()?;
                 // Powers of two, so that few sizes have to be planned for whatever callers ask for.
-                let mut size = 1 << request.batch_size.ilog2();
-                while size > 1 && !self.is_exact(size, [channels, height, width])? {
+                let mut size = 1 << batch_size.ilog2();
+                while !(self.is_exact(size, item)? && self.is_exact(masked::quarter(size), item)?) {
                     size /= 2;
                 }
                 Ok(Sizing::Planned(size))
             }
-            BatchRule::Any { .. } => Ok(Sizing::UpTo(request.batch_size)),
+            BatchRule::Any { .. } => Ok(Sizing::UpTo(batch_size)),
         }
     }
 
@@ -211,19 +215,28 @@ impl OnnxModel {
     /// Where cuDNN has no plan in f32 for a convolution, ONNX Runtime takes one in TF32 and tells nobody. It was seen
     /// with 128 images of ResNet-50, and not with 64.
     fn is_exact(&self, images: usize, item: [usize; 3]) -> Result<bool> {
-        if self.spec.settings.precision != Precision::F32 {
+        if images == 1 || self.spec.settings.precision != Precision::F32 {
             return Ok(true);
         }
+        // Held while it is tried: two threads that want the same size must not both do so.
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(exact) = tried.get(&(images, item)) {
             return Ok(*exact);
         }
         let [channels, height, width] = item;
         let one = trial([1, channels, height, width])?;
-        let many = Tensor::new([images, channels, height, width], one.data().repeat(images))?;
+        let mut many = Tensor::zeros([images, channels, height, width])?;
+        many.data_mut()
+            .chunks_exact_mut(one.data().len())
+            .for_each(|image| image.copy_from_slice(one.data()));
         let alone = self.run(&*self.session(&[], 1)?, one.view(), &[])?.scores;
         let together = self.run(&*self.session(&[], images)?, many.view(), &[])?.scores;
         let exact = precision::is_rounding(alone.data(), together.data());
+        if !exact {
+            // Its session will not be asked for again, and takes room.
+            let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            others.retain(|(serves, _)| serves.images != Some(images));
+        }
         tried.insert((images, item), exact);
         Ok(exact)
     }
@@ -259,8 +272,9 @@ impl ModelBackend for OnnxModel {
             return request.on_cpu(self);
         }
         self.input.check_images(&request.images)?;
+        let ([_, channels, height, width], [count, ..]) = request.dims()?;
         let output = self.info.output.name.as_str();
-        let passes = masked::passes(request.masks.shape()[0], self.sizing(request)?);
+        let passes = masked::passes(count, self.sizing(request.batch_size, [channels, height, width])?);
         let mut models = BTreeMap::new();
         for pass in &passes {
             if let Entry::Vacant(place) = models.entry(pass.images) {

@@ -12,7 +12,7 @@
 //! | key | values | default |
 //! |---|---|---|
 //! | `precision` | `f32`, `tf32`, `f16`: the arithmetic of the model's passes | `f32` |
-//! | `memory_limit` | MiB that each of a model's sessions may take on the GPU | all there is |
+//! | `memory_limit` | MiB that each of a model's sessions may take on the GPU; it has one for each size of batch | all there is |
 //! | `tensorrt` | `on`, `off`: TensorRT runs what it can, where its library is | `off` |
 //! | `cuda` | folder with the libraries of CUDA and cuDNN | where the plugin looks |
 

@@ -25,7 +25,7 @@ const BATCH: usize = 4;
 /// Makes masks by the graph, batch after batch.
 struct InTurn;
 
-/// Takes the CPU's memory for that of an accelerator: batches of one size, two under way at a time.
+/// Takes the CPU's memory for that of an accelerator: batches of planned sizes, two under way at a time.
 struct InFlight;
 
 impl Accelerator for InTurn {
@@ -173,6 +173,57 @@ fn what_is_left_over_does_not_cost_a_whole_batch() {
     let mut scene = Scene::new(1, false, Upsample::HalfPixel);
     scene.masks = Tensor::new([5, 5, 7], sequence(5 * 35, 3)).expect("of that length");
     compare(&scene, &config(&path), (&[4, 1], &[4, 1]));
+}
+
+#[test]
+fn sizes_whose_scores_are_not_those_of_one_image_are_halved() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let to_float = Attribute { name: "to".into(), int: F32.into(), kind: 2, ..Attribute::default() };
+    // From three images on all scores are off, as where an engine takes another precision for larger batches.
+    let net = Net::new(&[0, 3, 24, 17])
+        .node("Shape", "input", "shape")
+        .integers("first", &[0])
+        .node("Gather", "shape first", "count")
+        .node_having("Cast", "count", "images", to_float)
+        .node_having("Constant", "", "two", float("value_float", 2.0))
+        .node("Sub", "images two", "beyond")
+        .node("Relu", "beyond", "late")
+        .node_having("Constant", "", "little", float("value_float", 1e-2))
+        .node("Mul", "late little", "off")
+        .node("Flatten", "input", "pixels")
+        .node("Add", "pixels off", "scores")
+        .output("scores", &[0, 3 * 24 * 17]);
+    let path = net.save(folder.path(), "off.onnx");
+    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    let exact = handing_on(folder.path(), &[0, 3, 24, 17]);
+    let exact = load(&config(&exact)).expect("the model loads").masked_scores(&scene.request(&|_| Ok(())));
+    let exact = exact.expect("scores");
+    let model = in_flight().load(&config(&path)).expect("the model loads");
+    for _ in 0..2 {
+        let seen = RefCell::new(vec![]);
+        let note = |n: usize| {
+            seen.borrow_mut().push(n);
+            Ok(())
+        };
+        let found = model.masked_scores(&scene.request(&note)).expect("scores");
+        assert_eq!(*seen.borrow(), [2, 2, 2, 2, 2, 1]);
+        assert!(largest_difference(found.view(), exact.view()) <= 1e-5);
+    }
+}
+
+#[test]
+fn a_batch_size_of_0_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    for shape in [[0, 3, 24, 17], [5, 3, 24, 17]] {
+        let path = handing_on(folder.path(), &shape);
+        for loader in [in_turn(), in_flight()] {
+            let model = loader.load(&config(&path)).expect("the model loads");
+            let request = MaskedScores { batch_size: 0, ..scene.request(&|_| Ok(())) };
+            let error = model.masked_scores(&request).expect_err("no images at all");
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! and MODE `explain` do one of the two alone, for the peak memory of a process that does nothing else.
 //!
 //! Keys are options of the method, and some of this program: `method` (score-cam where it does not say), `threads`,
-//! `device`, `batch` (images a pass, of `forward` and `explain`), `rounds`, and `backend.KEY` for settings of the
+//! `device` (needed for a GPU), `batch` (images a pass, of `forward` and `explain`), `rounds`, and `backend.KEY` for settings of the
 //! backend. The backend is the plugin's, whichever the model's manifest names.
 
 use std::ops::ControlFlow;
@@ -152,8 +152,8 @@ impl Bench {
     }
 
     /// Seconds for `passes` raw passes in batches of `batch`, nothing prepared in between. What is left over counts as
-    /// its part of a whole batch: engines on GPUs prepare anew for another size. The first batch, which may do so, is not
-    /// counted there.
+    /// its part of a whole batch: engines on GPUs prepare anew for another size. On a GPU one more batch
+    /// goes first, uncounted, since the engine may prepare in it.
     fn raw(&self, passes: usize, batch: usize) -> Result<f64> {
         let batch = match self.model.info().batch {
             BatchRule::Fixed(n) => n,
@@ -184,7 +184,7 @@ impl Bench {
             BatchRule::Any { .. } => tried.to_vec(),
         };
         let mut times = vec![Vec::new(); batches.len()];
-        // In turn, so that a machine whose speed drifts does not choose. Not on a GPU, where each change is planned for.
+        // In turn, so that a machine whose speed drifts does not choose. Not on a GPU, where engines plan anew for each size.
         let mut turns: Vec<usize> = (0..=self.rounds()).flat_map(|_| 0..batches.len()).collect();
         if self.settings.on_gpu() {
             turns.sort_unstable();

@@ -193,11 +193,12 @@ impl Contest<'_> {
         if let (Some(request), Some(how)) = (request.as_object_mut(), how.as_object()) {
             request.extend(how.clone());
         }
-        match self.workers.device.is_gpu() {
-            // Engines choose their kernels with the first batch of each size, and take longer for that than for the rest.
-            true => drop(worker.explain(&request)?),
+        if self.workers.device.is_gpu() {
+            // A whole explanation: engines choose their kernels with the first batch of each size.
+            worker.explain(&request)?;
+        } else {
             // In its own batches: larger ones would be seen in the peak of memory.
-            false => drop(worker.forward(turn.input, how["batch"].as_u64().unwrap_or(1), WARMING)?),
+            worker.forward(turn.input, how["batch"].as_u64().unwrap_or(1), WARMING)?;
         }
         Ok(Contender { row, worker, request, place, seconds: vec![], ratios: vec![], channels: 0 })
     }

@@ -111,7 +111,7 @@ impl Environment {
         let versions: Vec<&str> = printed.lines().map(str::trim).collect();
         if !output.status.success() || versions.len() != names.len() + 1 {
             return Err(Failure::new(
-                "the environment lacks packages of xtask/peers/requirements.txt; name another folder with --environment",
+                "the environment lacks packages of xtask/peers/requirements.txt; remove its folder, or name another with --environment",
             ));
         }
         let names = ["Python"].into_iter().chain(names);

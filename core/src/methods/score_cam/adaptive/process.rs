@@ -27,8 +27,8 @@ pub(super) struct Kernel {
     pub(super) nugget: f32,
 }
 
-/// Values about their mean which are less than this are none: they are logarithms, or parts of the scores' range.
-const LEAST_VALUE: f64 = 1e-9;
+/// Values about their mean which are less than this come of rounding: they are logarithms, or parts of the scores' range.
+const LEAST_VALUE: f64 = 1e-6;
 
 /// Each half the next, so that a covariance at one width is the square of that at the next.
 const WIDTHS: [f32; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
@@ -151,11 +151,12 @@ impl<'a> Process<'a> {
     pub(super) fn fit(&mut self, values: &[DVector<f64>], near: bool) -> Result<()> {
         let n = self.observed.len();
         // Equal values fit every kernel; the one that claims most would win by rounding errors.
-        if values.iter().all(|values| values.amax() < LEAST_VALUE) {
+        let telling: Vec<_> = values.iter().filter(|values| values.amax() >= LEAST_VALUE).cloned().collect();
+        if telling.is_empty() {
             return Ok(());
         }
         let among = DMatrix::from_fn(n, n, |i, j| self.distances[j * self.space.count() + self.observed[i]]);
-        let kernel = Kernel::fitted(&among, values, near.then_some(self.kernel));
+        let kernel = Kernel::fitted(&among, &telling, near.then_some(self.kernel));
         if kernel == self.kernel {
             return Ok(());
         }
