@@ -6,8 +6,8 @@
 //! and MODE `explain` do one of the two alone, for the peak memory of a process that does nothing else.
 //!
 //! Keys are options of the method, and some of this program: `method` (score-cam where it does not say), `threads`,
-//! `device` (needed for a GPU), `batch` (images a pass, of `forward` and `explain`), `rounds`, and `backend.KEY` for settings of the
-//! backend. The backend is the plugin's, whichever the model's manifest names.
+//! `device` (needed for a GPU), `batch` (images a pass, of `forward` and `explain`), `rounds`, and `backend.KEY` for
+//! settings of the backend. The backend is the plugin's, whichever the model's manifest names.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -184,7 +184,8 @@ impl Bench {
             BatchRule::Any { .. } => tried.to_vec(),
         };
         let mut times = vec![Vec::new(); batches.len()];
-        // In turn, so that a machine whose speed drifts does not choose. Not on a GPU, where engines plan anew for each size.
+        // In turn, so that a machine whose speed drifts does not choose. Not on a GPU, where engines plan anew for each
+        // size.
         let mut turns: Vec<usize> = (0..=self.rounds()).flat_map(|_| 0..batches.len()).collect();
         if self.settings.on_gpu() {
             turns.sort_unstable();
