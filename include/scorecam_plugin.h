@@ -8,7 +8,8 @@
  * Interface ids, for its get_interface: "scorecam.backend/1" is a scorecam_backend, "scorecam.method/1" a
  * scorecam_method, "scorecam.masked-scores/1" a scorecam_masked_scores, "scorecam.run-from/1" a
  * scorecam_run_from, "scorecam.gradients/1" a scorecam_gradients, "scorecam.readiness/1" a
- * scorecam_readiness, "scorecam.remarks/1" a scorecam_remarks.
+ * scorecam_readiness, "scorecam.remarks/1" a scorecam_remarks,
+ * "scorecam.details/1" a scorecam_details.
  * A struct behind an interface id never changes; a new ability is a new id. Strings are UTF-8, end with NUL,
  * and have at most SCORECAM_MAX_STRING bytes. Whoever made memory frees it: `release` stands next to what it
  * frees. No exception may leave a function; it becomes a status and a message.
@@ -119,6 +120,48 @@
  * What a model applies to its scores: sigmoid.
  */
 #define SCORECAM_OUTPUT_SIGMOID 3
+
+/**
+ * What a model applies to its scores: nothing, and they are a single logit in two columns, evidence against it (its
+ * negation) and for it. The probability of either is its sigmoid. Only in a study.
+ */
+#define SCORECAM_OUTPUT_BINARY 4
+
+/**
+ * What a model applies to its scores: they are a single probability in two columns, 1 - p and p. Only in a study.
+ */
+#define SCORECAM_OUTPUT_PROBABILITY 5
+
+/**
+ * What a model applies to its scores: they are a single number in two columns, its negation and itself. Only in a
+ * study.
+ */
+#define SCORECAM_OUTPUT_VALUE 6
+
+/**
+ * What a model applies to its output: it is scaled to length 1, an embedding that scores no class.
+ */
+#define SCORECAM_OUTPUT_UNIT_LENGTH 7
+
+/**
+ * The axes of a layer behind the batch: not known; trial passes find out when the model is loaded.
+ */
+#define SCORECAM_LAYER_UNKNOWN 0
+
+/**
+ * The axes of a layer behind the batch: maps [K, h, w].
+ */
+#define SCORECAM_LAYER_MAPS 1
+
+/**
+ * The axes of a layer behind the batch: maps [h, w, K].
+ */
+#define SCORECAM_LAYER_CHANNELS_LAST 2
+
+/**
+ * The axes of a layer behind the batch: no map of the image, such as attention scores.
+ */
+#define SCORECAM_LAYER_NO_MAP 3
 
 /**
  * Mask upsampling: bilinear, half-pixel centres.
@@ -324,7 +367,8 @@ typedef struct scorecam_model_config {
      */
     uint64_t input_width;
     /**
-     * 1 when the model itself wants [N, H, W, C]: the backend transposes. Else 0.
+     * 1 when the model itself wants [N, H, W, C]: the backend transposes. 2 when it wants [N, C, H, W], 0 when its
+     * shape must tell.
      */
     uint32_t channels_last;
     /**
@@ -378,7 +422,8 @@ typedef struct scorecam_layer {
      */
     const char *operation;
     /**
-     * Shape of its activations without the batch axis: [K, h, w] for a layer with spatial extent.
+     * Shape of its raw tensor without the batch axis: [K, h, w] for a layer of maps, unless `scorecam.details/1` or trial
+     * passes say otherwise.
      */
     struct scorecam_shape shape;
 } scorecam_layer;
@@ -408,7 +453,7 @@ typedef struct scorecam_model_description {
      */
     const char *output_name;
     /**
-     * Its shape, [N, classes].
+     * Its shape, the batch first: [N, classes], with axes of length 1 anywhere, or [N] for one value an image.
      */
     struct scorecam_shape output_shape;
     /**
@@ -500,8 +545,8 @@ typedef struct scorecam_backend {
                         const struct scorecam_model_description **description,
                         struct scorecam_message *why);
     /**
-     * Runs `batch` [N, C, H, W]. Tensor 0 of `outputs` are the class scores [N, classes], tensor 1 + i the
-     * activations [N, K, h, w] of layer `taps[i]`. A tap may be a name that the description does not list, since
+     * Runs `batch` [N, C, H, W]. Tensor 0 of `outputs` is the model's output, of the described shape, tensor 1 + i the
+     * activations of layer `taps[i]`, of the layer's shape behind N. A tap may be a name that the description does not list, since
      * users and methods choose it: to be refused by `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
      */
     int32_t (*forward)(void *model,
@@ -575,7 +620,7 @@ typedef struct scorecam_masked_scores {
      */
     uint32_t reserved;
     /**
-     * Tensor 0 of `outputs` are the class scores, [M, classes].
+     * Tensor 0 of `outputs` is the model's output for the M masks, as of `forward`.
      */
     int32_t (*run)(void *model,
                    const struct scorecam_masked_request *request,
@@ -596,8 +641,8 @@ typedef struct scorecam_run_from {
      */
     uint32_t reserved;
     /**
-     * Puts `activations` [N, K, h, w] in place of the layer's own. Tensor 0 of `outputs` are the class
-     * scores, [N, classes].
+     * Puts `activations`, of the layer's shape behind N, in place of the layer's own. Tensor 0 of `outputs` is the
+     * model's output, as of `forward`.
      */
     int32_t (*run)(void *model,
                    const char *layer,
@@ -619,8 +664,8 @@ typedef struct scorecam_gradients {
      */
     uint32_t reserved;
     /**
-     * Tensor 0 of `outputs` is the derivative [N, K, h, w] of the model's own output for a class, as `forward`
-     * gives it, with respect to the layer's activations on `batch` [N, C, H, W].
+     * Tensor 0 of `outputs` is the derivative of the model's own output for a class, as `forward` gives it, with respect
+     * to the layer's activations on `batch` [N, C, H, W], and of their shape. Of one value an image the class is 0.
      */
     int32_t (*run)(void *model,
                    const struct scorecam_tensor *batch,
@@ -671,6 +716,48 @@ typedef struct scorecam_remarks {
      */
     int32_t (*remark)(void *model, uint64_t index, struct scorecam_message *text);
 } scorecam_remarks;
+
+/**
+ * What is known of a layer beyond its shape.
+ */
+typedef struct scorecam_layer_hint {
+    /**
+     * One of `SCORECAM_LAYER_*`.
+     */
+    uint32_t meaning;
+    /**
+     * When no layer is named, the one of the highest preference that is known to hold maps is explained. 0 for one that
+     * is never taken unasked.
+     */
+    uint32_t preference;
+    /**
+     * 1 + the index of an earlier layer whose axes behind the batch mean the same, though the last may have another
+     * length; 0 when there is none. Trial passes look at one of such a family.
+     */
+    uint64_t like;
+} scorecam_layer_hint;
+
+/**
+ * `scorecam.details/1`: what a model knows of its layers and its input. Without it, layers of three axes are taken for [K, h, w] unless
+ * trial passes show another form, and only the description's default layer is taken unasked.
+ */
+typedef struct scorecam_details {
+    /**
+     * `sizeof(scorecam_details)`.
+     */
+    uint32_t struct_size;
+    /**
+     * 1 when the model takes pixels as they are, 0 to 255 in 8 bits. Else 0.
+     */
+    uint32_t takes_bytes;
+    /**
+     * Writes what is known of layer `index` of the description. Asked once for each layer, when a model has been loaded.
+     */
+    int32_t (*hint)(void *model,
+                    uint64_t index,
+                    struct scorecam_layer_hint *hint,
+                    struct scorecam_message *why);
+} scorecam_details;
 
 /**
  * One option of a method.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 
 /// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
@@ -97,6 +98,10 @@ pub(crate) struct ModelArgs {
     /// A setting of the backend; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) backend_set: Vec<(String, String)>,
+    /// How maps lie in the layer's tensor, where that is not found out: nchw, nhwc, or tokens=BEFORE+ROWSxCOLUMNS
+    /// as in tokens=1+14x14 (one class token, then a grid)
+    #[arg(long, value_name = "GRID")]
+    pub(crate) layer_grid: Option<Form>,
 }
 
 #[derive(Debug, Args)]

@@ -297,7 +297,7 @@ impl<'a> Explainer<'a> {
             layer: self.model.layer(),
             options: &self.options,
             batch_size: self.args.how.batch_size,
-            output_activation: self.model.output_activation(),
+            output_activation: None,
             progress: report,
         };
         scorecam_core::explain(turn, self.method.as_ref(), &request)
@@ -351,7 +351,10 @@ fn ready(path: &Path, model: &Model) -> Result<Ready> {
     let decode = started.elapsed().as_secs_f64();
     let started = Instant::now();
     let (tensor, photo, warning) = match read {
-        Input::Tensor(tensor) => (tensor, None, None),
+        Input::Tensor(tensor) => {
+            let (tensor, warning) = model.arrange(tensor)?;
+            (tensor, None, warning)
+        }
         Input::Photo(photo) => {
             let (preprocess, warning): (Preprocess, _) = model.preprocess()?;
             let prepared = preprocess.apply(&photo).map_err(|e| e.context(path.display()))?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use scorecam_core::{Abilities, LayerInfo, MethodInfo, OptionKind, Result};
+use scorecam_core::{Abilities, Channels, Form, LayerInfo, Meaning, MethodInfo, OptionKind, Order, Result};
 use scorecam_host::{BackendHere, Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 
 use crate::args::{ModelArgs, PluginFiles};
@@ -23,6 +23,7 @@ pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -
         path: args.model.clone(),
         backend: args.backend.clone(),
         layer,
+        layer_form: args.layer_grid,
         threads: args.threads,
         device: args.device.clone(),
         settings: args.backend_set.iter().cloned().collect(),
@@ -38,27 +39,83 @@ pub(crate) fn layers(args: &ModelArgs) -> Result<()> {
     let host = Host::new(None)?;
     load(&host, &args.plugins)?;
     let model = load_model(&host, args, None)?;
-    let info = model.info();
-    let chosen = info.layer(model.layer()).ok().map(|l| l.name.as_str());
-    let spatial: Vec<&LayerInfo> = info.layers.iter().filter(|l| l.has_spatial_extent()).collect();
-    let mut rows = vec![row!["LAYER", "OPERATOR", "SHAPE", ""]];
+    let chosen = model.info().layer(model.layer()).ok().map(|l| l.name.as_str());
+    let reason = match model.layer() {
+        Some(_) => "default: the manifest names it",
+        None => "default: the last one that is known to hold maps before the scores are made",
+    };
+    let (spatial, others): (Vec<&LayerInfo>, Vec<_>) =
+        model.raw_layers().iter().partition(|layer| layer.has_spatial_extent());
+    let mut rows = vec![row!["LAYER", "OPERATOR", "SHAPE", "MEANING", ""]];
     for layer in &spatial {
-        let mark = if Some(layer.name.as_str()) == chosen { "default" } else { "" };
-        rows.push(row![layer.name, layer.operator, shape(&layer.shape), mark]);
+        let mark = if Some(layer.name.as_str()) == chosen { reason } else { "" };
+        let maps = layer.map_shape().map_or_else(String::new, |maps| shape(&maps));
+        rows.push(row![layer.name, layer.operator, maps, meaning(layer), mark]);
     }
     let mut text = String::new();
     match spatial.len() {
-        0 => text.push_str("the model has no layer with spatial extent, which a saliency map needs\n"),
+        0 => text
+            .push_str("no layer of the model is known to have spatial extent, which a saliency map needs\n"),
         _ => text.push_str(&lines(&rows, 0)),
     }
-    let flat = info.layers.len() - spatial.len();
-    if flat > 0 {
-        text.push_str(&format!("{flat} more without spatial extent, which cannot be explained\n"));
+    text.push_str(&left_out(&others));
+    for remark in model.remarks() {
+        text.push_str(&format!("{remark}\n"));
     }
     terminal::print(&text)
 }
 
-/// The lengths of a layer's axes; a free one is `?`.
+/// What the axes of a layer are: "maps 7x7", "tokens 14x14 + 1".
+fn meaning(layer: &LayerInfo) -> String {
+    let (form, maps) = match (layer.meaning, layer.map_shape()) {
+        (Meaning::Map(form), Some(maps)) => (form, maps),
+        (Meaning::Presumed, Some(maps)) => (Form::MAPS, maps),
+        _ => return String::new(),
+    };
+    let mut text = format!("{} {}", if form.tokens.is_some() { "tokens" } else { "maps" }, shape(&maps[1..]));
+    match (form.tokens, form.channels) {
+        (Some(tokens), _) if tokens.before > 0 => text.push_str(&format!(" + {}", tokens.before)),
+        (None, Channels::Last) => text.push_str(", channels last"),
+        _ => {}
+    }
+    if form.tokens.is_some() && form.channels == Channels::First {
+        text.push_str(", channels first");
+    }
+    if form.order == Order::Columns {
+        text.push_str(", column by column");
+    }
+    text
+}
+
+/// How many layers are not listed, and why.
+fn left_out(layers: &[&LayerInfo]) -> String {
+    let is_flat = |l: &&&LayerInfo| l.map_shape().is_some();
+    let is_no_map = |l: &&&LayerInfo| l.meaning == Meaning::NoMap;
+    let flat = layers.iter().filter(is_flat).count();
+    let no_map = layers.iter().filter(is_no_map).count();
+    let mut text = String::new();
+    if flat > 0 {
+        text.push_str(&format!("{flat} more without spatial extent, which cannot be explained\n"));
+    }
+    if no_map > 0 {
+        text.push_str(&format!("{no_map} more that hold no map of the image, such as attention scores\n"));
+    }
+    let unknown: Vec<String> = layers
+        .iter()
+        .filter(|l| !is_flat(l) && !is_no_map(l))
+        .map(|l| format!("{} {}", l.name, shape(&l.shape)))
+        .collect();
+    if !unknown.is_empty() {
+        text.push_str(&format!(
+            "{} more whose axes are not certain; --layer NAME --layer-grid GRID explains one: {}\n",
+            unknown.len(),
+            unknown.join(", ")
+        ));
+    }
+    text
+}
+
+/// The lengths of axes; a free one is `?`.
 fn shape(axes: &[Option<usize>]) -> String {
     let axes: Vec<String> = axes.iter().map(|a| a.map_or("?".into(), |a| a.to_string())).collect();
     axes.join("x")

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::masking::MaskedScores;
+use crate::view::{Form, Meaning};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// A loaded model, ready to run forward. Calls may come from several threads at once.
@@ -15,7 +16,9 @@ pub trait ModelBackend: Send + Sync {
     /// What the model takes and gives; the same for the model's whole life.
     fn info(&self) -> &ModelInfo;
 
-    /// Runs `batch` [N, C, H, W] and returns the class scores, with the activations of the layers in `taps`.
+    /// Runs `batch` [N, C, H, W] and returns the output, with the activations of the layers in `taps`.
+    ///
+    /// Tensors are raw: [`crate::ModelView`] makes class scores and maps of them.
     ///
     /// The result for one item must not depend on what else is in the batch, beyond rounding.
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward>;
@@ -28,14 +31,26 @@ pub trait ModelBackend: Send + Sync {
         request.on_cpu(self)
     }
 
-    /// Class scores [N, classes] when the activations [N, K, h, w] of `layer` are put in place of its own.
+    /// The raw output [N, ...] when `activations` [N, ...] are put in place of those of `layer`.
     fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
         let _ = (layer, activations);
         Err(Error::unsupported("this backend cannot run a model from an inner layer"))
     }
 
-    /// The derivative [N, K, h, w] of the model's own output for `class`, as [`Self::forward`] returns it, with
-    /// respect to the activations of `layer`.
+    /// As [`Self::run_from`], for activations that replace those of a pass on `image` [1, C, H, W]. A view of the layer
+    /// takes from that pass what its maps do not hold, such as a class token.
+    fn run_from_image(
+        &self,
+        image: TensorView<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+    ) -> Result<Tensor> {
+        let _ = image;
+        self.run_from(layer, activations)
+    }
+
+    /// The derivative of the model's own output for `class`, as [`Self::forward`] returns it, with respect to the
+    /// activations of `layer`, and of their shape.
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         let _ = (batch, layer, class);
         Err(Error::unsupported("this backend has no gradients"))
@@ -49,12 +64,47 @@ pub trait ModelBackend: Send + Sync {
     }
 }
 
+impl<M: ModelBackend + ?Sized> ModelBackend for Box<M> {
+    fn info(&self) -> &ModelInfo {
+        (**self).info()
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        (**self).forward(batch, taps)
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        (**self).masked_scores(request)
+    }
+
+    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        (**self).run_from(layer, activations)
+    }
+
+    fn run_from_image(
+        &self,
+        image: TensorView<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+    ) -> Result<Tensor> {
+        (**self).run_from_image(image, layer, activations)
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        (**self).gradients(batch, layer, class)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        (**self).remarks()
+    }
+}
+
 /// What one forward pass returns.
 #[derive(Debug, Clone)]
 pub struct Forward {
-    /// The model's raw output, [N, classes].
+    /// The model's raw output, the batch first: [N, classes] for a classifier.
     pub scores: Tensor,
-    /// One tensor [N, K, h, w] for each tap, in the order in which they were asked for.
+    /// One raw tensor for each tap, the batch first, in the order in which they were asked for.
     pub activations: Vec<Tensor>,
 }
 
@@ -63,16 +113,19 @@ pub struct Forward {
 pub struct ModelInfo {
     /// The image input, [N, C, H, W].
     pub input: TensorInfo,
-    /// The output that holds the class scores, [N, classes].
+    /// The output that holds the class scores, the batch first.
     pub output: TensorInfo,
     /// What the model itself applies to its scores, when the backend can tell.
     pub output_activation: OutputActivation,
     /// Layers that can be tapped, in the order in which they run.
     pub layers: Vec<LayerInfo>,
-    /// Index into `layers` of the last one with spatial extent before the classifier.
+    /// Index into `layers` of the one to explain when none is named, as far as the backend can tell; see
+    /// [`LayerInfo::preference`].
     pub default_layer: Option<usize>,
     /// How many images one pass may hold.
     pub batch: BatchRule,
+    /// Whether the model takes pixels as they are, 0 to 255 in 8 bits.
+    pub takes_bytes: bool,
     /// What the backend can do beyond running forward.
     pub abilities: Abilities,
 }
@@ -85,17 +138,29 @@ impl ModelInfo {
                 Error::not_found(format!("layer {name:?} is not in the model; {}", self.known_layers()))
             }),
             None => self.default_layer.and_then(|i| self.layers.get(i)).ok_or_else(|| {
-                Error::invalid(format!("no layer was given and none can be told; {}", self.known_layers()))
+                Error::invalid(format!(
+                    "no layer was given, and which one to take is not certain; {}",
+                    self.known_layers()
+                ))
             }),
         }
     }
 
-    fn known_layers(&self) -> String {
+    /// The layers that can be explained, in words.
+    pub(crate) fn known_layers(&self) -> String {
         const SHOWN: usize = 8;
         let spatial: Vec<&str> =
             self.layers.iter().filter(|l| l.has_spatial_extent()).map(|l| l.name.as_str()).collect();
         if spatial.is_empty() {
-            return "the model has no layer with spatial extent, which a saliency map needs".into();
+            let size = match self.input.shape.iter().skip(2).any(Option::is_none) {
+                true => {
+                    "; its input may have any size: give input.size in a manifest, so that layers can be looked at"
+                }
+                false => "",
+            };
+            return format!(
+                "no layer of the model is known to have spatial extent, which a saliency map needs{size}"
+            );
         }
         let hidden = spatial.len().saturating_sub(SHOWN);
         let more = if hidden > 0 { format!("{hidden} earlier ones, ") } else { String::new() };
@@ -119,14 +184,48 @@ pub struct LayerInfo {
     pub name: String,
     /// What the layer does, in the model's own words ("Conv", "Relu").
     pub operator: String,
-    /// Shape of its activations without the batch axis; [K, h, w] for a layer with spatial extent.
+    /// Shape of its raw tensor without the batch axis.
     pub shape: Vec<Option<usize>>,
+    /// What these axes are, as far as the backend knows.
+    pub meaning: Meaning,
+    /// How much a layer recommends itself when none is named: the highest of those that are known to hold maps is
+    /// taken. 0 for one that is never taken unasked.
+    pub preference: u32,
+    /// An earlier layer whose axes behind the batch mean the same, though the last may have another length. Trial passes
+    /// look at one of such a family.
+    pub like: Option<usize>,
 }
 
 impl LayerInfo {
+    /// A layer whose three axes are [K, h, w] unless trial passes show another form.
+    pub fn new(name: impl Into<String>, operator: impl Into<String>, shape: Vec<Option<usize>>) -> Self {
+        Self {
+            name: name.into(),
+            operator: operator.into(),
+            shape,
+            meaning: Meaning::Presumed,
+            preference: 0,
+            like: None,
+        }
+    }
+
+    /// A layer of activation maps [K, h, w].
+    pub fn maps(name: impl Into<String>, operator: impl Into<String>, shape: Vec<Option<usize>>) -> Self {
+        Self { meaning: Meaning::Map(Form::MAPS), ..Self::new(name, operator, shape) }
+    }
+
+    /// The shape [K, h, w] of its maps, as far as it has any.
+    pub fn map_shape(&self) -> Option<[Option<usize>; 3]> {
+        match self.meaning {
+            Meaning::Map(form) => form.map_shape(&self.shape),
+            Meaning::Presumed => Form::MAPS.map_shape(&self.shape),
+            Meaning::Unknown | Meaning::NoMap => None,
+        }
+    }
+
     /// Whether the activations are maps with more than one cell (or of free size).
     pub fn has_spatial_extent(&self) -> bool {
-        matches!(self.shape[..], [_, h, w] if h.is_none_or(|h| h > 1) || w.is_none_or(|w| w > 1))
+        matches!(self.map_shape(), Some([_, h, w]) if h.is_none_or(|h| h > 1) || w.is_none_or(|w| w > 1))
     }
 }
 
@@ -159,6 +258,22 @@ pub enum OutputActivation {
     Softmax,
     /// Sigmoid: each output is a probability of its own.
     Sigmoid,
+    /// The model gives one logit an image, which is here as two columns: evidence against (its negation) and for it.
+    /// The probability of either is its sigmoid.
+    Binary,
+    /// The model gives one probability an image, which is here as two columns: 1 - p and p.
+    Probability,
+    /// The model gives one number an image, which is here as two columns: its negation and itself.
+    Value,
+    /// The output is scaled to length 1: an embedding, which scores no class.
+    UnitLength,
+}
+
+impl OutputActivation {
+    /// Whether the model gives one value an image, whose two sides are the classes.
+    pub fn is_one_value(self) -> bool {
+        matches!(self, Self::Binary | Self::Probability | Self::Value)
+    }
 }
 
 /// What can be done with a model beyond running it forward: what a backend offers, or what a method needs.
@@ -208,8 +323,8 @@ pub struct ModelConfig {
     pub input: Option<String>,
     /// Height and width at which the model is to run, for models whose input size is free.
     pub input_size: Option<(usize, usize)>,
-    /// The order of axes that the model's input wants.
-    pub layout: Layout,
+    /// The order of axes that the model's input wants; `None` for what its shape tells.
+    pub layout: Option<Layout>,
     /// Name of the output that holds class scores; the first output when `None`.
     pub output: Option<String>,
     /// The layer that will be explained; a hint that lets a backend prepare for it.

@@ -64,7 +64,7 @@ pub struct Explanation {
 pub struct Target {
     /// The class's index.
     pub class: usize,
-    /// Its probability on the unmasked input, 0 to 1.
+    /// Its probability on the unmasked input, 0 to 1; where the model gives a number of its own, that number.
     pub score: f64,
     /// The model's raw output for it.
     pub output: f32,
@@ -88,7 +88,7 @@ pub fn explain(
     let activations = spatial_activations(&forward, layer)?;
     let mut warnings = model.remarks();
     let output_activation = resolve_activation(model, request, forward.scores.item(0), &mut warnings);
-    let targets = choose_targets(&request.targets, forward.scores.item(0))?;
+    let targets = choose_targets(&request.targets, forward.scores.item(0), output_activation)?;
 
     monitor.enter(Stage::Passes)?;
     let given = Given {
@@ -202,7 +202,7 @@ fn resolve_activation(
     }
 }
 
-fn choose_targets(targets: &Targets, scores: &[f32]) -> Result<Vec<usize>> {
+fn choose_targets(targets: &Targets, scores: &[f32], applied: OutputActivation) -> Result<Vec<usize>> {
     let classes = scores.len();
     match targets {
         Targets::Classes(list) if list.is_empty() => Err(Error::invalid("no class was given to explain")),
@@ -227,7 +227,11 @@ fn choose_targets(targets: &Targets, scores: &[f32]) -> Result<Vec<usize>> {
         }
         Targets::Top(k) => {
             let mut order: Vec<usize> = (0..classes).collect();
-            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+            match applied.is_one_value() {
+                // Unasked, a value is explained and not its other side.
+                true => order.reverse(),
+                false => order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a])),
+            }
             order.truncate(*k);
             Ok(order)
         }

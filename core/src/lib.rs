@@ -22,6 +22,7 @@ mod shared_batches;
 mod study;
 mod tensor;
 mod upsample;
+mod view;
 
 pub use backend::{
     Abilities, BackendLoader, BatchRule, Forward, LayerInfo, Layout, ModelBackend, ModelConfig, ModelInfo,
@@ -36,3 +37,7 @@ pub use shared_batches::{Lane, SharedBatches, Turn};
 pub use study::{CountedModel, Given, Masks, Monitor, Progress, Report, Stage, Study};
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};
+pub use view::{
+    Candidate, Channels, Form, IsRegression, Looks, MapView, Meaning, ModelView, Order, Tokens, ViewOptions,
+    choose_output, written,
+};

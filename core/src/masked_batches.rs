@@ -50,7 +50,8 @@ fn scores_by<B: ModelBackend + ?Sized>(way: Way, model: &B, request: &MaskedScor
         upsampler: Upsampler::new(request.upsample, (h, w), (height, width))?,
         size,
     };
-    let mut run = Run { model, request, shape: [size, channels, height, width], whole, scores: Vec::new() };
+    let shape = [size, channels, height, width];
+    let mut run = Run { model, request, shape, whole, scores: Vec::new(), item: Vec::new() };
     let first = Tensor::zeros(run.shape)?.into_data();
     // Only reserved: its pages are touched first by the thread that fills it.
     let second = (way == Way::Ahead && count > size).then(|| room_for(&run.shape));
@@ -58,8 +59,10 @@ fn scores_by<B: ModelBackend + ?Sized>(way: Way, model: &B, request: &MaskedScor
         Some(Ok(second)) => run.ahead(&maker, first, second)?,
         Some(Err(_)) | None => run.in_turn(&maker, first)?,
     }
-    let classes = run.scores.len().checked_div(count).unwrap_or(0);
-    Tensor::new([count, classes], run.scores)
+    if count == 0 {
+        return Tensor::new([0, 0], run.scores);
+    }
+    Tensor::new([&[count], run.item.as_slice()].concat(), run.scores)
 }
 
 /// Makes masked images: all of a request that another thread may see.
@@ -137,6 +140,8 @@ struct Run<'a, 'r, B: ModelBackend + ?Sized> {
     /// Whether the model takes whole batches only.
     whole: bool,
     scores: Vec<f32>,
+    /// The shape of one image's output.
+    item: Vec<usize>,
 }
 
 impl<B: ModelBackend + ?Sized> Run<'_, '_, B> {
@@ -189,11 +194,13 @@ impl<B: ModelBackend + ?Sized> Run<'_, '_, B> {
         let shape = [if self.whole { size } else { n }, c, h, w];
         let images = &batch[..shape.iter().product()];
         let forward = self.model.forward(TensorView::new(&shape, images)?, &[])?;
-        let [rows, classes] = forward.scores.view().dims("the tensor of class scores")?;
+        let scores = &forward.scores;
+        let (rows, values) = (scores.shape().first().copied().unwrap_or(0), scores.data().len());
         if rows != shape[0] {
             return Err(Error::model(format!("the model gave the scores of {rows} images for {}", shape[0])));
         }
-        append(&mut self.scores, &forward.scores.data()[..n * classes])?;
+        append(&mut self.scores, &scores.data()[..n * (values / rows)])?;
+        self.item = scores.shape()[1..].to_vec();
         (self.request.on_batch)(n)
     }
 }

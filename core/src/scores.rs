@@ -17,12 +17,16 @@ pub enum ClassScore {
 /// output is the score, whatever `kind` asks: no activation is ever applied twice.
 pub fn class_score(kind: ClassScore, applied: OutputActivation, outputs: &[f32], class: usize) -> f64 {
     let raw = f64::from(outputs[class]);
-    if !matches!(applied, OutputActivation::None | OutputActivation::Unknown) {
-        return raw;
+    let sigmoid = || 1.0 / (1.0 + (-raw).exp());
+    match applied {
+        OutputActivation::None | OutputActivation::Unknown => {}
+        // A softmax of the two columns would be the sigmoid of twice the logit.
+        OutputActivation::Binary if kind != ClassScore::Logit => return sigmoid(),
+        _ => return raw,
     }
     match kind {
         ClassScore::Logit => raw,
-        ClassScore::Sigmoid => 1.0 / (1.0 + (-raw).exp()),
+        ClassScore::Sigmoid => sigmoid(),
         ClassScore::Softmax => {
             let max = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = outputs.iter().map(|&v| (f64::from(v) - f64::from(max)).exp()).sum();

@@ -118,7 +118,7 @@ impl<'a> Study<'a> {
     /// The model behind the study, as a backend of its own whose every pass is counted and checked. This is
     /// what a method in another library is handed.
     pub fn counted(&self) -> CountedModel<'_> {
-        CountedModel { model: self.model, monitor: self.monitor }
+        CountedModel { model: self.model, monitor: self.monitor, image: Some(self.given.input) }
     }
 }
 
@@ -127,11 +127,13 @@ impl<'a> Study<'a> {
 pub struct CountedModel<'a> {
     model: &'a dyn ModelBackend,
     monitor: &'a Monitor<'a>,
+    /// The image under explanation, [1, C, H, W], once it is.
+    image: Option<TensorView<'a>>,
 }
 
 impl<'a> CountedModel<'a> {
     pub(crate) fn new(model: &'a dyn ModelBackend, monitor: &'a Monitor<'a>) -> Self {
-        Self { model, monitor }
+        Self { model, monitor, image: None }
     }
 }
 
@@ -194,7 +196,11 @@ impl ModelBackend for CountedModel<'_> {
 
     fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
         let [n, ..] = activations.dims::<4>("the tensor of activations")?;
-        let scores = only(self.in_batches(activations, |part| Ok(vec![self.model.run_from(layer, part)?]))?)?;
+        let run = |part: TensorView<'_>| match self.image {
+            Some(image) => self.model.run_from_image(image, layer, part),
+            None => self.model.run_from(layer, part),
+        };
+        let scores = only(self.in_batches(activations, |part| Ok(vec![run(part)?]))?)?;
         check_scores(&scores, n)?;
         self.monitor.passed(n)?;
         Ok(scores)

@@ -31,9 +31,10 @@ impl Model {
             input: tensor("input", &[1, 1, 2]),
             output: tensor("scores", &[2]),
             output_activation: OutputActivation::None,
-            layers: vec![LayerInfo { name: "maps".into(), operator: "Conv".into(), shape: axes(&[1, 1, 2]) }],
+            layers: vec![LayerInfo::maps("maps", "Conv", axes(&[1, 1, 2]))],
             default_layer: Some(0),
             batch,
+            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         Self { info, sizes: Mutex::default(), masked: |model, request| request.on_cpu(model) }

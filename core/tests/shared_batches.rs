@@ -37,6 +37,7 @@ impl Model {
             layers: Vec::new(),
             default_layer: None,
             batch,
+            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         Self { info, batches: Mutex::default(), before: Box::new(|_| Ok(())) }

@@ -376,7 +376,7 @@ unsafe fn explain(
         layer: settings.layer.or(model.model.layer()),
         options: &chosen,
         batch_size: settings.batch_size,
-        output_activation: model.model.output_activation(),
+        output_activation: None,
         progress: &|now| progress.tell(now.passes as u64, now.expected as u64),
     };
     let found = scorecam_core::explain(model.model.backend(), &*method, &request)?;

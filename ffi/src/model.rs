@@ -307,6 +307,7 @@ unsafe fn read_request(path: *const c_char, options: *const scorecam_model_optio
         path,
         backend: owned(options.backend, "options.backend")?,
         layer: owned(options.layer, "options.layer")?,
+        layer_form: None,
         threads: (options.threads > 0).then_some(options.threads as usize),
         device: owned(options.device, "options.device")?,
         settings: settings.into_iter().collect(),

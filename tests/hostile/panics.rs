@@ -44,13 +44,10 @@ impl BackendLoader for Loader {
             input: TensorInfo { name: "input".into(), shape: shape(&[0, 1, 6, 6]) },
             output: TensorInfo { name: "scores".into(), shape: shape(&[0, 4]) },
             output_activation: OutputActivation::None,
-            layers: vec![LayerInfo {
-                name: "maps".into(),
-                operator: "Conv".into(),
-                shape: shape(&[2, 3, 3]),
-            }],
+            layers: vec![LayerInfo::maps("maps", "Conv", shape(&[2, 3, 3]))],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 2 },
+            takes_bytes: false,
             abilities: Abilities::NONE,
         })))
     }

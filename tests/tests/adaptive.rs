@@ -25,7 +25,7 @@ impl Photo<'_> {
             layer: None,
             options: &method.info().resolve(None, &set).expect("the options resolve"),
             batch_size: None,
-            output_activation: self.model.output_activation(),
+            output_activation: None,
             progress: &|_| ControlFlow::Continue(()),
         };
         explain(self.model.backend(), method.as_ref(), &request).expect("a map")

@@ -52,7 +52,7 @@ fn explain_with(
         layer: None,
         options: &options,
         batch_size: batch,
-        output_activation: model.output_activation(),
+        output_activation: None,
         progress: &|_| ControlFlow::Continue(()),
     };
     explain(model.backend(), method.as_ref(), &request)

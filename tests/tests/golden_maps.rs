@@ -18,7 +18,7 @@ fn run(host: &Host, model: &Model, case: &Case, input: &Tensor) -> Explanation {
         layer: Some(&case.layer),
         options: &options,
         batch_size: None,
-        output_activation: model.output_activation(),
+        output_activation: None,
         progress: &|_| ControlFlow::Continue(()),
     };
     explain(model.backend(), method.as_ref(), &request).unwrap_or_else(|e| panic!("{}: {e}", case.name))

@@ -46,7 +46,7 @@ fn explained(
         layer: model.layer(),
         options,
         batch_size: Some(4),
-        output_activation: model.output_activation(),
+        output_activation: None,
         progress: &|_| ControlFlow::Continue(()),
     };
     let method = host.method("score-cam").expect("the method is built in");

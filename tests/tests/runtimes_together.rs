@@ -44,7 +44,7 @@ fn run(host: &Host, model: &Model, (method, options): (&str, &Options), input: &
         layer: model.layer(),
         options,
         batch_size: None,
-        output_activation: model.output_activation(),
+        output_activation: None,
         progress: &|_| ControlFlow::Continue(()),
     };
     let method = host.method(method).expect("the method is built in");

@@ -80,7 +80,7 @@ impl Folder {
             layer: self.model.layer(),
             options,
             batch_size: Some(self.batch_size),
-            output_activation: self.model.output_activation(),
+            output_activation: None,
             progress: &|_| ControlFlow::Continue(()),
         }
     }

@@ -46,7 +46,7 @@ fn run(host: &Host, model: &Model, input: &Tensor) -> Explanation {
         layer: model.layer(),
         options: &method.info().resolve(None, &set).expect("the options resolve"),
         batch_size: None,
-        output_activation: model.output_activation(),
+        output_activation: None,
         progress: &|_| ControlFlow::Continue(()),
     };
     explain(model.backend(), method.as_ref(), &request).expect("an explanation")

@@ -242,7 +242,7 @@ impl Loaded {
             layer: self.model.layer(),
             options: &options,
             batch_size: None,
-            output_activation: self.model.output_activation(),
+            output_activation: None,
             progress: &progress,
         };
         let id = &method.info().id;

@@ -44,6 +44,7 @@ impl Sums {
             layers: Vec::new(),
             default_layer: None,
             batch,
+            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         Self { info, fails, rows: None, seen: Mutex::default() }

@@ -91,8 +91,8 @@ fn channel_weights(gradients: &Tensor, cells: usize) -> Vec<f64> {
 fn warning(applied: OutputActivation) -> Option<String> {
     let name = match applied {
         OutputActivation::Softmax => "softmax",
-        OutputActivation::Sigmoid => "sigmoid",
-        OutputActivation::None | OutputActivation::Unknown => return None,
+        OutputActivation::Sigmoid | OutputActivation::Probability => "sigmoid",
+        _ => return None,
     };
     Some(format!(
         "the model applies {name} itself, so its probability is differentiated, which vanishes where the model is \
@@ -128,7 +128,7 @@ mod tests {
                 let shape = [vec![None], axis(sizes)].concat();
                 TensorInfo { name: name.into(), shape }
             };
-            let layer = LayerInfo { name: "maps".into(), operator: "Conv".into(), shape: axis(&[2, 1, 2]) };
+            let layer = LayerInfo::maps("maps", "Conv", axis(&[2, 1, 2]));
             let info = ModelInfo {
                 input: tensor("input", &[1, 1, 2]),
                 output: tensor("scores", &[gradients.len()]),
@@ -136,6 +136,7 @@ mod tests {
                 layers: vec![layer],
                 default_layer: Some(0),
                 batch,
+                takes_bytes: false,
                 abilities: Abilities { gradients: true, ..Abilities::NONE },
             };
             let tensor = |g: &&[f32]| Tensor::new([1, g.len() / 2, 1, 2], g.to_vec()).expect("a tensor");

@@ -69,6 +69,7 @@ fn check(calls: &'static [&'static [usize]], bad: Option<u32>, expected: &'stati
         layers: Vec::new(),
         default_layer: None,
         batch: BatchRule::Any { preferred: 2 },
+        takes_bytes: false,
         abilities: Abilities::NONE,
     };
     let mut explorer = loom::model::Builder::new();

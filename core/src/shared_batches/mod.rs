@@ -210,6 +210,15 @@ impl ModelBackend for Turn<'_> {
         self.shared.pass(|model| model.run_from(layer, activations))
     }
 
+    fn run_from_image(
+        &self,
+        image: TensorView<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+    ) -> Result<Tensor> {
+        self.shared.pass(|model| model.run_from_image(image, layer, activations))
+    }
+
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         self.shared.pass(|model| model.gradients(batch, layer, class))
     }

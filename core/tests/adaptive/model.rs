@@ -36,13 +36,10 @@ impl Model {
             input: tensor("input", &[1, side, side]),
             output: tensor("scores", &[3]),
             output_activation: OutputActivation::None,
-            layers: vec![LayerInfo {
-                name: "maps".into(),
-                operator: "Conv".into(),
-                shape: axes(&[1, count, height, width]),
-            }],
+            layers: vec![LayerInfo::maps("maps", "Conv", axes(&[count, height, width]))],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 16 },
+            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         let scores: Scores = |seen| seen.map(|s| 9.0 * s * s);

@@ -72,11 +72,7 @@ struct BrightnessModel {
 
 impl BrightnessModel {
     fn new(classes: usize) -> Self {
-        let layer = LayerInfo {
-            name: "cells".into(),
-            operator: "MeanPool".into(),
-            shape: vec![Some(CHANNELS), Some(GRID), Some(GRID)],
-        };
+        let layer = LayerInfo::maps("cells", "MeanPool", vec![Some(CHANNELS), Some(GRID), Some(GRID)]);
         let info = ModelInfo {
             // `None` is an axis of free length: here the batch.
             input: TensorInfo {
@@ -88,6 +84,7 @@ impl BrightnessModel {
             layers: vec![layer],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 16 },
+            takes_bytes: false,
             abilities: Abilities::default(),
         };
         Self { info, classes }

@@ -9,6 +9,7 @@
 
 mod builtin;
 mod choice;
+mod labels;
 mod library;
 mod lock;
 mod manifest;
@@ -22,7 +23,7 @@ mod text_file;
 pub use choice::{BackendChoice, BackendHere};
 pub use library::Proof;
 pub use lock::Lock;
-pub use manifest::{InputSection, Manifest, ModelSection, OutputSection};
+pub use manifest::{InputSection, InputValue, Manifest, ModelSection, OutputSection};
 pub use model::{Model, ModelRequest};
 pub use registry::{Host, Origin, PluginRecord};
 pub use scorecam_plugin::import::Descriptor;

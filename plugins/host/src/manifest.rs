@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Color, Filter, Fit, Preprocess};
-use scorecam_core::{Error, Layout, OutputActivation, Result};
+use scorecam_core::{Error, Form, IsRegression, Layout, ModelInfo, OutputActivation, Result};
 use serde::Deserialize;
 
 use crate::text_file::read_text;
 
 /// The settings by which a backend learns which libraries to open: the caller's to give, never a manifest's.
-const SETTINGS_OF_CODE: [&str; 2] = ["runtime", "cuda"];
+const SETTINGS_OF_CODE: [&str; 3] = ["runtime", "cuda", "operators"];
 
 /// A manifest as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Manifest {
     pub model: ModelSection,
     /// Its image input.
     pub input: InputSection,
+    /// The values of its inputs beside the image, by their names.
+    pub inputs: BTreeMap<String, InputValue>,
     /// Its class scores.
     pub output: OutputSection,
     /// Settings of the backend, as `key = "value"`; none that names code.
@@ -39,7 +41,9 @@ pub struct ModelSection {
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,
-    /// A text file with one class name a line, relative to the manifest.
+    /// How maps lie in that layer, or in the default one: `nchw`, `nhwc`, `tokens=1+14x14`.
+    pub layer_grid: Option<String>,
+    /// A file with the names of classes, relative to the manifest.
     pub labels: Option<PathBuf>,
 }
 
@@ -69,6 +73,18 @@ pub struct InputSection {
     pub crop_fraction: Option<f64>,
 }
 
+/// The value of an input beside the image, the same for every image.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum InputValue {
+    /// One number, for all of its elements.
+    Number(f64),
+    /// Its elements.
+    Numbers(Vec<f64>),
+    /// A `.npy` file, relative to the manifest.
+    File(PathBuf),
+}
+
 /// `[output]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -77,6 +93,8 @@ pub struct OutputSection {
     pub name: Option<String>,
     /// What the model has applied already: `none`, `softmax` or `sigmoid`.
     pub activation: Option<String>,
+    /// `classes`, or `value` for a model whose one number an image is no score, such as an age.
+    pub kind: Option<String>,
 }
 
 impl Manifest {
@@ -95,6 +113,8 @@ impl Manifest {
         manifest.preprocess(None)?;
         manifest.activation()?;
         manifest.layout()?;
+        manifest.layer_form()?;
+        manifest.is_regression()?;
         manifest.check_settings()?;
         Ok(manifest)
     }
@@ -112,6 +132,45 @@ impl Manifest {
     /// Whether the manifest says how photos are normalised.
     pub(crate) fn normalises(&self) -> bool {
         self.input.scale.is_some() || self.input.mean.is_some() || self.input.std.is_some()
+    }
+
+    /// The preprocessing of photos for a model: at its size and in as many channels as it takes, where the manifest does
+    /// not say.
+    pub(crate) fn preprocess_for(&self, info: &ModelInfo) -> Result<Preprocess> {
+        let (channels, size) = match info.input.shape[..] {
+            [_, channels, Some(h), Some(w)] => (channels, Some((h, w))),
+            [_, channels, ..] => (channels, None),
+            _ => (None, None),
+        };
+        let mut preprocess = self.preprocess(size)?;
+        if channels == Some(1) && self.input.color.is_none() {
+            preprocess.color = Color::Gray;
+        }
+        if info.takes_bytes && !self.normalises() {
+            preprocess.scale = 1.0;
+        }
+        Ok(preprocess)
+    }
+
+    /// The values of inputs beside the image, as settings of the backend; files are relative to `folder`.
+    pub(crate) fn input_settings(&self, folder: &Path) -> Result<BTreeMap<String, String>> {
+        let setting = |(name, value): (&String, &InputValue)| {
+            let text = match value {
+                InputValue::Number(number) => number.to_string(),
+                InputValue::Numbers(numbers) => {
+                    numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(",")
+                }
+                InputValue::File(file) => {
+                    let path = folder.join(file);
+                    let path = path.to_str().ok_or_else(|| {
+                        Error::invalid(format!("inputs.{name}: the path {} is not UTF-8", path.display()))
+                    })?;
+                    format!("npy:{path}")
+                }
+            };
+            Ok((format!("input.{name}"), text))
+        };
+        self.inputs.iter().map(setting).collect()
     }
 
     /// The preprocessing of photos, at the manifest's size or at `size`.
@@ -152,11 +211,28 @@ impl Manifest {
         }
     }
 
-    /// The order of axes that the model wants.
-    pub fn layout(&self) -> Result<Layout> {
+    /// How maps lie in the layer to explain, where the manifest says.
+    pub fn layer_form(&self) -> Result<Option<Form>> {
+        parsed("model.layer_grid", &self.model.layer_grid)
+    }
+
+    /// Whether a single value is a number of its own.
+    pub fn is_regression(&self) -> Result<IsRegression> {
+        match self.output.kind.as_deref() {
+            None | Some("classes") => Ok(IsRegression::No),
+            Some("value") => Ok(IsRegression::Yes),
+            Some(other) => {
+                Err(Error::invalid(format!("output.kind is {other:?}; it takes classes or value")))
+            }
+        }
+    }
+
+    /// The order of axes that the model wants; found out from its shape when the manifest does not say.
+    pub fn layout(&self) -> Result<Option<Layout>> {
         match self.input.layout.as_deref() {
-            None | Some("nchw") => Ok(Layout::Nchw),
-            Some("nhwc") => Ok(Layout::Nhwc),
+            None => Ok(None),
+            Some("nchw") => Ok(Some(Layout::Nchw)),
+            Some("nhwc") => Ok(Some(Layout::Nhwc)),
             Some(other) => Err(Error::invalid(format!("input.layout is {other:?}; it takes nchw or nhwc"))),
         }
     }

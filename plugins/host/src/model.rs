@@ -5,12 +5,15 @@ use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Photo, Prepared, Preprocess};
-use scorecam_core::{Error, ModelBackend, ModelConfig, ModelInfo, OutputActivation, Result, printable};
+use scorecam_core::{
+    Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelInfo, ModelView, Result, Tensor, ViewOptions,
+    printable,
+};
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::import::ImportedModel;
 
-use crate::text_file::read_text;
+use crate::labels::Labels;
 use crate::{BackendChoice, Host, Manifest};
 
 /// Which model to load, and how; what is `None` comes from the manifest or the model.
@@ -22,6 +25,8 @@ pub struct ModelRequest {
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,
+    /// How maps lie in that layer, or in the default one.
+    pub layer_form: Option<Form>,
     /// Threads for the runtime; 1 to 1024.
     pub threads: Option<usize>,
     /// The device.
@@ -32,13 +37,13 @@ pub struct ModelRequest {
 
 /// A loaded model. May be used from several threads at once.
 pub struct Model {
-    model: ImportedModel<'static>,
+    model: ModelView<ImportedModel<'static>>,
     backend: String,
     choice: Option<BackendChoice>,
     name: String,
     layer: Option<String>,
     manifest: Manifest,
-    labels: Vec<String>,
+    labels: Labels,
 }
 
 /// More than any machine has use for; engines start as many as they are told, until the system has no more.
@@ -54,10 +59,11 @@ impl Host {
                 "{threads} threads were asked for; give 1 to {MOST_THREADS}"
             )));
         }
-        let labels = read_labels(&manifest, &folder)?;
+        let labels = Labels::of(&manifest, &folder)?;
         let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
         let layer = request.layer.clone().or_else(|| manifest.model.layer.clone());
         let mut settings = manifest.settings.clone();
+        settings.extend(manifest.input_settings(&folder)?);
         settings.extend(request.settings.clone());
         let config = ModelConfig {
             path: path.clone(),
@@ -75,7 +81,7 @@ impl Host {
             asked => self.load_by_best(&config, asked)?,
         };
         let name = printable(&path.display().to_string());
-        Model { model, backend, choice, name, layer, manifest, labels }.with_known_layer()
+        Model::new(model, (backend, choice, name), (layer, request.layer_form), (manifest, labels))
     }
 
     /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
@@ -93,15 +99,14 @@ impl Host {
     ) -> Result<Model> {
         let folder = manifest.and_then(Path::parent).unwrap_or(Path::new(""));
         let manifest = manifest.map(Manifest::read).transpose()?.unwrap_or_default();
-        let labels = read_labels(&manifest, folder)?;
+        let labels = Labels::of(&manifest, folder)?;
         let name = "the application's model".to_owned();
         // SAFETY: as the caller promises.
         let borrowed = unsafe { ImportedModel::borrow_table(table, model, name.clone()) }?;
         let layer = manifest.model.layer.clone();
-        let backend = APPLICATION.to_owned();
-        let mut adopted = Model { model: borrowed, backend, choice: None, name, layer, manifest, labels }
-            .with_known_layer()?;
-        adopted.model.take_over();
+        let origin = (APPLICATION.to_owned(), None, name);
+        let mut adopted = Model::new(borrowed, origin, (layer, None), (manifest, labels))?;
+        adopted.model.model_mut().take_over();
         Ok(adopted)
     }
 }
@@ -110,12 +115,29 @@ impl Host {
 const APPLICATION: &str = "application";
 
 impl Model {
-    /// Fails when request or manifest name a layer that there is not.
-    fn with_known_layer(self) -> Result<Self> {
-        if let Some(layer) = &self.layer {
-            self.info().layer(Some(layer)).map_err(|e| e.context(format!("model {}", self.name)))?;
+    /// The model behind its view; fails when manifest or request contradict it.
+    fn new(
+        model: ImportedModel<'static>,
+        (backend, choice, name): (String, Option<BackendChoice>, String),
+        (layer, form): (Option<String>, Option<Form>),
+        (manifest, labels): (Manifest, Labels),
+    ) -> Result<Self> {
+        let of_model = |e: Error| e.context(format!("model {name}"));
+        if let Some(layer) = &layer {
+            model.info().layer(Some(layer)).map_err(of_model)?;
         }
-        Ok(self)
+        let options = ViewOptions {
+            layer: layer.clone(),
+            form: form.or(manifest.layer_form()?),
+            activation: manifest.activation()?,
+            is_regression: manifest.is_regression()?,
+            preprocess: manifest.preprocess_for(model.info())?,
+        };
+        let model = ModelView::new(model, &options).map_err(of_model)?;
+        if let [_, Some(classes)] = model.info().output.shape[..] {
+            labels.check(classes, model.info().output_activation.is_one_value()).map_err(of_model)?;
+        }
+        Ok(Self { model, backend, choice, name, layer, manifest, labels })
     }
 
     /// The model, for [`scorecam_core::explain`].
@@ -123,9 +145,19 @@ impl Model {
         &self.model
     }
 
-    /// What the model takes and gives.
+    /// What the model takes and gives, as methods see it.
     pub fn info(&self) -> &ModelInfo {
         self.model.info()
+    }
+
+    /// The layers as they lie in the model, and what is known of their axes.
+    pub fn raw_layers(&self) -> &[LayerInfo] {
+        self.model.raw_layers()
+    }
+
+    /// What a user should know of how the model runs and is read, a line each.
+    pub fn remarks(&self) -> Vec<String> {
+        self.model.remarks()
     }
 
     /// The id of the backend that runs it.
@@ -148,31 +180,47 @@ impl Model {
         self.layer.as_deref()
     }
 
-    /// What the model applies to its scores, where the manifest says.
-    pub fn output_activation(&self) -> Option<OutputActivation> {
-        // The manifest was checked when it was read.
-        self.manifest.activation().ok().flatten()
-    }
-
     /// How photos become inputs; a warning when nobody said and plain RGB/255 is taken.
     pub fn preprocess(&self) -> Result<(Preprocess, Option<String>)> {
-        let own = match self.info().input.shape[..] {
-            [_, _, Some(h), Some(w)] => Some((h, w)),
-            _ => None,
-        };
-        if own.is_none() && self.manifest.input.size.is_none() {
+        if self.info().input.shape[2..].contains(&None) && self.manifest.input.size.is_none() {
             return Err(Error::invalid(format!(
                 "model {} takes images of any size; give input.size in a manifest",
                 self.name
             )));
         }
-        let warning = (!self.manifest.normalises()).then(|| {
+        let warning = (!self.manifest.normalises() && !self.info().takes_bytes).then(|| {
             format!(
                 "nothing says how {} wants its pixels: they are scaled to 0..1, without mean and deviation; a manifest can say",
                 self.name
             )
         });
-        Ok((self.manifest.preprocess(own)?, warning))
+        let preprocess = self.manifest.preprocess_for(self.info())?;
+        match self.info().input.shape[1] {
+            Some(n) if n != preprocess.color.channels() => Err(Error::invalid(format!(
+                "model {} takes {n} channels, and a photo in {} has {}; give input.color in a manifest, or the input itself \
+                 as a .npy tensor [{n}, H, W]",
+                self.name,
+                preprocess.color.name(),
+                preprocess.color.channels()
+            ))),
+            _ => Ok((preprocess, warning)),
+        }
+    }
+
+    /// A tensor [1, C, H, W] as the model's input; one that is [1, H, W, C] for this model is turned, with a warning.
+    pub fn arrange(&self, tensor: Tensor) -> Result<(Tensor, Option<String>)> {
+        let wanted = &self.info().input.shape[1..];
+        let is =
+            |axes: [usize; 3]| wanted.iter().zip(axes).all(|(wanted, is)| wanted.is_none_or(|n| n == is));
+        match *tensor.shape() {
+            [1, h, w, c] if !is([h, w, c]) && is([c, h, w]) => {
+                let warning = format!("the tensor is [{h}, {w}, {c}] and was taken for [H, W, C]");
+                let item = tensor.item(0);
+                let data = (0..c).flat_map(|channel| item[channel..].iter().step_by(c)).copied().collect();
+                Ok((Tensor::new([1, c, h, w], data)?, Some(warning)))
+            }
+            _ => Ok((tensor, None)),
+        }
     }
 
     /// A photo as the model's input.
@@ -182,41 +230,19 @@ impl Model {
 
     /// The name of a class, where a labels file gives one.
     pub fn label(&self, class: usize) -> Option<&str> {
-        self.labels.get(class).map(String::as_str)
+        self.labels.get(class)
     }
 
-    /// The class that a text names: a number, or a label or one of its comma-separated names.
+    /// The class that a text names: a number, or a label or one of its comma-separated names. Where the model gives one
+    /// value an image, `not` is the evidence against it.
     pub fn class(&self, text: &str) -> Result<usize> {
         if let Ok(class) = text.parse() {
             return Ok(class);
         }
-        if self.labels.is_empty() {
-            return Err(Error::not_found(format!(
-                "class {text:?} is not a number, and {} has no labels file; give model.labels in a manifest",
-                self.name
-            )));
+        if text == "not" && self.info().output_activation.is_one_value() {
+            return Ok(0);
         }
-        let names = |label: &str| {
-            label == text || label.split(',').any(|name| name.trim().eq_ignore_ascii_case(text))
-        };
-        let found: Vec<usize> = (0..self.labels.len()).filter(|&c| names(&self.labels[c])).collect();
-        match found[..] {
-            [class] => Ok(class),
-            [] => {
-                Err(Error::not_found(format!("class {text:?} is not in the labels file{}", self.near(text))))
-            }
-            _ => Err(Error::invalid(format!(
-                "class {text:?} names classes {found:?}; give one of these numbers"
-            ))),
-        }
-    }
-
-    /// Labels that contain the text, to help a user on.
-    fn near(&self, text: &str) -> String {
-        let text = text.to_lowercase();
-        let found = self.labels.iter().enumerate().filter(|(_, l)| l.to_lowercase().contains(&text));
-        let near: Vec<String> = found.take(5).map(|(c, l)| format!("{c} {l:?}")).collect();
-        if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) }
+        self.labels.class(text, &self.name)
     }
 }
 
@@ -254,12 +280,4 @@ fn check_kind(path: &Path) -> Result<()> {
         true => Ok(()),
         false => Err(Error::io(format!("model {} is neither a file nor a folder", path.display()))),
     }
-}
-
-/// The lines of the labels file that the manifest names; none without one.
-fn read_labels(manifest: &Manifest, folder: &Path) -> Result<Vec<String>> {
-    let Some(file) = &manifest.model.labels else { return Ok(Vec::new()) };
-    let path = folder.join(file);
-    let text = read_text(&path).map_err(|e| e.context(format!("labels file {}", path.display())))?;
-    Ok(text.lines().map(|l| printable(l.trim())).collect())
 }

@@ -17,9 +17,14 @@ use scorecam_core::{Error, Result};
 use scorecam_plugin::read_file;
 
 use crate::proto;
+use crate::wire::DEEPEST;
+use crate::{external_constants, functions};
 
 /// protobuf's own limit of one message; larger models keep their weights in files beside them.
 const MOST_BYTES: u64 = i32::MAX as u64;
+
+/// ONNX Runtime's own operators on tensors whose channels lie in blocks, as many as a CPU computes at once.
+const BLOCKED_DOMAIN: &str = "com.microsoft.nchwc";
 
 /// An ONNX model on disk.
 #[derive(Debug)]
@@ -27,20 +32,64 @@ pub(crate) struct ModelFile {
     path: PathBuf,
     /// What the file was when the model was loaded.
     stamp: (u64, Option<SystemTime>),
-    has_external_data: bool,
+    external: External,
+    has_functions: bool,
+}
+
+/// A model's file, parsed.
+pub(crate) struct Parsed {
+    pub(crate) graph: proto::Graph,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What a model's file holds.
+pub(crate) struct Contents {
+    pub(crate) graph: proto::Graph,
+    /// Whether parts of the graph are functions of its own.
+    pub(crate) has_functions: bool,
+}
+
+/// What lies in other files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct External {
+    weights: bool,
+    /// Tensors in attributes of nodes.
+    constants: bool,
 }
 
 impl ModelFile {
     /// Reads and parses the file; the bytes are handed back for the first sessions.
-    pub(crate) fn open(path: &Path) -> Result<(Self, proto::Graph, Vec<u8>)> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Parsed)> {
         let name = path.display();
         if path.is_dir() {
             return Err(Error::io(format!("model {name} is a folder; give the .onnx file in it")));
         }
         let (bytes, metadata) = read(path)?;
-        let graph = parse(path, &bytes)?;
-        let has_external_data = check_external_data(path, &graph)?;
-        Ok((Self { path: path.into(), stamp: stamp(&metadata), has_external_data }, graph, bytes))
+        let Contents { mut graph, has_functions } = parse(path, &bytes)?;
+        let external = check_external_data(path, &graph)?;
+        let file = Self { path: path.into(), stamp: stamp(&metadata), external, has_functions };
+        let bytes = file.completed(bytes)?;
+        if has_functions {
+            graph = parse(path, &bytes)?.graph;
+        }
+        Ok((file, Parsed { graph, bytes }))
+    }
+
+    /// The bytes with local functions in the place of their calls, and with constants that lie in other files inside: the
+    /// runtime finds weights there itself, constants not.
+    fn completed(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        let of_file = |e: Error| e.context(format!("model {}", self.path.display()));
+        if self.has_functions {
+            bytes = functions::inlined(&bytes).map_err(of_file)?.unwrap_or(bytes);
+        }
+        if self.external.constants {
+            bytes = external_constants::inlined(&bytes, self.folder()).map_err(of_file)?;
+        }
+        Ok(bytes)
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// The file, for messages.
@@ -50,8 +99,7 @@ impl ModelFile {
 
     /// The folder that external weights are relative to; `None` when the model holds all of its weights.
     pub(crate) fn external_data_folder(&self) -> Option<PathBuf> {
-        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        self.has_external_data.then(|| folder.to_path_buf())
+        self.external.weights.then(|| self.folder().to_path_buf())
     }
 
     /// The bytes once more; an error when the file is not what it was.
@@ -61,7 +109,7 @@ impl ModelFile {
             let name = self.path.display();
             return Err(Error::io(format!("model {name} was changed after it was loaded; load it again")));
         }
-        Ok(bytes)
+        self.completed(bytes)
     }
 }
 
@@ -77,7 +125,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, Metadata)> {
 }
 
 /// The graph of a model; `path` names it in errors.
-pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<proto::Graph> {
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
     let name = path.display();
     if let Some(what) = known_stranger(bytes) {
         return Err(Error::model(format!("model {name} is {what}, not an ONNX model")));
@@ -90,9 +138,17 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<proto::Graph> {
         };
         Error::model(format!("model {name} {what} (protobuf: {e})"))
     })?;
-    model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
+    let graph = model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
         Error::model(format!("model {name} is not an ONNX model, or is truncated: it has no graph"))
-    })
+    })?;
+    if graph.nodes.iter().any(|node| node.domain == BLOCKED_DOMAIN) {
+        return Err(Error::unsupported(format!(
+            "model {name} was saved by ONNX Runtime after it was optimized for one kind of CPU (operators of {BLOCKED_DOMAIN}): \
+             its layers are not laid out as maps, and on another CPU its results are wrong; use the model that it was made \
+             of, or save it with the optimization level \"extended\""
+        )));
+    }
+    Ok(Contents { graph, has_functions: !model.functions.is_empty() })
 }
 
 fn stamp(metadata: &Metadata) -> (u64, Option<SystemTime>) {
@@ -131,30 +187,53 @@ fn known_stranger(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether weights lie in other files; an error when one of those files is missing or out of place.
-pub(crate) fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<bool> {
+/// What lies in other files; an error when one of those files is missing or out of place.
+pub(crate) fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<External> {
+    let mut external = External::default();
+    check_graph(model, graph, &mut external, 0)?;
+    Ok(external)
+}
+
+fn check_graph(model: &Path, graph: &proto::Graph, external: &mut External, depth: usize) -> Result<()> {
+    if depth > DEEPEST {
+        return Err(Error::model(format!("model {} has graphs within graphs without end", model.display())));
+    }
     let sparse = graph.sparse_initializers.iter().filter_map(|s| s.values.as_ref());
-    let mut found = false;
     for initializer in graph.initializers.iter().chain(sparse) {
-        let Some(location) = initializer.external_file() else { continue };
-        found = true;
-        let stays_inside =
-            Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-        if !stays_inside || location.is_empty() {
-            return Err(Error::model(format!(
-                "model {} keeps the weights {:?} in {location:?}, which is not a file below its own folder",
-                model.display(),
-                initializer.name
-            )));
+        // The runtime looks for weights of inner graphs as for constants.
+        let found = is_external(model, initializer)?;
+        external.weights |= found && depth == 0;
+        external.constants |= found && depth > 0;
+    }
+    for attribute in graph.nodes.iter().flat_map(|node| &node.attributes) {
+        if let Some(tensor) = &attribute.tensor {
+            external.constants |= is_external(model, tensor)?;
         }
-        let file = model.parent().unwrap_or(Path::new("")).join(location);
-        if !file.is_file() {
-            return Err(Error::io(format!(
-                "model {} keeps its weights in {}, which does not exist; put it beside the model",
-                model.display(),
-                file.display()
-            )));
+        for graph in attribute.graph.as_deref().into_iter().chain(&attribute.graphs) {
+            check_graph(model, graph, external, depth + 1)?;
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+fn is_external(model: &Path, tensor: &proto::Initializer) -> Result<bool> {
+    let Some(location) = tensor.external_file() else { return Ok(false) };
+    let stays_inside =
+        Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    if !stays_inside || location.is_empty() {
+        return Err(Error::model(format!(
+            "model {} keeps the weights {:?} in {location:?}, which is not a file below its own folder",
+            model.display(),
+            tensor.name
+        )));
+    }
+    let file = model.parent().unwrap_or(Path::new("")).join(location);
+    match file.is_file() {
+        true => Ok(true),
+        false => Err(Error::io(format!(
+            "model {} keeps its weights in {}, which does not exist; put it beside the model",
+            model.display(),
+            file.display()
+        ))),
+    }
 }

@@ -1,43 +1,49 @@
-//! Questions about a model's graph: what produces a tensor, what lies between the image and the scores,
-//! where the classifier begins, what the model applies to its scores, and how tensors are laid out.
+//! [`Network`]: a model's graph as paths from the image to the scores.
 //!
-//! Nothing here runs the model; everything is told from the nodes, which ONNX keeps in an order in which
-//! they can run.
+//! Nothing here runs the model; everything is told from the nodes. A file may hold them in any order, which is sorted
+//! first. Tensors that depend on the image by its shape alone lie on no path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use scorecam_core::{Layout, OutputActivation};
-
-use crate::proto;
+use crate::proto::{self, Node};
 
 /// Operators that hand on their first input's values as they are, in another shape at most.
-const PASS_THROUGH: [&str; 8] =
+pub(crate) const PASS_THROUGH: [&str; 8] =
     ["Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Transpose"];
-/// Operators that hold learned weights, one of which is the classifier.
-const WEIGHTED: [&str; 5] = ["Gemm", "MatMul", "Conv", "ConvTranspose", "FusedGemm"];
-/// Operators that are defined on channels-first tensors alone.
-const CHANNELS_FIRST: [&str; 12] = [
+/// Operators that hold learned weights where one of their inputs is a constant.
+const WEIGHTED: [&str; 19] = [
+    "Gemm",
+    "MatMul",
     "Conv",
     "ConvTranspose",
-    "MaxPool",
-    "AveragePool",
-    "LpPool",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "BatchNormalization",
-    "InstanceNormalization",
-    "LRN",
-    "DepthToSpace",
-    "SpaceToDepth",
+    "Einsum",
+    "MatMulInteger",
+    "ConvInteger",
+    "QLinearConv",
+    "QLinearMatMul",
+    "FusedGemm",
+    "FusedMatMul",
+    "FusedConv",
+    "QGemm",
+    "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
+    "MatMulNBits",
+    "GemmFloat8",
+    "NhwcConv",
+    "NhwcFusedConv",
 ];
+/// Operators whose result depends on the shape of their input alone.
+const OF_SHAPE: [&str; 2] = ["Shape", "Size"];
 
 /// A model's graph with the producer of each tensor.
 pub(crate) struct Network<'g> {
-    nodes: &'g [proto::Node],
+    /// In an order in which they can run.
+    nodes: Vec<&'g Node>,
     producer: HashMap<&'g str, usize>,
 }
 
 /// The nodes that a tensor depends on, or that depend on it, by index.
+#[derive(Clone)]
 pub(crate) struct NodeSet(Vec<bool>);
 
 impl NodeSet {
@@ -48,18 +54,31 @@ impl NodeSet {
 
 impl<'g> Network<'g> {
     pub(crate) fn new(graph: &'g proto::Graph) -> Self {
+        let nodes = sorted(&graph.nodes);
         let mut producer = HashMap::new();
-        for (i, node) in graph.nodes.iter().enumerate() {
+        for (i, node) in nodes.iter().enumerate() {
             producer.extend(node.outputs.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), i)));
         }
-        Self { nodes: &graph.nodes, producer }
+        Self { nodes, producer }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn node(&self, i: usize) -> &'g Node {
+        self.nodes[i]
+    }
+
+    /// The node that makes a tensor.
+    pub(crate) fn producer(&self, tensor: &str) -> Option<usize> {
+        self.producer.get(tensor).copied()
     }
 
     /// The nodes on which `tensors` depend.
     fn behind<'t>(&self, tensors: impl IntoIterator<Item = &'t str>) -> NodeSet {
         let mut seen = vec![false; self.nodes.len()];
-        let mut open: Vec<usize> =
-            tensors.into_iter().filter_map(|t| self.producer.get(t).copied()).collect();
+        let mut open: Vec<usize> = tensors.into_iter().filter_map(|t| self.producer(t)).collect();
         while let Some(i) = open.pop() {
             if !std::mem::replace(&mut seen[i], true) {
                 open.extend(self.nodes[i].reads().iter().filter_map(|t| self.producer.get(t)));
@@ -68,30 +87,43 @@ impl<'g> Network<'g> {
         NodeSet(seen)
     }
 
-    /// The nodes whose values change with `input` and change `output`.
-    pub(crate) fn between(&self, input: &str, output: &str) -> NodeSet {
-        let mut set = self.behind([output]);
+    /// The nodes whose values change with those of `input`.
+    pub(crate) fn after(&self, input: &str) -> NodeSet {
         let mut reached: Vec<bool> = Vec::with_capacity(self.nodes.len());
         for (i, node) in self.nodes.iter().enumerate() {
-            let is_reached = |t: &&str| self.producer.get(t).is_some_and(|&p| p < i && reached[p]);
-            let reads = node.reads();
-            let depends = reads.contains(&input) || reads.iter().any(is_reached);
+            let is_reached = |t: &&str| *t == input || self.producer(t).is_some_and(|p| p < i && reached[p]);
+            let depends = !OF_SHAPE.contains(&node.operator.as_str()) && node.reads().iter().any(is_reached);
             reached.push(depends);
-            set.0[i] &= depends;
         }
+        NodeSet(reached)
+    }
+
+    /// The nodes whose values change with `input` and change one of `outputs`.
+    pub(crate) fn between<'t>(&self, input: &str, outputs: impl IntoIterator<Item = &'t str>) -> NodeSet {
+        let (mut set, after) = (self.behind(outputs), self.after(input));
+        set.0.iter_mut().zip(&after.0).for_each(|(on_path, &depends)| *on_path &= depends);
         set
     }
 
-    /// The nodes that come before the classifier that makes `output`: before the last layer with learned
-    /// weights among `path`. Where a network ends in a convolution whose maps are averaged into scores
-    /// (SqueezeNet), that convolution is the classifier. `None` when no node holds weights.
+    /// The nodes that come before the classifier: before the last layer with learned weights among `path`. Where a
+    /// network ends in a convolution whose maps are averaged into scores (SqueezeNet), that convolution is the
+    /// classifier. `None` when no node holds weights.
     pub(crate) fn before_classifier(&self, path: &NodeSet) -> Option<NodeSet> {
-        let classifier = (0..self.nodes.len())
-            .rev()
-            .find(|&i| path.contains(i) && WEIGHTED.contains(&self.nodes[i].operator.as_str()))?;
+        let classifier =
+            (0..self.nodes.len()).rev().find(|&i| path.contains(i) && self.holds_weights(i, path))?;
         let mut set = self.behind(self.nodes[classifier].reads());
         set.0.iter_mut().zip(&path.0).for_each(|(before, &on_path)| *before &= on_path);
         Some(set)
+    }
+
+    /// Whether a node multiplies by something that does not depend on the image, itself or in a graph of its own.
+    pub(crate) fn holds_weights(&self, i: usize, path: &NodeSet) -> bool {
+        let node = self.nodes[i];
+        let is_constant = |t: &String| !t.is_empty() && self.producer(t).is_none_or(|p| !path.contains(p));
+        let of_itself =
+            WEIGHTED.contains(&node.operator.as_str()) && node.inputs.iter().skip(1).any(is_constant);
+        of_itself
+            || node.graphs().any(|graph| graph.nodes.iter().any(|n| WEIGHTED.contains(&n.operator.as_str())))
     }
 
     /// Whether a node computes something, rather than handing on what another one computed.
@@ -99,46 +131,124 @@ impl<'g> Network<'g> {
         !PASS_THROUGH.contains(&self.nodes[node].operator.as_str())
     }
 
-    /// What the model applies to its scores, told by the operator that makes them.
-    pub(crate) fn output_activation(&self, output: &str) -> OutputActivation {
-        let mut tensor = output;
-        // A graph without cycles ends this walk; a broken one is stopped by the count.
-        for _ in 0..self.nodes.len() {
-            let Some(node) = self.producer.get(tensor).map(|&i| &self.nodes[i]) else { break };
-            match node.operator.as_str() {
-                "Softmax" => return OutputActivation::Softmax,
-                "Sigmoid" => return OutputActivation::Sigmoid,
-                "Gemm" | "FusedGemm" | "MatMul" | "Add" | "Conv" | "GlobalAveragePool" | "AveragePool"
-                | "ReduceMean" => return OutputActivation::None,
-                operator if PASS_THROUGH.contains(&operator) => match node.inputs.first() {
-                    Some(input) => tensor = input,
-                    None => break,
-                },
-                _ => break,
+    /// The tensors on `path` through which all that the scores know of the image passes: without one of them, nothing
+    /// leads from the image to `output`.
+    pub(crate) fn bottlenecks(&self, path: &NodeSet, input: &str, output: &str) -> HashSet<&'g str> {
+        let on_path = || (0..self.nodes.len()).filter(|&i| path.contains(i));
+        // Tensors by the place of their last reader; what nobody reads is not alive at all.
+        let mut last_read: HashMap<&str, usize> = HashMap::from([(output, usize::MAX)]);
+        for i in on_path() {
+            for tensor in self.nodes[i].reads() {
+                let carries = tensor == input || self.producer(tensor).is_some_and(|p| path.contains(p));
+                if carries && tensor != output {
+                    last_read.insert(tensor, i);
+                }
             }
         }
-        OutputActivation::Unknown
+        let mut ends: HashMap<usize, usize> = HashMap::new();
+        last_read.values().for_each(|&end| *ends.entry(end).or_default() += 1);
+        let mut alive = usize::from(last_read.contains_key(input));
+        let mut found = HashSet::new();
+        for i in on_path() {
+            alive -= ends.get(&i).copied().unwrap_or(0).min(alive);
+            let made: Vec<&str> = self.nodes[i].outputs.iter().map(String::as_str).collect();
+            let made: Vec<&'g str> = made.into_iter().filter(|t| last_read.contains_key(t)).collect();
+            alive += made.len();
+            if let ([tensor], 1) = (made.as_slice(), alive) {
+                found.insert(*tensor);
+            }
+        }
+        found
+    }
+}
+
+/// The nodes in an order in which each comes behind those that it reads from; those that are in such an order stay
+/// as they are.
+fn sorted(nodes: &[Node]) -> Vec<&Node> {
+    let mut producer = HashMap::new();
+    for (i, node) in nodes.iter().enumerate() {
+        producer.extend(node.outputs.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), i)));
+    }
+    let mut order = Vec::with_capacity(nodes.len());
+    // 0 for a node that was not seen, 1 for one whose inputs are being ordered, 2 for one in the order.
+    let mut state = vec![0u8; nodes.len()];
+    for start in 0..nodes.len() {
+        let mut open = vec![start];
+        while let Some(&i) = open.last() {
+            let reads = nodes[i].reads();
+            let missing = reads.iter().filter_map(|t| producer.get(t)).find(|&&p| state[p] == 0 && p != i);
+            state[i] = state[i].max(1);
+            match missing {
+                Some(&p) => open.push(p),
+                None => {
+                    open.pop();
+                    // A broken graph may have cycles, whose nodes come as they stand.
+                    if std::mem::replace(&mut state[i], 2) != 2 {
+                        order.push(&nodes[i]);
+                    }
+                }
+            }
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `operator inputs -> outputs` a line.
+    fn graph(text: &str) -> proto::Graph {
+        let node = |line: &str| {
+            let (left, right) = line.split_once("->").expect("a node");
+            let mut words = left.split_whitespace().map(str::to_owned);
+            Node {
+                operator: words.next().expect("an operator"),
+                inputs: words.collect(),
+                outputs: right.split_whitespace().map(str::to_owned).collect(),
+                ..Node::default()
+            }
+        };
+        proto::Graph { nodes: text.trim().lines().map(node).collect(), ..proto::Graph::default() }
     }
 
-    /// How the axes of each tensor that depends on `input` are ordered, as far as it is channels-last.
-    ///
-    /// ONNX convolutions are channels-first whatever the model's input is; exporters put transpositions
-    /// around them, and what lies outside of those is channels-last.
-    pub(crate) fn layouts(&self, input: &'g str, layout: Layout) -> HashMap<&'g str, Layout> {
-        let mut layouts = HashMap::from([(input, layout)]);
-        for node in self.nodes {
-            let operator = node.operator.as_str();
-            let inherited = node.inputs.iter().find_map(|t| layouts.get(t.as_str()).copied());
-            let layout = match (operator, node.integers("perm")) {
-                ("Transpose", Some([0, 3, 1, 2])) => Some(Layout::Nchw),
-                ("Transpose", Some([0, 2, 3, 1])) => Some(Layout::Nhwc),
-                _ if CHANNELS_FIRST.contains(&operator) => Some(Layout::Nchw),
-                _ => inherited,
-            };
-            if let Some(layout) = layout {
-                layouts.extend(node.outputs.iter().map(|o| (o.as_str(), layout)));
-            }
-        }
-        layouts
+    #[test]
+    fn nodes_are_sorted_only_where_they_must_be() {
+        let of = |text: &str| {
+            let graph = graph(text);
+            Network::new(&graph).nodes.iter().map(|n| n.outputs[0].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("A x -> a\nB x -> b\nC a b -> c"), ["a", "b", "c"]);
+        assert_eq!(of("C b -> c\nA x -> a\nB a -> b"), ["a", "b", "c"]);
+        assert_eq!(of("A b -> a\nB a -> b").len(), 2, "a cycle ends");
+    }
+
+    #[test]
+    fn bottlenecks_are_what_every_path_goes_through() {
+        let graph = graph(
+            "Conv x w -> stem\nRelu stem -> act\nConv act w2 -> branch\nAdd stem branch -> sum\nShape sum -> n\n\
+             LayerNorm sum -> norm\nGather norm -> token\nGemm token w3 -> y",
+        );
+        let network = Network::new(&graph);
+        let path = network.between("x", ["y"]);
+        let mut found: Vec<_> = network.bottlenecks(&path, "x", "y").into_iter().collect();
+        found.sort_unstable();
+        assert_eq!(found, ["norm", "stem", "sum", "token", "y"]);
+    }
+
+    #[test]
+    fn the_classifier_is_the_last_product_with_a_constant() {
+        let check = |text: &str, expected: &[&str]| {
+            let graph = graph(text);
+            let network = Network::new(&graph);
+            let before = network.before_classifier(&network.between("x", ["y"])).expect("a classifier");
+            let names = (0..network.len())
+                .filter(|&i| before.contains(i))
+                .map(|i| network.node(i).outputs[0].as_str());
+            assert_eq!(names.collect::<Vec<_>>(), expected, "{text}");
+        };
+        check("Conv x w -> a\nEinsum a w2 -> y", &["a"]);
+        check("Conv x w -> a\nMatMulInteger a w2 -> b\nCast b -> y", &["a"]);
+        check("Conv x w -> a\nConv a w2 -> b\nMatMul b a -> y", &["a"]);
     }
 }

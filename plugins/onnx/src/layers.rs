@@ -1,234 +1,375 @@
-//! The layers of a model that can be explained: which, of what shape, and which one when none is named.
+//! The layers of a model that can be explained: which, what is known of their axes, and which one to take unasked.
 //!
-//! Listed are the f32 tensors of four axes, batch first, that lie between the image and the scores: their
-//! channels are the maps that a saliency map is made of. Shapes come from the file where it tells them, else
-//! from ONNX Runtime's own inference, else from one trial pass on zeros. Channels-last tensors (outside of
-//! the transpositions that TensorFlow's exporter leaves) are listed as [K, h, w] like all others.
+//! Listed are the tensors of three or four axes, batch first, that lie between the image and the scores. Types come from
+//! the file where it tells them, else from ONNX Runtime's own inference, else from one trial pass on zeros. What their axes
+//! are comes from the graph ([`crate::axes`]) as far as it tells; core finds out the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ort::value::TensorElementType;
-use scorecam_core::{LayerInfo, Layout, ModelConfig, Result};
+use scorecam_core::{
+    Candidate, Error, LayerInfo, Meaning, ModelConfig, OutputActivation, Result, Tensor, choose_output,
+};
 
+use crate::applied::output_activation;
+use crate::axes::AxesOf;
+use crate::element::Element;
 use crate::file;
 use crate::graph::{Network, NodeSet};
-use crate::mask_graph::Element;
-use crate::ports::{ImageInput, find_output, lengths};
-use crate::proto::{self, FLOAT};
+use crate::model::Ports;
+use crate::ports::{self, ImageInput};
+use crate::proto;
 use crate::session::{Session, SessionSpec};
-use crate::values::Input;
+use crate::tap::{Tap, Taps};
 
 type Shape = Vec<Option<usize>>;
 
 /// What is known of a tensor's type.
 #[derive(Debug, Clone, PartialEq)]
-enum Known {
-    /// f32; the shape may be unknown in whole or in part.
-    Float(Option<Shape>),
-    /// A sequence, or a tensor of another element type.
-    Other,
+struct Known {
+    /// `None` for what is no tensor.
+    element: Option<Element>,
+    /// Unknown in whole or in part.
+    shape: Option<Shape>,
 }
 
 /// What a look at the whole model found.
 pub(crate) struct Survey {
     pub(crate) layers: Vec<LayerInfo>,
-    /// For each layer, how its tensor is laid out.
-    pub(crate) layouts: Vec<Layout>,
+    /// For each layer, how it is made an output.
+    pub(crate) taps: Vec<Tap>,
+    /// The index of the most preferred layer.
     pub(crate) default_layer: Option<usize>,
-    /// Shape of the scores output; `None` when nothing tells before the first pass.
-    pub(crate) scores: Option<Shape>,
+    /// The output that holds scores, and its shape as far as it is known.
+    pub(crate) output: (String, Option<Shape>),
+    pub(crate) applied: OutputActivation,
     /// The batch that the graph works for, where a trial found that it is not free as declared.
     pub(crate) found_batch: Option<usize>,
+    /// Whether batch normalization is left in training mode on the way.
+    pub(crate) trains: bool,
 }
 
-/// Lists the layers between `input` and `output`.
-pub(crate) fn survey(
-    spec: &SessionSpec,
-    (graph, bytes): (&proto::Graph, &mut Vec<u8>),
-    input: &ImageInput,
-    output: &str,
-) -> Result<Survey> {
-    let mut outline = Outline::new(graph, input, output);
-    let is_unclear = |(_, name): &(usize, &str)| is_unclear(outline.types.get(*name), output == *name);
-    let mut found_batch = None;
-    if outline.names.iter().any(is_unclear) {
-        found_batch = complete(spec, bytes, (graph, &outline.names), input, &mut outline.types)?;
+/// A session that has every tensor as an output, and their names.
+pub(crate) struct Overview {
+    pub(crate) session: Session,
+    pub(crate) names: HashSet<String>,
+}
+
+/// A parsed model to survey.
+pub(crate) struct Surveyed<'g> {
+    pub(crate) graph: &'g proto::Graph,
+    pub(crate) input: &'g ImageInput,
+    pub(crate) output: Option<&'g str>,
+}
+
+/// Lists the layers of a model.
+pub(crate) fn survey(model: &Surveyed<'_>, mut runtime: Runtime<'_>) -> Result<(Survey, Option<Overview>)> {
+    let mut outline = Outline::new(model);
+    let (mut found_batch, mut overview) = (None, None);
+    if runtime.distrusts || outline.is_unclear() {
+        let (found, opened) = outline.complete(&mut runtime)?;
+        (found_batch, overview) = (found, Some(opened));
     }
-    Ok(outline.list(found_batch))
+    Ok((outline.list(found_batch)?, overview))
+}
+
+/// What completes types: the runtime, on the model's bytes.
+pub(crate) struct Runtime<'a> {
+    pub(crate) spec: &'a SessionSpec,
+    pub(crate) bytes: &'a mut Vec<u8>,
+    /// Whether the file's own types were found to be wrong.
+    pub(crate) distrusts: bool,
+    pub(crate) ports: &'a Ports,
 }
 
 /// The layers of the model in `bytes` as far as they tell it themselves, without a runtime: those of undeclared
 /// type are missing. `config` chooses input and output as it does when a model is loaded, and its path names
 /// the model in errors.
 pub fn declared_layers(bytes: &[u8], config: &ModelConfig) -> Result<Vec<LayerInfo>> {
-    let graph = file::parse(&config.path, bytes)?;
+    let graph = file::parse(&config.path, bytes)?.graph;
     file::check_external_data(&config.path, &graph)?;
-    let input = ImageInput::find(&graph, config)?;
-    let output = find_output(&graph, config.output.as_deref())?;
-    Ok(Outline::new(&graph, &input, &output.name).list(None).layers)
+    let input = ImageInput::find(&ports::inputs(&graph), config)?;
+    let surveyed = Surveyed { graph: &graph, input: &input, output: config.output.as_deref() };
+    Ok(Outline::new(&surveyed).list(None)?.layers)
 }
 
-/// What lies between the image and the scores, and what is known of it so far.
+/// What lies between the image and the outputs, and what is known of it so far.
 struct Outline<'g> {
-    graph: &'g proto::Graph,
-    input: &'g ImageInput,
-    output: &'g str,
+    model: &'g Surveyed<'g>,
     network: Network<'g>,
-    path: NodeSet,
-    /// Every tensor on the way, with the node that makes it.
+    /// Every tensor on the way to an output, with the node that makes it.
     names: Vec<(usize, &'g str)>,
     types: HashMap<String, Known>,
 }
 
 impl<'g> Outline<'g> {
-    fn new(graph: &'g proto::Graph, input: &'g ImageInput, output: &'g str) -> Self {
-        let network = Network::new(graph);
-        let path = network.between(&input.name, output);
-        let names = (0..graph.nodes.len())
+    fn new(model: &'g Surveyed<'g>) -> Self {
+        let network = Network::new(model.graph);
+        let path = network.between(&model.input.name, model.graph.outputs.iter().map(|o| o.name.as_str()));
+        let names = (0..network.len())
             .filter(|&i| path.contains(i))
-            .flat_map(|i| graph.nodes[i].outputs.iter().map(move |o| (i, o.as_str())))
+            .flat_map(|i| network.node(i).outputs.iter().map(move |o| (i, o.as_str())))
             .filter(|(_, name)| !name.is_empty())
             .collect();
-        Self { graph, input, output, network, path, names, types: declared(graph) }
+        Self { model, network, names, types: declared(model.graph) }
     }
 
-    fn list(&self, found_batch: Option<usize>) -> Survey {
-        let batch = self.input.fixed_batch().or(found_batch);
-        let scores = match self.types.get(self.output) {
-            Some(Known::Float(shape)) => shape.clone(),
-            _ => None,
+    fn is_output(&self, name: &str) -> bool {
+        self.model.graph.outputs.iter().any(|o| o.name == name)
+    }
+
+    /// Whether the runtime must be asked before all tensors can be listed, or passed over.
+    fn is_unclear(&self) -> bool {
+        self.names.iter().any(|(_, name)| self.is_tensor_unclear(name))
+    }
+
+    fn is_tensor_unclear(&self, name: &str) -> bool {
+        let Some(Known { element: Some(element), shape }) = self.types.get(name) else {
+            return !self.types.contains_key(name);
         };
-        let layout_of = self.network.layouts(&self.input.name, self.input.layout);
-        let mut survey = Survey { layers: vec![], layouts: vec![], default_layer: None, scores, found_batch };
-        let mut node_of_layer = vec![];
-        for &(node, name) in &self.names {
-            let Some(Known::Float(Some(shape))) = self.types.get(name) else { continue };
-            let &[n, a, b, c] = shape.as_slice() else { continue };
-            if n.is_some() && n != batch {
+        let Some(shape) = shape else { return true };
+        // ONNX Runtime says "no axes" for a shape that it could not infer. A batch that is fixed inside while the input's is
+        // free was left behind by somebody who freed it.
+        let is_stale = self.model.input.fixed_batch().is_none() && matches!(shape[..], [Some(_), _, ..]);
+        let has_open_axis = shape.iter().skip(1).any(Option::is_none);
+        let counts = element.is_float() && (self.is_output(name) || shape.len() == 4);
+        shape.is_empty() || is_stale || counts && has_open_axis
+    }
+
+    /// Fills in what the file does not tell. Returns the batch that the graph insists on, when a trial pass showed that
+    /// it does, and the session that was opened.
+    fn complete(&mut self, runtime: &mut Runtime<'_>) -> Result<(Option<usize>, Overview)> {
+        let taps: Vec<&str> =
+            self.names.iter().map(|(_, name)| *name).filter(|name| !self.is_output(name)).collect();
+        let session = runtime.spec.open_plain(runtime.bytes, &Taps::of_names(&taps))?;
+        for (name, kind) in session.output_types() {
+            let known = match kind {
+                Some((element, shape)) => Known { element: Some(element_of(element)), shape: Some(shape) },
+                None => Known { element: None, shape: None },
+            };
+            self.types.insert(name.into(), known);
+        }
+        let is_tried = |name: &&str| self.must_be_tried(name, runtime.distrusts);
+        let unclear: Vec<&str> = self.names.iter().map(|(_, name)| *name).filter(is_tried).collect();
+        let mut found = None;
+        if let ([n, channels, Some(h), Some(w)], false) = (self.model.input.shape, unclear.is_empty()) {
+            let ports = runtime.ports;
+            let trial = |c: usize, types: &mut HashMap<String, Known>| {
+                let zeros = |n| Tensor::zeros([n, c, h, w]);
+                let run = |n| ports.run(&session, (zeros(n)?.view(), ports.image.element), &unclear);
+                trial(n, (&unclear, &run), types)
+            };
+            found = match channels {
+                Some(c) => trial(c, &mut self.types)?,
+                // Where the file does not even say how many channels an image has, a trial may fail.
+                None => USUAL_CHANNELS.iter().find_map(|&c| trial(c, &mut self.types).ok()).flatten(),
+            };
+        }
+        let names = session.output_types().map(|(name, _)| name.to_owned()).collect();
+        Ok((found, Overview { session, names }))
+    }
+
+    /// Whether a tensor's shape is to be looked at in a pass: where it is unclear, or where no shape is trusted.
+    fn must_be_tried(&self, name: &str, distrusts: bool) -> bool {
+        let is_float = self.types.get(name).is_some_and(|t| t.element.is_some_and(Element::is_float));
+        is_float && (distrusts || self.is_tensor_unclear(name))
+    }
+
+    fn list(&self, found_batch: Option<usize>) -> Result<Survey> {
+        let input = self.model.input;
+        let outputs: Vec<_> = self.model.graph.outputs.iter().map(|o| (o, self.candidate(o))).collect();
+        let candidates: Vec<_> =
+            outputs.iter().map(|(_, (element, shape))| (element.to_string(), shape)).collect();
+        let candidates: Vec<Candidate<'_>> = outputs
+            .iter()
+            .zip(&candidates)
+            .map(|((output, (element, _)), (word, shape))| Candidate {
+                name: &output.name,
+                shape: (*shape).clone(),
+                element: (word, element.is_float()),
+            })
+            .collect();
+        let chosen = choose_output(&candidates, self.model.output)?;
+        let output = self.model.graph.outputs[chosen].name.as_str();
+        if !candidates[chosen].element.1 {
+            return Err(Error::unsupported(format!(
+                "output {output:?} is {}; class scores are numbers of floating point",
+                candidates[chosen].element.0
+            )));
+        }
+        let path = self.network.between(&input.name, [output]);
+        let mut listing = Listing {
+            outline: self,
+            axes: AxesOf::follow(&self.network, &input.name, input.layout),
+            batch: input.fixed_batch().or(found_batch),
+            layers: vec![],
+            nodes: vec![],
+            taps: vec![],
+        };
+        listing.list(&path);
+        let classes = candidates[chosen].shape.as_ref().and_then(|s| s.get(1).copied().flatten());
+        listing.prefer(&path, output, classes);
+        let most = |i: &usize| (listing.layers[*i].preference, *i);
+        let preferred = (0..listing.layers.len()).filter(|&i| listing.layers[i].preference > 0);
+        Ok(Survey {
+            default_layer: preferred.max_by_key(most),
+            output: (output.to_owned(), candidates[chosen].shape.clone()),
+            applied: output_activation(&self.network, &path, output),
+            found_batch,
+            trains: (0..self.network.len())
+                .any(|i| path.contains(i) && self.network.node(i).integer("training_mode") == Some(1)),
+            layers: listing.layers,
+            taps: listing.taps,
+        })
+    }
+
+    /// The element type and shape of an output, as far as they are known.
+    fn candidate(&self, output: &proto::Value) -> (Element, Option<Shape>) {
+        match self.types.get(&output.name) {
+            Some(Known { element: Some(element), shape }) => (*element, shape.clone()),
+            Some(Known { element: None, .. }) => (Element::Other(-1), None),
+            None => (Element::F32, None),
+        }
+    }
+}
+
+/// A list of layers being made.
+struct Listing<'o, 'g> {
+    outline: &'o Outline<'g>,
+    axes: AxesOf<'g>,
+    batch: Option<usize>,
+    layers: Vec<LayerInfo>,
+    /// For each layer the node that makes it.
+    nodes: Vec<usize>,
+    taps: Vec<Tap>,
+}
+
+impl<'g> Listing<'_, 'g> {
+    fn list(&mut self, path: &NodeSet) {
+        let mut families: HashMap<&str, usize> = HashMap::new();
+        for &(node, name) in self.outline.names.iter().filter(|(node, _)| path.contains(*node)) {
+            let Some(Known { element: Some(element), shape: Some(shape) }) = self.outline.types.get(name)
+            else {
+                continue;
+            };
+            let (Some((first, rest)), 3 | 4) = (shape.split_first(), shape.len()) else { continue };
+            if first.is_some() && *first != self.batch {
                 continue;
             }
-            let layout = layout_of.get(name).copied().unwrap_or_default();
-            let shape = match layout {
-                Layout::Nchw => vec![a, b, c],
-                Layout::Nhwc => vec![c, a, b],
-            };
-            let operator = self.graph.nodes[node].operator.clone();
-            survey.layers.push(LayerInfo { name: name.into(), operator, shape });
-            survey.layouts.push(layout);
-            node_of_layer.push(node);
+            let network = &self.outline.network;
+            let Some(tap) = Tap::of(network, name, *element) else { continue };
+            let meaning = self.axes.meaning(name, shape.len());
+            let operator = network.node(node).operator.clone();
+            let mut layer = LayerInfo { meaning, ..LayerInfo::new(name, operator, rest.to_vec()) };
+            if meaning == Meaning::Unknown {
+                layer.like = families.get(self.axes.family(name)).copied();
+                families.entry(self.axes.family(name)).or_insert(self.layers.len());
+            }
+            self.layers.push(layer);
+            self.nodes.push(node);
+            self.taps.push(tap);
         }
-        survey.default_layer = default_layer(&self.network, &self.path, &survey, &node_of_layer);
-        survey
+    }
+
+    /// Sets the preference of each layer: the last one before the classifier comes first, among those through which all
+    /// of the image passes.
+    fn prefer(&mut self, path: &NodeSet, output: &str, classes: Option<usize>) {
+        let network = &self.outline.network;
+        let before = network.before_classifier(path);
+        let bottlenecks = network.bottlenecks(path, &self.outline.model.input.name, output);
+        let progress = self.progress(before.as_ref().unwrap_or(path));
+        let listed: HashSet<String> = self.layers.iter().map(|layer| layer.name.clone()).collect();
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            let node = self.nodes[i];
+            let source = network.node(node).inputs.first();
+            let hands_on = !network.computes(node) && source.is_some_and(|source| listed.contains(source));
+            let may_have_extent = layer.meaning == Meaning::Unknown || layer.has_spatial_extent();
+            // Maps of as many channels as there are classes are the classifier's own where none can be told.
+            let is_classifiers =
+                before.is_none() && classes.is_some() && layer.shape.first() == Some(&classes);
+            let is_before = before.as_ref().unwrap_or(path).contains(node);
+            if is_before && !hands_on && may_have_extent && !is_classifiers && progress[i] >= LEAST_PROGRESS {
+                let through = if bottlenecks.contains(layer.name.as_str()) { 1 << 24 } else { 0 };
+                layer.preference = through + i as u32 + 1;
+            }
+        }
+    }
+
+    /// For each layer, the part of the nodes with weights on its way that come before it; only those count whose result
+    /// has cells.
+    fn progress(&self, before: &NodeSet) -> Vec<f64> {
+        let network = &self.outline.network;
+        let has_cells = |i: usize| {
+            let shapes =
+                network.node(i).outputs.iter().filter_map(|o| self.outline.types.get(o)?.shape.as_ref());
+            shapes.into_iter().any(|s| s.iter().filter(|n| **n != Some(1)).count() >= 3)
+        };
+        let weighted: Vec<usize> = (0..network.len())
+            .filter(|&i| before.contains(i) && network.holds_weights(i, before) && has_cells(i))
+            .collect();
+        let count = |node: usize| weighted.iter().filter(|&&w| w <= node).count() as f64;
+        self.nodes
+            .iter()
+            .map(|&node| count(node) / weighted.len().max(1) as f64)
+            .map(|p| if weighted.is_empty() { 1.0 } else { p })
+            .collect()
     }
 }
 
-/// The last layer with spatial extent before the classifier.
-///
-/// Where no classifier can be told, maps of as many channels as there are classes are taken for the
-/// classifier's own and passed over, unless there are no others.
-fn default_layer(network: &Network<'_>, path: &NodeSet, survey: &Survey, nodes: &[usize]) -> Option<usize> {
-    let last = |set: &NodeSet, passed_over: Option<usize>| {
-        survey.layers.iter().zip(nodes).rposition(|(layer, &node)| {
-            set.contains(node)
-                && network.computes(node)
-                && layer.has_spatial_extent()
-                && (passed_over.is_none() || layer.shape[0] != passed_over)
-        })
-    };
-    let classes = survey.scores.as_ref().and_then(|s| s.get(1).copied().flatten());
-    network
-        .before_classifier(path)
-        .and_then(|set| last(&set, None))
-        .or_else(|| last(path, classes))
-        .or_else(|| last(path, None))
-}
+/// The least part of the weights that lies before a layer that is taken unasked: what comes earlier is a stem.
+const LEAST_PROGRESS: f64 = 0.5;
+
+/// Channels of the image where the file does not say, as they are tried.
+const USUAL_CHANNELS: [usize; 2] = [3, 1];
 
 /// The types that the file declares.
 fn declared(graph: &proto::Graph) -> HashMap<String, Known> {
     let typed = |value: &proto::Value| {
-        let known = match value.kind.as_ref()?.tensor.as_ref() {
-            Some(tensor) if tensor.element == FLOAT => Known::Float(tensor.shape.as_ref().map(lengths)),
-            _ => Known::Other,
-        };
-        Some((value.name.clone(), known))
+        let tensor = value.kind.as_ref()?.tensor.as_ref();
+        let element = tensor.map(|tensor| Element::of_number(tensor.element));
+        Some((value.name.clone(), Known { element, shape: value.shape() }))
     };
     graph.value_infos.iter().chain(&graph.outputs).filter_map(typed).collect()
 }
 
-/// Whether the runtime must be asked before a tensor can be listed, or passed over. Of an output, the number
-/// of classes must be known; of a layer, all but the batch. ONNX Runtime says "no axes" for a shape that it
-/// could not infer.
-fn is_unclear(known: Option<&Known>, is_output: bool) -> bool {
-    match known {
-        None | Some(Known::Float(None)) => true,
-        Some(Known::Other) => false,
-        Some(Known::Float(Some(shape))) => {
-            shape.is_empty() || (is_output || shape.len() == 4) && shape.iter().skip(1).any(Option::is_none)
-        }
-    }
-}
-
-/// Fills in what the file does not tell. Returns the batch that the graph insists on, when a trial pass
-/// showed that it does.
-fn complete(
-    spec: &SessionSpec,
-    bytes: &mut Vec<u8>,
-    (graph, names): (&proto::Graph, &[(usize, &str)]),
-    input: &ImageInput,
-    types: &mut HashMap<String, Known>,
-) -> Result<Option<usize>> {
-    let is_output = |name: &str| graph.outputs.iter().any(|o| o.name == name);
-    let taps: Vec<&str> = names.iter().map(|(_, name)| *name).filter(|name| !is_output(name)).collect();
-    let session = spec.open_plain(bytes, &taps)?;
-    for (name, kind) in session.output_types() {
-        let known = match kind {
-            Some((TensorElementType::Float32, shape)) => Known::Float(Some(shape)),
-            _ => Known::Other,
-        };
-        types.insert(name.into(), known);
-    }
-    let unclear: Vec<&str> = names
-        .iter()
-        .map(|(_, name)| *name)
-        .filter(|name| is_unclear(types.get(*name), is_output(name)))
-        .collect();
-    match input.shape {
-        [n, Some(c), Some(h), Some(w)] if !unclear.is_empty() => {
-            trial(&session, (input, [n.unwrap_or(0), c, h, w]), &unclear, types)
-        }
-        _ => Ok(None),
+fn element_of(kind: TensorElementType) -> Element {
+    match kind {
+        TensorElementType::Float32 => Element::F32,
+        TensorElementType::Float16 => Element::F16,
+        TensorElementType::Bfloat16 => Element::Bf16,
+        TensorElementType::Float64 => Element::F64,
+        TensorElementType::Uint8 => Element::U8,
+        TensorElementType::Int8 => Element::I8,
+        TensorElementType::Int32 => Element::I32,
+        TensorElementType::Int64 => Element::I64,
+        TensorElementType::Bool => Element::Bool,
+        _ => Element::Other(-1),
     }
 }
 
 /// One pass on zeros. A free batch is tried with two images, which tells the batch axis from a constant one;
 /// some exports declare it free and yet reshape to a batch of one, so one image is tried next.
 fn trial(
-    session: &Session,
-    (input, shape): (&ImageInput, [usize; 4]),
-    names: &[&str],
+    n: Option<usize>,
+    (names, run): (&[&str], &dyn Fn(usize) -> Result<Vec<Tensor>>),
     types: &mut HashMap<String, Known>,
 ) -> Result<Option<usize>> {
-    let [n, c, h, w] = shape;
-    let run = |n: usize| {
-        let zeros = scorecam_core::Tensor::zeros([n, c, h, w])?;
-        let (shape, data) = input.arrange(zeros.view())?;
-        let image = Input::of(Element::F32, &shape, &data)?;
-        session.run(&[(&input.name, image.value())], names)
-    };
     let (outputs, batch, found) = match n {
-        0 => match run(2) {
+        None => match run(2) {
             Ok(outputs) => (outputs, 2, None),
             // The second failure, if there is one, is the one to report: it concerns a smaller demand.
             Err(_) => (run(1)?, 1, Some(1)),
         },
-        n => (run(n)?, n, None),
+        Some(n) => (run(n)?, n, None),
     };
     for (name, output) in names.iter().zip(outputs) {
         let mut shape: Shape = output.shape().iter().copied().map(Some).collect();
-        if n == 0 && shape.first() == Some(&Some(batch)) {
+        if n.is_none() && shape.first() == Some(&Some(batch)) {
             shape[0] = None;
         }
-        types.insert((*name).into(), Known::Float(Some(shape)));
+        if let Some(known) = types.get_mut(*name) {
+            known.shape = Some(shape);
+        }
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use scorecam_core::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, 
 
 use crate::device::{Accelerator, Device};
 use crate::file::ModelFile;
-use crate::model::{OnnxModel, Parsed};
+use crate::model::OnnxModel;
 use crate::runtime::{self, RuntimeRelease};
 use crate::session::SessionSpec;
 use crate::settings::{Kind, Settings};
@@ -93,7 +93,7 @@ impl BackendLoader for OnnxLoader {
             return Err(Error::invalid("threads is 0; give 1 or more, or leave it out for all cores"));
         }
         // The model first: a wrong file is told even where no runtime is installed.
-        let (file, graph, bytes) = ModelFile::open(&config.path)?;
+        let (file, parsed) = ModelFile::open(&config.path)?;
         let device = match self.accelerator {
             Some(accelerator) => accelerator.device(config, &settings)?,
             None => on_cpu(config.device.as_deref()).map(|()| Device::cpu())?,
@@ -105,7 +105,7 @@ impl BackendLoader for OnnxLoader {
         let environment =
             runtime::open(&self.release, settings.runtime.as_deref(), self.plugin_folder.as_deref())?;
         let spec = SessionSpec { environment, file, settings, threads: config.threads, device };
-        Ok(Box::new(OnnxModel::load(spec, Parsed { graph, bytes }, config)?))
+        Ok(Box::new(OnnxModel::load(spec, parsed, config)?))
     }
 }
 

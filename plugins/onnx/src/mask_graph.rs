@@ -10,6 +10,7 @@
 use prost::Message;
 use scorecam_core::Layout;
 
+use crate::element::Element;
 use crate::proto::{
     Attribute, Axis, FLOAT, FLOAT16, Graph, INT64, Kind, Model, Node, OperatorSet, Shape, TensorKind, Value,
 };
@@ -60,21 +61,9 @@ pub(crate) enum Fill {
     Pixels,
 }
 
-/// The element type of the model's input; masks are made in f32 whatever it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
-    F32,
-    F16,
-}
-
-impl Element {
-    /// `TensorProto.DataType`.
-    pub(crate) fn number(self) -> i32 {
-        match self {
-            Self::F32 => FLOAT,
-            Self::F16 => FLOAT16,
-        }
-    }
+/// ONNX's number of the element type of masked images, f32 or f16.
+fn number(element: Element) -> i32 {
+    if element == Element::F16 { FLOAT16 } else { FLOAT }
 }
 
 impl MaskGraph {
@@ -107,11 +96,12 @@ impl MaskGraph {
             name: "masked_images".into(),
             nodes: drawn.nodes,
             inputs: self.inputs(),
-            outputs: vec![value(MASKED, self.element.number(), 4)],
+            outputs: vec![value(MASKED, number(self.element), 4)],
             ..Graph::default()
         };
         let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
-        Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets }.encode_to_vec()
+        Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets, functions: Vec::new() }
+            .encode_to_vec()
     }
 
     /// The images, or those among several that the masks cover.
@@ -160,7 +150,7 @@ pub(crate) fn copying_graph() -> Vec<u8> {
         ..Graph::default()
     };
     let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
-    Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets }.encode_to_vec()
+    Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets, functions: Vec::new() }.encode_to_vec()
 }
 
 /// Nodes of one output each, in the order in which they run.
@@ -177,7 +167,7 @@ impl Drawing {
             inputs: inputs.iter().map(|&i| i.into()).collect(),
             outputs: vec![output.clone()],
             operator: operator.into(),
-            attributes: vec![],
+            ..Node::default()
         });
         output
     }

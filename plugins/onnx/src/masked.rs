@@ -16,7 +16,8 @@ use ort::value::{DynTensor, DynValueRef};
 use scorecam_core::{Error, Layout, MaskedScores, Result, Tensor, TensorView, Upsampler};
 use scorecam_plugin::caught;
 
-use crate::mask_graph::{self, Element, Fill, Images, MaskGraph};
+use crate::element::Element;
+use crate::mask_graph::{self, Fill, Images, MaskGraph};
 use crate::session::{Session, SessionSpec};
 use crate::values::{self, Input};
 
@@ -62,7 +63,7 @@ pub(crate) struct Masked<'a> {
     pub(crate) input: (&'a str, Layout),
     /// The output that holds class scores.
     pub(crate) output: &'a str,
-    /// Makes [n, classes] of it for n images.
+    /// Makes [n, ...] of it for n images.
     pub(crate) scores: &'a (dyn Fn(usize, Tensor) -> Result<Tensor> + Sync),
 }
 
@@ -119,18 +120,18 @@ impl Masked<'_> {
     pub(crate) fn scores(&self, request: &MaskedScores<'_>, passes: &[Pass]) -> Result<Tensor> {
         let (_, [count, ..]) = request.dims()?;
         let scene = Scene::new(self, request)?;
-        let mut scores = Vec::new();
+        let (mut scores, mut item) = (Vec::new(), vec![0]);
         let mut take = |masks: &Range<usize>, found: Tensor| {
-            let [_, classes] = found.view().dims("the tensor of class scores")?;
-            scores.extend_from_slice(&found.data()[..masks.len() * classes]);
+            let (rows, values) = (found.shape()[0], found.data().len());
+            scores.extend_from_slice(&found.data()[..masks.len() * (values / rows)]);
+            item = found.shape()[1..].to_vec();
             (request.on_batch)(masks.len())
         };
         match self.spec.device.is_accelerator() && passes.len() > 1 {
             true => scene.in_flight(passes, &mut take)?,
             false => scene.in_turn(passes, &mut take)?,
         }
-        let classes = scores.len().checked_div(count).unwrap_or(0);
-        Tensor::new([count, classes], scores)
+        Tensor::new([&[count], item.as_slice()].concat(), scores)
     }
 }
 

@@ -1,31 +1,33 @@
 //! A loaded ONNX model: the sessions that run it, and which of them serves a call.
 //!
-//! At load one session is opened, tapped at the layer that will be explained. Passes without taps run on it
-//! too and fetch the scores alone: on two networks in batches of 16 no difference to an untapped session
-//! could be measured. Another set of taps gets a session of its own on first use; a few of them are kept.
-//! Which session serves a set never depends on what ran before, so equal calls give equal bits: optimised
-//! graphs of different taps may differ in rounding.
+//! The main session is tapped at the layer that will be explained. Passes without taps run on it too and fetch the
+//! scores alone: on two networks in batches of 16 no difference to an untapped session could be measured. Another set of
+//! taps gets a session of its own on first use; a few of them are kept. Which session serves a set never depends on what
+//! ran before, so equal calls give equal bits: optimized graphs of different taps may differ in rounding.
+//!
+//! A pass with many taps is no explanation but a look at the model. It runs on an [`Overview`], which is not optimized, has
+//! every tensor as an output, and is closed when the first ordinary pass comes.
 //!
 //! On an accelerator a session serves passes of one number of images only: it keeps its plans for one shape, and making
 //! them anew takes longer than many passes do (half a second for EfficientNet-Lite0 on an H100).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use scorecam_core::{
-    BatchRule, Forward, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result, Tensor,
-    TensorInfo, TensorView,
+    BatchRule, Error, Forward, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result, Tensor, TensorView,
 };
 use scorecam_plugin::precision::trial;
 
-use crate::file::ModelFile;
-use crate::graph::Network;
-use crate::layers::{self, Survey};
+use crate::described::Described;
+use crate::element::Element;
+use crate::extras::{self, Extra};
+use crate::file::Parsed;
+use crate::layers::{self, Overview, Runtime, Surveyed};
 use crate::masked::{self, MaskSessions, Masked, Sizing};
 use crate::ports::{self, ImageInput};
 use crate::precision;
-use crate::proto;
 use crate::session::{Session, SessionSpec};
 use crate::settings::Precision;
 use crate::values::Input;
@@ -34,23 +36,28 @@ use crate::values::Input;
 const KEPT: usize = 3;
 /// The same where each size of batch has one: those of exact maps, and the small ones of methods that ask step by step.
 const KEPT_ON_ACCELERATOR: usize = 8;
+/// The most taps of an explanation; with more a pass is a look at the model.
+const FEW_TAPS: usize = 4;
 
 /// A model that ONNX Runtime has loaded.
 pub(crate) struct OnnxModel {
-    info: ModelInfo,
-    input: ImageInput,
-    /// For each layer of `info`, how its tensor is laid out in the model.
-    layouts: Vec<Layout>,
-    /// Layers that are outputs of the graph itself and so need no tap.
-    untapped: Vec<String>,
+    described: Described,
+    ports: Ports,
     spec: SessionSpec,
-    main: Arc<Session>,
-    main_tap: Option<usize>,
+    /// Opened when it is first wanted.
+    main: Mutex<Option<Arc<Session>>>,
+    overview: Mutex<Option<Arc<Overview>>>,
     others: Mutex<VecDeque<(Serves, Arc<Session>)>>,
     /// On an accelerator: numbers of images with their shape that were tried, and whether they are exact.
     tried: Mutex<BTreeMap<(usize, [usize; 3]), bool>>,
     masks: MaskSessions,
     remarks: Vec<String>,
+}
+
+/// What goes into a pass.
+pub(crate) struct Ports {
+    pub(crate) image: ImageInput,
+    extras: Vec<Extra>,
 }
 
 /// What a session beside the first one is for.
@@ -62,111 +69,157 @@ struct Serves {
     images: Option<usize>,
 }
 
-/// A model's file, parsed.
-pub(crate) struct Parsed {
-    pub(crate) graph: proto::Graph,
-    pub(crate) bytes: Vec<u8>,
+impl Ports {
+    /// Runs a session on a batch [N, C, H, W], given in `element`, and returns its outputs of these names.
+    pub(crate) fn run(
+        &self,
+        session: &Session,
+        (batch, element): (TensorView<'_>, Element),
+        outputs: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        let (shape, data) = self.image.arrange(batch)?;
+        let image = Input::of(element, &shape, &data)?;
+        let extras = self.extras.iter().map(|extra| extra.input(batch.shape()[0]));
+        let extras = extras.collect::<Result<Vec<_>>>()?;
+        let mut inputs = vec![(self.image.name.as_str(), image.value())];
+        let beside =
+            self.extras.iter().zip(&extras).map(|(extra, input)| (extra.name.as_str(), input.value()));
+        inputs.extend(beside);
+        session.run(&inputs, outputs)
+    }
+
+    /// The element type in which images are given to sessions of `spec`.
+    fn element(&self, spec: &SessionSpec) -> Element {
+        match (self.image.element, spec.element()) {
+            (Element::F32, element) => element,
+            (own, _) => own,
+        }
+    }
+
+    /// Whether passes take a batch of f32 and nothing else, which graphs of our own can make.
+    fn are_plain(&self) -> bool {
+        self.image.is_plain() && self.extras.is_empty()
+    }
 }
 
 impl OnnxModel {
-    /// Checks inputs and outputs, lists the layers and opens the first session.
+    /// Checks inputs and outputs, lists the layers, and opens the main session where it is certain which that is.
     pub(crate) fn load(spec: SessionSpec, parsed: Parsed, config: &ModelConfig) -> Result<Self> {
         let Parsed { graph, mut bytes } = parsed;
-        let of_file = |file: &ModelFile| format!("model {}", file.path().display());
-        let input = ImageInput::find(&graph, config).map_err(|e| e.context(of_file(&spec.file)))?;
-        let output = ports::find_output(&graph, config.output.as_deref())
-            .map_err(|e| e.context(of_file(&spec.file)))?
-            .name
-            .clone();
-        let Survey { layers, layouts, default_layer, scores, found_batch } =
-            layers::survey(&spec, (&graph, &mut bytes), &input, &output)?;
-        let scores = match scores {
-            Some(shape) => {
-                ports::scores_shape(&output, &shape).map_err(|e| e.context(of_file(&spec.file)))?
-            }
-            None => [None, None],
+        let file = spec.file.path().display().to_string();
+        let of_file = |e: Error| e.context(format!("model {file}"));
+        let inputs = ports::inputs(&graph);
+        let image = ImageInput::find(&inputs, config).map_err(of_file)?;
+        let extras = extras::find(&inputs, &image.name, &spec.settings.inputs).map_err(of_file)?;
+        let ports = Ports { image, extras };
+        let output = config.output.as_deref();
+        let surveyed = Surveyed { graph: &graph, input: &ports.image, output };
+        let outputs: Vec<String> = graph.outputs.iter().map(|o| o.name.clone()).collect();
+        let mut look = |distrusts| -> Result<_> {
+            let runtime = Runtime { spec: &spec, bytes: &mut bytes, distrusts, ports: &ports };
+            let (survey, overview) = layers::survey(&surveyed, runtime)?;
+            let described =
+                Described::new(survey, (&spec, &ports.image, &outputs), config).map_err(of_file)?;
+            // Where the layer to explain is certain, its session opens now; else trial passes come first.
+            let main = match described.is_main_certain() {
+                true => Some(spec.open(&mut bytes, &described.main_taps())?),
+                false => None,
+            };
+            Ok((described, overview, main))
         };
-        let batch = match input.fixed_batch().or(found_batch) {
-            Some(n) => BatchRule::Fixed(n),
-            None => BatchRule::Any { preferred: spec.device.preferred_batch },
-        };
-        let info = ModelInfo {
-            input: input.tensor_info(),
-            output_activation: Network::new(&graph).output_activation(&output),
-            output: TensorInfo { name: output, shape: scores.to_vec() },
-            layers,
-            default_layer,
-            batch,
-            abilities: spec.device.abilities(),
-        };
-        // A hint that names no layer is not refused here: whoever explains names the layer again.
-        let hinted = config.layer.as_ref().and_then(|name| info.layers.iter().position(|l| l.name == *name));
-        let main_tap = hinted.or(default_layer);
-        let untapped: Vec<String> = graph.outputs.into_iter().map(|o| o.name).collect();
-        let taps: Vec<usize> = main_tap.into_iter().collect();
-        let main = spec.open(&mut bytes, &tap_names(&info, &untapped, &taps))?;
-        let remarks = precision::remark(&spec, &main, &bytes, (&input, &info))?.into_iter().collect();
-        Ok(Self {
-            remarks,
-            info,
-            input,
-            layouts,
-            untapped,
+        let mut found = look(false)?;
+        if found.1.is_none() && found.0.is_stale(found.2.as_ref(), (&ports, ports.element(&spec)))? {
+            found = look(true)?;
+        }
+        let (described, overview, main) = found;
+        let mut model = Self {
+            described,
+            ports,
             spec,
-            main: Arc::new(main),
-            main_tap,
+            main: Mutex::new(main.map(Arc::new)),
+            overview: Mutex::new(overview.map(Arc::new)),
             others: Mutex::default(),
             tried: Mutex::default(),
             masks: MaskSessions::default(),
-        })
+            remarks: Vec::new(),
+        };
+        model.remarks.extend(model.described.remark().map(str::to_owned));
+        if model.spec.settings.precision != Precision::F32 {
+            let main = model.main()?;
+            let of_model = (&model.ports, model.described.info(), &bytes[..]);
+            model.remarks.push(precision::remark(&model.spec, &main, of_model)?);
+        }
+        Ok(model)
     }
 
-    /// Runs `batch` on the session that serves `taps`, indices into the layers.
-    fn run(&self, session: &Session, batch: TensorView<'_>, taps: &[usize]) -> Result<Forward> {
-        let (shape, data) = self.input.arrange(batch)?;
-        let scores = self.info.output.name.as_str();
+    fn info_of(&self) -> &ModelInfo {
+        self.described.info()
+    }
+
+    /// Runs `batch`, given in `element`, on the session that serves `taps`, indices into the layers.
+    fn run(
+        &self,
+        session: &Session,
+        (batch, element): (TensorView<'_>, Element),
+        taps: &[usize],
+    ) -> Result<Forward> {
+        let scores = self.info_of().output.name.as_str();
+        let tapped: Vec<String> = taps.iter().map(|&tap| self.described.tap_name(tap)).collect();
         let mut names = vec![scores];
         // A layer may be asked for twice, or be the scores output itself; the runtime is asked once.
         let mut places = vec![];
-        for &tap in taps {
-            let name = self.info.layers[tap].name.as_str();
+        for name in tapped.iter().map(String::as_str) {
             places.push(names.iter().position(|n| *n == name).unwrap_or(names.len()));
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        let image = Input::of(self.spec.element(), &shape, &data)?;
-        let mut outputs = session.run(&[(&self.input.name, image.value())], &names)?;
-        let activations = taps.iter().zip(places).map(|(&tap, i)| self.activation(tap, outputs[i].clone()));
-        let activations = activations.collect::<Result<Vec<_>>>()?;
-        let scores = ports::scores(scores, shape[0], outputs.swap_remove(0))?;
+        let mut outputs = self.ports.run(session, (batch, element), &names)?;
+        let activations = places.into_iter().map(|i| outputs[i].clone()).collect();
+        let scores = raw_output(scores, batch.shape()[0], outputs.swap_remove(0))?;
         Ok(Forward { scores, activations })
-    }
-
-    fn activation(&self, tap: usize, activation: Tensor) -> Result<Tensor> {
-        match self.layouts[tap] {
-            Layout::Nchw => Ok(activation),
-            Layout::Nhwc => ports::channels_first(activation),
-        }
     }
 
     /// The session for passes of so many images whose outputs include `taps`, sorted.
     fn session(&self, taps: &[usize], images: usize) -> Result<Arc<Session>> {
         let planned = self.spec.device.is_accelerator();
-        let main: Vec<usize> = self.main_tap.into_iter().collect();
+        let main = self.described.main_tap();
         // Passes without taps run on what is tapped at the usual layer.
-        let taps = if taps.is_empty() { &main } else { taps };
-        if *taps == main && (!planned || images == self.fewest_images()) {
-            return Ok(Arc::clone(&self.main));
+        let taps = if taps.is_empty() { main } else { taps };
+        if taps == main && (!planned || images == self.fewest_images()) {
+            return self.main();
         }
         // What has no size of our own shares a session, however many sizes callers come with.
         let images = (planned && images.is_power_of_two()).then_some(images);
         self.kept(Serves { taps: taps.to_vec(), images })
     }
 
+    fn main(&self) -> Result<Arc<Session>> {
+        // Held while it opens: two threads must not both open it.
+        let mut main = lock(&self.main);
+        if let Some(session) = &*main {
+            return Ok(Arc::clone(session));
+        }
+        let session = self.spec.open(&mut self.spec.file.read_again()?, &self.described.main_taps())?;
+        Ok(Arc::clone(main.insert(Arc::new(session))))
+    }
+
+    /// A session that has all of `taps` among its outputs, to look at the model.
+    fn overview(&self, taps: &[usize]) -> Result<Arc<Overview>> {
+        let mut overview = lock(&self.overview);
+        let names: Vec<String> = taps.iter().map(|&tap| self.described.tap_name(tap)).collect();
+        if let Some(known) = overview.as_ref().filter(|o| names.iter().all(|name| o.names.contains(name))) {
+            return Ok(Arc::clone(known));
+        }
+        let taps = self.described.taps(taps);
+        let session = self.spec.open_plain(&mut self.spec.file.read_again()?, &taps)?;
+        let names = names.into_iter().collect();
+        Ok(Arc::clone(overview.insert(Arc::new(Overview { session, names }))))
+    }
+
     /// Images of the smallest pass that the model takes.
     fn fewest_images(&self) -> usize {
-        match self.info.batch {
+        match self.info_of().batch {
             BatchRule::Fixed(n) => n,
             BatchRule::Any { .. } => 1,
         }
@@ -175,7 +228,7 @@ impl OnnxModel {
     /// A session beside the first one; opened when it is not among those kept.
     fn kept(&self, serves: Serves) -> Result<Arc<Session>> {
         // Held while a session opens: two threads that want the same one must not open it twice.
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = lock(&self.others);
         if let Some(place) = others.iter().position(|(kept, _)| *kept == serves)
             && let Some(kept) = others.remove(place)
         {
@@ -184,8 +237,7 @@ impl OnnxModel {
             return Ok(session);
         }
         let mut bytes = self.spec.file.read_again()?;
-        let taps = tap_names(&self.info, &self.untapped, &serves.taps);
-        let session = Arc::new(self.spec.open(&mut bytes, &taps)?);
+        let session = Arc::new(self.spec.open(&mut bytes, &self.described.taps(&serves.taps))?);
         let most = if self.spec.device.is_accelerator() { KEPT_ON_ACCELERATOR } else { KEPT };
         if others.len() == most {
             others.pop_front();
@@ -196,7 +248,7 @@ impl OnnxModel {
 
     /// How the masks of a request for [C, H, W] `item`s are divided among passes.
     fn sizing(&self, batch_size: usize, item: [usize; 3]) -> Result<Sizing> {
-        match self.info.batch {
+        match self.info_of().batch {
             BatchRule::Fixed(n) => Ok(Sizing::Whole(n)),
             BatchRule::Any { .. } if self.spec.device.is_accelerator() => {
                 // Powers of two, so that few sizes have to be planned for whatever callers ask for.
@@ -219,7 +271,7 @@ impl OnnxModel {
             return Ok(true);
         }
         // Held while it is tried: two threads that want the same size must not both do so.
-        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tried = lock(&self.tried);
         if let Some(exact) = tried.get(&(images, item)) {
             return Ok(*exact);
         }
@@ -229,13 +281,13 @@ impl OnnxModel {
         many.data_mut()
             .chunks_exact_mut(one.data().len())
             .for_each(|image| image.copy_from_slice(one.data()));
-        let alone = self.run(&*self.session(&[], 1)?, one.view(), &[])?.scores;
-        let together = self.run(&*self.session(&[], images)?, many.view(), &[])?.scores;
+        let element = self.ports.element(&self.spec);
+        let alone = self.run(&*self.session(&[], 1)?, (one.view(), element), &[])?.scores;
+        let together = self.run(&*self.session(&[], images)?, (many.view(), element), &[])?.scores;
         let exact = precision::is_rounding(alone.data(), together.data());
         if !exact {
             // Its session will not be asked for again, and takes room.
-            let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-            others.retain(|(serves, _)| serves.images != Some(images));
+            lock(&self.others).retain(|(serves, _)| serves.images != Some(images));
         }
         tried.insert((images, item), exact);
         Ok(exact)
@@ -244,23 +296,28 @@ impl OnnxModel {
 
 impl ModelBackend for OnnxModel {
     fn info(&self) -> &ModelInfo {
-        &self.info
+        self.info_of()
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        self.input.check(&batch, self.info.batch)?;
-        let position = |name: &&str| match self.info.layers.iter().position(|l| l.name == *name) {
+        let info = self.info_of();
+        self.ports.image.check(&batch, info.batch)?;
+        let position = |name: &&str| match info.layers.iter().position(|l| l.name == *name) {
             Some(place) => Ok(place),
-            None => Err(self.info.layer(Some(name)).err().unwrap_or_else(|| {
-                scorecam_core::Error::internal(format!("layer {name:?} is both there and not"))
-            })),
+            None => Err(info
+                .layer(Some(name))
+                .err()
+                .unwrap_or_else(|| Error::internal(format!("layer {name:?} is both there and not")))),
         };
         let taps = taps.iter().map(position).collect::<Result<Vec<usize>>>()?;
-        let mut needed: Vec<usize> =
-            taps.iter().copied().filter(|&t| !self.untapped.contains(&self.info.layers[t].name)).collect();
-        needed.sort_unstable();
-        needed.dedup();
-        self.run(&*self.session(&needed, batch.shape()[0])?, batch, &taps)
+        let needed = self.described.needed(&taps);
+        if needed.len() > FEW_TAPS {
+            let overview = self.overview(&needed)?;
+            return self.run(&overview.session, (batch, self.ports.image.element), &taps);
+        }
+        let session = self.session(&needed, batch.shape()[0])?;
+        drop(lock(&self.overview).take());
+        self.run(&session, (batch, self.ports.element(&self.spec)), &taps)
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -268,12 +325,13 @@ impl ModelBackend for OnnxModel {
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        if !self.info.abilities.masked_scores {
+        let image = &self.ports.image;
+        if !self.info_of().abilities.masked_scores || !self.ports.are_plain() {
             return request.on_cpu(self);
         }
-        self.input.check_images(&request.images)?;
+        image.check_images(&request.images)?;
         let ([_, channels, height, width], [count, ..]) = request.dims()?;
-        let output = self.info.output.name.as_str();
+        let output = self.info_of().output.name.as_str();
         let passes = masked::passes(count, self.sizing(request.batch_size, [channels, height, width])?);
         let mut models = BTreeMap::new();
         for pass in &passes {
@@ -285,15 +343,28 @@ impl ModelBackend for OnnxModel {
             spec: &self.spec,
             sessions: &self.masks,
             models,
-            input: (&self.input.name, self.input.layout),
+            input: (&image.name, image.layout),
             output,
-            scores: &|n, found| ports::scores(output, n, found),
+            scores: &|n, found| raw_output(output, n, found),
         };
         masked.scores(request, &passes)
     }
 }
 
-/// The names to tap for `taps`, without those that are outputs anyway.
-fn tap_names<'i>(info: &'i ModelInfo, untapped: &[String], taps: &[usize]) -> Vec<&'i str> {
-    taps.iter().map(|&t| info.layers[t].name.as_str()).filter(|n| !untapped.iter().any(|u| u == n)).collect()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The output [n, ...] that a pass of `n` images returned; of one image it may lack the batch axis.
+pub(crate) fn raw_output(name: &str, n: usize, output: Tensor) -> Result<Tensor> {
+    match output.shape() {
+        [rows, ..] if *rows == n => Ok(output),
+        shape if n == 1 => {
+            let shape = [&[1], shape].concat();
+            output.reshape(shape)
+        }
+        shape => Err(Error::model(format!(
+            "output {name:?} has shape {shape:?} for {n} images; one row for each was expected"
+        ))),
+    }
 }

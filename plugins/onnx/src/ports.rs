@@ -1,41 +1,60 @@
-//! Where images go in and class scores come out: the model's input and output, chosen and checked.
+//! Where images go in: the model's image input, chosen and checked, and the order and type that it wants.
 //!
-//! Callers always speak NCHW. [`ImageInput`] knows which order the model wants and turns a batch into it.
+//! Callers always speak NCHW in f32. [`ImageInput`] knows what the model wants and turns a batch into it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use scorecam_core::{BatchRule, Error, Layout, ModelConfig, Result, Tensor, TensorInfo, TensorView};
+use scorecam_core::{BatchRule, Error, Layout, ModelConfig, Result, TensorInfo, TensorView, written};
 
-use crate::proto::{self, FLOAT};
+use crate::element::Element;
+use crate::proto;
 
-/// The model's one input.
+/// The model's image input.
 pub(crate) struct ImageInput {
     pub(crate) name: String,
     /// [N, C, H, W] whatever the model's own order; `None` where any length will do.
     pub(crate) shape: [Option<usize>; 4],
     pub(crate) layout: Layout,
+    pub(crate) element: Element,
+    /// Whether the model has a batch axis; where it has none it takes one image.
+    pub(crate) has_batch: bool,
 }
 
+/// Numbers of channels that images have.
+const CHANNELS: [usize; 3] = [1, 3, 4];
+
 impl ImageInput {
-    /// Finds the input in `graph`; an error where it is not one image batch of f32.
-    pub(crate) fn find(graph: &proto::Graph, config: &ModelConfig) -> Result<Self> {
-        let value = choose_input(graph, config.input.as_deref())?;
+    /// Finds the input among `inputs`; an error where it is no image batch.
+    pub(crate) fn find(inputs: &[&proto::Value], config: &ModelConfig) -> Result<Self> {
+        let value = choose(inputs, config.input.as_deref())?;
         let name = value.name.as_str();
-        let shape = tensor_shape(value, "input")?;
-        let shape = shape.unwrap_or_else(|| vec![None; 4]);
-        let Ok([n, a, b, c]) = <[Option<usize>; 4]>::try_from(shape.as_slice()) else {
+        let element = Element::of(value, "input")?;
+        if !element.can_hold_pixels() {
             return Err(Error::unsupported(format!(
-                "input {name:?} has shape {}; an image batch of four axes is needed",
-                Free(&shape)
+                "input {name:?} is {element}; images are given as f32, f16, bf16, f64 or u8"
             )));
+        }
+        let shape = value.shape().unwrap_or_else(|| vec![None; 4]);
+        let refused = || {
+            Error::unsupported(format!(
+                "input {name:?} has shape {}; an image batch of four axes, or one image of three, is needed",
+                written(&shape)
+            ))
         };
-        let (channels, height, width) = match config.layout {
-            Layout::Nchw => (a, b, c),
-            Layout::Nhwc => (c, a, b),
+        let (n, axes) = match shape[..] {
+            [n, a, b, c] => (n, [a, b, c]),
+            [a, b, c] => (Some(1), [a, b, c]),
+            _ => return Err(refused()),
         };
-        let mut input =
-            Self { name: name.into(), shape: [n, channels, height, width], layout: config.layout };
+        let layout = config.layout.unwrap_or_else(|| likely_layout(axes));
+        let [channels, height, width] = match (layout, axes) {
+            (Layout::Nchw, axes) => axes,
+            (Layout::Nhwc, [h, w, c]) => [c, h, w],
+        };
+        let has_batch = shape.len() == 4;
+        let shape = [n, channels, height, width];
+        let mut input = Self { name: name.into(), shape, layout, element, has_batch };
         if let Some(size) = config.input_size {
             input.fix_size(size)?;
         }
@@ -48,7 +67,7 @@ impl ImageInput {
             return Err(Error::invalid(format!(
                 "input {:?} wants {}; the input size that was given is {height} x {width}",
                 self.name,
-                Free(&self.shape)
+                written(&self.shape)
             )));
         }
         self.shape[2..].copy_from_slice(&[Some(height), Some(width)]);
@@ -62,6 +81,11 @@ impl ImageInput {
 
     pub(crate) fn tensor_info(&self) -> TensorInfo {
         TensorInfo { name: self.name.clone(), shape: self.shape.to_vec() }
+    }
+
+    /// Whether the model takes batches of f32, which graphs of our own can make.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.has_batch && self.element == Element::F32
     }
 
     /// An error unless `batch` is what the model wants.
@@ -89,25 +113,29 @@ impl ImageInput {
             false => Err(Error::invalid(format!(
                 "input {:?} wants {}; the tensor is {given:?}",
                 self.name,
-                Free(&wanted)
+                written(&wanted)
             ))),
         }
     }
 
     /// Shape and elements of `batch`, which must have four axes, in the model's own order.
-    pub(crate) fn arrange<'b>(&self, batch: TensorView<'b>) -> Result<([usize; 4], Cow<'b, [f32]>)> {
+    pub(crate) fn arrange<'b>(&self, batch: TensorView<'b>) -> Result<(Vec<usize>, Cow<'b, [f32]>)> {
         let [n, c, h, w] = batch.dims("batch")?;
-        Ok(match self.layout {
+        let (shape, data) = match self.layout {
             Layout::Nchw => ([n, c, h, w], Cow::Borrowed(batch.data())),
             Layout::Nhwc => ([n, h, w, c], Cow::Owned(swap_axes(batch.data(), c, h * w))),
-        })
+        };
+        Ok((shape[usize::from(!self.has_batch)..].to_vec(), data))
     }
 }
 
-/// An activation [N, h, w, K] as [N, K, h, w].
-pub(crate) fn channels_first(activation: Tensor) -> Result<Tensor> {
-    let [n, h, w, k] = activation.view().dims("activation")?;
-    Tensor::new([n, k, h, w], swap_axes(activation.data(), h * w, k))
+/// The order of axes that three lengths tell: channels are one, three or four.
+fn likely_layout([first, _, last]: [Option<usize>; 3]) -> Layout {
+    let may_be_channels = |n: Option<usize>| n.is_some_and(|n| CHANNELS.contains(&n));
+    match may_be_channels(last) && !may_be_channels(first) {
+        true => Layout::Nhwc,
+        false => Layout::Nchw,
+    }
 }
 
 /// Items of `rows` x `columns`, each transposed.
@@ -122,107 +150,30 @@ fn swap_axes(data: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     swapped
 }
 
-/// The output called `name`, or the first one; an error where it cannot hold class scores.
-pub(crate) fn find_output<'g>(graph: &'g proto::Graph, name: Option<&str>) -> Result<&'g proto::Value> {
-    let names = || graph.outputs.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
-    let value = match name {
-        Some(name) => graph.outputs.iter().find(|o| o.name == name).ok_or_else(|| {
-            Error::not_found(format!("output {name:?} is not in the model; outputs: {}", names()))
-        })?,
-        None => graph.outputs.first().ok_or_else(|| Error::model("the model has no output"))?,
-    };
-    tensor_shape(value, "output")?;
-    Ok(value)
-}
-
-/// [N, classes] from the `shape` of an output; an error that names the output where it holds something else.
-pub(crate) fn scores_shape(name: &str, shape: &[Option<usize>]) -> Result<[Option<usize>; 2]> {
-    match *shape {
-        [n, classes] => Ok([n, classes]),
-        [n, classes, h, w] if h.is_none_or(|h| h == 1) && w.is_none_or(|w| w == 1) => Ok([n, classes]),
-        _ => Err(Error::unsupported(format!(
-            "output {name:?} has shape {}; class scores [N, classes] are needed: name the output that holds them",
-            Free(shape)
-        ))),
-    }
-}
-
-/// The scores [n, classes] that a pass of `n` images returned.
-pub(crate) fn scores(name: &str, n: usize, output: Tensor) -> Result<Tensor> {
-    let shape: Vec<Option<usize>> = output.shape().iter().copied().map(Some).collect();
-    match scores_shape(name, &shape)? {
-        [Some(rows), Some(classes)] if rows == n => output.reshape([n, classes]),
-        _ => Err(Error::model(format!(
-            "output {name:?} has shape {} for {n} images; one row for each was expected",
-            Free(&shape)
-        ))),
-    }
-}
-
-fn choose_input<'g>(graph: &'g proto::Graph, name: Option<&str>) -> Result<&'g proto::Value> {
-    // Models of old format versions list their weights among the inputs.
+/// The inputs of a graph. Models of old format versions list their weights among them.
+pub(crate) fn inputs(graph: &proto::Graph) -> Vec<&proto::Value> {
     let weights: HashSet<&str> = graph.initializers.iter().map(|i| i.name.as_str()).collect();
-    let inputs: Vec<_> = graph.inputs.iter().filter(|i| !weights.contains(i.name.as_str())).collect();
-    let names = inputs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(", ");
-    let chosen = name.map(|name| {
-        inputs
-            .iter()
-            .find(|i| i.name == name)
-            .ok_or_else(|| Error::not_found(format!("input {name:?} is not in the model; inputs: {names}")))
-    });
-    let chosen = chosen.transpose()?;
-    match (&inputs[..], chosen) {
-        ([only], _) => Ok(only),
+    graph.inputs.iter().filter(|i| !weights.contains(i.name.as_str())).collect()
+}
+
+/// The input called `name`, the only one, or the only one that may be an image.
+fn choose<'g>(inputs: &[&'g proto::Value], name: Option<&str>) -> Result<&'g proto::Value> {
+    let names = || inputs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(name) = name {
+        let chosen = inputs.iter().find(|i| i.name == name);
+        return chosen.copied().ok_or_else(|| {
+            Error::not_found(format!("input {name:?} is not in the model; inputs: {}", names()))
+        });
+    }
+    let may_be_image = |i: &&proto::Value| i.shape().is_none_or(|s| matches!(s.len(), 3 | 4));
+    let images: Vec<&proto::Value> = inputs.iter().copied().filter(may_be_image).collect();
+    match (inputs, images.as_slice()) {
         ([], _) => Err(Error::model("the model has no input")),
-        _ => Err(Error::unsupported(format!(
-            "the model has {} inputs ({names}); only models with one input, the image batch, can be run: export it \
-             with the others as constants",
-            inputs.len()
+        ([only], _) | (_, [only]) => Ok(only),
+        _ => Err(Error::invalid(format!(
+            "the model has {} inputs ({}); name the image by input.name in a manifest",
+            inputs.len(),
+            names()
         ))),
-    }
-}
-
-/// The shape that the file declares, if any; an error where the tensor is none of f32.
-fn tensor_shape(value: &proto::Value, role: &str) -> Result<Option<Vec<Option<usize>>>> {
-    let Some(kind) = &value.kind else { return Ok(None) };
-    let Some(tensor) = &kind.tensor else {
-        return Err(Error::unsupported(format!("{role} {:?} is not a tensor", value.name)));
-    };
-    match tensor.element {
-        FLOAT | 0 => Ok(tensor.shape.as_ref().map(lengths)),
-        element => Err(Error::unsupported(format!(
-            "{role} {:?} is {}; only f32 is supported: export the model in f32",
-            value.name,
-            element_name(element)
-        ))),
-    }
-}
-
-/// The lengths of a declared shape; names and numbers below 1 are free.
-pub(crate) fn lengths(shape: &proto::Shape) -> Vec<Option<usize>> {
-    shape.axes.iter().map(|a| a.length.and_then(|l| usize::try_from(l).ok()).filter(|&l| l > 0)).collect()
-}
-
-fn element_name(element: i32) -> String {
-    let known =
-        ["", "f32", "u8", "i8", "u16", "i16", "i32", "i64", "string", "bool", "f16", "f64", "u32", "u64"];
-    match usize::try_from(element).ok().and_then(|e| known.get(e)) {
-        Some(name) => (*name).into(),
-        None if element == 16 => "bf16".into(),
-        None => format!("of ONNX element type {element}"),
-    }
-}
-
-/// Writes a shape as `[N, 3, 224, 224]`, free axes as `N` (the first) and `?`.
-struct Free<'a>(&'a [Option<usize>]);
-
-impl std::fmt::Display for Free<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let axis = |(i, length): (usize, &Option<usize>)| match length {
-            Some(length) => length.to_string(),
-            None if i == 0 => "N".into(),
-            None => "?".into(),
-        };
-        write!(f, "[{}]", self.0.iter().enumerate().map(axis).collect::<Vec<_>>().join(", "))
     }
 }

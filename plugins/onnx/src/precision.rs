@@ -3,11 +3,10 @@
 use scorecam_core::{ModelInfo, Result, Tensor};
 use scorecam_plugin::precision::{Reduced, trial};
 
-use crate::mask_graph::Element;
-use crate::ports::{self, ImageInput};
+use crate::element::Element;
+use crate::model::{Ports, raw_output};
 use crate::session::{Session, SessionSpec};
 use crate::settings::Precision;
-use crate::values::Input;
 
 /// A trial image's height and width where the model leaves them open.
 const SIDE: usize = 224;
@@ -29,42 +28,39 @@ pub(crate) fn is_rounding(alone: &[f32], together: &[f32]) -> bool {
     alone.iter().cycle().zip(together).all(near)
 }
 
-/// One line on how far the scores of `session` are from those of f32; `None` where f32 is what runs. An error where
-/// they are too far for the model to be taken.
+/// One line on how far the scores of `session` are from those of f32. An error where they are too far for the model to
+/// be taken.
 pub(crate) fn remark(
     spec: &SessionSpec,
     session: &Session,
-    bytes: &[u8],
-    (input, info): (&ImageInput, &ModelInfo),
-) -> Result<Option<String>> {
+    (ports, info, bytes): (&Ports, &ModelInfo, &[u8]),
+) -> Result<String> {
     let advice = match spec.settings.precision {
-        Precision::F32 => return Ok(None),
-        Precision::Tf32 => "use f32",
+        Precision::F32 | Precision::Tf32 => "use f32",
         Precision::F16 => "use tf32 on a GPU, or f32",
     };
     let name = spec.settings.precision.to_string();
-    let [n, channels, height, width] = input.shape;
+    let [n, channels, height, width] = ports.image.shape;
     let shape = [n.unwrap_or(1), channels.unwrap_or(3), height.unwrap_or(SIDE), width.unwrap_or(SIDE)];
     let image = trial(shape)?;
     let scores = |session: &Session, element: Element| -> Result<Tensor> {
-        let (shape, data) = input.arrange(image.view())?;
-        let value = Input::of(element, &shape, &data)?;
         let output = info.output.name.as_str();
-        let found = session.run(&[(&input.name, value.value())], &[output])?.swap_remove(0);
-        ports::scores(output, shape[0], found)
+        let found = ports.run(session, (image.view(), element), &[output])?.swap_remove(0);
+        let found = raw_output(output, shape[0], found)?;
+        let classes = found.data().len() / shape[0];
+        found.reshape([shape[0], classes])
     };
     let exact = match scores(&spec.open_exact(bytes)?, Element::F32) {
         Ok(exact) => exact,
         // A model that leaves its size open need not take any.
         Err(e) if [channels, height, width].contains(&None) => {
-            return Ok(Some(format!("precision {name}: what it does to class scores was not measured: {e}")));
+            return Ok(format!("precision {name}: what it does to class scores was not measured: {e}"));
         }
         Err(e) => return Err(e),
     };
     let reduced = scores(session, spec.element())?;
     let of_file = || format!("model {}", spec.file.path().display());
-    let remark = Reduced { name: &name, advice }.remark(&exact, &reduced);
-    remark.map(Some).map_err(|e| e.context(of_file()))
+    Reduced { name: &name, advice }.remark(&exact, &reduced).map_err(|e| e.context(of_file()))
 }
 
 #[cfg(test)]

@@ -27,6 +27,15 @@ pub(crate) struct Model {
     pub(crate) graph: Option<Graph>,
     #[prost(message, repeated, tag = "8")]
     pub(crate) operator_sets: Vec<OperatorSet>,
+    #[prost(message, repeated, tag = "25")]
+    pub(crate) functions: Vec<Function>,
+}
+
+/// A part of the graph under a name of its own (`FunctionProto`), put in the place of its calls by [`crate::functions`].
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Function {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
 }
 
 /// The version of the operators that a model uses; an empty domain is ONNX's own.
@@ -66,17 +75,29 @@ pub(crate) struct Node {
     pub(crate) operator: String,
     #[prost(message, repeated, tag = "5")]
     pub(crate) attributes: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub(crate) domain: String,
 }
 
 impl Node {
+    /// The inner graphs of If, Loop and Scan.
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = &Graph> {
+        self.attributes.iter().flat_map(|a| a.graph.as_deref().into_iter().chain(&a.graphs))
+    }
+
     /// Every tensor that the node reads, those that its inner graphs (If, Loop) capture included.
     pub(crate) fn reads(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.inputs.iter().map(String::as_str).collect();
-        for graph in self.attributes.iter().filter_map(|a| a.graph.as_deref()) {
+        for graph in self.graphs() {
             names.extend(graph.nodes.iter().flat_map(Node::reads));
             names.extend(graph.outputs.iter().map(|o| o.name.as_str()));
         }
         names
+    }
+
+    /// The integer that the attribute `name` holds.
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
+        self.attributes.iter().find(|a| a.name == name).map(|a| a.integer)
     }
 
     /// The list of integers that the attribute `name` holds.
@@ -91,10 +112,14 @@ pub(crate) struct Attribute {
     pub(crate) name: String,
     #[prost(int64, tag = "3")]
     pub(crate) integer: i64,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub(crate) tensor: Option<Box<Initializer>>,
     #[prost(message, optional, boxed, tag = "6")]
     pub(crate) graph: Option<Box<Graph>>,
     #[prost(int64, repeated, tag = "8")]
     pub(crate) integers: Vec<i64>,
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) graphs: Vec<Graph>,
     /// Which of the values counts, one of `AttributeProto.AttributeType`.
     #[prost(int32, tag = "20")]
     pub(crate) kind: i32,
@@ -159,6 +184,15 @@ pub(crate) struct Value {
     pub(crate) kind: Option<Kind>,
 }
 
+impl Value {
+    /// The lengths of its axes, where the file declares them; names and numbers below 1 are free.
+    pub(crate) fn shape(&self) -> Option<Vec<Option<usize>>> {
+        let shape = self.kind.as_ref()?.tensor.as_ref()?.shape.as_ref()?;
+        let length = |axis: &Axis| axis.length.and_then(|l| usize::try_from(l).ok()).filter(|&l| l > 0);
+        Some(shape.axes.iter().map(length).collect())
+    }
+}
+
 /// A `TypeProto`; `tensor` is `None` for sequences and maps.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Kind {
@@ -187,8 +221,8 @@ pub(crate) struct Axis {
     pub(crate) length: Option<i64>,
 }
 
-/// The bytes that, behind those of a model, make the tensors `names` outputs of its graph.
-pub(crate) fn output_appendix<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+/// The bytes that, behind those of a model, add `nodes` to its graph and make the tensors `names` outputs of it.
+pub(crate) fn output_appendix<'a>(names: impl IntoIterator<Item = &'a str>, nodes: Vec<Node>) -> Vec<u8> {
     let outputs = names.into_iter().map(|name| Value { name: name.into(), kind: None }).collect();
-    Model { graph: Some(Graph { outputs, ..Graph::default() }), ..Model::default() }.encode_to_vec()
+    Model { graph: Some(Graph { nodes, outputs, ..Graph::default() }), ..Model::default() }.encode_to_vec()
 }

@@ -19,11 +19,12 @@ use ort::value::{DynTensor, DynValue, DynValueRef, TensorElementType, ValueType}
 use scorecam_core::{Error, Result, Tensor};
 
 use crate::device::Device;
+use crate::element::Element;
 use crate::file::ModelFile;
 use crate::half_model;
-use crate::mask_graph::Element;
 use crate::proto;
-use crate::settings::Settings;
+use crate::settings::{Precision, Settings};
+use crate::tap::Taps;
 use crate::values;
 
 /// What all sessions of one model have in common.
@@ -53,12 +54,12 @@ impl SessionSpec {
         self.settings.precision.element()
     }
 
-    /// Opens a session on the model's `bytes` with the tensors `taps` as further outputs. Names that are
-    /// outputs already must not be among them. The bytes are left as they were.
-    pub(crate) fn open(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
-        match self.element() {
-            Element::F32 => self.open_full(bytes, taps),
-            Element::F16 => {
+    /// Opens a session on the model's `bytes` with `taps` as further outputs. Names that are outputs already must not
+    /// be among them. The bytes are left as they were.
+    pub(crate) fn open(&self, bytes: &mut Vec<u8>, taps: &Taps) -> Result<Session> {
+        match self.settings.precision {
+            Precision::F32 | Precision::Tf32 => self.open_full(bytes, taps),
+            Precision::F16 => {
                 let of_file = |e: Error| e.context(format!("model {}", self.file.path().display()));
                 let mut half = half_model::in_half_precision(bytes).map_err(of_file)?;
                 self.open_full(&mut half, taps).map_err(|e| e.context("in precision f16"))
@@ -67,7 +68,7 @@ impl SessionSpec {
     }
 
     /// As [`SessionSpec::open`], in f32 whatever the precision that was asked for.
-    pub(crate) fn open_full(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
+    pub(crate) fn open_full(&self, bytes: &mut Vec<u8>, taps: &Taps) -> Result<Session> {
         self.open_with(bytes, taps, (self.settings.optimization, &self.device.providers))
     }
 
@@ -86,7 +87,7 @@ impl SessionSpec {
     }
 
     /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimised.
-    pub(crate) fn open_plain(&self, bytes: &mut Vec<u8>, taps: &[&str]) -> Result<Session> {
+    pub(crate) fn open_plain(&self, bytes: &mut Vec<u8>, taps: &Taps) -> Result<Session> {
         self.open_with(bytes, taps, (GraphOptimizationLevel::Disable, &self.device.exact_providers))
     }
 
@@ -104,12 +105,13 @@ impl SessionSpec {
     fn open_with(
         &self,
         bytes: &mut Vec<u8>,
-        taps: &[&str],
+        taps: &Taps,
         (optimization, providers): (GraphOptimizationLevel, &[ExecutionProviderDispatch]),
     ) -> Result<Session> {
         let name = self.file.path().display().to_string();
         let length = bytes.len();
-        bytes.extend(proto::output_appendix(taps.iter().copied()));
+        let names = taps.names.iter().map(String::as_str);
+        bytes.extend(proto::output_appendix(names, taps.nodes.clone()));
         let session = self
             .basics(optimization)
             .and_then(|builder| self.with_weights(builder))
@@ -137,8 +139,12 @@ impl SessionSpec {
         }
     }
 
-    fn with_weights(&self, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    /// With what the model needs from other files: weights, and operators of its own.
+    fn with_weights(&self, mut builder: SessionBuilder) -> ort::Result<SessionBuilder> {
         const FOLDER: &str = "session.model_external_initializers_file_folder_path";
+        if let Some(library) = &self.settings.operators {
+            builder = builder.with_operator_library(library)?;
+        }
         match self.file.external_data_folder() {
             Some(folder) => Ok(builder.with_config_entry(FOLDER, folder.to_string_lossy())?),
             None => Ok(builder),

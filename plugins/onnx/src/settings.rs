@@ -6,6 +6,8 @@
 //! | `optimization` | `none`, `basic`, `extended`, `all` | `all` |
 //! | `arena` | `on`, `off`: keep freed memory for the next pass | `on` |
 //! | `spinning` | `on`, `off`: idle threads wait for work in a loop | `on` |
+//! | `operators` | path of a library with operators of the model's own | none |
+//! | `input.NAME` | the value of an input beside the image ([`crate::extras`]) | must be given |
 //!
 //! The plugins for GPUs have these, too:
 //!
@@ -22,7 +24,8 @@ use std::path::PathBuf;
 use ort::session::builder::GraphOptimizationLevel;
 use scorecam_core::{Error, Result};
 
-use crate::mask_graph::Element;
+use crate::element::Element;
+use crate::extras;
 
 /// The typed settings of one model.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,10 @@ pub struct Settings {
     pub(crate) optimization: GraphOptimizationLevel,
     pub(crate) arena: bool,
     pub(crate) spinning: bool,
+    /// A library with operators of the model's own.
+    pub(crate) operators: Option<PathBuf>,
+    /// Values of the inputs beside the image, by their names.
+    pub(crate) inputs: BTreeMap<String, String>,
     /// The arithmetic of the model's passes.
     pub precision: Precision,
     /// The most memory that the runtime may take on the device, in bytes.
@@ -84,8 +91,10 @@ pub(crate) enum Kind {
 impl Kind {
     fn known(self) -> &'static str {
         match self {
-            Self::Cpu => "runtime, optimization, arena, spinning",
-            Self::Gpu => "runtime, optimization, arena, spinning, precision, memory_limit, tensorrt, cuda",
+            Self::Cpu => "runtime, optimization, arena, spinning, operators, input.NAME",
+            Self::Gpu => {
+                "runtime, optimization, arena, spinning, operators, input.NAME, precision, memory_limit, tensorrt, cuda"
+            }
         }
     }
 }
@@ -97,6 +106,8 @@ impl Default for Settings {
             optimization: GraphOptimizationLevel::All,
             arena: true,
             spinning: true,
+            operators: None,
+            inputs: BTreeMap::new(),
             precision: Precision::F32,
             memory_limit: None,
             tensorrt: false,
@@ -126,7 +137,11 @@ impl Settings {
             "optimization" => self.optimization = optimization(value)?,
             "arena" => self.arena = switch(key, value)?,
             "spinning" => self.spinning = switch(key, value)?,
-            _ => return Ok(false),
+            "operators" => self.operators = Some(path(key, value, "the path of the library")?),
+            _ => match key.strip_prefix(extras::SETTING) {
+                Some(name) => drop(self.inputs.insert(name.into(), value.into())),
+                None => return Ok(false),
+            },
         }
         Ok(true)
     }
@@ -228,7 +243,11 @@ mod tests {
             ("memory_limit", "0", "is \"0\"; give a number of MiB"),
             ("memory_limit", "18446744073709551615", "give a number of MiB"),
             ("cuda", "", "is empty; give a folder"),
-            ("gpu", "1", "settings: runtime, optimization, arena, spinning, precision, memory_limit"),
+            (
+                "gpu",
+                "1",
+                "settings: runtime, optimization, arena, spinning, operators, input.NAME, precision",
+            ),
         ] {
             let message = parse_gpu(key, value).map_err(|e| e.to_string()).unwrap_err();
             assert!(message.contains(expected), "{message}");

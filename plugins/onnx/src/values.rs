@@ -1,33 +1,51 @@
 //! Tensors as ONNX Runtime's values, and back.
 
-use half::f16;
 use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 use ort::memory::Allocator;
-use ort::value::{DynTensor, DynValue, DynValueRef, Tensor as OrtTensor, TensorElementType, TensorRef};
+use ort::value::{
+    DynTensor, DynValue, DynValueRef, PrimitiveTensorElementType, Tensor as OrtTensor, TensorElementType,
+    TensorRef,
+};
 use scorecam_core::{Error, Result, Tensor};
 
-use crate::mask_graph::Element;
+use crate::element::Element;
 
 /// An input: borrowed where the element types agree.
 pub(crate) enum Input<'a> {
     Full(TensorRef<'a, f32>),
-    Half(OrtTensor<f16>),
     Indices(TensorRef<'a, i64>),
+    Owned(DynTensor),
 }
 
 impl<'a> Input<'a> {
     /// An input of `shape` in the element type that the model takes.
     pub(crate) fn of(element: Element, shape: &[usize], data: &'a [f32]) -> Result<Self> {
-        let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
-        match element {
-            Element::F32 => TensorRef::from_array_view((shape, data)).map(Self::Full),
-            Element::F16 => {
-                let mut half = vec![f16::ZERO; data.len()];
-                half.convert_from_f32_slice(data);
-                OrtTensor::from_array((shape, half)).map(Self::Half)
-            }
+        if element == Element::F32 {
+            return TensorRef::from_array_view((lengths(shape), data)).map(Self::Full).map_err(refused);
         }
-        .map_err(refused)
+        Self::converted(element, shape, data.iter().map(|&v| f64::from(v)))
+    }
+
+    /// An input of numbers, each converted to the element type; whole numbers are rounded and stay in range.
+    pub(crate) fn converted(
+        element: Element,
+        shape: &[usize],
+        data: impl Iterator<Item = f64>,
+    ) -> Result<Self> {
+        // A float becomes a whole number within its range by `as`.
+        match element {
+            Element::F32 => owned(shape, data.map(|v| v as f32)),
+            Element::F16 => owned(shape, data.map(f16::from_f64)),
+            Element::Bf16 => owned(shape, data.map(bf16::from_f64)),
+            Element::F64 => owned(shape, data),
+            Element::U8 => owned(shape, data.map(|v| v.round() as u8)),
+            Element::I8 => owned(shape, data.map(|v| v.round() as i8)),
+            Element::I32 => owned(shape, data.map(|v| v.round() as i32)),
+            Element::I64 => owned(shape, data.map(|v| v.round() as i64)),
+            Element::Bool => owned(shape, data.map(|v| v != 0.0)),
+            Element::Other(_) => Err(Error::unsupported(format!("no tensor of {element} can be given"))),
+        }
     }
 
     /// A list of indices.
@@ -39,20 +57,31 @@ impl<'a> Input<'a> {
     pub(crate) fn value(&self) -> DynValueRef<'_> {
         match self {
             Self::Full(value) => value.view().into_dyn(),
-            Self::Half(value) => value.view().into_dyn(),
             Self::Indices(value) => value.view().into_dyn(),
+            Self::Owned(value) => value.view().into_dyn(),
         }
     }
 }
 
+fn owned<'a, T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static>(
+    shape: &[usize],
+    data: impl Iterator<Item = T>,
+) -> Result<Input<'a>> {
+    let tensor = OrtTensor::from_array((lengths(shape), data.collect::<Vec<T>>())).map_err(refused)?;
+    Ok(Input::Owned(tensor.upcast()))
+}
+
+fn lengths(shape: &[usize]) -> Vec<i64> {
+    shape.iter().map(|&d| d as i64).collect()
+}
+
 /// A place for a tensor of `shape` in the memory of `allocator`.
 pub(crate) fn place(allocator: &Allocator, element: Element, shape: &[usize]) -> Result<DynTensor> {
-    let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
     let kind = match element {
-        Element::F32 => TensorElementType::Float32,
         Element::F16 => TensorElementType::Float16,
+        _ => TensorElementType::Float32,
     };
-    DynTensor::new(allocator, kind, shape).map_err(|e| {
+    DynTensor::new(allocator, kind, lengths(shape)).map_err(|e| {
         Error::model(format!(
             "onnxruntime has no memory for a batch; give a smaller batch size: {}",
             e.message()
@@ -60,15 +89,22 @@ pub(crate) fn place(allocator: &Allocator, element: Element, shape: &[usize]) ->
     })
 }
 
-/// Copies an output, f32 or f16, out of the runtime's memory.
+/// Copies an output of numbers out of the runtime's memory, as f32.
 pub(crate) fn read(value: &DynValue, name: &str) -> Result<Tensor> {
-    let wrong = |e: ort::Error| {
-        Error::unsupported(format!("output {name:?} is not a tensor of f32: {}", e.message()))
-    };
+    let wrong =
+        |e: ort::Error| Error::unsupported(format!("output {name:?} cannot be read: {}", e.message()));
     let (shape, data) = match value.dtype().tensor_type() {
         Some(TensorElementType::Float16) => {
             let (shape, data) = value.try_extract_tensor::<f16>().map_err(wrong)?;
             (shape, data.to_f32_vec())
+        }
+        Some(TensorElementType::Bfloat16) => {
+            let (shape, data) = value.try_extract_tensor::<bf16>().map_err(wrong)?;
+            (shape, data.to_f32_vec())
+        }
+        Some(TensorElementType::Float64) => {
+            let (shape, data) = value.try_extract_tensor::<f64>().map_err(wrong)?;
+            (shape, data.iter().map(|&v| v as f32).collect())
         }
         _ => {
             let (shape, data) = value.try_extract_tensor::<f32>().map_err(wrong)?;

@@ -141,7 +141,7 @@ fn the_graph_makes_the_masked_images_that_core_makes() {
 fn a_model_of_channels_last_gets_them_in_its_own_order() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[0, 24, 17, 3]);
-    let config = ModelConfig { layout: Layout::Nhwc, ..config(&path) };
+    let config = ModelConfig { layout: Some(Layout::Nhwc), ..config(&path) };
     for (images, fill) in [(1, false), (3, true)] {
         compare(&Scene::new(images, fill, Upsample::HalfPixel), &config, (&[4, 4, 3], &[4, 4, 3]));
     }

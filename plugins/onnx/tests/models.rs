@@ -165,10 +165,10 @@ fn channels_last_models_take_and_give_channels_first() {
         .node("MatMul", "flat fc.weight", "logits")
         .output("logits", &[0, 5]);
     let path = net.save(folder.path(), "last.onnx");
-    let last = scorecam_core::ModelConfig { layout: Layout::Nhwc, ..config(&path) };
-    let last = load(&last).expect("the model loads");
+    let last = scorecam_core::ModelConfig { layout: Some(Layout::Nhwc), ..config(&path) };
+    let last = common::viewed(&last);
     assert_eq!(last.info().input.shape, [None, Some(3), Some(8), Some(6)]);
-    assert_eq!(default_layer(&*last), Some("relu_hwc"));
+    assert_eq!(default_layer(&last), Some("relu_hwc"));
     let layer = last.info().layer(Some("relu_hwc")).expect("it is listed");
     assert_eq!(layer.shape, [Some(6), Some(8), Some(6)]);
 
@@ -220,9 +220,9 @@ fn scores_with_trailing_axes_of_one_are_squeezed() {
         .conv("relu1", "conv2", (4, 5))
         .node("GlobalAveragePool", "conv2", "scores")
         .output("scores", &[0, 5, 1, 1]);
-    let model = load(&config(&net.save(folder.path(), "m.onnx"))).expect("the model loads");
+    let model = common::viewed(&config(&net.save(folder.path(), "m.onnx")));
     assert_eq!(model.info().output.shape, [None, Some(5)]);
-    assert_eq!(default_layer(&*model), Some("relu1"));
+    assert_eq!(default_layer(&model), Some("relu1"));
     // The output is itself a tensor of four axes, so it may be tapped like any other.
     let pass = model.forward(image([2, 3, 8, 8], 1).view(), &["scores", "conv2", "scores"]).expect("it runs");
     assert_eq!(pass.scores.shape(), [2, 5]);

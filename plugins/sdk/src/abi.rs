@@ -57,6 +57,26 @@ pub const SCORECAM_OUTPUT_SOFTMAX: u32 = 2;
 /// What a model applies to its scores: sigmoid.
 pub const SCORECAM_OUTPUT_SIGMOID: u32 = 3;
 
+/// What a model applies to its scores: nothing, and they are a single logit in two columns, evidence against it (its
+/// negation) and for it. The probability of either is its sigmoid. Only in a study.
+pub const SCORECAM_OUTPUT_BINARY: u32 = 4;
+/// What a model applies to its scores: they are a single probability in two columns, 1 - p and p. Only in a study.
+pub const SCORECAM_OUTPUT_PROBABILITY: u32 = 5;
+/// What a model applies to its scores: they are a single number in two columns, its negation and itself. Only in a
+/// study.
+pub const SCORECAM_OUTPUT_VALUE: u32 = 6;
+/// What a model applies to its output: it is scaled to length 1, an embedding that scores no class.
+pub const SCORECAM_OUTPUT_UNIT_LENGTH: u32 = 7;
+
+/// The axes of a layer behind the batch: not known; trial passes find out when the model is loaded.
+pub const SCORECAM_LAYER_UNKNOWN: u32 = 0;
+/// The axes of a layer behind the batch: maps [K, h, w].
+pub const SCORECAM_LAYER_MAPS: u32 = 1;
+/// The axes of a layer behind the batch: maps [h, w, K].
+pub const SCORECAM_LAYER_CHANNELS_LAST: u32 = 2;
+/// The axes of a layer behind the batch: no map of the image, such as attention scores.
+pub const SCORECAM_LAYER_NO_MAP: u32 = 3;
+
 /// Mask upsampling: bilinear, half-pixel centres.
 pub const SCORECAM_UPSAMPLE_HALF_PIXEL: u32 = 0;
 /// Mask upsampling: bilinear, corners on corners.
@@ -211,7 +231,8 @@ pub struct scorecam_model_config {
     pub input_height: u64,
     /// Width at which a model of free input size is to run; 0 when not known.
     pub input_width: u64,
-    /// 1 when the model itself wants [N, H, W, C]: the backend transposes. Else 0.
+    /// 1 when the model itself wants [N, H, W, C]: the backend transposes. 2 when it wants [N, C, H, W], 0 when its
+    /// shape must tell.
     pub channels_last: u32,
     /// How many settings follow.
     pub setting_count: u32,
@@ -227,7 +248,8 @@ pub struct scorecam_layer {
     pub name: *const c_char,
     /// What it does, in the model's own words.
     pub operation: *const c_char,
-    /// Shape of its activations without the batch axis: [K, h, w] for a layer with spatial extent.
+    /// Shape of its raw tensor without the batch axis: [K, h, w] for a layer of maps, unless `scorecam.details/1` or trial
+    /// passes say otherwise.
     pub shape: scorecam_shape,
 }
 
@@ -245,7 +267,7 @@ pub struct scorecam_model_description {
     pub input_shape: scorecam_shape,
     /// Name of the output that holds class scores.
     pub output_name: *const c_char,
-    /// Its shape, [N, classes].
+    /// Its shape, the batch first: [N, classes], with axes of length 1 anywhere, or [N] for one value an image.
     pub output_shape: scorecam_shape,
     /// The layers, in the order in which they run.
     pub layers: *const scorecam_layer,
@@ -288,8 +310,8 @@ pub struct scorecam_backend {
             why: *mut scorecam_message,
         ) -> i32,
     >,
-    /// Runs `batch` [N, C, H, W]. Tensor 0 of `outputs` are the class scores [N, classes], tensor 1 + i the
-    /// activations [N, K, h, w] of layer `taps[i]`. A tap may be a name that the description does not list, since
+    /// Runs `batch` [N, C, H, W]. Tensor 0 of `outputs` is the model's output, of the described shape, tensor 1 + i the
+    /// activations of layer `taps[i]`, of the layer's shape behind N. A tap may be a name that the description does not list, since
     /// users and methods choose it: to be refused by `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
     pub forward: Option<
         unsafe extern "C" fn(
@@ -341,7 +363,7 @@ pub struct scorecam_masked_scores {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Tensor 0 of `outputs` are the class scores, [M, classes].
+    /// Tensor 0 of `outputs` is the model's output for the M masks, as of `forward`.
     pub run: Option<
         unsafe extern "C" fn(
             model: *mut c_void,
@@ -360,8 +382,8 @@ pub struct scorecam_run_from {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Puts `activations` [N, K, h, w] in place of the layer's own. Tensor 0 of `outputs` are the class
-    /// scores, [N, classes].
+    /// Puts `activations`, of the layer's shape behind N, in place of the layer's own. Tensor 0 of `outputs` is the
+    /// model's output, as of `forward`.
     pub run: Option<
         unsafe extern "C" fn(
             model: *mut c_void,
@@ -381,8 +403,8 @@ pub struct scorecam_gradients {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Tensor 0 of `outputs` is the derivative [N, K, h, w] of the model's own output for a class, as `forward`
-    /// gives it, with respect to the layer's activations on `batch` [N, C, H, W].
+    /// Tensor 0 of `outputs` is the derivative of the model's own output for a class, as `forward` gives it, with respect
+    /// to the layer's activations on `batch` [N, C, H, W], and of their shape. Of one value an image the class is 0.
     pub run: Option<
         unsafe extern "C" fn(
             model: *mut c_void,
@@ -426,6 +448,40 @@ pub struct scorecam_remarks {
     /// last one. Asked once, when a model has been loaded, for at most 16.
     pub remark:
         Option<unsafe extern "C" fn(model: *mut c_void, index: u64, text: *mut scorecam_message) -> i32>,
+}
+
+/// What is known of a layer beyond its shape.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Default)]
+pub struct scorecam_layer_hint {
+    /// One of `SCORECAM_LAYER_*`.
+    pub meaning: u32,
+    /// When no layer is named, the one of the highest preference that is known to hold maps is explained. 0 for one that
+    /// is never taken unasked.
+    pub preference: u32,
+    /// 1 + the index of an earlier layer whose axes behind the batch mean the same, though the last may have another
+    /// length; 0 when there is none. Trial passes look at one of such a family.
+    pub like: u64,
+}
+
+/// `scorecam.details/1`: what a model knows of its layers and its input. Without it, layers of three axes are taken for [K, h, w] unless
+/// trial passes show another form, and only the description's default layer is taken unasked.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct scorecam_details {
+    /// `sizeof(scorecam_details)`.
+    pub struct_size: u32,
+    /// 1 when the model takes pixels as they are, 0 to 255 in 8 bits. Else 0.
+    pub takes_bytes: u32,
+    /// Writes what is known of layer `index` of the description. Asked once for each layer, when a model has been loaded.
+    pub hint: Option<
+        unsafe extern "C" fn(
+            model: *mut c_void,
+            index: u64,
+            hint: *mut scorecam_layer_hint,
+            why: *mut scorecam_message,
+        ) -> i32,
+    >,
 }
 
 /// One option of a method.

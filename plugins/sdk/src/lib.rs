@@ -46,6 +46,8 @@ pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
 pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
 /// The id of the interface by which a model says what users should know of how it runs.
 pub const REMARKS: &std::ffi::CStr = c"scorecam.remarks/1";
+/// Interface id: what a model knows of its layers.
+pub const DETAILS: &std::ffi::CStr = c"scorecam.details/1";
 
 /// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
 pub const AUTO: &str = "auto";

@@ -69,6 +69,8 @@ pub struct PluginRoot {
     pub readiness: TableAddress<abi::scorecam_readiness>,
     /// NULL; stands for `scorecam.remarks/1`, which plugins of before do not have.
     pub remarks: TableAddress<abi::scorecam_remarks>,
+    /// NULL; stands for `scorecam.details/1`, which plugins of before do not have.
+    pub details: TableAddress<abi::scorecam_details>,
 }
 
 impl PluginRoot {
@@ -83,6 +85,7 @@ impl PluginRoot {
             gradients: TableAddress::NULL,
             readiness: TableAddress::NULL,
             remarks: TableAddress::NULL,
+            details: TableAddress::NULL,
         }
         .leak_into_prefix()
     }

@@ -43,7 +43,7 @@ fn check_config(config: &ModelConfig) -> Result<()> {
             return Err(Error::not_found(text));
         }
     }
-    if config.layout == Layout::Nhwc {
+    if config.layout == Some(Layout::Nhwc) {
         return Err(Error::unsupported("layout nhwc was asked for; a toy model takes nchw"));
     }
     if let Some(device) = config.device.as_deref().filter(|&device| device != "cpu") {

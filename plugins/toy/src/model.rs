@@ -227,10 +227,9 @@ fn info(file: &ToyFile, size: Option<[usize; 2]>) -> Result<ModelInfo> {
     let side = |sides: Option<[usize; 2]>, i: usize| sides.map(|s| s[i]);
     let mut shape = vec![Some(file.maps), side(cells, 0), side(cells, 1)];
     shape.truncate(if file.spatial { 3 } else { 1 });
-    let layer = |layer: Layer| LayerInfo {
-        name: layer.name().into(),
-        operator: layer.operator().into(),
-        shape: shape.clone(),
+    let layer = |layer: Layer| match file.spatial {
+        true => LayerInfo::maps(layer.name(), layer.operator(), shape.clone()),
+        false => LayerInfo::new(layer.name(), layer.operator(), shape.clone()),
     };
     let layers: Vec<LayerInfo> = Layer::ALL.into_iter().map(layer).collect();
     Ok(ModelInfo {
@@ -247,6 +246,7 @@ fn info(file: &ToyFile, size: Option<[usize; 2]>) -> Result<ModelInfo> {
         default_layer: layers.iter().rposition(LayerInfo::has_spatial_extent),
         layers,
         batch,
+        takes_bytes: false,
         abilities: Abilities {
             masked_scores: file.offers(Ability::MaskedScores),
             run_from: file.offers(Ability::RunFrom),

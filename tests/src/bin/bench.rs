@@ -141,7 +141,7 @@ impl Bench {
             layer: self.model.layer(),
             options: &self.options,
             batch_size,
-            output_activation: self.model.output_activation(),
+            output_activation: None,
             progress: &|_| ControlFlow::Continue(()),
         };
         let start = Instant::now();

@@ -111,7 +111,7 @@ impl Worker {
             layer: self.model.layer(),
             options: &options,
             batch_size: None,
-            output_activation: self.model.output_activation(),
+            output_activation: None,
             progress: &|_| ControlFlow::Continue(()),
         };
         let model = Timed::new(self.model.backend());

@@ -76,7 +76,9 @@ impl<'s> Case<'s> {
 
     /// The saliency maps that follow from `scores`: for each target one of every mask.
     fn output(&self, scores: &[Vec<f64>]) -> Result<MethodOutput> {
-        let maps = map::of_targets(self.study, |target, _| {
+        let mut warnings = self.options.warnings(self.study);
+        let maps = map::of_targets(self.study, |target, class| {
+            warnings.extend(weights::equal_scores(&scores[target], class));
             let weights = weights::channel_weights(&self.plan, &scores[target], self.options.weight_norm);
             let combined = combine::combine(&self.maps, &self.plan, &weights, &self.options)?;
             self.options.finish.apply(combined, self.plan.input_size)
@@ -88,7 +90,7 @@ impl<'s> Case<'s> {
                 ("live-maps".into(), self.plan.live() as f64),
                 ("distinct-masks".into(), self.plan.count() as f64),
             ],
-            warnings: self.options.warnings(self.study),
+            warnings,
         })
     }
 }

@@ -237,8 +237,8 @@ impl ScoreCamOptions {
         let mut warnings = Vec::new();
         let applied = match study.given.output_activation {
             OutputActivation::Softmax => "softmax",
-            OutputActivation::Sigmoid => "sigmoid",
-            OutputActivation::None | OutputActivation::Unknown => "",
+            OutputActivation::Sigmoid | OutputActivation::Probability => "sigmoid",
+            _ => "",
         };
         if self.score == ClassScore::Logit && !applied.is_empty() && self.weight_norm != WeightNorm::One {
             warnings.push(format!(

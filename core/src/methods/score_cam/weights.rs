@@ -84,6 +84,18 @@ fn reference<'a>(study: &Study<'a>, option: &str) -> Result<TensorView<'a>> {
         .ok_or_else(|| Error::invalid(format!("option {option} needs a reference image, and none was given")))
 }
 
+/// A warning where all masks have one score, so that weights tell nothing of `class`.
+pub(super) fn equal_scores(scores: &[f64], class: usize) -> Option<String> {
+    let (low, high) =
+        scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+    (scores.len() > 1 && low == high).then(|| {
+        format!(
+            "each mask gives class {class} the same score, {low}, so the weights carry no information: the map is the plain \
+             sum of the activation maps"
+        )
+    })
+}
+
 /// One weight for each channel of the plan, from one class's `scores` of the masks.
 pub(super) fn channel_weights(plan: &MaskPlan, scores: &[f64], norm: WeightNorm) -> Vec<f64> {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -72,6 +72,7 @@ impl TorchModel {
             layers,
             default_layer,
             batch,
+            takes_bytes: false,
             abilities: Abilities { masked_scores: true, run_from: true, gradients: true },
         };
         // The weights are where they belong before another stream reads them.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use scorecam_core::{BackendLoader, ModelBackend, ModelConfig, Result, Tensor};
+use scorecam_core::{BackendLoader, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewOptions};
 use scorecam_onnx::OnnxLoader;
 
 #[derive(Clone, PartialEq, Message)]
@@ -326,6 +326,11 @@ pub(crate) fn config(path: &Path) -> ModelConfig {
 
 pub(crate) fn load(config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
     OnnxLoader::cpu().load(config)
+}
+
+/// A model behind its view, as a host has it.
+pub(crate) fn viewed(config: &ModelConfig) -> ModelView<Box<dyn ModelBackend>> {
+    ModelView::new(load(config).expect("the model loads"), &ViewOptions::default()).expect("it has a view")
 }
 
 /// The message of a load that must fail.

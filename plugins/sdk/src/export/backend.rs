@@ -7,15 +7,15 @@ use scorecam_core::{
     OutputActivation, Result, Upsample,
 };
 
-use super::remarks;
 use super::tensors::{hand_over, shape_of};
+use super::{details, remarks};
 use crate::abi::{
     self, scorecam_message, scorecam_model_config, scorecam_model_description, scorecam_outputs,
 };
 use crate::import::{checked_struct, optional_view, view};
 use crate::status::kind_of_status;
 use crate::text::{Texts, caught, guard, read, read_optional, slice};
-use crate::{GRADIENTS, MASKED_SCORES, REMARKS, RUN_FROM};
+use crate::{DETAILS, GRADIENTS, MASKED_SCORES, REMARKS, RUN_FROM};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedLoader: 'static {
@@ -128,6 +128,10 @@ pub(crate) fn activation_number(activation: OutputActivation) -> u32 {
         OutputActivation::None => abi::SCORECAM_OUTPUT_LOGITS,
         OutputActivation::Softmax => abi::SCORECAM_OUTPUT_SOFTMAX,
         OutputActivation::Sigmoid => abi::SCORECAM_OUTPUT_SIGMOID,
+        OutputActivation::Binary => abi::SCORECAM_OUTPUT_BINARY,
+        OutputActivation::Probability => abi::SCORECAM_OUTPUT_PROBABILITY,
+        OutputActivation::Value => abi::SCORECAM_OUTPUT_VALUE,
+        OutputActivation::UnitLength => abi::SCORECAM_OUTPUT_UNIT_LENGTH,
     }
 }
 
@@ -174,7 +178,11 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
             (0, _) | (_, 0) => None,
             size => Some(size),
         },
-        layout: if config.channels_last == 0 { Layout::Nchw } else { Layout::Nhwc },
+        layout: match config.channels_last {
+            0 => None,
+            2 => Some(Layout::Nchw),
+            _ => Some(Layout::Nhwc),
+        },
         output: text(config.output, "config.output")?,
         layer: text(config.layer, "config.layer")?,
         threads: (config.threads > 0).then_some(config.threads as usize),
@@ -262,6 +270,7 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         id if id == RUN_FROM && has.run_from => (&raw const FROM).cast(),
         id if id == GRADIENTS && has.gradients => (&raw const GRADS).cast(),
         id if id == REMARKS => (&raw const remarks::TABLE).cast(),
+        id if id == DETAILS => std::ptr::from_ref(details::table(exported.model.info().takes_bytes)).cast(),
         _ => std::ptr::null(),
     }
 }

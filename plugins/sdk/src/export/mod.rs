@@ -4,6 +4,7 @@
 //! that catches panics, and converts the result. Results are boxed; their `release` drops the box.
 
 mod backend;
+mod details;
 mod method;
 mod readiness;
 mod remarks;

@@ -6,14 +6,14 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use scorecam_core::{
-    Abilities, BatchRule, Error, Forward, LayerInfo, Layout, MaskedScores, ModelBackend, ModelConfig,
-    ModelInfo, OutputActivation, Readiness, Result, Tensor, TensorInfo, TensorView,
+    Abilities, BatchRule, Error, Forward, LayerInfo, Layout, MaskedScores, Meaning, ModelBackend,
+    ModelConfig, ModelInfo, OutputActivation, Readiness, Result, Tensor, TensorInfo, TensorView,
 };
 
 use super::readiness::ImportedReadiness;
-use super::remarks;
 use super::tensors::{Expected, Sizes, take};
 use super::{Descriptor, checked_struct, checked_table};
+use super::{details, remarks};
 use crate::abi::{self, scorecam_outputs};
 use crate::export::tensor_of;
 use crate::status::status_of_kind;
@@ -125,7 +125,11 @@ impl OwnedConfig {
             path: texts.keep(path),
             input_height: height as u64,
             input_width: width as u64,
-            channels_last: u32::from(config.layout == Layout::Nhwc),
+            channels_last: match config.layout {
+                None => 0,
+                Some(Layout::Nhwc) => 1,
+                Some(Layout::Nchw) => 2,
+            },
             setting_count: settings.len() as u32,
             settings: settings.as_ptr(),
         };
@@ -234,6 +238,11 @@ impl<'a> ImportedModel<'a> {
         };
         // SAFETY: strings and layers of a live description.
         self.info = unsafe { read_description(description, abilities) }?;
+        if let Some(table) = self.ability(crate::DETAILS)? {
+            // SAFETY: the model belongs to the table.
+            unsafe { details::complete(table, self.model, &mut self.info.layers) }?;
+            self.info.takes_bytes = table.takes_bytes != 0;
+        }
         Ok(())
     }
 
@@ -245,13 +254,10 @@ impl<'a> ImportedModel<'a> {
         (!table.is_null()).then(|| unsafe { checked_table(table, id) }).transpose()
     }
 
-    /// Class scores of `items` images.
+    /// The output for `items` images.
     fn expected_scores(&self, items: usize) -> Expected {
-        let classes = match self.info.output.shape[..] {
-            [_, classes] => classes,
-            _ => None,
-        };
-        Expected(vec![Some(items), classes])
+        let axes = self.info.output.shape.get(1..).unwrap_or(&[]);
+        Expected(std::iter::once(Some(items)).chain(axes.iter().copied()).collect())
     }
 
     /// Activations of a layer on a batch [N, C, H, W], or their derivatives. Layers have the shapes of the
@@ -262,9 +268,12 @@ impl<'a> ImportedModel<'a> {
         let as_described =
             described.len() == batch.shape().len() && described.iter().zip(batch.shape()).skip(1).all(known);
         let layer = self.info.layers.iter().find(|l| l.name == layer);
+        // Whether the first axis of a layer of unknown meaning is the batch is what trial passes find out.
+        let is_open = layer.is_some_and(|l| l.meaning == Meaning::Unknown);
         let sizes = layer.map_or(&[None; 3][..], |l| &l.shape).iter();
-        let sizes = sizes.map(|size| size.filter(|_| as_described));
-        Expected(std::iter::once(batch.shape().first().copied()).chain(sizes).collect())
+        let sizes = sizes.map(|size| size.filter(|_| as_described && !is_open));
+        let items = batch.shape().first().copied().filter(|_| !is_open);
+        Expected(std::iter::once(items).chain(sizes).collect())
     }
 
     /// Calls a function that fills outputs, and takes the `expected` tensors from it.
@@ -301,6 +310,7 @@ fn placeholder() -> ModelInfo {
         layers: Vec::new(),
         default_layer: None,
         batch: BatchRule::Fixed(1),
+        takes_bytes: false,
         abilities: Abilities::default(),
     }
 }
@@ -322,7 +332,7 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
         let TensorInfo { name, shape } = tensor(l.name, &l.shape, "a layer")?;
         // SAFETY: as the caller promises.
         let operator = unsafe { read_line(l.operation, "a layer's operation") }?.to_owned();
-        Ok(LayerInfo { name, operator, shape })
+        Ok(LayerInfo::new(name, operator, shape))
     });
     let layers = layers.collect::<Result<Vec<_>>>()?;
     let default_layer = match usize::try_from(d.default_layer) {
@@ -343,6 +353,7 @@ unsafe fn read_description(d: &abi::scorecam_model_description, abilities: Abili
         layers,
         default_layer,
         batch: batch_rule(d.fixed_batch, d.preferred_batch)?,
+        takes_bytes: false,
         abilities,
     })
 }
@@ -365,7 +376,11 @@ pub(crate) fn activation(number: u32) -> Result<OutputActivation> {
         abi::SCORECAM_OUTPUT_LOGITS => Ok(OutputActivation::None),
         abi::SCORECAM_OUTPUT_SOFTMAX => Ok(OutputActivation::Softmax),
         abi::SCORECAM_OUTPUT_SIGMOID => Ok(OutputActivation::Sigmoid),
-        other => Err(Error::plugin(format!("output activation {other} is not known; 0 to 3 are"))),
+        abi::SCORECAM_OUTPUT_BINARY => Ok(OutputActivation::Binary),
+        abi::SCORECAM_OUTPUT_PROBABILITY => Ok(OutputActivation::Probability),
+        abi::SCORECAM_OUTPUT_VALUE => Ok(OutputActivation::Value),
+        abi::SCORECAM_OUTPUT_UNIT_LENGTH => Ok(OutputActivation::UnitLength),
+        other => Err(Error::plugin(format!("output activation {other} is not known; 0 to 7 are"))),
     }
 }
 

@@ -5,6 +5,7 @@
 //! found out; a plugin is code in the same process.
 
 mod backend;
+mod details;
 mod method;
 mod readiness;
 mod remarks;

@@ -49,8 +49,15 @@ pub(super) fn search(case: &Case<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>,
 /// Probabilities by their logarithms, raw outputs as they are.
 fn link(case: &Case<'_>) -> Link {
     let applied = case.study.given.output_activation;
-    let raw = matches!(applied, OutputActivation::None | OutputActivation::Unknown);
-    if raw && case.options.score == ClassScore::Logit { Link::Identity } else { Link::Log }
+    match applied {
+        OutputActivation::Value => Link::Identity,
+        OutputActivation::None | OutputActivation::Unknown | OutputActivation::Binary
+            if case.options.score == ClassScore::Logit =>
+        {
+            Link::Identity
+        }
+        _ => Link::Log,
+    }
 }
 
 struct Search<'s> {

@@ -1,0 +1,154 @@
+//! [`Described`]: what a model's description says, and how each of its layers is tapped.
+
+use scorecam_core::{BatchRule, Error, Meaning, ModelConfig, ModelInfo, Result, Tensor, TensorInfo, written};
+
+use crate::element::Element;
+use crate::layers::Survey;
+use crate::model::Ports;
+use crate::ports::ImageInput;
+use crate::session::{Session, SessionSpec};
+use crate::tap::{Tap, Taps};
+
+/// The most axes that an output may have, the batch included.
+const MOST_AXES: usize = 4;
+
+/// A model's description, and the taps of its layers.
+pub(crate) struct Described {
+    info: ModelInfo,
+    /// For each layer, how it is tapped.
+    taps: Vec<Tap>,
+    /// Outputs of the graph itself, which need no tap.
+    outputs: Vec<String>,
+    /// The layer that will be explained, as far as it is known.
+    main_tap: Vec<usize>,
+    trains: bool,
+}
+
+impl Described {
+    pub(crate) fn new(
+        survey: Survey,
+        (spec, image, outputs): (&SessionSpec, &ImageInput, &[String]),
+        config: &ModelConfig,
+    ) -> Result<Self> {
+        let Survey { layers, taps, default_layer, output: (output, shape), applied, found_batch, trains } =
+            survey;
+        let batch = match image.fixed_batch().or(found_batch).or(trains.then_some(1)) {
+            Some(n) => BatchRule::Fixed(n),
+            None => BatchRule::Any { preferred: spec.device.preferred_batch },
+        };
+        let info = ModelInfo {
+            input: image.tensor_info(),
+            output: TensorInfo { shape: output_shape(&output, shape, batch)?, name: output },
+            output_activation: applied,
+            layers,
+            default_layer,
+            batch,
+            takes_bytes: image.element == Element::U8,
+            abilities: spec.device.abilities(),
+        };
+        // A hint that names no layer is not refused here: whoever explains names the layer again.
+        let hinted = config.layer.as_ref().and_then(|name| info.layers.iter().position(|l| l.name == *name));
+        let main_tap = Vec::from_iter(hinted.or(default_layer));
+        Ok(Self { info, taps, outputs: outputs.to_vec(), main_tap, trains })
+    }
+
+    pub(crate) fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The layer that the main session is tapped at.
+    pub(crate) fn main_tap(&self) -> &[usize] {
+        &self.main_tap
+    }
+
+    pub(crate) fn main_taps(&self) -> Taps {
+        self.taps(&self.main_tap)
+    }
+
+    /// Whether trial passes could not lead to another layer than that of the main session.
+    pub(crate) fn is_main_certain(&self) -> bool {
+        self.main_tap
+            .iter()
+            .all(|&tap| matches!(self.info.layers[tap].meaning, Meaning::Map(_) | Meaning::NoMap))
+    }
+
+    /// Whether a pass gives another shape of the main layer than the file declares: then the file's shapes are left over
+    /// from before the model was changed.
+    pub(crate) fn is_stale(
+        &self,
+        main: Option<&Session>,
+        (ports, element): (&Ports, Element),
+    ) -> Result<bool> {
+        let (Some(session), [tap]) = (main, self.main_tap.as_slice()) else { return Ok(false) };
+        let shape: Option<Vec<usize>> = ports.image.shape.iter().copied().map(|n| n.or(Some(1))).collect();
+        let (Some(shape), true) = (shape, ports.image.shape[1..].iter().all(Option::is_some)) else {
+            return Ok(false);
+        };
+        let zeros = Tensor::zeros(shape)?;
+        let name = self.tap_name(*tap);
+        let found = ports.run(session, (zeros.view(), element), &[&name])?;
+        let declared = &self.info.layers[*tap].shape;
+        let is = &found[0].shape()[1..];
+        let fits = |(declared, is): (&Option<usize>, &usize)| declared.is_none_or(|n| n == *is);
+        Ok(declared.len() != is.len() || !declared.iter().zip(is).all(fits))
+    }
+
+    /// What a user should know of how the model runs.
+    pub(crate) fn remark(&self) -> Option<&'static str> {
+        self.trains.then_some(
+            "batch normalization is left in training mode, so results depend on what else is in a batch, and in ONNX Runtime \
+             on passes before: each image has a pass of its own; export the model in evaluation mode",
+        )
+    }
+
+    /// The taps for the layers `layers`.
+    pub(crate) fn taps(&self, layers: &[usize]) -> Taps {
+        let mut taps = Taps::default();
+        for &layer in layers {
+            let name = &self.info.layers[layer].name;
+            taps.add(name, &self.taps[layer], self.outputs.contains(name));
+        }
+        taps
+    }
+
+    /// The name of the output that a layer has in a session that taps it.
+    pub(crate) fn tap_name(&self, layer: usize) -> String {
+        self.taps[layer].output(&self.info.layers[layer].name)
+    }
+
+    /// Those of `layers` that are no outputs of the graph itself, sorted.
+    pub(crate) fn needed(&self, layers: &[usize]) -> Vec<usize> {
+        let is_tapped = |&layer: &usize| {
+            self.taps[layer] != Tap::Itself || !self.outputs.contains(&self.info.layers[layer].name)
+        };
+        let mut needed: Vec<usize> = layers.iter().copied().filter(is_tapped).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+}
+
+/// The shape of the scores output, batch first, where it need not have one for one image.
+fn output_shape(
+    name: &str,
+    shape: Option<Vec<Option<usize>>>,
+    batch: BatchRule,
+) -> Result<Vec<Option<usize>>> {
+    let shape = match (shape, batch) {
+        (None, _) => vec![None, None],
+        (Some(shape), BatchRule::Fixed(1))
+            if shape.first() != Some(&Some(1)) && shape.first() != Some(&None) =>
+        {
+            [vec![Some(1)], shape].concat()
+        }
+        (Some(shape), _) if shape.is_empty() => vec![None],
+        (Some(shape), _) => shape,
+    };
+    match shape.len() > MOST_AXES {
+        false => Ok(shape),
+        true => Err(Error::unsupported(format!(
+            "output {name:?} has shape {}; at most {MOST_AXES} axes can be read as class scores",
+            written(&shape)
+        ))),
+    }
+}
