@@ -4,6 +4,7 @@
 //! program finds it by itself.
 
 mod collisions;
+mod photos;
 mod results_folder;
 
 use std::path::{Path, PathBuf};
