@@ -50,7 +50,7 @@ Examples:
   The five best classes of each photo in a folder, with out/results.json:
     scorecam explain photos/ --model net.toml --class top:5 --out out
 
-  All photos of a tree; after Ctrl-C the same line goes on where it was:
+  All photos of a folder tree; the same command resumes an interrupted run:
     scorecam explain photos/ --recursive --model net.toml --out out \\
         --skip-existing
 
@@ -68,11 +68,12 @@ pub(crate) struct ExplainArgs {
     /// Photos, folders of photos, or .npy files with f32 tensors [C, H, W] that are used as they are
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Take the photos of all folders below a folder, too; --out keeps the shape of the tree
-    #[arg(long)]
+    /// Walk folders recursively; --out mirrors the folder tree
+    #[arg(long, help_heading = WHAT)]
     pub(crate) recursive: bool,
-    /// The sample values of 16-bit photos that are black and white, as in 0..4095 for 12 bits [default: 0..65535]
-    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    /// Sample values that become black and white in photos of more than 8 bits: 0..4095 for 12-bit data [default:
+    /// 0..65535]
+    #[arg(long, value_name = "LOW..HIGH", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) range: Option<Range>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -153,14 +154,14 @@ pub(crate) struct OutputArgs {
     /// Write the results of this run as JSON; - for standard output
     #[arg(long, value_name = "OUT.json")]
     pub(crate) json: Option<PathBuf>,
-    /// Write map, overlays and results of each input into this folder, which is made when missing; results of earlier
-    /// runs stay in its results.json
+    /// Write the map, overlays and results of each input to this folder, created if missing; results.json keeps the
+    /// results of earlier runs
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Pass over inputs whose results are in the --out folder already, as after a run that was stopped
+    /// Skip inputs whose results are already in --out, to resume an interrupted run
     #[arg(long, requires = "out", conflicts_with = "overwrite")]
     pub(crate) skip_existing: bool,
-    /// Replace files in the --out folder that are not this program's, and results of other settings
+    /// Replace files in --out that scorecam did not write, and results made with other settings
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
     /// Colours of overlays: viridis, turbo, jet, inferno or grey

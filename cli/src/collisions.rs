@@ -29,7 +29,7 @@ pub(crate) fn check(args: &ExplainArgs, plan: &Plan) -> Result<()> {
     let standard_output = outputs.iter().filter(|(path, _)| path == Path::new("-")).count();
     if standard_output > 1 {
         return Err(Error::invalid(
-            "--map - and --json - both write to standard output; give one of them a file",
+            "--map - and --json - both write to standard output; give a file for one of them",
         ));
     }
     let mut written = Files::default();
@@ -87,7 +87,7 @@ pub(crate) fn refuse_stranger(folder: &OutFolder, path: &Path) -> Result<()> {
     match path.symlink_metadata().is_ok() && folder.existing(path) == Existing::Kept {
         false => Ok(()),
         true => Err(Error::invalid(format!(
-            "{} is in the way and not recorded as this program's in {}; move it, or give another --out or --overwrite",
+            "{} already exists and is not listed in {}; move it, give another --out, or --overwrite",
             path.display(),
             folder.path.join(RESULTS).display()
         ))),
@@ -96,10 +96,10 @@ pub(crate) fn refuse_stranger(folder: &OutFolder, path: &Path) -> Result<()> {
 
 fn same_output(what: &str, path: &Path, other: &Named) -> Error {
     Error::invalid(format!(
-        "{what} {} is {} {}, too; give each a name of its own",
-        path.display(),
+        "{} {} and {what} {} are the same file; give each its own name",
         other.what,
-        other.path.display()
+        other.path.display(),
+        path.display()
     ))
 }
 

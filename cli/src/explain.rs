@@ -116,7 +116,10 @@ fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
     named.filter(|path| **path != Path::new("-")).try_for_each(|path| output::check_writable(path))?;
     let Some(folder) = &plan.folder else { return Ok(None) };
     plan::make_folder(&folder.path)?;
-    Journal::open(&folder.path, &folder.record).map(Some)
+    let journal = Journal::open(&folder.path, &folder.record)?;
+    // No other run is at work in the folder now.
+    folder.record.clear_leftovers();
+    Ok(Some(journal))
 }
 
 fn write_json(run: &Run, path: Option<&Path>) -> Result<()> {
@@ -320,7 +323,7 @@ impl<'a> Explainer<'a> {
         let outcomes = found.targets.iter().zip(&overlays).map(outcome).collect();
         let trace = self.plan.folder.as_ref().map(|folder| folder.trace(position, stamp, &files));
         if let (Some(folder), Some(trace)) = (&self.plan.folder, &trace) {
-            folder.remove_stale(trace);
+            folder.remove_stale(position, trace);
         }
         Ok((outcomes, trace))
     }

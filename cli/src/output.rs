@@ -15,6 +15,9 @@ use npyz::WriterBuilder;
 use scorecam_core::image::Photo;
 use scorecam_core::{Error, Result, TensorView};
 
+/// How the names of files begin that are being written.
+pub(crate) const TEMPORARY: &str = ".scorecam-";
+
 /// Where the files of one input go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Destinations {
@@ -188,7 +191,7 @@ fn write(
 }
 
 fn in_the_way() -> io::Error {
-    io::Error::other("a file that is not this program's is in the way; give another --out, or --overwrite")
+    io::Error::other("a file of that name appeared meanwhile; move it, give another --out, or --overwrite")
 }
 
 fn filled(file: &mut File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -214,7 +217,7 @@ fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         return Err(io::Error::other(format!("folder {} does not exist, make it first", folder.display())));
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".scorecam-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -259,7 +262,9 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "old");
         write_text(&path, "new").expect("written");
         let failed = write(&path, Existing::Kept, |file| file.write_all(b"newer"));
-        assert!(failed.is_err_and(|e| e.to_string().contains("x.json: a file that is not this program's")));
+        assert!(
+            failed.is_err_and(|e| e.to_string().contains("x.json: a file of that name appeared meanwhile"))
+        );
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "new");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }

@@ -36,6 +36,8 @@ pub(crate) struct OutFolder {
     pub(crate) record: Record,
     /// The names in the folder of the inputs to explain.
     names: Vec<String>,
+    /// The files of an earlier result of each of them.
+    earlier_files: Vec<Vec<String>>,
     settings: Settings,
     /// The files besides the input that results are made of.
     stamps: Vec<Stamp>,
@@ -96,17 +98,31 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Takes out inputs that are named again: the results of one input are in a folder once.
+    fn drop_repeated(&mut self) {
+        let before = self.sources.len();
+        let mut seen = HashSet::new();
+        self.sources.retain(|source| seen.insert(key(&source.path)));
+        match before - self.sources.len() {
+            0 => {}
+            1 => self.notes.push("passed over: 1 input that was given twice".into()),
+            n => self.notes.push(format!("passed over: {n} inputs that were given twice")),
+        }
+    }
+
     /// Names the files of each input in the output folder, and takes out the inputs that are done.
     fn fill_folder(&mut self, args: &ExplainArgs, record: Record, own: HashSet<PathBuf>) -> Result<()> {
         let outputs = &args.outputs;
         let path = outputs.out.clone().unwrap_or_default();
         let settings = settings(args);
+        self.drop_repeated();
         let mut folder = OutFolder {
             stamps: read_besides(args).iter().map(|(path, _)| Stamp::of(path)).collect(),
             keys: self.sources.iter().map(|source| key(&source.path)).collect(),
             is_overwritten: outputs.overwrite,
             done: Vec::new(),
             names: Vec::new(),
+            earlier_files: Vec::new(),
             record: Record::default(),
             path,
             settings,
@@ -130,6 +146,9 @@ impl Plan {
                         overlay: Overlays::InFolder(folder.path.join(format!("{name}.png"))),
                     });
                     folder.names.push(name);
+                    folder
+                        .earlier_files
+                        .push(earlier.map_or_else(Vec::new, |(_, trace)| trace.wrote.clone()));
                 }
             }
         }
@@ -137,12 +156,10 @@ impl Plan {
         folder.record = record;
         if !folder.done.is_empty() {
             let (done, path) = (folder.done.len(), folder.path.join(RESULTS));
-            let inputs = if done == 1 {
-                "1 input, whose results are"
-            } else {
-                &format!("{done} inputs, whose results are")
-            };
-            self.notes.push(format!("passed over: {inputs} in {} already", path.display()));
+            let inputs = if done == 1 { "input" } else { "inputs" };
+            let note =
+                format!("passed over: {done} {inputs} whose results are already in {}", path.display());
+            self.notes.push(note);
         }
         self.folder = Some(folder);
         Ok(())
@@ -185,12 +202,11 @@ impl OutFolder {
         inside.map_or_else(|| key(path), str::to_owned)
     }
 
-    /// Files of an earlier result of the same input that the new one no longer has: they would pass for its own.
-    pub(crate) fn remove_stale(&self, new: &Trace) {
-        let known = self.record.by_input();
-        let earlier = new.read.first().and_then(|input| known.get(input.file.as_str()));
-        let Some((_, earlier)) = earlier else { return };
-        for file in earlier.wrote.iter().filter(|file| is_inside(file) && !new.wrote.contains(file)) {
+    /// Removes the files of an earlier result of the input at `position` that the new one does not have: they would
+    /// pass for its own.
+    pub(crate) fn remove_stale(&self, position: usize, new: &Trace) {
+        let earlier = self.earlier_files[position].iter();
+        for file in earlier.filter(|file| is_inside(file) && !new.wrote.contains(file)) {
             std::fs::remove_file(self.path.join(file)).ok();
         }
     }
@@ -216,20 +232,16 @@ impl OutFolder {
     fn check_settings(&self, input: &Path, earlier: &Trace) -> Result<()> {
         let all = self.settings.keys().chain(earlier.settings.keys());
         let differing = all.into_iter().find(|k| self.settings.get(*k) != earlier.settings.get(*k));
-        match differing {
-            Some(name) if !self.is_overwritten => {
-                let value =
-                    |of: &Settings| of.get(name).map_or("none".to_owned(), |value| format!("{value:?}"));
-                Err(Error::invalid(format!(
-                    "{} has results of {} with another {name} ({}, now {}); give another --out, or --overwrite",
-                    self.path.join(RESULTS).display(),
-                    input.display(),
-                    value(&earlier.settings),
-                    value(&self.settings)
-                )))
-            }
-            _ => Ok(()),
-        }
+        let Some(name) = differing.filter(|_| !self.is_overwritten) else { return Ok(()) };
+        let value =
+            |of: &Settings| of.get(name).map_or(format!("no {name}"), |value| format!("{name} {value:?}"));
+        Err(Error::invalid(format!(
+            "{} has results of {} made with {}; this run has {}; give another --out, or --overwrite",
+            self.path.join(RESULTS).display(),
+            input.display(),
+            value(&earlier.settings),
+            value(&self.settings)
+        )))
     }
 }
 
@@ -242,21 +254,18 @@ pub(crate) fn is_inside(file: &str) -> bool {
 /// number; an input that has results keeps its name, and the names of other inputs' results are left to them.
 fn names(sources: &[Source], keys: &[String], known: &HashMap<&str, (&Outcome, &Trace)>) -> Vec<String> {
     let mut taken: HashSet<String> = known.values().map(|(_, trace)| trace.name.clone()).collect();
-    let mut kept: HashSet<&str> = HashSet::new();
-    let mut all = Vec::with_capacity(sources.len());
-    for (source, key) in sources.iter().zip(keys) {
-        if let Some((_, trace)) = known.get(key.as_str()).filter(|_| kept.insert(key)) {
-            all.push(trace.name.clone());
-            continue;
+    let name = |(source, key): (&Source, &String)| {
+        if let Some((_, trace)) = known.get(key.as_str()) {
+            return trace.name.clone();
         }
         let stem = source.below.join(source.path.file_stem().unwrap_or_default());
         let stem = stem.to_string_lossy().into_owned();
         let mut names = (1..).map(|n| if n == 1 { stem.clone() } else { format!("{stem}-{n}") });
         let name = names.find(|name| !taken.contains(name)).unwrap_or_default();
         taken.insert(name.clone());
-        all.push(name);
-    }
-    all
+        name
+    };
+    sources.iter().zip(keys).map(name).collect()
 }
 
 /// The files besides inputs that a run reads, and what each is. A manifest that cannot be read names none; loading

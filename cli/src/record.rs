@@ -16,6 +16,7 @@ use std::time::UNIX_EPOCH;
 use scorecam_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::output::TEMPORARY;
 use crate::plan::is_inside;
 use crate::report::{FailedInput, Outcome, Run};
 use crate::same_file::{key, resolved};
@@ -113,7 +114,7 @@ impl Record {
         let text = Texts::read(folder)?;
         let stranger = |name: &str, why: &dyn std::fmt::Display| {
             Error::io(format!(
-                "{} is no record of this program ({why}); give another --out, or move the file",
+                "{} is not a results file of scorecam ({why}); give another --out, or move the file",
                 folder.join(name).display()
             ))
         };
@@ -159,6 +160,18 @@ impl Record {
         wrote.filter(|file| is_inside(file)).map(|file| resolved(&self.folder.join(file))).collect()
     }
 
+    /// Removes the temporary files that a run left behind which was stopped while it wrote: nobody would.
+    pub(crate) fn clear_leftovers(&self) {
+        let files = self.begun.iter().filter(|file| is_inside(file)).map(|file| self.folder.join(file));
+        let folders: HashSet<PathBuf> =
+            files.filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
+        for entry in folders.iter().flat_map(std::fs::read_dir).flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+                std::fs::remove_file(entry.path()).ok();
+            }
+        }
+    }
+
     /// Whether all files of a result are there, and what they were made of is as it was.
     pub(crate) fn is_complete(&self, trace: &Trace) -> bool {
         trace.wrote.iter().all(|file| self.folder.join(file).is_file())
@@ -186,12 +199,8 @@ mod tests {
         assert_eq!(errors, ["new"]);
         assert!(record.own_files().contains(&resolved(&folder.path().join("x.npy"))));
         write(LINES, "no line\n");
-        assert!(
-            read().expect_err("no record").to_string().contains("results.jsonl is no record of this program")
-        );
+        assert!(read().expect_err("no record").to_string().contains("results.jsonl is not a results file"));
         write(RESULTS, "[1, 2]");
-        assert!(
-            read().expect_err("no record").to_string().contains("results.json is no record of this program")
-        );
+        assert!(read().expect_err("no record").to_string().contains("results.json is not a results file"));
     }
 }

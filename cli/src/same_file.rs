@@ -24,10 +24,14 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
     done
 }
 
-/// A path as text that is another one for each path, whatever bytes it has.
+/// A path as text that is another one for each name of a file in a folder, whatever bytes it has. A link is an entry
+/// of its own, as photos are that all lead into one store.
 pub(crate) fn key(path: &Path) -> String {
-    let path = resolved(path);
-    path.to_str().map_or_else(|| format!("{path:?}"), str::to_owned)
+    let place = match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => resolved(&Path::new(".").join(folder)).join(name),
+        _ => resolved(path),
+    };
+    place.to_str().map_or_else(|| format!("{place:?}"), str::to_owned)
 }
 
 /// Files, each with what it is, that are found by any of their names.
@@ -99,6 +103,8 @@ mod tests {
         for name in ["a/new", "b/../new", "none/../a/new"] {
             assert_eq!(files.find(&at(name)).map(|named| named.what), Some("a map"), "{name}");
         }
+        assert_eq!(key(&at("b/../photo")), key(&at("a/photo")));
+        assert_ne!(key(&at("soft")), key(&at("a/photo")));
         for name in ["other", "photo", "a/b", "b/photo", "a/newer"] {
             assert_eq!(files.find(&at(name)), None, "{name}");
         }

@@ -41,7 +41,7 @@ pub(super) fn format_of(start: &[u8]) -> Result<Format> {
     }
     match stranger(start) {
         Some((name, tool)) => Err(Error::unsupported(format!(
-            "it is a photo in the format {name}, which is not read; convert it to PNG first, as {tool} does"
+            "{name} is not supported; convert the photo to PNG, for example with {tool}"
         ))),
         None => Err(Error::io("it is neither a photo (png, jpeg, jxl, webp, bmp, tiff, gif, pnm) nor .npy")),
     }
@@ -49,32 +49,32 @@ pub(super) fn format_of(start: &[u8]) -> Result<Format> {
 
 /// The name of a format that is not read, and a command that converts it.
 fn stranger(start: &[u8]) -> Option<(&'static str, &'static str)> {
-    const MAGICK: &str = "ImageMagick (magick IN OUT.png)";
+    const MAGICK: &str = "magick IN OUT.png";
     let has = |at: usize, bytes: &[u8]| start.get(at..).is_some_and(|rest| rest.starts_with(bytes));
     if has(4, b"ftyp") {
         // The main brand and those that it is compatible with.
         let brands = || start.get(8..).unwrap_or_default().as_chunks::<4>().0.iter();
         let any = |known: &[&[u8; 4]]| brands().any(|brand| known.contains(&brand));
         return if any(&[b"avif", b"avis"]) {
-            Some(("AVIF", "libavif (avifdec IN.avif OUT.png)"))
+            Some(("AVIF", "avifdec IN.avif OUT.png"))
         } else if any(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
-            Some(("HEIC", "libheif (heif-convert IN.heic OUT.png)"))
+            Some(("HEIC", "heif-convert IN.heic OUT.png"))
         } else if any(&[b"crx "]) {
-            Some(("CR3 (raw)", "a raw converter (dcraw_emu -T IN.cr3)"))
+            Some(("CR3 (raw)", "dcraw_emu -T IN.cr3"))
         } else {
             None
         };
     }
     let known: [(usize, &[u8], _, _); 9] = [
-        (0, b"\0\0\0\x0cjP  ", "JPEG 2000", "OpenJPEG (opj_decompress -i IN.jp2 -o OUT.png)"),
-        (0, b"\xff\x4f\xff\x51", "JPEG 2000", "OpenJPEG (opj_decompress -i IN.j2k -o OUT.png)"),
+        (0, b"\0\0\0\x0cjP  ", "JPEG 2000", "opj_decompress -i IN.jp2 -o OUT.png"),
+        (0, b"\xff\x4f\xff\x51", "JPEG 2000", "opj_decompress -i IN.j2k -o OUT.png"),
         (0, b"\x76\x2f\x31\x01", "OpenEXR", MAGICK),
         (0, b"#?RADIANCE", "Radiance HDR", MAGICK),
         (0, b"8BPS", "Photoshop", MAGICK),
         (0, b"qoif", "QOI", MAGICK),
         (0, b"DDS ", "DDS", MAGICK),
-        (0, b"%PDF", "PDF", "poppler (pdftoppm -png IN.pdf OUT)"),
-        (128, b"DICM", "DICOM", "DCMTK (dcm2img IN.dcm OUT.png)"),
+        (0, b"%PDF", "PDF", "pdftoppm -png IN.pdf OUT"),
+        (128, b"DICM", "DICOM", "dcm2img IN.dcm OUT.png"),
     ];
     known.into_iter().find(|(at, bytes, ..)| has(*at, bytes)).map(|(_, _, name, tool)| (name, tool))
 }
@@ -94,8 +94,11 @@ mod tests {
         check(b"\0\0\0\x0cJXL \r\n\x87\n", Ok(Format::JpegXl));
         check(b"\xff\xd8\xff\xe0", Ok(Format::Image(ImageFormat::Jpeg)));
         check(b"II+\0\x08\0\0\0", Ok(Format::Image(ImageFormat::Tiff)));
-        check(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Err("HEIC, which is not read; convert it to PNG"));
-        check(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Err("AVIF, which is not read"));
+        check(
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            Err("HEIC is not supported; convert the photo to PNG, for example with heif-convert"),
+        );
+        check(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Err("AVIF is not supported"));
         check(b"\0\0\0\x0cjP  \r\n", Err("opj_decompress"));
         check(&[&[0; 128][..], b"DICM"].concat(), Err("DICOM"));
         check(b"\0\0\0\x18ftypisom", Err("neither a photo"));

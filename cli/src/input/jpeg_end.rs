@@ -26,7 +26,7 @@ pub(super) fn check_end(file: &mut (impl BufRead + Seek)) -> Result<Scans> {
     file.rewind().map_err(|e| Error::io(e.to_string()))?;
     found.map_err(|e| match e.kind() {
         io::ErrorKind::UnexpectedEof => Error::io(
-            "the photo cannot be decoded: the file is cut off, it has no end-of-image marker; copy it anew",
+            "the photo cannot be decoded: the file is cut off, it has no end-of-image marker; copy it again",
         ),
         _ => Error::io(e.to_string()),
     })

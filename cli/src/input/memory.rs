@@ -36,7 +36,7 @@ impl Memory {
             }
             if *claimed == 0 {
                 return Err(Error::io(format!(
-                    "no memory: up to {} MiB are needed at once; scale the photo down first",
+                    "not enough memory: up to {} MiB may be needed; scale the photo down first",
                     bytes.div_ceil(1 << 20)
                 )));
             }
@@ -84,7 +84,7 @@ mod tests {
     fn a_claim_beyond_all_memory_fails_and_one_beside_another_waits() {
         let memory = Memory::default();
         let error = memory.hold(1 << 46).err().expect("too much").to_string();
-        assert!(error.starts_with("no memory: up to 67108864 MiB"), "{error}");
+        assert!(error.starts_with("not enough memory: up to 67108864 MiB"), "{error}");
         let all = available().unwrap_or(1 << 33);
         let first = memory.hold(all * 6 / 10).expect("room");
         std::thread::scope(|scope| {

@@ -118,7 +118,7 @@ impl Reader {
 }
 
 const BROKEN: &str = "the photo cannot be decoded";
-const CUT_OFF: &str = "the file is cut off; copy it anew";
+const CUT_OFF: &str = "the file is cut off; copy it again";
 
 fn broken(error: image::ImageError) -> Error {
     match error {
@@ -200,9 +200,7 @@ fn finish(
         other => return Err(Error::unsupported(format!("photos of pixels {other:?} are not read"))),
     };
     let warning = match (&mut buffer, range) {
-        (Buffer::U8(_), Some(range)) => {
-            Some(format!("the photo has 8 bits, so --range {range} does not change it"))
-        }
+        (Buffer::U8(_), Some(range)) => Some(format!("--range {range} has no effect on an 8-bit photo")),
         (Buffer::U16(samples), Some(range)) => {
             range.spread_u16(samples);
             None
@@ -295,6 +293,30 @@ mod tests {
         assert_eq!((decoded.photo.pixels(), decoded.warnings.len()), (&[0, 0, 0, 255, 255, 255][..], 0));
         let decoded = finish(Buffer::U8(vec![7]), ((1, 1), ColorType::L8, 1), range).expect("a photo");
         assert_eq!(decoded.photo.pixels(), [7; 3]);
-        assert!(decoded.warnings[0].contains("8 bits"), "{:?}", decoded.warnings);
+        assert!(decoded.warnings[0].contains("no effect on an 8-bit photo"), "{:?}", decoded.warnings);
+    }
+
+    /// A decoder that panics would end the program and not the photo.
+    #[test]
+    fn a_damaged_photo_is_an_error_and_no_panic() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/photos");
+        // A linear congruential generator (Knuth's MMIX): the same damage every time.
+        let mut state = 7u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for name in ["lossless.jxl", "lossy.jxl", "progressive.jpg", "big.tif"] {
+            let whole = std::fs::read(folder.join(name)).expect("a photo");
+            for _ in 0..300 {
+                let mut bytes = whole.clone();
+                for _ in 0..=random(4) {
+                    let at = random(bytes.len());
+                    bytes[at] = random(256) as u8;
+                }
+                let reader = Reader::with_max_pixels(1 << 16);
+                reader.read_photo(Cursor::new(bytes)).map(drop).unwrap_or_default();
+            }
+        }
     }
 }

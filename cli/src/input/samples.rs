@@ -57,8 +57,8 @@ pub(super) fn narrow_warning(brightest: u16) -> Option<String> {
     let white = (1 << bits) - 1;
     (brightest > 0).then(|| {
         format!(
-            "the photo has 16 bits but no sample over {white}, so it is nearly black; where its camera has {bits} \
-             bits, give --range 0..{white}"
+            "no sample of this 16-bit photo exceeds {white}, so it is nearly black; if it holds {bits}-bit data, \
+             give --range 0..{white}"
         )
     })
 }

@@ -36,7 +36,7 @@ pub(super) fn named(error: Error, file: &mut (impl Read + Seek)) -> Error {
     traits.extend(value(file, COLOR).and_then(color));
     let kind = if matches!(header(file), Ok(Header { is_wide: true, .. })) { "BigTIFF" } else { "TIFF" };
     let with = if traits.is_empty() { String::new() } else { format!(" with {}", traits.join(" and ")) };
-    Error::io(format!("{error} (a {kind} file{with}); save it as PNG, or as TIFF in RGB without compression"))
+    Error::io(format!("{error}; it is a {kind} file{with}; save it as PNG or as uncompressed RGB TIFF"))
 }
 
 const COMPRESSION: u64 = 259;
@@ -177,9 +177,9 @@ mod tests {
         let big = b"MM\0*\0\0\0\x08\0\x01\x01\x03\0\x03\0\0\0\x01\xc3\x50\0\0";
         let wide = b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
         for (bytes, expected) in [
-            (&little[..], "no (a TIFF file with JPEG compression and YCbCr colors); save it as"),
-            (big, "no (a TIFF file with Zstandard compression); save it as"),
-            (wide, "no (a BigTIFF file); save it as"),
+            (&little[..], "no; it is a TIFF file with JPEG compression and YCbCr colors; save it as"),
+            (big, "no; it is a TIFF file with Zstandard compression; save it as"),
+            (wide, "no; it is a BigTIFF file; save it as"),
         ] {
             let error = named(Error::io("no"), &mut Cursor::new(bytes)).to_string();
             assert!(error.starts_with(expected), "{error}");

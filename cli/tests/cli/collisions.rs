@@ -98,12 +98,18 @@ fn an_output_that_is_a_file_of_the_run_is_refused_by_any_of_its_names() {
         (&[photo, "--reference", tensor, "--map", tensor], &["the reference photos/cat.npy"]),
         (&[tensor, "--out", "photos"], &["map photos/cat.npy would replace an input of this run"]),
         (&[photo, "--reference", tensor, "--out", "photos"], &["map photos/cat.npy", "the reference"]),
-        (&[tensor, "--map", "x", "--json", "./x"], &["--json ./x is --map x, too"]),
-        (&[tensor, "--json", "out/cat.npy", "--out", "out"], &["out/cat.npy is --json out/cat.npy, too"]),
-        (&[tensor, "--json", "out/results.json", "--out", "out"], &["the record out/results.json is --json"]),
+        (&[tensor, "--map", "x", "--json", "./x"], &["--map x and --json ./x are the same file"]),
+        (
+            &[tensor, "--json", "out/cat.npy", "--out", "out"],
+            &["--json out/cat.npy and map out/cat.npy are the same file"],
+        ),
+        (
+            &[tensor, "--json", "out/results.json", "--out", "out"],
+            &["--json out/results.json and the record out/results.json are the same file"],
+        ),
         (
             &[tensor, "--overlay", "o.png", "--class", "1,2", "--json", "o-2.png"],
-            &["--json o-2.png is an overlay"],
+            &["an overlay o-2.png and --json o-2.png are the same file"],
         ),
         (&[tensor, "--map", "-", "--json", "-"], &["both write to standard output"]),
     ] {
@@ -154,9 +160,9 @@ fn a_photo_that_an_overlay_could_replace_is_refused_before_the_run() {
 #[test]
 fn files_in_the_output_folder_that_are_a_users_stay() {
     for (name, class, words) in [
-        ("cat.npy", "2", "out/cat.npy is in the way and not recorded as this program's in out/results.json"),
-        ("cat-2.png", "2", "cat-2.png is in the way"),
-        ("cat-7.png", "top:1", "cat-7.png is in the way"),
+        ("cat.npy", "2", "out/cat.npy already exists and is not listed in out/results.json"),
+        ("cat-2.png", "2", "cat-2.png already exists"),
+        ("cat-7.png", "top:1", "cat-7.png already exists"),
     ] {
         let files = Files::new();
         let path = files.at(&format!("out/{name}"));
@@ -168,7 +174,10 @@ fn files_in_the_output_folder_that_are_a_users_stay() {
     }
     let files = Files::new();
     std::fs::write(files.at("out/results.json"), "[1, 2, 3]").expect("written");
-    files.refused(&["photos/cat.png", "--out", "out"], &["out/results.json is no record of this program"]);
+    files.refused(
+        &["photos/cat.png", "--out", "out"],
+        &["out/results.json is not a results file of scorecam"],
+    );
     std::fs::remove_file(files.at("out/results.json")).expect("removed");
     std::fs::write(files.at("out/cat-03.png"), "mine").expect("written");
     std::fs::write(files.at("out/other-3.png"), "mine").expect("written");

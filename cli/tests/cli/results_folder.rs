@@ -91,10 +91,13 @@ fn a_result_made_in_another_way_is_not_replaced_unasked() {
     stdout(&folder.run(&["photos/a.png", "--class", "1"]));
     let before = folder.times();
     for (more, words) in [
-        (&["--class", "2"][..], "has results of photos/a.png with another class (\"1\", now \"2\")"),
-        (&["--class", "1", "--preset", "paper"], "another preset (none, now \"paper\")"),
-        (&["--class", "1", "--colormap", "jet"], "another colormap"),
-        (&["--class", "2", "--skip-existing"], "another class"),
+        (
+            &["--class", "2"][..],
+            "has results of photos/a.png made with class \"1\"; this run has class \"2\"; give another",
+        ),
+        (&["--class", "1", "--preset", "paper"], "made with no preset; this run has preset \"paper\""),
+        (&["--class", "1", "--colormap", "jet"], "made with colormap \"viridis\""),
+        (&["--class", "2", "--skip-existing"], "made with class \"1\""),
     ] {
         let output = folder.run(&[&["photos"], more].concat());
         assert!(output.status.code() == Some(1) && stderr(&output).contains(words), "{}", stderr(&output));
@@ -137,8 +140,24 @@ fn a_tree_keeps_its_shape_and_what_is_passed_over_is_said() {
     assert_eq!(results["results"].as_array().map(Vec::len), Some(3));
     assert!(
         stderr(&within(&["--skip-existing"]))
-            .contains("note: passed over: 3 inputs, whose results are in x/out/results.json")
+            .contains("note: passed over: 3 inputs whose results are already in x/out/results.json")
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_inputs_of_their_own_and_an_input_given_twice_is_one() {
+    let folder = Folder::new(&["a.png"]);
+    std::os::unix::fs::symlink("a.png", folder.at("photos/link.png")).expect("a link");
+    let output = folder.run(&["photos", "photos/../photos/a.png", "photos/link.png"]);
+    assert!(
+        stderr(&output).contains("note: passed over: 2 inputs that were given twice\n"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(folder.inputs("results"), ["photos/a.png", "photos/link.png"]);
+    let done = folder.run(&["photos", "--skip-existing"]);
+    assert!(stderr(&done).contains("passed over: 2 inputs whose results are"), "{}", stderr(&done));
 }
 
 #[test]
@@ -160,7 +179,7 @@ fn inputs_that_are_done_are_passed_over_until_they_change() {
     let (explained, said) = again();
     assert_eq!(explained, ["photos/c.png"]);
     assert!(
-        said.contains("note: passed over: 2 inputs, whose results are in out/results.json already\n"),
+        said.contains("note: passed over: 2 inputs whose results are already in out/results.json\n"),
         "{said}"
     );
     assert_eq!(folder.inputs("results"), ["photos/a.png", "photos/b.png", "photos/c.png"]);
@@ -224,6 +243,7 @@ fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
     // A line that was being written, and files of a photo that was at work.
     let journal = std::fs::read_to_string(folder.at("out/results.jsonl")).expect("lines");
     std::fs::write(folder.at("out/h.npy"), "half").expect("written");
+    std::fs::write(folder.at("out/.scorecam-x7y"), "half").expect("written");
     let torn = "{\"writing\":{\"files\":[\"h-1.png\",\"h.npy\"]}}\n{\"result\":{\"inp";
     std::fs::write(folder.at("out/results.jsonl"), journal + torn).expect("written");
     let before = folder.times();
@@ -231,7 +251,10 @@ fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
     let output = folder.command("slow.toy", &["photos", "--skip-existing"]).output().expect("it runs");
     assert!(output.status.success(), "{}", stderr(&output));
     let said = stderr(&output);
-    assert!(said.contains(&format!("passed over: {done} inputs, whose results are in")), "{done}: {said}");
+    assert!(
+        said.contains(&format!("passed over: {done} inputs whose results are already in")),
+        "{done}: {said}"
+    );
     let after = folder.times();
     let kept = before.iter().filter(|(name, time)| after.get(*name) == Some(time) && name.ends_with(".npy"));
     assert!(kept.count() >= done);
@@ -239,4 +262,8 @@ fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
     assert_eq!(folder.inputs("results"), expected);
     assert!(!folder.at("out/results.jsonl").exists());
     assert!(read_npy(&folder.at("out/h.npy")).0 == [32, 32]);
+    assert!(
+        names_in(&folder.at("out")).iter().all(|name| !name.starts_with('.')),
+        "nothing half-written is left"
+    );
 }
