@@ -201,10 +201,8 @@ fn lines(folder: &Folder) -> usize {
     text.lines().filter(|line| line.starts_with("{\"result\"")).count()
 }
 
-#[test]
-fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
-    let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png", "g.png", "h.png"];
-    let folder = Folder::new(&names);
+/// A run over the photos of a folder that has explained three of them and goes on.
+fn started(folder: &Folder) -> std::process::Child {
     let slow = std::fs::read_to_string(golden("plain.toy")).expect("the model") + "delay_ms = 40\n";
     std::fs::write(folder.at("slow.toy"), slow).expect("written");
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("scorecam"));
@@ -222,12 +220,20 @@ fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
         "4",
     ]);
     let silent = std::process::Stdio::null;
-    let mut child = command.stdout(silent()).stderr(silent()).spawn().expect("it starts");
+    let child = command.stdout(silent()).stderr(silent()).spawn().expect("it starts");
     let began = std::time::Instant::now();
-    while lines(&folder) < 3 {
+    while lines(folder) < 3 {
         assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
         std::thread::sleep(Duration::from_millis(5));
     }
+    child
+}
+
+#[test]
+fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
+    let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png", "g.png", "h.png"];
+    let folder = Folder::new(&names);
+    let mut child = started(&folder);
     // Two runs do not write into one folder.
     let second = folder.command("slow.toy", &["photos"]).output().expect("it runs");
     assert!(
