@@ -25,18 +25,20 @@ fn reason(given: &Given<'_>, options: &Options) -> String {
     if values.chunks_exact(cells).all(|channel| channel.iter().all(|v| *v == channel[0])) {
         return format!("no channel of layer {layer:?} varies over the image; choose another layer");
     }
-    let is_rectified = options.text("post_relu").is_ok_and(|value| value == "true");
-    match (is_rectified, values.iter().any(|&v| v < 0.0)) {
-        (true, true) => format!(
+    let is_signed = values.iter().any(|&v| v < 0.0);
+    match options.text("post_relu") {
+        Ok("true") if is_signed => format!(
             "no channel has positive evidence where post_relu=true keeps it, and layer {layer:?} has signed \
              features; set post_relu=false, or choose another layer"
         ),
-        (true, false) => format!(
+        Ok("true") => format!(
             "no channel of layer {layer:?} has positive evidence for the class; choose another layer or class"
         ),
-        (false, _) => format!(
+        Ok(_) => format!(
             "the evidence in the channels of layer {layer:?} is the same everywhere; choose another layer"
         ),
+        // Another method's reasons are its own.
+        Err(_) => format!("the method found no evidence in layer {layer:?}; choose another layer or method"),
     }
 }
 
@@ -85,6 +87,6 @@ mod tests {
             &["classes 3, 7 are 0", "no channel", "positive evidence"],
         );
         check([none, some], [-1.0, 1.0, 0.0, 2.0], Some("false"), &["the same everywhere"]);
-        check([none, some], [-1.0, 1.0, 0.0, 2.0], None, &["the same everywhere"]);
+        check([none, some], [-1.0, 1.0, 0.0, 2.0], None, &["the method found no evidence"]);
     }
 }
