@@ -2,10 +2,12 @@
 //!
 //! Values that only model or method can judge (layers, labels, options) are passed on as text.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use scorecam_cli::input::Range;
 use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 
@@ -49,6 +51,10 @@ Examples:
   The five best classes of each photo in a folder, with out/results.json:
     scorecam explain photos/ --model net.toml --class top:5 --out out
 
+  All photos of a folder tree; the same command resumes an interrupted run:
+    scorecam explain photos/ --recursive --model net.toml --out out \\
+        --skip-existing
+
   As the authors' code computes it, on an input that was prepared elsewhere:
     scorecam explain input.npy --model net.onnx --preset official --map map.npy
 
@@ -63,6 +69,13 @@ pub(crate) struct ExplainArgs {
     /// Photos, folders of photos, or .npy files with f32 tensors [C, H, W] that are used as they are
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
+    /// Walk folders recursively; --out mirrors the folder tree
+    #[arg(long, help_heading = WHAT)]
+    pub(crate) recursive: bool,
+    /// Sample values that become black and white in photos of more than 8 bits: 0..4095 for 12-bit data [default:
+    /// 0..65535]
+    #[arg(long, value_name = "LOW..HIGH", help_heading = WHAT, allow_hyphen_values = true)]
+    pub(crate) range: Option<Range>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     /// The layer to explain [default: the manifest's, or the last one with spatial extent]
@@ -137,18 +150,25 @@ pub(crate) struct MethodArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Write the map: f32 [H, W], or [classes, H, W] for several classes
-    #[arg(long, value_name = "OUT.npy")]
+    /// Write the map: f32 [H, W], or [classes, H, W] for several classes; - for standard output
+    #[arg(long, value_name = "OUT.npy", value_parser = npy_path)]
     pub(crate) map: Option<PathBuf>,
     /// Write the photo with the map over it; several classes make OUT-CLASS.png each
     #[arg(long, value_name = "OUT.png", value_parser = png_path)]
     pub(crate) overlay: Option<PathBuf>,
-    /// Write all results as JSON; - for standard output
+    /// Write the results of this run as JSON; - for standard output
     #[arg(long, value_name = "OUT.json")]
     pub(crate) json: Option<PathBuf>,
-    /// Write map, overlays and results.json of every input into this folder, which is made when missing
+    /// Write the map, overlays and results of each input to this folder, created if missing; results.json keeps the
+    /// results of earlier runs
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Skip inputs whose results are already in --out, to resume an interrupted run
+    #[arg(long, requires = "out", conflicts_with = "overwrite")]
+    pub(crate) skip_existing: bool,
+    /// Replace files in --out that scorecam did not write, and results made with other settings
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
     /// Colours of overlays: viridis, turbo, jet, inferno or grey
     #[arg(long, value_name = "NAME", default_value = "viridis")]
     pub(crate) colormap: Colormap,
@@ -200,6 +220,20 @@ pub(crate) enum ClassArg {
     Label(String),
 }
 
+/// As it is typed.
+impl fmt::Display for ClassArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Top(k) => write!(f, "top:{k}"),
+            Self::Numbers(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+                f.write_str(&numbers.join(","))
+            }
+            Self::Label(label) => f.write_str(label),
+        }
+    }
+}
+
 impl FromStr for ClassArg {
     type Err = String;
 
@@ -220,6 +254,16 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("give KEY=VALUE".into()),
+    }
+}
+
+fn npy_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(e) if !e.eq_ignore_ascii_case("npy") => {
+            Err("maps are .npy; give a name that ends in .npy, or - for standard output".into())
+        }
+        _ => Ok(path),
     }
 }
 

@@ -8,27 +8,33 @@
 //! masks share batches of the model ([`SharedBatches`]), in the order of the inputs, so that the same run gives the
 //! same maps every time.
 
-use std::collections::HashSet;
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use scorecam_cli::input::{self, Input};
-use scorecam_core::image::{Overlay, Photo, Placement, Preprocess};
+use scorecam_cli::input::{Decoded, Held, Input, Reader};
+use scorecam_core::image::{Overlay, Photo, Placement};
 use scorecam_core::{
-    CamMethod, Error, Explanation, Lane, Options, Progress, Request, Result, SharedBatches, Targets, Tensor,
-    TensorView, Turn, printable,
+    CamMethod, Error, Explanation, Lane, Options, Progress, Request, Result, SharedBatches, Target, Targets,
+    Tensor, TensorView, Turn, printable,
 };
 use scorecam_host::{Host, Model};
 
 use crate::Failure;
-use crate::args::{ClassArg, ExplainArgs, OutputArgs};
-use crate::output::{Destinations, Overlays};
+use crate::args::{ClassArg, ExplainArgs};
+use crate::journal::Journal;
+use crate::output::{Destinations, Existing, MapTo};
+use crate::plan::Plan;
 use crate::progress::{self, Bars, StageClock};
+use crate::record::{Line, Stamp, Trace};
 use crate::report::{Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
-use crate::{list, output, terminal};
+use crate::{list, output, plan, terminal};
+
+/// Bytes a pixel for an overlay and its PNG, which is made in memory.
+const ENCODING_BYTES: u64 = 8;
 
 /// The stack of a thread that explains: that of a program's first thread, which plugins may count on.
 const STACK: usize = 8 << 20;
@@ -36,30 +42,32 @@ const STACK: usize = 8 << 20;
 /// Explains every input; see the module's documentation for what is reported how.
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     check_classes(&args.classes)?;
-    let inputs = input::expand(&args.inputs)?;
-    let outputs = &args.outputs;
-    if inputs.len() > 1 && (outputs.map.is_some() || outputs.overlay.is_some()) {
-        return Err(Failure::Usage(format!(
-            "--map and --overlay name one file, but there are {} inputs; give --out DIR instead",
-            inputs.len()
-        )));
+    let plan = Plan::new(args)?;
+    plan.notes.iter().for_each(terminal::note);
+    let journal = prepare_outputs(args, &plan)?;
+    if plan.inputs.is_empty() {
+        return Ok(finish(&plan, journal, Run::default())?);
     }
-    let json = prepare_outputs(outputs)?;
-    let explainer = Explainer::new(args)?;
-    let destinations = destinations(&inputs, outputs);
+    let explainer = Explainer::new(args, &plan, journal.as_ref())?;
 
-    let bars = Bars::new(inputs.len());
-    let summaries = match outputs.json.as_deref() == Some(Path::new("-")) {
+    let bars = Bars::new(plan.inputs.len());
+    let to_standard_output = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    let summaries = match to_standard_output(&args.outputs.json) || to_standard_output(&args.outputs.map) {
         true => Summaries::Left,
         false => Summaries::Printed,
     };
-    let results = Results::new(&inputs, &bars, (summaries, &explainer.warned));
-    let work = |lane: Lane<'_>| work(lane, (&explainer, &bars), (&inputs, &destinations), &results);
-    at_once(&explainer, inputs.len(), &results, work)?;
+    let results = Results::new(&plan.inputs, &bars, (summaries, &explainer.warned), journal.as_ref());
+    let work = |lane: Lane<'_>| work(lane, (&explainer, &bars), &results);
+    at_once(&explainer, plan.inputs.len(), &results, work)?;
     let run = results.into_run()?;
-    drop(bars);
-    write_json(&run, &json)?;
-    if run.errors.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+    drop((bars, explainer));
+    let is_whole = run.errors.is_empty();
+    // A single input that failed has said so; files about it would only look like results.
+    if is_whole || !run.results.is_empty() || run.errors.len() > 1 {
+        write_json(&run, args.outputs.json.as_deref())?;
+    }
+    finish(&plan, journal, run)?;
+    if is_whole { Ok(()) } else { Err(Failure::Reported) }
 }
 
 /// Does `work` in as many lanes as inputs are to be at work at once, one of them on this thread.
@@ -87,75 +95,46 @@ fn at_once(
 }
 
 /// Explains the inputs that come up in a lane.
-fn work(
-    mut lane: Lane<'_>,
-    (explainer, bars): (&Explainer<'_>, &Bars),
-    (inputs, destinations): (&[PathBuf], &[Destinations]),
-    results: &Results<'_>,
-) {
+fn work(mut lane: Lane<'_>, (explainer, bars): (&Explainer<'_>, &Bars), results: &Results<'_>) {
     while let Some(turn) = lane.next_turn() {
         let at = turn.position();
         if !results.is_stopped() {
-            results.add(at, explainer.explain((&inputs[at], &destinations[at]), turn, bars));
+            results.add(at, explainer.explain(at, turn, bars));
         }
     }
 }
 
-/// Makes the output folder and makes sure that every file can be written; returns where the JSON goes.
-fn prepare_outputs(outputs: &OutputArgs) -> Result<Vec<PathBuf>> {
-    let mut json: Vec<PathBuf> = outputs.json.iter().cloned().collect();
-    if let Some(folder) = &outputs.out {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| Error::io(format!("cannot make folder {}: {e}", folder.display())))?;
-        json.push(folder.join("results.json"));
+/// Makes the output folder, opens its journal, and makes sure that every file can be written.
+fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
+    let outputs = &args.outputs;
+    if outputs.map.as_deref() == Some(Path::new("-")) && std::io::stdout().is_terminal() {
+        return Err(Error::invalid(
+            "--map - would write a .npy file to the terminal; send it to a file or a program",
+        ));
     }
-    let standard_output = |path: &&PathBuf| **path == Path::new("-");
-    for path in json.iter().filter(|p| !standard_output(p)).chain(&outputs.map).chain(&outputs.overlay) {
-        output::check_writable(path)?;
-    }
-    Ok(json)
+    let named = outputs.json.iter().chain(&outputs.map).chain(&outputs.overlay);
+    named.filter(|path| **path != Path::new("-")).try_for_each(|path| output::check_writable(path))?;
+    let Some(folder) = &plan.folder else { return Ok(None) };
+    plan::make_folder(&folder.path)?;
+    let journal = Journal::open(&folder.path, &folder.record)?;
+    // No other run is at work in the folder now.
+    folder.record.clear_leftovers();
+    Ok(Some(journal))
 }
 
-fn write_json(run: &Run, paths: &[PathBuf]) -> Result<()> {
-    // A single input that failed has said so; files about it would only look like results.
-    if run.results.is_empty() && run.errors.len() == 1 {
-        return Ok(());
+fn write_json(run: &Run, path: Option<&Path>) -> Result<()> {
+    match path {
+        None => Ok(()),
+        Some(path) if path == Path::new("-") => terminal::print(&run.json()?),
+        Some(path) => output::write_text(path, &run.json()?),
     }
-    for path in paths {
-        match path == Path::new("-") {
-            true => terminal::print(&run.json()?)?,
-            false => output::write_text(path, &run.json()?)?,
-        }
-    }
-    Ok(())
 }
 
-/// Where each input's files go. In a folder they are named for the input; a name that comes again gets a
-/// number.
-fn destinations(inputs: &[PathBuf], outputs: &OutputArgs) -> Vec<Destinations> {
-    let mut taken = HashSet::new();
-    let in_folder = |input: &PathBuf| {
-        let Some(folder) = &outputs.out else { return Destinations::default() };
-        let stem = input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let mut names = (1..).map(|n| if n == 1 { stem.clone() } else { format!("{stem}-{n}") });
-        let name = names.find(|name| !taken.contains(name)).unwrap_or_default();
-        taken.insert(name.clone());
-        Destinations {
-            map: Some(folder.join(format!("{name}.npy"))),
-            overlay: Overlays::PerClass(folder.join(format!("{name}.png"))),
-        }
-    };
-    let mut all: Vec<Destinations> = inputs.iter().map(in_folder).collect();
-    // These two come with a single input only.
-    for destination in &mut all {
-        if let Some(map) = &outputs.map {
-            destination.map = Some(map.clone());
-        }
-        if let Some(overlay) = &outputs.overlay {
-            destination.overlay = Overlays::File(overlay.clone());
-        }
-    }
-    all
+/// Writes all results of the output folder, those of earlier runs included.
+fn finish(plan: &Plan, journal: Option<Journal>, run: Run) -> Result<()> {
+    let (Some(folder), Some(journal)) = (&plan.folder, journal) else { return Ok(()) };
+    let is_nothing = run.results.is_empty() && run.errors.len() == 1 && folder.is_new();
+    journal.finish(&if is_nothing { Run::default() } else { folder.all_results(run) })
 }
 
 fn check_classes(classes: &[ClassArg]) -> Result<(), Failure> {
@@ -188,6 +167,9 @@ struct Explainer<'a> {
     options: Options,
     targets: Targets,
     reference: Option<Tensor>,
+    reader: Reader,
+    plan: &'a Plan,
+    journal: Option<&'a Journal>,
     /// Warnings that were shown already.
     warned: Vec<String>,
 }
@@ -197,13 +179,13 @@ struct Ready {
     tensor: Tensor,
     /// The photo that it was made of and what of it the model sees; none for a tensor.
     photo: Option<(Photo, Placement)>,
-    warning: Option<String>,
+    warnings: Vec<String>,
     decode: f64,
     preprocess: f64,
 }
 
 impl<'a> Explainer<'a> {
-    fn new(args: &'a ExplainArgs) -> Result<Self> {
+    fn new(args: &'a ExplainArgs, plan: &'a Plan, journal: Option<&'a Journal>) -> Result<Self> {
         let host = Host::new(None)?;
         list::load(&host, &args.model.plugins)?;
         // Options are cheap to check, a model may take seconds to load.
@@ -212,15 +194,22 @@ impl<'a> Explainer<'a> {
         let model = list::load_model(&host, &args.model, args.layer.clone())?;
         host.check_needs(method.info(), &model)?;
         let targets = targets(&args.classes, &model)?;
-        let reference = args.how.reference.as_ref().map(|path| {
-            let ready = ready(path, &model).map_err(|e| e.context("reference"))?;
-            Ok((path, ready))
-        });
-        let reference = reference.transpose()?;
-        let mut explainer =
-            Self { args, model, method, options, targets, reference: None, warned: Vec::new() };
-        if let Some((path, ready)) = reference {
-            if let Some(warning) = ready.warning {
+        let reader = Reader::with_range(args.range);
+        let mut explainer = Self {
+            args,
+            model,
+            method,
+            options,
+            targets,
+            reference: None,
+            reader,
+            plan,
+            journal,
+            warned: Vec::new(),
+        };
+        if let Some(path) = &args.how.reference {
+            let ready = explainer.ready(path).map_err(|e| e.context("reference"))?;
+            for warning in ready.warnings {
                 terminal::warning(format_args!("{}: {warning}", path.display()));
                 explainer.warned.push(warning);
             }
@@ -229,15 +218,14 @@ impl<'a> Explainer<'a> {
         Ok(explainer)
     }
 
-    fn explain(
-        &self,
-        (path, destination): (&Path, &Destinations),
-        turn: Turn<'_>,
-        bars: &Bars,
-    ) -> Result<Outcome> {
+    /// Explains the input at `position` and writes its files.
+    fn explain(&self, position: usize, turn: Turn<'_>, bars: &Bars) -> Result<Outcome> {
         let started = Instant::now();
+        let path = &self.plan.inputs[position];
+        // Taken before the file is read: a change meanwhile shows later.
+        let stamp = Stamp::of(path);
         let bar = bars.input(printable(&shown(path)));
-        let clock_and_found = ready(path, &self.model).and_then(|ready| {
+        let clock_and_found = self.ready(path).and_then(|ready| {
             let clock = StageClock::start();
             let report = |p: Progress| {
                 clock.note(p);
@@ -251,9 +239,9 @@ impl<'a> Explainer<'a> {
         drop(turn);
         bars.finished(&bar);
         let (ready, clock, mut found) = clock_and_found?;
-        found.warnings.splice(0..0, ready.warning.clone());
+        found.warnings.splice(0..0, ready.warnings.clone());
 
-        let targets = self.write(&ready, &found, destination)?;
+        let (targets, record) = self.write(position, stamp, (&ready, &found))?;
         let times = clock.times();
         Ok(Outcome {
             input: shown(path),
@@ -278,9 +266,10 @@ impl<'a> Explainer<'a> {
                 map: times.map.as_secs_f64(),
                 total: started.elapsed().as_secs_f64(),
             },
-            measures: found.measures.into_iter().collect(),
+            measures: found.measures.into_iter().map(|(k, v)| (k, v.is_finite().then_some(v))).collect(),
             warnings: found.warnings,
             targets,
+            record,
         })
     }
 
@@ -303,84 +292,105 @@ impl<'a> Explainer<'a> {
         scorecam_core::explain(turn, self.method.as_ref(), &request)
     }
 
-    /// Writes the files of one input; says which.
-    fn write(&self, ready: &Ready, found: &Explanation, to: &Destinations) -> Result<Vec<TargetOutcome>> {
-        let [count, height, width] = found.maps.view().dims("the maps")?;
-        // Overlays come first: whoever sees the map's file finds the pictures there, too.
-        let mut outcomes = Vec::with_capacity(count);
-        for (i, target) in found.targets.iter().enumerate() {
-            let overlay = to.overlay.of_class(target.class, count);
-            if let Some(path) = &overlay {
-                let size = [height, width];
-                let picture = self.draw(ready, TensorView::new(&size, found.maps.item(i))?)?;
-                output::write_png(path, &picture)?;
-            }
-            outcomes.push(TargetOutcome {
-                class: target.class,
-                label: self.model.label(target.class).map(str::to_owned),
-                score: target.score,
-                output: target.output,
-                map: to.map.as_deref().map(shown),
-                overlay: overlay.as_deref().map(shown),
-            });
+    /// Writes the files of one input; says which, and in an output folder how they came about.
+    fn write(
+        &self,
+        position: usize,
+        stamp: Stamp,
+        (ready, found): (&Ready, &Explanation),
+    ) -> Result<(Vec<TargetOutcome>, Option<Trace>)> {
+        let to = &self.plan.destinations[position];
+        let count = found.targets.len();
+        let overlays: Vec<_> = found.targets.iter().map(|t| to.overlay.of_class(t.class, count)).collect();
+        let files: Vec<&Path> =
+            overlays.iter().flatten().map(PathBuf::as_path).chain(to.map.path()).collect();
+        if let (Some(folder), Some(journal)) = (&self.plan.folder, self.journal) {
+            let pictures = overlays.iter().flatten().filter(|_| to.overlay.are_in_folder());
+            let in_folder = pictures.map(PathBuf::as_path).chain(to.map.in_folder());
+            in_folder.into_iter().try_for_each(|path| folder.make_way(path))?;
+            journal
+                .add(&Line::Writing { files: files.iter().map(|path| folder.relative(path)).collect() })?;
         }
-        if let Some(path) = &to.map {
-            let all = [count, height, width];
-            let shape = if count == 1 { &all[1..] } else { &all[..] };
-            output::write_npy(path, TensorView::new(shape, found.maps.data())?)?;
+        self.write_files(to, &overlays, (ready, found))?;
+        let outcome = |(target, overlay): (&Target, &Option<PathBuf>)| TargetOutcome {
+            class: target.class,
+            label: self.model.label(target.class).map(str::to_owned),
+            score: target.score,
+            output: target.output,
+            map: to.map.path().map(shown),
+            overlay: overlay.as_deref().map(shown),
+        };
+        let outcomes = found.targets.iter().zip(&overlays).map(outcome).collect();
+        let trace = self.plan.folder.as_ref().map(|folder| folder.trace(position, stamp, &files));
+        if let (Some(folder), Some(trace)) = (&self.plan.folder, &trace) {
+            folder.remove_stale(position, trace);
         }
-        Ok(outcomes)
+        Ok((outcomes, trace))
     }
 
-    /// The photo with the map over it; for a tensor, of which there is no photo, the map's colours alone.
-    fn draw(&self, ready: &Ready, map: TensorView<'_>) -> Result<Photo> {
+    fn write_files(
+        &self,
+        to: &Destinations,
+        overlays: &[Option<PathBuf>],
+        (ready, found): (&Ready, &Explanation),
+    ) -> Result<()> {
+        let [count, height, width] = found.maps.view().dims("the maps")?;
+        let in_folder = |path: &Path| {
+            self.plan.folder.as_ref().map_or(Existing::Replaced, |folder| folder.existing(path))
+        };
+        // Overlays come first: whoever sees the map's file finds the pictures there, too.
+        for (i, path) in overlays.iter().enumerate() {
+            let Some(path) = path else { continue };
+            let existing = if to.overlay.are_in_folder() { in_folder(path) } else { Existing::Replaced };
+            let size = [height, width];
+            let (picture, _held) = self.draw(ready, TensorView::new(&size, found.maps.item(i))?)?;
+            output::write_png(path, &picture, existing)?;
+        }
+        let all = [count, height, width];
+        let map = TensorView::new(if count == 1 { &all[1..] } else { &all[..] }, found.maps.data())?;
+        match &to.map {
+            MapTo::Nowhere => Ok(()),
+            MapTo::StandardOutput => output::print_npy(map),
+            MapTo::Named(path) => output::write_npy(path, map, Existing::Replaced),
+            MapTo::InFolder(path) => output::write_npy(path, map, in_folder(path)),
+        }
+    }
+
+    /// The photo with the map over it; for a tensor, of which there is no photo, the map's colors alone. The claim is
+    /// for what it takes to encode the picture.
+    fn draw(&self, ready: &Ready, map: TensorView<'_>) -> Result<(Photo, Held<'_>)> {
         let outputs = &self.args.outputs;
-        match &ready.photo {
+        let pixels =
+            ready.photo.as_ref().map_or(map.data().len(), |(photo, _)| photo.width() * photo.height());
+        let held = self.reader.hold(ENCODING_BYTES * pixels as u64)?;
+        let picture = match &ready.photo {
             Some((photo, placement)) => {
                 Overlay { colormap: outputs.colormap, opacity: outputs.opacity }.render(photo, map, placement)
             }
             None => outputs.colormap.paint(map),
-        }
-    }
-}
-
-/// Reads an input and makes it the model's.
-fn ready(path: &Path, model: &Model) -> Result<Ready> {
-    let started = Instant::now();
-    let read = input::read(path)?;
-    let decode = started.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let (tensor, photo, warning) = match read {
-        Input::Tensor(tensor) => {
-            let (tensor, warning) = model.arrange(tensor)?;
-            (tensor, None, warning)
-        }
-        Input::Photo(photo) => {
-            let (preprocess, warning): (Preprocess, _) = model.preprocess()?;
-            let prepared = preprocess.apply(&photo).map_err(|e| e.context(path.display()))?;
-            (prepared.input, Some((photo, prepared.placement)), warning)
-        }
-    };
-    let preprocess = started.elapsed().as_secs_f64();
-    Ok(Ready { tensor, photo, warning, decode, preprocess })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inputs_of_one_name_get_files_of_their_own() {
-        let outputs = OutputArgs {
-            map: None,
-            overlay: None,
-            json: None,
-            out: Some("out".into()),
-            colormap: Default::default(),
-            opacity: 0.5,
         };
-        let inputs: Vec<PathBuf> = ["x/a.png", "y/a.jpg", "a-2.png"].map(PathBuf::from).to_vec();
-        let maps: Vec<_> = destinations(&inputs, &outputs).into_iter().filter_map(|d| d.map).collect();
-        assert_eq!(maps, ["out/a.npy", "out/a-2.npy", "out/a-2-2.npy"].map(PathBuf::from));
+        Ok((picture?, held))
+    }
+
+    /// Reads an input and makes it the model's.
+    fn ready(&self, path: &Path) -> Result<Ready> {
+        let started = Instant::now();
+        let read = self.reader.read(path)?;
+        let decode = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let (tensor, photo, warnings) = match read {
+            Input::Tensor(tensor) => {
+                let (tensor, warning) = self.model.arrange(tensor)?;
+                (tensor, None, Vec::from_iter(warning))
+            }
+            Input::Photo(Decoded { photo, mut warnings }) => {
+                let (preprocess, warning) = self.model.preprocess()?;
+                let prepared = preprocess.apply(&photo).map_err(|e| e.context(path.display()))?;
+                warnings.extend(warning);
+                (prepared.input, Some((photo, prepared.placement)), warnings)
+            }
+        };
+        let preprocess = started.elapsed().as_secs_f64();
+        Ok(Ready { tensor, photo, warnings, decode, preprocess })
     }
 }

@@ -4,4 +4,3 @@
 //! itself, on bytes that no program ever wrote.
 
 pub mod input;
-mod tiff_tags;

@@ -2,19 +2,25 @@
 //!
 //! [`args`] says what can be typed, `main` sends it on: [`explain`] runs a model over inputs, [`list`]
 //! shows what there is, [`check`] tries a plugin out. Everything that is computed comes from the libraries;
-//! here are files in ([`scorecam_cli::input`]) and files out ([`output`]), what the user sees meanwhile ([`progress`],
-//! [`terminal`]) and afterwards ([`results`], [`report`]).
+//! here are files in ([`scorecam_cli::input`]) and files out ([`output`]), what a run is going to do ([`plan`]) and
+//! must not do ([`collisions`]), what an output folder knows of earlier runs ([`record`], [`journal`]), and what the
+//! user sees meanwhile ([`progress`], [`terminal`]) and afterwards ([`results`], [`report`]).
 //!
 //! The program ends with 0, with 1 and one line on stderr for a run that failed, with 2 for wrong usage.
 
 mod args;
 mod check;
+mod collisions;
 mod explain;
+mod journal;
 mod list;
 mod output;
+mod plan;
 mod progress;
+mod record;
 mod report;
 mod results;
+mod same_file;
 mod table;
 mod terminal;
 

@@ -2,7 +2,8 @@
 //!
 //! Each file is written beside its target under a temporary name and renamed when it is complete, so a
 //! program that is stopped or a disk that is full leaves nothing half-written under the name that was asked
-//! for. What is there already is replaced; a link is followed, a device or pipe written to directly.
+//! for. A file that is there already is replaced where that was asked for, and otherwise an error; a link is followed,
+//! a device or pipe written to directly.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -14,11 +15,52 @@ use npyz::WriterBuilder;
 use scorecam_core::image::Photo;
 use scorecam_core::{Error, Result, TensorView};
 
+/// How the names of files begin that are being written.
+pub(crate) const TEMPORARY: &str = ".scorecam-";
+
 /// Where the files of one input go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Destinations {
-    pub(crate) map: Option<PathBuf>,
+    pub(crate) map: MapTo,
     pub(crate) overlay: Overlays,
+}
+
+/// Where a map goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum MapTo {
+    /// Nowhere.
+    #[default]
+    Nowhere,
+    /// To standard output.
+    StandardOutput,
+    /// To the file that the user named.
+    Named(PathBuf),
+    /// To a file of the output folder.
+    InFolder(PathBuf),
+}
+
+impl MapTo {
+    /// The file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Nowhere | Self::StandardOutput => None,
+            Self::Named(path) | Self::InFolder(path) => Some(path),
+        }
+    }
+
+    /// The file, where it is one of the output folder.
+    pub(crate) fn in_folder(&self) -> Option<&Path> {
+        self.path().filter(|_| matches!(self, Self::InFolder(_)))
+    }
+}
+
+/// What becomes of a file that is in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It is replaced.
+    Replaced,
+    /// It stays, and nothing is written.
+    Kept,
 }
 
 /// Where overlays go.
@@ -27,38 +69,52 @@ pub(crate) enum Overlays {
     /// Nowhere.
     #[default]
     None,
-    /// Here; with the class in the name when there are several.
-    File(PathBuf),
-    /// Here, always with the class in the name.
-    PerClass(PathBuf),
+    /// To the file that the user named; with the class in the name when there are several.
+    Named(PathBuf),
+    /// To files of the output folder, always with the class in the name.
+    InFolder(PathBuf),
 }
 
 impl Overlays {
+    /// Whether they go into the output folder.
+    pub(crate) fn are_in_folder(&self) -> bool {
+        matches!(self, Self::InFolder(_))
+    }
+
     /// The file for one of `targets` classes.
     pub(crate) fn of_class(&self, class: usize, targets: usize) -> Option<PathBuf> {
         match self {
             Self::None => None,
-            Self::File(path) if targets == 1 => Some(path.clone()),
-            Self::File(path) | Self::PerClass(path) => Some(with_class(path, class)),
+            Self::Named(path) if targets == 1 => Some(path.clone()),
+            Self::Named(path) | Self::InFolder(path) => Some(with_class(path, class)),
         }
     }
 }
 
 /// Writes a tensor as f32 `.npy`.
-pub(crate) fn write_npy(path: &Path, tensor: TensorView<'_>) -> Result<()> {
+pub(crate) fn write_npy(path: &Path, tensor: TensorView<'_>, existing: Existing) -> Result<()> {
+    write(path, existing, |file| npy(file, tensor))
+}
+
+/// Writes a tensor as f32 `.npy` to standard output.
+pub(crate) fn print_npy(tensor: TensorView<'_>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = npy(&mut out, tensor).and_then(|()| out.flush());
+    written.map_err(|e| Error::io(format!("cannot write to standard output: {e}")))
+}
+
+fn npy(file: &mut dyn Write, tensor: TensorView<'_>) -> io::Result<()> {
     let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
-    write(path, |file| {
-        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
-        npy.extend(tensor.data().iter().copied())?;
-        npy.finish()
-    })
+    let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+    npy.extend(tensor.data().iter().copied())?;
+    npy.finish()
 }
 
 /// Writes a photo as PNG.
-pub(crate) fn write_png(path: &Path, photo: &Photo) -> Result<()> {
+pub(crate) fn write_png(path: &Path, photo: &Photo, existing: Existing) -> Result<()> {
     // A photo's sides have 16 bits.
     let (width, height) = (photo.width() as u32, photo.height() as u32);
-    write(path, |file| {
+    write(path, existing, |file| {
         PngEncoder::new(file)
             .write_image(photo.pixels(), width, height, image::ExtendedColorType::Rgb8)
             .map_err(|e| match e {
@@ -68,9 +124,9 @@ pub(crate) fn write_png(path: &Path, photo: &Photo) -> Result<()> {
     })
 }
 
-/// Writes a text.
+/// Writes a text, over what is there.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
-    write(path, |file| file.write_all(text.as_bytes()))
+    write(path, Existing::Replaced, |file| file.write_all(text.as_bytes()))
 }
 
 /// An error when a file at `path` could not be written, so that a long run does not end in one.
@@ -109,15 +165,33 @@ impl Target {
     }
 }
 
-fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let written = match Target::of(path) {
-        Target::Direct => open_direct(path).and_then(|mut file| filled(&mut file, content)),
-        Target::Replace(target) => beside(&target).and_then(|mut file| {
+fn write(
+    path: &Path,
+    existing: Existing,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    let written = match (Target::of(path), existing) {
+        (Target::Direct, Existing::Kept) => Err(in_the_way()),
+        (Target::Direct, Existing::Replaced) => {
+            open_direct(path).and_then(|mut file| filled(&mut file, content))
+        }
+        (Target::Replace(target), existing) => beside(&target).and_then(|mut file| {
             filled(file.as_file_mut(), content)?;
-            file.persist(&target).map(drop).map_err(|e| e.error)
+            let named = match existing {
+                Existing::Replaced => file.persist(&target),
+                Existing::Kept => file.persist_noclobber(&target),
+            };
+            named.map(drop).map_err(|e| match e.error.kind() {
+                io::ErrorKind::AlreadyExists => in_the_way(),
+                _ => e.error,
+            })
         }),
     };
     written.map_err(|e| cannot_write(path, &e))
+}
+
+fn in_the_way() -> io::Error {
+    io::Error::other("a file of that name appeared meanwhile; move it, give another --out, or --overwrite")
 }
 
 fn filled(file: &mut File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -143,7 +217,7 @@ fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         return Err(io::Error::other(format!("folder {} does not exist, make it first", folder.display())));
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".scorecam-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -180,13 +254,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.json");
         write_text(&path, "old").expect("written");
-        let failed = write(&path, |file| {
+        let failed = write(&path, Existing::Replaced, |file| {
             file.write_all(b"half")?;
             Err(io::Error::other("the disk is full"))
         });
         assert!(failed.is_err_and(|e| e.to_string().ends_with("x.json: the disk is full")));
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "old");
         write_text(&path, "new").expect("written");
+        let failed = write(&path, Existing::Kept, |file| file.write_all(b"newer"));
+        assert!(
+            failed.is_err_and(|e| e.to_string().contains("x.json: a file of that name appeared meanwhile"))
+        );
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "new");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }

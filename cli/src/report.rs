@@ -3,24 +3,26 @@
 //! The field names of these structs are the JSON's, and part of the program's interface. Paths are written
 //! as they were given; what is not UTF-8 in them is replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use scorecam_core::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::record::Trace;
 
 /// All of a run.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// One entry for each input that was explained, in the order of the inputs.
     pub(crate) results: Vec<Outcome>,
     /// The inputs that were not, and why; left out when there is none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) errors: Vec<FailedInput>,
 }
 
 /// One explained input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) input: String,
     pub(crate) model: String,
@@ -33,14 +35,18 @@ pub(crate) struct Outcome {
     /// Images run through the model.
     pub(crate) passes: usize,
     pub(crate) seconds: Seconds,
-    pub(crate) measures: BTreeMap<String, f64>,
+    /// Numbers that the method reports; one that is not finite is null.
+    pub(crate) measures: BTreeMap<String, Option<f64>>,
     pub(crate) warnings: Vec<String>,
     pub(crate) targets: Vec<TargetOutcome>,
+    /// How its files came about, in an output folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) record: Option<Trace>,
 }
 
 /// Wall-clock time by stage. Inputs that are at work at once share the processor and the model's batches, so each of
 /// their times includes what it waited for others: together they are more than the run took.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Seconds {
     pub(crate) decode: f64,
     pub(crate) preprocess: f64,
@@ -52,7 +58,7 @@ pub(crate) struct Seconds {
 }
 
 /// One explained class of an input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TargetOutcome {
     pub(crate) class: usize,
     pub(crate) label: Option<String>,
@@ -66,10 +72,13 @@ pub(crate) struct TargetOutcome {
 }
 
 /// One input that could not be explained.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FailedInput {
     pub(crate) input: String,
     pub(crate) error: String,
+    /// The input without links, in an output folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) file: Option<String>,
 }
 
 /// A path as it is written into JSON.
@@ -83,9 +92,34 @@ impl Run {
             .map_err(|e| Error::internal(format!("the results cannot be written as JSON: {e}")))?;
         Ok(text + "\n")
     }
+
+    /// Adds what a later run found. What it found of an input, an error included, replaces what was known; of two
+    /// results of one input in it, the last one counts.
+    pub(crate) fn update(&mut self, newer: Run) {
+        let mut known: HashSet<String> = HashSet::new();
+        let mut is_new = |key: Option<&str>| key.is_none_or(|key| known.insert(key.to_owned()));
+        let mut results: Vec<Outcome> = newer.results;
+        results.reverse();
+        results.retain(|outcome| is_new(outcome.input_key()));
+        results.reverse();
+        let mut errors: Vec<FailedInput> = newer.errors;
+        errors.reverse();
+        errors.retain(|failed| is_new(failed.file.as_deref()));
+        errors.reverse();
+        let is_old = |key: Option<&str>| key.is_none_or(|key| !known.contains(key));
+        self.results.retain(|outcome| is_old(outcome.input_key()));
+        self.errors.retain(|failed| is_old(failed.file.as_deref()));
+        self.results.append(&mut results);
+        self.errors.append(&mut errors);
+    }
 }
 
 impl Outcome {
+    /// The input's file without links; none outside an output folder.
+    pub(crate) fn input_key(&self) -> Option<&str> {
+        Some(&self.record.as_ref()?.read.first()?.file)
+    }
+
     /// A few lines for a reader at a terminal.
     pub(crate) fn summary(&self) -> String {
         let mut text = format!("{}\n", self.input);
@@ -94,7 +128,12 @@ impl Outcome {
             text.push_str(&format!("  class {}{label}: score {:.4}\n", target.class, target.score));
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
-        let error = self.measures.get("estimated-error").map(|e| format!(", estimated error {e:.3}"));
+        let error = self
+            .measures
+            .get("estimated-error")
+            .copied()
+            .flatten()
+            .map(|e| format!(", estimated error {e:.3}"));
         text.push_str(&format!(
             "  {}{preset} at layer {} on {}: {} passes in {:.2} s{}\n",
             self.method,

@@ -10,8 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use scorecam_core::{Error, Result};
 
+use crate::journal::Journal;
 use crate::progress::Bars;
+use crate::record::Line;
 use crate::report::{FailedInput, Outcome, Run, shown};
+use crate::same_file::key;
 use crate::terminal;
 
 /// The results of a run, as they come in.
@@ -19,6 +22,7 @@ pub(crate) struct Results<'a> {
     inputs: &'a [PathBuf],
     bars: &'a Bars,
     summaries: Summaries,
+    journal: Option<&'a Journal>,
     told: Mutex<Told>,
 }
 
@@ -36,7 +40,7 @@ struct Told {
     /// How many inputs are told.
     count: usize,
     /// Results of later ones.
-    waiting: BTreeMap<usize, Result<Outcome>>,
+    waiting: BTreeMap<usize, Result<Outcome, FailedInput>>,
     /// Warnings that were shown; each is, once.
     warned: HashSet<String>,
     /// Why nothing more can be told.
@@ -44,12 +48,16 @@ struct Told {
 }
 
 impl<'a> Results<'a> {
-    /// None yet. `warned` are warnings that were shown before.
-    pub(crate) fn new(inputs: &'a [PathBuf], bars: &'a Bars, how: (Summaries, &[String])) -> Self {
-        let (summaries, warned) = how;
+    /// None yet. `warned` are warnings that were shown before; each result goes into the journal as it comes.
+    pub(crate) fn new(
+        inputs: &'a [PathBuf],
+        bars: &'a Bars,
+        (summaries, warned): (Summaries, &[String]),
+        journal: Option<&'a Journal>,
+    ) -> Self {
         let warned = warned.iter().cloned().collect();
         let told = Told { run: Run::default(), count: 0, waiting: BTreeMap::new(), warned, stopped: None };
-        Self { inputs, bars, summaries, told: Mutex::new(told) }
+        Self { inputs, bars, summaries, journal, told: Mutex::new(told) }
     }
 
     /// Adds the result of the input at `position`, and tells all that are due.
@@ -58,21 +66,38 @@ impl<'a> Results<'a> {
         if told.stopped.is_some() {
             return;
         }
+        let result = result.map_err(|error| FailedInput {
+            input: shown(&self.inputs[position]),
+            error: error.to_string(),
+            file: self.journal.map(|_| key(&self.inputs[position])),
+        });
+        if let Err(error) = self.record(&result) {
+            told.stopped = Some(error);
+            return;
+        }
         told.waiting.insert(position, result);
         while let Some(result) = {
             let count = told.count;
             told.waiting.remove(&count)
         } {
-            let input = &self.inputs[told.count];
             told.count += 1;
             match result {
                 Ok(outcome) => self.tell(&mut told, outcome),
-                Err(error) => {
-                    self.bars.aside(|| terminal::error(&error));
-                    told.run.errors.push(FailedInput { input: shown(input), error: error.to_string() });
+                Err(failed) => {
+                    self.bars.aside(|| terminal::error(&failed.error));
+                    told.run.errors.push(failed);
                 }
             }
         }
+    }
+
+    /// Writes a result into the journal. It does not wait for those before it, as what is told does.
+    fn record(&self, result: &Result<Outcome, FailedInput>) -> Result<()> {
+        let Some(journal) = self.journal else { return Ok(()) };
+        journal.add(&match result {
+            Ok(outcome) => Line::Result(Box::new(outcome.clone())),
+            Err(failed) => Line::Error(failed.clone()),
+        })
     }
 
     /// Ends the run before its inputs: what comes in from now on is not told.

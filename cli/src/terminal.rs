@@ -23,7 +23,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 }
 
 /// `error: ...` on stderr.
-pub(crate) fn error(error: &Error) {
+pub(crate) fn error(error: impl Display) {
     warn_raw(&format!("error: {error}\n"));
 }
 

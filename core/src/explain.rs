@@ -104,6 +104,7 @@ pub fn explain(
     let output = method.explain(&Study::new(model, &monitor, given), request.options)?;
     check_maps(&output.maps, targets.len(), &method.info().id)?;
     warnings.extend(output.warnings);
+    warnings.extend(crate::flat::warning(&output.maps, &given, request.options));
     monitor.enter(Stage::Done)?;
 
     tracing::debug!(layer, passes = monitor.passes(), ?shape, "explained");

@@ -12,6 +12,7 @@
 mod backend;
 mod error;
 mod explain;
+mod flat;
 pub mod image;
 mod masked_batches;
 mod masking;

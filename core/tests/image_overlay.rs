@@ -35,7 +35,7 @@ fn colormaps_have_their_known_colours() {
         (Colormap::Inferno, [[0, 0, 4], [188, 55, 84], [252, 255, 164]]),
         (Colormap::Jet, [[0, 0, 128], [130, 255, 126], [128, 0, 0]]),
         (Colormap::Grey, [[0, 0, 0], [128, 128, 128], [255, 255, 255]]),
-        (Colormap::Turbo, [[34, 23, 27], [149, 251, 81], [144, 12, 0]]),
+        (Colormap::Turbo, [[48, 18, 59], [164, 252, 60], [122, 4, 3]]),
     ];
     for (colormap, expected) in rows {
         for (value, expected) in [0.0, 0.5, 1.0].into_iter().zip(expected) {
@@ -53,6 +53,21 @@ fn colormaps_have_their_known_colours() {
     }
     let error = "hot".parse::<Colormap>().unwrap_err().to_string();
     assert_eq!(error, r#"colormap "hot" does not exist; choose one of viridis, turbo, jet, inferno, grey"#);
+}
+
+#[test]
+fn turbo_is_the_published_table() {
+    let golden = include_bytes!("golden/turbo.ppm").strip_prefix(b"P6\n256 1\n255\n").unwrap();
+    let colors = golden.as_chunks::<3>().0;
+    assert_eq!(colors.len(), 256);
+    for (i, pair) in colors.windows(2).enumerate() {
+        assert_eq!(Colormap::Turbo.rgb(i as f32 / 255.0), pair[0], "entry {i}");
+        let middle = Colormap::Turbo.rgb((i as f32 + 0.5) / 255.0);
+        let within =
+            (0..3).all(|c| (pair[0][c].min(pair[1][c])..=pair[0][c].max(pair[1][c])).contains(&middle[c]));
+        assert!(within, "{middle:?} is not between {pair:?}");
+    }
+    assert_eq!(Colormap::Turbo.rgb(1.0), colors[255]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use crate::{Error, Result, TensorView};
 
 use super::overlay::clamped;
+use super::turbo::TURBO;
 use super::{Photo, by_name};
 
 /// A scale of colours from 0 (no evidence) to 1 (most).
@@ -14,7 +15,7 @@ pub enum Colormap {
     /// Dark blue, green, yellow; even in brightness, readable in print and by the colour-blind.
     #[default]
     Viridis,
-    /// A rainbow without jet's false edges: d3's polynomial, up to 32 levels off the original at its ends.
+    /// A rainbow without jet's false edges, as Google published it.
     Turbo,
     /// The rainbow of most published CAM figures, as Matplotlib defines it.
     Jet,
@@ -44,7 +45,7 @@ impl Colormap {
         let value = if value.is_nan() { 0.0 } else { f64::from(value.clamp(0.0, 1.0)) };
         match self {
             Self::Viridis => colorous::VIRIDIS.eval_continuous(value).as_array(),
-            Self::Turbo => colorous::TURBO.eval_continuous(value).as_array(),
+            Self::Turbo => between(&TURBO, value),
             Self::Inferno => colorous::INFERNO.eval_continuous(value).as_array(),
             Self::Jet => JET.map(|segments| (255.0 * along(segments, value)).round() as u8),
             Self::Grey => [(255.0 * value).round() as u8; 3],
@@ -93,6 +94,15 @@ const JET: [&[(f64, f64)]; 3] = [
     &[(0.0, 0.0), (0.125, 0.0), (0.375, 1.0), (0.64, 1.0), (0.91, 0.0), (1.0, 0.0)],
     &[(0.0, 0.5), (0.11, 1.0), (0.34, 1.0), (0.65, 0.0), (1.0, 0.0)],
 ];
+
+/// The color at `value` of 0..1 in a table that spans it, interpolated.
+fn between(table: &[[u8; 3]; 256], value: f64) -> [u8; 3] {
+    let position = value * 255.0;
+    let first = (position as usize).min(254);
+    let share = position - first as f64;
+    let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
+    std::array::from_fn(|channel| mix(table[first][channel], table[first + 1][channel]))
+}
 
 /// The intensity at `value` on a line through `points`, which span 0..1.
 fn along(points: &[(f64, f64)], value: f64) -> f64 {

@@ -18,6 +18,7 @@ mod pixels;
 mod placement;
 mod preprocess;
 mod resize;
+mod turbo;
 
 pub use colormap::Colormap;
 pub use overlay::Overlay;

@@ -3,6 +3,10 @@
 //! The toy plugin lies beside the program in the build folder (`cargo build -p scorecam-toy`), where the
 //! program finds it by itself.
 
+mod collisions;
+mod photos;
+mod results_folder;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -349,6 +353,9 @@ fn wrong_usage_is_told_apart_by_its_status() {
     let missing = bad.at("missing.png");
     bad.check(&good, &toy, &["--overlay", "o.jpg"], 2, "--overlay");
     bad.check(&good, &toy, &["--set", "key"], 2, "KEY=VALUE");
+    bad.check(&good, &toy, &["--range", "9..1"], 2, "0..4095");
+    bad.check(&good, &toy, &["--skip-existing"], 2, "required arguments");
+    bad.check(&good, &toy, &["--overwrite"], 2, "required arguments");
     bad.check(&good, &toy, &["--class", "top:x"], 2, "top: takes a whole number");
     bad.check(&good, &toy, &["--class", "top:2", "--class", "3"], 2, "stands alone");
     bad.check(&good, &toy, &["--opacity", "2"], 2, "0 to 1");
