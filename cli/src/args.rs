@@ -181,6 +181,9 @@ pub(crate) struct OutputArgs {
 pub(crate) struct LayersArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Explain this photo by each of the five most likely layers, and say which map keeps most of the class's score
+    #[arg(long, value_name = "PHOTO")]
+    pub(crate) rank: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use scorecam_core::{Abilities, Channels, Form, LayerInfo, Meaning, MethodInfo, OptionKind, Order, Result};
 use scorecam_host::{BackendHere, Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 
-use crate::args::{ModelArgs, PluginFiles};
+use crate::args::{LayersArgs, ModelArgs, PluginFiles};
 use crate::table::{lines, row};
-use crate::terminal;
+use crate::{rank, terminal};
 
 /// Loads the plugins that were named; the first one that fails ends it.
 pub(crate) fn load(host: &Host, plugins: &PluginFiles) -> Result<()> {
@@ -35,14 +35,17 @@ pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -
 }
 
 /// `scorecam layers`.
-pub(crate) fn layers(args: &ModelArgs) -> Result<()> {
+pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
     let host = Host::new(None)?;
-    load(&host, &args.plugins)?;
-    let model = load_model(&host, args, None)?;
+    load(&host, &args.model.plugins)?;
+    let model = load_model(&host, &args.model, None)?;
+    if let Some(photo) = &args.rank {
+        return terminal::print(&rank::rank(&host, &model, photo)?);
+    }
     let chosen = model.info().layer(model.layer()).ok().map(|l| l.name.as_str());
     let reason = match model.layer() {
         Some(_) => "default: the manifest names it",
-        None => "default: the last one that is known to hold maps before the scores are made",
+        None => "default: the last one before the classifier that is known to hold maps",
     };
     let (spatial, others): (Vec<&LayerInfo>, Vec<_>) =
         model.raw_layers().iter().partition(|layer| layer.has_spatial_extent());

@@ -17,6 +17,7 @@ mod list;
 mod output;
 mod plan;
 mod progress;
+mod rank;
 mod record;
 mod report;
 mod results;
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Explain(args) => explain::run(args),
-        Command::Layers(args) => Ok(list::layers(&args.model)?),
+        Command::Layers(args) => Ok(list::layers(args)?),
         Command::Plugins(args) => Ok(list::plugins(&args.plugins)?),
         Command::Methods(args) => Ok(list::methods(&args.plugins)?),
         Command::Check(args) => check::run(args),

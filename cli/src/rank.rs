@@ -1,0 +1,96 @@
+//! `scorecam layers --rank`: which layer explains a photo best, measured.
+//!
+//! Each of the most likely layers explains the class that the model is surest of; then the model sees the photo through
+//! the map alone. The more of the class's score is left, the better the map shows where the evidence is.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use scorecam_cli::input::{Decoded, Input, Reader};
+use scorecam_core::{
+    CamMethod, ClassScore, MaskedScores, Request, Result, Targets, Tensor, TensorView, Upsample, class_score,
+};
+use scorecam_host::{Host, Model};
+
+use crate::table::{lines, row};
+
+/// How many layers are compared.
+const CANDIDATES: usize = 5;
+
+/// A layer, and the share of the score that its map keeps.
+struct Ranked {
+    layer: String,
+    kept: f64,
+    passes: usize,
+}
+
+/// Explains the photo by each candidate; a table, best first, and which layer it speaks for.
+pub(crate) fn rank(host: &Host, model: &Model, photo: &Path) -> Result<String> {
+    let input = match Reader::with_range(None).read(photo)? {
+        Input::Tensor(tensor) => model.arrange(tensor)?.0,
+        Input::Photo(Decoded { photo, .. }) => model.prepare(&photo)?.input,
+    };
+    let method = host.method("score-cam")?;
+    let names = candidates(model);
+    let ranked = names.iter().map(|layer| measured((model, method.as_ref()), layer, input.view()));
+    let mut ranked = ranked.collect::<Result<Vec<_>>>()?;
+    ranked.sort_by(|a, b| b.kept.total_cmp(&a.kept));
+    let mut rows = vec![row!["LAYER", "SCORE KEPT", "PASSES"]];
+    rows.extend(
+        ranked.iter().map(|r| row![r.layer, format!("{:.1} %", 100.0 * r.kept), r.passes.to_string()]),
+    );
+    let advice = match (ranked.first(), model.info().layer(model.layer())) {
+        (Some(best), Ok(default)) if best.layer != default.name => {
+            format!("on this photo --layer {} keeps most of the score\n", best.layer)
+        }
+        (Some(_), _) => "on this photo the default keeps most of the score\n".to_owned(),
+        (None, _) => "no layer is known to hold maps, so there is none to rank\n".to_owned(),
+    };
+    Ok(format!("{}{advice}", lines(&rows, 0)))
+}
+
+/// The layers that recommend themselves most, the most recommended first.
+fn candidates(model: &Model) -> Vec<String> {
+    let info = model.info();
+    let mut likely: Vec<_> =
+        info.layers.iter().enumerate().filter(|(_, l)| l.preference > 0 && l.has_spatial_extent()).collect();
+    likely.sort_by_key(|(i, layer)| std::cmp::Reverse((layer.preference, *i)));
+    let mut names: Vec<String> = likely.into_iter().map(|(_, layer)| layer.name.clone()).collect();
+    if let Ok(default) = info.layer(model.layer()) {
+        names.retain(|name| *name != default.name);
+        names.insert(0, default.name.clone());
+    }
+    names.truncate(CANDIDATES);
+    names
+}
+
+/// What the map of one layer keeps of the class's score.
+fn measured((model, method): (&Model, &dyn CamMethod), layer: &str, input: TensorView<'_>) -> Result<Ranked> {
+    let request = Request {
+        input,
+        reference: None,
+        targets: Targets::Top(1),
+        layer: Some(layer),
+        options: &method.info().resolve(None, &[])?,
+        batch_size: None,
+        output_activation: None,
+        progress: &|_| ControlFlow::Continue(()),
+    };
+    let found = scorecam_core::explain(model.backend(), method, &request)?;
+    let target = found.targets[0];
+    let size = &input.shape()[2..];
+    let map = Tensor::new([1, size[0], size[1]], found.maps.item(0).to_vec())?;
+    let outputs = model.backend().masked_scores(&MaskedScores {
+        images: input,
+        fill: None,
+        masks: map.view(),
+        image_of_mask: &[],
+        upsample: Upsample::HalfPixel,
+        batch_size: 1,
+        on_batch: &|_| Ok(()),
+    })?;
+    let applied = model.info().output_activation;
+    let left = class_score(ClassScore::Softmax, applied, outputs.item(0), target.class);
+    let kept = if target.score == 0.0 { 0.0 } else { left / target.score };
+    Ok(Ranked { layer: layer.to_owned(), kept, passes: found.passes + 1 })
+}
