@@ -1,0 +1,105 @@
+"""Files of the zoo: each network as each exporter writes it, with the maps that are expected of it.
+
+    python3 export.py FOLDER EXPORTER [PATTERN]
+
+EXPORTER is `script` (torch.onnx by tracing, dynamo=False), `dynamo` (torch.onnx from torch.export) or `trace`
+(TorchScript). For an architecture NAME the folder gets NAME.script.onnx, NAME.dynamo.onnx or NAME.trace.pt,
+the expected maps NAME.npz, one array [K, h, w] for each layer of its list, and xSIZE.npy, the input. A file
+appears whole or not at all; a file that is there is kept. Why an exporter refused is kept in NAME.EXPORTER.txt.
+"""
+
+import os
+import pathlib
+import sys
+import warnings
+
+import networks
+import numpy as np
+import torch
+
+import architectures
+
+SUFFIX = {"script": ".script.onnx", "dynamo": ".dynamo.onnx", "trace": ".trace.pt"}
+OPSET = {"script": 17, "dynamo": 20}
+
+
+def path_of(folder, architecture, exporter):
+    return folder / (architecture.name + SUFFIX[exporter])
+
+
+def refusal_of(folder, architecture, exporter):
+    """The file that says why there is no export."""
+    return folder / f"{architecture.name}.{exporter}.txt"
+
+
+def export(folder, architecture, exporter):
+    """Writes what is missing for one model, and returns the path of its file."""
+    path, refusal = path_of(folder, architecture, exporter), refusal_of(folder, architecture, exporter)
+    expected = folder / f"{architecture.name}.npz"
+    if (path.exists() or refusal.exists()) and expected.exists():
+        return path
+    network = networks.build(architecture)
+    write_whole(folder / f"x{architecture.size}.npy", lambda to: np.save(to, networks.image(architecture.size)))
+    maps = networks.wanted_maps(network, architecture)
+    write_whole(expected, lambda to: np.savez(to, **maps))
+    try:
+        WRITERS[exporter](network, architecture.size, path)
+    except Exception as cause:  # noqa: BLE001  (an exporter fails with any kind)
+        refusal.write_text(f"{type(cause).__name__}: {cause}")
+    return path
+
+
+def write_script(network, size, path):
+    def write(to):
+        torch.onnx.export(
+            network, (torch.randn(2, 3, size, size),), to, dynamo=False, opset_version=OPSET["script"],
+            input_names=["images"], output_names=["scores"],
+            dynamic_axes={"images": {0: "batch"}, "scores": {0: "batch"}},
+        )  # fmt: skip
+
+    write_whole(path, write)
+
+
+def write_dynamo(network, size, path):
+    def write(to):
+        batch = torch.export.Dim("batch", min=1, max=4096)
+        program = torch.onnx.export(
+            network, (torch.randn(2, 3, size, size),), dynamo=True, opset_version=OPSET["dynamo"], verbose=False,
+            input_names=["images"], output_names=["scores"], dynamic_shapes=({0: batch},),
+        )  # fmt: skip
+        program.save(to, external_data=False)
+
+    write_whole(path, write)
+
+
+def write_trace(network, size, path):
+    traced = torch.jit.trace(network, torch.randn(1, 3, size, size), check_trace=False)
+    write_whole(path, traced.save)
+
+
+WRITERS = {"script": write_script, "dynamo": write_dynamo, "trace": write_trace}
+
+
+def write_whole(path, write):
+    """Lets `write` fill another file, and gives it its name when it is whole."""
+    unfinished = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        write(str(unfinished))
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def main(folder, exporter, pattern="*"):
+    warnings.simplefilter("ignore")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for architecture in architectures.select(pattern):
+        if exporter == "trace" and not architecture.traced:
+            continue
+        path = export(folder, architecture, exporter)
+        print(path if path.exists() else refusal_of(folder, architecture, exporter), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
