@@ -12,6 +12,7 @@ import os
 import pathlib
 import sys
 import warnings
+from enum import Enum
 
 import networks
 import numpy as np
@@ -20,7 +21,6 @@ import torch
 import architectures
 
 SUFFIX = {"script": ".script.onnx", "dynamo": ".dynamo.onnx", "trace": ".trace.pt"}
-OPSET = {"script": 17, "dynamo": 20}
 
 
 def path_of(folder, architecture, exporter):
@@ -43,16 +43,27 @@ def export(folder, architecture, exporter):
     maps = networks.wanted_maps(network, architecture)
     write_whole(expected, lambda to: np.savez(to, **maps))
     try:
-        WRITERS[exporter](network, architecture.size, path)
-    except Exception as cause:  # noqa: BLE001  (an exporter fails with any kind)
+        try:
+            WRITERS[exporter](network, architecture.size, path, Attempt.USUAL)
+        except Exception:  # noqa: BLE001  (an exporter fails with any kind)
+            with networks.plain_attention():
+                WRITERS[exporter](networks.build(architecture), architecture.size, path, Attempt.CAREFUL)
+    except Exception as cause:  # noqa: BLE001
         refusal.write_text(f"{type(cause).__name__}: {cause}")
     return path
 
 
-def write_script(network, size, path):
+class Attempt(Enum):
+    """As most people export, and, where that fails, as people do next."""
+
+    USUAL = 0
+    CAREFUL = 1  # attention as plain products, a newer opset, or one image
+
+
+def write_script(network, size, path, attempt):
     def write(to):
         torch.onnx.export(
-            network, (torch.randn(2, 3, size, size),), to, dynamo=False, opset_version=OPSET["script"],
+            network, (torch.randn(2, 3, size, size),), to, dynamo=False, opset_version=17 if attempt is Attempt.USUAL else 18,
             input_names=["images"], output_names=["scores"],
             dynamic_axes={"images": {0: "batch"}, "scores": {0: "batch"}},
         )  # fmt: skip
@@ -60,19 +71,22 @@ def write_script(network, size, path):
     write_whole(path, write)
 
 
-def write_dynamo(network, size, path):
+def write_dynamo(network, size, path, attempt):
+    dynamic = attempt is Attempt.USUAL
+    shapes = ({0: torch.export.Dim("batch", min=1, max=4096)},) if dynamic else None
+    images = torch.randn(2 if dynamic else 1, 3, size, size)
+
     def write(to):
-        batch = torch.export.Dim("batch", min=1, max=4096)
         program = torch.onnx.export(
-            network, (torch.randn(2, 3, size, size),), dynamo=True, opset_version=OPSET["dynamo"], verbose=False,
-            input_names=["images"], output_names=["scores"], dynamic_shapes=({0: batch},),
+            network, (images,), dynamo=True, opset_version=20, verbose=False,
+            input_names=["images"], output_names=["scores"], dynamic_shapes=shapes,
         )  # fmt: skip
         program.save(to, external_data=False)
 
     write_whole(path, write)
 
 
-def write_trace(network, size, path):
+def write_trace(network, size, path, attempt):
     traced = torch.jit.trace(network, torch.randn(1, 3, size, size), check_trace=False)
     write_whole(path, traced.save)
 

@@ -5,6 +5,7 @@ embeddings are near zero and whole branches are silent. So what is constant is d
 scaled until classes differ, and BatchNorm takes its statistics from a few random batches.
 """
 
+import contextlib
 import math
 import re
 import zlib
@@ -38,6 +39,19 @@ def create(architecture):
     import timm
 
     return timm.create_model(architecture.model, pretrained=False, num_classes=1000, **architecture.options)
+
+
+@contextlib.contextmanager
+def plain_attention():
+    """Networks built within compute attention as plain products, which every exporter knows."""
+    import timm
+
+    fused = timm.layers.use_fused_attn()
+    timm.layers.set_fused_attn(False)
+    try:
+        yield
+    finally:
+        timm.layers.set_fused_attn(fused)
 
 
 def redraw(module):
