@@ -2,10 +2,8 @@
 
     python3 export.py FOLDER EXPORTER [PATTERN]
 
-EXPORTER is `script` (torch.onnx by tracing, dynamo=False), `dynamo` (torch.onnx from torch.export) or `trace`
-(TorchScript). For an architecture NAME the folder gets NAME.script.onnx, NAME.dynamo.onnx or NAME.trace.pt,
-the expected maps NAME.npz, one array [K, h, w] for each layer of its list, and xSIZE.npy, the input. A file
-appears whole or not at all; a file that is there is kept. Why an exporter refused is kept in NAME.EXPORTER.txt.
+EXPORTER is script, dynamo or trace; `files.py` says what they are and what lies in the folder. A file appears
+whole or not at all, and a file that is there is kept.
 """
 
 import os
@@ -19,27 +17,17 @@ import numpy as np
 import torch
 
 import architectures
-
-SUFFIX = {"script": ".script.onnx", "dynamo": ".dynamo.onnx", "trace": ".trace.pt"}
-
-
-def path_of(folder, architecture, exporter):
-    return folder / (architecture.name + SUFFIX[exporter])
-
-
-def refusal_of(folder, architecture, exporter):
-    """The file that says why there is no export."""
-    return folder / f"{architecture.name}.{exporter}.txt"
+import files
 
 
 def export(folder, architecture, exporter):
     """Writes what is missing for one model, and returns the path of its file."""
-    path, refusal = path_of(folder, architecture, exporter), refusal_of(folder, architecture, exporter)
-    expected = folder / f"{architecture.name}.npz"
+    path, refusal = files.model(folder, architecture, exporter), files.refusal(folder, architecture, exporter)
+    expected = files.expected(folder, architecture)
     if (path.exists() or refusal.exists()) and expected.exists():
         return path
     network = networks.build(architecture)
-    write_whole(folder / f"x{architecture.size}.npy", lambda to: np.save(to, networks.image(architecture.size)))
+    write_whole(files.image(folder, architecture), lambda to: np.save(to, networks.image(architecture.size)))
     maps = networks.wanted_maps(network, architecture)
     write_whole(expected, lambda to: np.savez(to, **maps))
     try:
@@ -63,7 +51,8 @@ class Attempt(Enum):
 def write_script(network, size, path, attempt):
     def write(to):
         torch.onnx.export(
-            network, (torch.randn(2, 3, size, size),), to, dynamo=False, opset_version=17 if attempt is Attempt.USUAL else 18,
+            network, (torch.randn(2, 3, size, size),), to, dynamo=False,
+            opset_version=17 if attempt is Attempt.USUAL else 18,
             input_names=["images"], output_names=["scores"],
             dynamic_axes={"images": {0: "batch"}, "scores": {0: "batch"}},
         )  # fmt: skip
@@ -112,7 +101,7 @@ def main(folder, exporter, pattern="*"):
         if exporter == "trace" and not architecture.traced:
             continue
         path = export(folder, architecture, exporter)
-        print(path if path.exists() else refusal_of(folder, architecture, exporter), flush=True)
+        print(path if path.exists() else files.refusal(folder, architecture, exporter), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+import files
 import reference
 
 CHANNELS = 24
@@ -72,7 +73,7 @@ def judge(program, architecture, exporter, path, folder, runner_of):
     """Explains `path` and compares. `runner_of(layer)` makes the model's runner outside the engine."""
     verdict = Verdict(architecture.family, architecture.name, exporter)
     listing, _, verdict.load_seconds = program.run("layers", "--model", path)
-    image_path = folder / f"x{architecture.size}.npy"
+    image_path = files.image(folder, architecture)
     with tempfile.TemporaryDirectory() as work:
         map_path = pathlib.Path(work) / "map.npy"
         answer, error, verdict.seconds = program.run(
@@ -90,7 +91,7 @@ def judge(program, architecture, exporter, path, folder, runner_of):
     image = np.load(image_path)
     runner = runner_of(verdict.layer)
     tensor = runner.activation(image)
-    with np.load(folder / f"{architecture.name}.npz") as wanted:
+    with np.load(files.expected(folder, architecture)) as wanted:
         verdict.matches, maps = match(tensor, wanted)
     if maps is None:
         verdict.outcome = "wrong layer"

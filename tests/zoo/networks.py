@@ -15,7 +15,6 @@ import torch_without_cuda  # noqa: F401  (before torch)
 import torch
 from torch import nn
 
-
 CALIBRATION_BATCHES = 2
 
 
@@ -170,10 +169,17 @@ def wanted_maps(network, architecture):
             continue
 
         def keep(module, inputs, output, layer=layer):
-            found[layer.text] = (layer, inputs[0] if layer.takes_input else output)
+            found[layer.text] = (layer, copied(inputs[0] if layer.takes_input else output))
 
         handles.append(module.register_forward_hook(keep))
     network(x)
     for handle in handles:
         handle.remove()
     return {text: layer.maps(tensor) for text, (layer, tensor) in found.items()}
+
+
+def copied(output):
+    """Later modules may write over a tensor in place."""
+    if isinstance(output, (tuple, list)):
+        return [part.clone() for part in output if torch.is_tensor(part)]
+    return output.clone()

@@ -39,7 +39,7 @@ def details(verdict):
 def page(verdicts, total):
     """Markdown: the counts, then one row for each file."""
     rows = [
-        "| family | architecture | exporter | outcome | layer and meaning | practitioners' layer | difference | words |",
+        "| family | architecture | exporter | outcome | layer | layer of PyTorch | difference | words |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in verdicts:

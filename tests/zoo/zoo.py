@@ -13,13 +13,12 @@ import subprocess
 import sys
 
 import architectures
+import files
 import judge
 import runners
 from table import counts, line, page
 
 HERE = pathlib.Path(__file__).parent
-EXPORTERS = ("script", "dynamo", "trace")
-SUFFIX = {"script": ".script.onnx", "dynamo": ".dynamo.onnx", "trace": ".trace.pt"}
 SHARE = 0.95
 
 
@@ -27,13 +26,11 @@ def main():
     arguments = parse()
     program = judge.Program(arguments.program, arguments.plugin)
     verdicts = []
-    for exporter in arguments.exporter or EXPORTERS:
+    for exporter in arguments.exporter or files.EXPORTERS:
         for architecture in architectures.select(arguments.only):
             if exporter == "trace" and not architecture.traced:
                 continue
-            path = arguments.models / (architecture.name + SUFFIX[exporter])
-            refusal = arguments.models / f"{architecture.name}.{exporter}.txt"
-            verdict = judge_one(program, architecture, exporter, path, refusal, arguments)
+            verdict = judge_one(program, architecture, exporter, arguments)
             if verdict is None:
                 continue
             verdicts.append(verdict)
@@ -47,7 +44,9 @@ def main():
     sys.exit(0 if total.share >= SHARE and not total.silent else 1)
 
 
-def judge_one(program, architecture, exporter, path, refusal, arguments):
+def judge_one(program, architecture, exporter, arguments):
+    path = files.model(arguments.models, architecture, exporter)
+    refusal = files.refusal(arguments.models, architecture, exporter)
     if not path.exists() and not refusal.exists() and not arguments.no_export:
         make(arguments.models, architecture, exporter)
     if not path.exists():
@@ -77,7 +76,7 @@ def parse():
     parser.add_argument("--models", required=True, type=pathlib.Path, help="where exports are kept")
     parser.add_argument("--plugin", action="append", default=[], help="passed on to the program")
     parser.add_argument("--only", default="*", help="names or families, as a pattern of the shell")
-    parser.add_argument("--exporter", action="append", choices=EXPORTERS, help="all three when left out")
+    parser.add_argument("--exporter", action="append", choices=files.EXPORTERS, help="all three when left out")
     parser.add_argument("--out", type=pathlib.Path, help="a page with the table")
     parser.add_argument("--no-export", action="store_true", help="judge only what is there")
     return parser.parse_args()
