@@ -143,5 +143,5 @@ def meaning_of(listing, layer):
     """The columns behind the layer's name in the list of layers."""
     for line in listing.splitlines():
         if line.startswith(layer + " "):
-            return re.sub(r"\s+", " ", line[len(layer) :]).replace(" default", "").strip()
+            return " ".join(re.sub(r"\bdefault\b.*", "", line[len(layer) :]).split())
     return ""
