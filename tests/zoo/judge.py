@@ -43,8 +43,8 @@ class Verdict:
 
     @property
     def silent(self):
-        """Whether a wrong result came without a word."""
-        return self.outcome.startswith("wrong") and not self.words
+        """Whether a wrong result came without a warning that doubts the layer."""
+        return self.outcome.startswith("wrong") and "layer" not in self.words
 
 
 class Program:
