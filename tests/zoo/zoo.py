@@ -20,6 +20,7 @@ from table import counts, line, page
 
 HERE = pathlib.Path(__file__).parent
 SHARE = 0.95
+EXPORT_LIMIT = 600
 
 
 def main():
@@ -63,7 +64,12 @@ def judge_one(program, architecture, exporter, arguments):
 def make(folder, architecture, exporter):
     """Exports in a process of its own, which PyTorch's exporters may end or leave full of memory."""
     pattern = re.sub(r"([*?[])", r"[\1]", architecture.name)
-    subprocess.run([sys.executable, "-B", HERE / "export.py", folder, exporter, pattern], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-B", HERE / "export.py", folder, exporter, pattern]
+    try:
+        subprocess.run(command, stdout=subprocess.DEVNULL, timeout=EXPORT_LIMIT)
+    except subprocess.TimeoutExpired:
+        refusal = files.refusal(folder, architecture, exporter)
+        refusal.write_text(f"the exporter did not end within {EXPORT_LIMIT} s")
 
 
 def first_line(path):
