@@ -1,4 +1,4 @@
-"""The zoo's results as lines, counts and a page."""
+"""The zoo's results as lines, counts and a page. What an exporter refuses is listed, and counted nowhere."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,12 +15,14 @@ class Counts:
         return self.outcomes["right"] / self.files
 
     def sentence(self):
-        named = ", ".join(f"{self.outcomes[kind]} {kind}" for kind in ("right", "wrong layer", "wrong map", "refused"))
+        kinds = "right", "wrong layer", "wrong map", "refused"
+        named = ", ".join(f"{self.outcomes[kind]} {kind}" for kind in kinds)
         return f"{self.files} files: {named}; {self.silent} wrong without a warning; {100 * self.share:.1f} % right"
 
 
 def counts(verdicts):
-    return Counts(len(verdicts), Counter(one.outcome for one in verdicts), sum(one.silent for one in verdicts))
+    judged = [one for one in verdicts if one.outcome != "no export"]
+    return Counts(len(judged), Counter(one.outcome for one in judged), sum(one.silent for one in judged))
 
 
 def line(verdict):

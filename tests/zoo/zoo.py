@@ -31,13 +31,14 @@ def main():
         for architecture in architectures.select(arguments.only):
             if exporter == "trace" and not architecture.traced:
                 continue
-            verdict = judge_one(program, architecture, exporter, arguments)
-            if verdict is None:
+            path = files.model(arguments.models, architecture, exporter)
+            if arguments.no_export and not path.exists():
                 continue
+            verdict = judge_one(program, architecture, exporter, arguments)
             verdicts.append(verdict)
             print(line(verdict), flush=True)
-    if not verdicts:
-        sys.exit(f"no architecture matches {arguments.only}")
+    if not any(one.outcome != "no export" for one in verdicts):
+        sys.exit(f"nothing to judge for {arguments.only}")
     total = counts(verdicts)
     if arguments.out:
         arguments.out.write_text(page(verdicts, total))
@@ -48,12 +49,11 @@ def main():
 def judge_one(program, architecture, exporter, arguments):
     path = files.model(arguments.models, architecture, exporter)
     refusal = files.refusal(arguments.models, architecture, exporter)
-    if not path.exists() and not refusal.exists() and not arguments.no_export:
+    if not path.exists() and not refusal.exists():
         make(arguments.models, architecture, exporter)
     if not path.exists():
-        if refusal.exists():
-            print(f"{architecture.name:<34}{exporter:<8}no export: {first_line(refusal)}", flush=True)
-        return None
+        words = first_line(refusal) if refusal.exists() else "the exporter ended without a word"
+        return judge.Verdict(architecture.family, architecture.name, exporter, "no export", words=words)
     if exporter == "trace":
         runner_of = lambda layer: runners.TraceRunner(architecture, layer)  # noqa: E731
     else:
