@@ -53,7 +53,7 @@ class TraceRunner:
 
     def activation(self, image):
         kept = []
-        handle = self._module.register_forward_hook(lambda module, inputs, output: kept.append(output))
+        handle = self._module.register_forward_hook(lambda module, inputs, output: kept.append(output.clone()))
         self.scores(image[None])
         handle.remove()
         return kept[-1].detach().numpy()
