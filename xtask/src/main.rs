@@ -2,7 +2,7 @@
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
 //! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
-//! that needs more than cargo, `bench` measures, `fuzz` looks for inputs that break something, `headers` writes
+//! that needs more than cargo, `bench` measures, `zoo` explains real exports and judges their maps, `fuzz` looks for inputs that break something, `headers` writes
 //! the C headers, `dist` makes what is installed, and `tools` lists what must be there beside cargo. They live in
 //! Rust rather than in shell so that they behave the same wherever the project builds. This crate depends on none
 //! of the workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
@@ -18,6 +18,7 @@ mod cache;
 mod demo;
 mod device;
 mod dist;
+mod environment;
 mod failure;
 mod fetch;
 mod fuzz;
@@ -31,6 +32,7 @@ mod steps;
 mod test;
 mod tools;
 mod workspace;
+mod zoo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +87,12 @@ enum Command {
     ///
     /// With --peers or --quality it measures something else instead.
     Bench(BenchArguments),
+    /// Export the zoo of real networks, explain each, and judge layer and map
+    ///
+    /// Exports and the Python environment that makes them (PyTorch, timm, torchvision: some GB) are kept in the
+    /// cache. Fails when fewer than 95 % of the files are explained right without a word from the user, or when a
+    /// wrong map comes without a warning. The first run takes an hour or two.
+    Zoo(zoo::Choice),
     /// Run the long tests: many threads for minutes, thousands of calls, sanitizers, fuzzing
     Soak {
         /// Minutes for the test of many threads
@@ -175,6 +183,7 @@ fn run(command: Command) -> Outcome {
         Command::Bench(BenchArguments { rows, choice, .. }) => {
             bench::bench(&workspace, &Cache::locate()?, &rows, choice.device)
         }
+        Command::Zoo(choice) => zoo::zoo(&workspace, &Cache::locate()?, &choice),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::environment::Environment;
 use super::maps::Map;
 use super::plan::{self, BUDGETED, BUDGETS, Batch, Budgeted, Computes, Model, Origin, PRESETS, Peer};
 use super::report::{Engine, Kind, Measured, Row, median};
 use super::worker::{Explained, Ours, Worker, Workers};
+use crate::environment::Environment;
 use crate::failure::Outcome;
 
 /// Batches that are tried for the fastest pass, and the images of each try.

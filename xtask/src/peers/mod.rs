@@ -2,13 +2,12 @@
 //!
 //! `plan` lists what is measured. `contest` gives each tool its turns, `quality` compares maps of fewer passes with
 //! the exact one, and both talk to processes that `worker` starts: our own `bench_worker`, and `xtask/peers/peer.py`
-//! in a Python environment that `environment` makes. What they find is a `report`; `page` and `chart` turn it into
+//! in a Python environment. What they find is a `report`; `page` and `chart` turn it into
 //! docs/benchmarks.md and docs/benchmarks.svg, or on a GPU docs/benchmarks-gpu.md and its chart, which are written when
 //! all else is done, or not at all.
 
 mod chart;
 mod contest;
-mod environment;
 pub(crate) mod machine;
 mod maps;
 mod page;
@@ -24,12 +23,12 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
 use self::contest::{Contest, Engines};
-use self::environment::Environment;
 use self::plan::{MODELS, Model, Origin};
 use self::report::{Quality, Report};
 use self::worker::Workers;
 use crate::cache::Cache;
 use crate::device::Device;
+use crate::environment::{self, Environment};
 use crate::failure::{Failure, Outcome, While};
 use crate::fetch::{self, What};
 use crate::workspace::{Workspace, run};
@@ -94,7 +93,7 @@ const PHOTO: &str = "photos/chelsea.png";
 pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Outcome {
     let mut bench = Bench::prepare(workspace, cache, choice)?;
     let place = choice.environment.clone().unwrap_or_else(|| bench.folder.path().join("environment"));
-    let environment = Environment::make(workspace, &place)?;
+    let environment = Environment::make(workspace, &environment::PEERS, &place)?;
     let mut versions = machine::versions(choice.device);
     versions.extend(environment.versions()?);
     println!("making ResNet-50 with random weights");

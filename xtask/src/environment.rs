@@ -1,7 +1,8 @@
-//! The Python environment that the other tools run in: made for the run, and gone with it unless it is to stay.
+//! Python environments: that of the other tools, made for the run and gone with it unless it is to stay, and that
+//! of the zoo, kept in the cache.
 //!
-//! `xtask/peers/requirements.txt` pins what is installed. An environment that was kept is used again as long as
-//! it was made of the same lines.
+//! A `requirements.txt` beside the scripts pins what is installed. An environment that was kept is used again as
+//! long as it was made of the same lines.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,32 +16,63 @@ use crate::workspace::Workspace;
 
 /// Written into an environment once it is whole: the requirements that it was made of.
 const MADE_OF: &str = "made-of.txt";
-/// What is installed takes this much at the time of writing; said when the disk is full.
-const ROOM: &str = "free some 8 GB, or name a folder on another disk with --environment";
 
 /// Prints Python's version, and that of each package which is named.
 const VERSIONS: &str = "import sys, platform, importlib.metadata as installed; \
                         print(platform.python_version(), *map(installed.version, sys.argv[1:]), sep='\\n')";
 
-/// A virtual environment with the other tools.
+/// What an environment is made of, and what its messages advise.
+pub(crate) struct Recipe {
+    /// The folder of the checkout with the scripts and their `requirements.txt`.
+    pub(crate) scripts: &'static str,
+    /// Added to `pip install`.
+    pub(crate) pip: &'static [&'static str],
+    /// What is installed takes this much, with how to have it elsewhere; shown when the disk is full.
+    pub(crate) room: &'static str,
+    /// How to have the environment in another folder.
+    pub(crate) elsewhere: &'static str,
+}
+
+/// The other tools that `bench --peers` measures.
+pub(crate) const PEERS: Recipe = Recipe {
+    scripts: "xtask/peers",
+    pip: &[],
+    room: "free some 8 GB, or name a folder on another disk with --environment",
+    elsewhere: "name another folder with --environment",
+};
+
+/// The exporters and networks of the zoo. Its list is complete, and leaves CUDA out, which PyTorch would need.
+pub(crate) const ZOO: Recipe = Recipe {
+    scripts: "tests/zoo",
+    pip: &["--no-deps"],
+    room: "free some 3 GB, or set SCORECAM_CACHE to a folder on another disk",
+    elsewhere: "remove it, or set SCORECAM_CACHE to another folder",
+};
+
+/// A virtual environment with what a recipe lists.
 pub(crate) struct Environment {
+    recipe: &'static Recipe,
     python: PathBuf,
     scripts: PathBuf,
 }
 
 impl Environment {
     /// Makes the environment in this folder, unless it is there already.
-    pub(crate) fn make(workspace: &Workspace, folder: &Path) -> Outcome<Environment> {
-        let scripts = workspace.path("xtask/peers");
+    pub(crate) fn make(
+        workspace: &Workspace,
+        recipe: &'static Recipe,
+        folder: &Path,
+    ) -> Outcome<Environment> {
+        let scripts = workspace.path(recipe.scripts);
         let list = scripts.join("requirements.txt");
         let wanted = fs::read_to_string(&list).doing(|| format!("read {}", list.display()))?;
         let programs = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-        let made = Environment { python: folder.join(programs), scripts };
+        let made = Environment { recipe, python: folder.join(programs), scripts };
         if fs::read_to_string(folder.join(MADE_OF)).is_ok_and(|made_of| made_of == wanted) {
             println!("the environment in {} is used again", folder.display());
             return Ok(made);
         }
-        check_is_ours_to_clear(folder)?;
+        check_is_ours_to_clear(folder, recipe)?;
         println!(
             "installing {} (some GB; minutes)",
             wanted.split_whitespace().collect::<Vec<_>>().join(", ")
@@ -58,16 +90,17 @@ impl Environment {
         fs::write(&stamp, "").doing(|| format!("write {}", stamp.display()))?;
         let mut pip = Command::new(&made.python);
         pip.args(["-m", "pip", "install", "--no-input", "--no-color", "--progress-bar", "off"]);
-        pip.args(["--disable-pip-version-check", "--requirement"]).arg(&list);
+        pip.args(["--disable-pip-version-check", "--requirement"]);
+        pip.arg(&list).args(recipe.pip);
         finish(pip, &own, &|messages| {
-            let what = "a package of xtask/peers/requirements.txt";
-            fetch::why_pip_failed(messages, &own.to_string_lossy(), what, ROOM)
+            let what = format!("a package of {}/requirements.txt", recipe.scripts);
+            fetch::why_pip_failed(messages, &own.to_string_lossy(), &what, recipe.room)
         })?;
         fs::write(&stamp, wanted).doing(|| format!("write {}", stamp.display()))?;
         Ok(made)
     }
 
-    /// The interpreter with a script of `xtask/peers`.
+    /// The interpreter with a script of the recipe's folder.
     pub(crate) fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.python);
         command.arg("-B").arg(self.scripts.join(name));
@@ -94,7 +127,7 @@ impl Environment {
         if output.status.success() && folder.is_dir() {
             return Ok(folder);
         }
-        Err(Failure::new("the environment has no PyTorch; name another folder with --environment"))
+        Err(Failure::new(format!("the environment has no PyTorch; {}", self.recipe.elsewhere)))
     }
 
     /// Names and versions of what is installed, Python first.
@@ -110,9 +143,10 @@ impl Environment {
         let printed = String::from_utf8_lossy(&output.stdout);
         let versions: Vec<&str> = printed.lines().map(str::trim).collect();
         if !output.status.success() || versions.len() != names.len() + 1 {
-            return Err(Failure::new(
-                "the environment lacks packages of xtask/peers/requirements.txt; remove its folder, or name another with --environment",
-            ));
+            return Err(Failure::new(format!(
+                "the environment lacks packages of {}/requirements.txt; remove its folder, or {}",
+                self.recipe.scripts, self.recipe.elsewhere
+            )));
         }
         let names = ["Python"].into_iter().chain(names);
         Ok(names.zip(versions).map(|(name, version)| (name.to_owned(), version.to_owned())).collect())
@@ -120,14 +154,15 @@ impl Environment {
 }
 
 /// Making an environment empties its folder, which must not hold anything else, somebody's own environment included.
-fn check_is_ours_to_clear(folder: &Path) -> Outcome {
+fn check_is_ours_to_clear(folder: &Path, recipe: &Recipe) -> Outcome {
     let holds_something = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if !holds_something || folder.join(MADE_OF).is_file() {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "{} holds something else than an environment of this command; name another folder with --environment",
-        folder.display()
+        "{} holds something else than an environment of this command; {}",
+        folder.display(),
+        recipe.elsewhere
     )))
 }
 
@@ -150,15 +185,15 @@ mod tests {
     #[test]
     fn only_an_environment_of_this_command_is_emptied() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(check_is_ours_to_clear(&folder.path().join("missing")).is_ok());
-        assert!(check_is_ours_to_clear(folder.path()).is_ok());
+        assert!(check_is_ours_to_clear(&folder.path().join("missing"), &PEERS).is_ok());
+        assert!(check_is_ours_to_clear(folder.path(), &PEERS).is_ok());
         fs::write(folder.path().join("letter.txt"), "").unwrap();
-        let failure = check_is_ours_to_clear(folder.path()).unwrap_err().to_string();
+        let failure = check_is_ours_to_clear(folder.path(), &PEERS).unwrap_err().to_string();
         assert!(failure.contains("--environment"), "{failure}");
         fs::write(folder.path().join("pyvenv.cfg"), "").unwrap();
-        assert!(check_is_ours_to_clear(folder.path()).is_err());
+        assert!(check_is_ours_to_clear(folder.path(), &PEERS).is_err());
         fs::write(folder.path().join(MADE_OF), "").unwrap();
-        assert!(check_is_ours_to_clear(folder.path()).is_ok());
+        assert!(check_is_ours_to_clear(folder.path(), &PEERS).is_ok());
     }
 
     #[test]

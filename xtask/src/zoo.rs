@@ -1,0 +1,47 @@
+//! `cargo xtask zoo`: real exports of many architectures, explained as by a user who knows nothing of them.
+//!
+//! The zoo itself is Python, in `tests/zoo`, since PyTorch's exporters are. This prepares what it works with: an
+//! environment and a folder for exports, both in the cache, the release program, and the libtorch plugin.
+
+use std::env::consts::EXE_SUFFIX;
+use std::path::PathBuf;
+
+use crate::cache::Cache;
+use crate::environment::{Environment, ZOO};
+use crate::failure::Outcome;
+use crate::fetch::{self, What};
+use crate::libtorch::{self, Profile};
+use crate::workspace::{Workspace, run};
+
+/// Where the environment and the exports lie in the cache.
+const ENVIRONMENT: &str = "zoo/environment";
+const MODELS: &str = "zoo/models";
+
+/// What one can choose about a run.
+#[derive(clap::Args)]
+pub(crate) struct Choice {
+    /// Only architectures or families of this name, or of this pattern: 'swin*', CNN
+    #[arg(long, value_name = "PATTERN")]
+    only: Option<String>,
+    /// Write the table to this file, as Markdown
+    #[arg(long, value_name = "FILE.md")]
+    out: Option<PathBuf>,
+}
+
+/// Builds the program and its plugins, and runs `tests/zoo/zoo.py` with them.
+pub(crate) fn zoo(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Outcome {
+    fetch::fetch(workspace, cache, &[What::Onnxruntime])?;
+    let environment = Environment::make(workspace, &ZOO, &cache.path(ENVIRONMENT))?;
+    run(&mut workspace.cargo(&["build", "--release"]), "cargo build")?;
+    libtorch::libtorch(workspace, cache, Profile::Release)?;
+    let program = workspace.target_dir()?.join("release").join(format!("scorecam{EXE_SUFFIX}"));
+    let mut zoo = environment.script("zoo.py");
+    zoo.arg("--program").arg(program).arg("--models").arg(cache.path(MODELS));
+    if let Some(pattern) = &choice.only {
+        zoo.arg("--only").arg(pattern);
+    }
+    if let Some(file) = &choice.out {
+        zoo.arg("--out").arg(file);
+    }
+    run(&mut zoo, "the zoo")
+}
