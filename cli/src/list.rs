@@ -47,8 +47,9 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
         Some(_) => "default: the manifest names it",
         None => "default: the last one before the classifier that is known to hold maps",
     };
+    let layers = model.all_raw_layers()?;
     let (spatial, others): (Vec<&LayerInfo>, Vec<_>) =
-        model.raw_layers().iter().partition(|layer| layer.has_spatial_extent());
+        layers.iter().partition(|layer| layer.has_spatial_extent());
     let mut rows = vec![row!["LAYER", "OPERATOR", "SHAPE", "MEANING", ""]];
     for layer in &spatial {
         let mark = if Some(layer.name.as_str()) == chosen { reason } else { "" };

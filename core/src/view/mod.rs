@@ -7,6 +7,7 @@
 //! unknown until the caller says what it is.
 
 mod form;
+mod layers;
 mod model;
 mod output;
 mod probe;

@@ -1,9 +1,10 @@
 //! [`ModelView`]: a model whose tensors are maps [N, K, h, w] and class scores [N, classes], whatever its backend gives.
 
-use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::form::{Form, MapView, Meaning};
-use super::output::{IsRegression, OutputView, applied_by_values, written};
+use super::layers::Layers;
+use super::output::{IsRegression, OutputView, applied_by_values};
 use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
 use crate::{
@@ -30,18 +31,18 @@ pub struct ViewOptions {
 pub struct ModelView<M> {
     model: M,
     info: ModelInfo,
-    /// The model's layers as they are, with what is known of them now.
-    raw: Vec<LayerInfo>,
+    layers: RwLock<Layers>,
+    /// The images of trial passes, and why these failed when the model was loaded.
+    trial: Option<Trial>,
+    failure: Option<Error>,
     output: OutputView,
     batches: Batches,
     remarks: Vec<String>,
 }
 
-/// Values that trial passes may tap in one image: 256 MiB of them.
-const MOST_TAPPED: usize = 1 << 26;
-
 impl<M: ModelBackend> ModelView<M> {
-    /// Finds out what `model`'s description does not say, by at most six trial passes, and how its tensors are read.
+    /// Finds out what `model`'s description does not say, by at most six trial passes as a rule, and how its tensors are
+    /// read.
     ///
     /// An error where the output holds no class scores, or where `options` contradict the model. A trial that fails is
     /// none: what it would have told stays unknown, and a remark says so.
@@ -52,29 +53,45 @@ impl<M: ModelBackend> ModelView<M> {
         let port = (described.output.name.as_str(), described.output.shape.as_slice());
         let mut output = OutputView::new(port, declared, options.is_regression)?;
 
-        let taps = unknown_layers(&described, options.layer.as_deref());
-        let (findings, mut remarks) = match found(&model, &taps, options) {
-            Ok(findings) => (findings, Vec::new()),
-            Err(error) => (
-                Findings::default(),
-                vec![format!(
-                    "the model did not run on a trial image, so what its tensors mean is not certain: {error}"
-                )],
-            ),
-        };
-        let mut raw = described.layers.clone();
-        read_families(&mut raw, &taps, &findings.forms);
+        let mut layers = Layers::new(&described);
+        let named = options.layer.as_deref().and_then(|name| layers.position(name));
+        let trial = trial_of(&described, &options.preprocess)?;
+        let taps = layers.first_look(named);
+        let is_needed = !taps.is_empty()
+            || output.applied == OutputActivation::Unknown
+            || described.batch != BatchRule::Fixed(1);
+        let mut findings = Findings::default();
+        let mut failure = None;
+        if let Some(trial) = trial.as_ref().filter(|_| is_needed) {
+            let found = trial.run(&model, &names(&described, &taps)).and_then(|found| {
+                layers.read(&taps, &found.forms);
+                if layers.default().is_none() && options.form.is_none() {
+                    let taps = layers.second_look();
+                    let forms = if taps.is_empty() {
+                        vec![]
+                    } else {
+                        trial.run(&model, &names(&described, &taps))?.forms
+                    };
+                    layers.read(&taps, &forms);
+                }
+                Ok(found)
+            });
+            match found {
+                Ok(found) => findings = found,
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(form) = options.form {
+            layers.say(named, form)?;
+        }
         if output.applied == OutputActivation::Unknown {
             let rows: Vec<&[f32]> = findings.outputs.iter().map(Vec::as_slice).collect();
             output.applied = applied_by_values(&rows);
-            remarks.extend(remark_on_values(output.applied));
         }
-        remarks.extend(remark_on_one_value(output, declared));
-        remarks.extend(remark_on_batches(findings.batches));
-        let default_layer = default_layer(&described, &raw);
-        say_form(&described, &mut raw, (options, default_layer))?;
-        let info = viewed(&described, &raw, (output, findings.batches), default_layer);
-        Ok(Self { model, info, raw, output, batches: findings.batches, remarks })
+        let remarks = remarks((output, declared, known), findings.batches, failure.as_ref());
+        let info = viewed(&described, &layers, (output, findings.batches));
+        let (layers, batches) = (RwLock::new(layers), findings.batches);
+        Ok(Self { model, info, layers, trial, failure, output, batches, remarks })
     }
 
     /// The model as its backend describes it.
@@ -87,23 +104,48 @@ impl<M: ModelBackend> ModelView<M> {
         &mut self.model
     }
 
-    /// The layers with the shapes of their raw tensors and what these mean, as far as it is known.
-    pub fn raw_layers(&self) -> &[LayerInfo] {
-        &self.raw
+    /// The layers with the shapes of their raw tensors and what these mean, as far as it is known by now.
+    pub fn raw_layers(&self) -> Vec<LayerInfo> {
+        self.layers().all.clone()
     }
 
-    fn raw_layer(&self, name: &str) -> Option<&LayerInfo> {
-        self.raw.iter().find(|layer| layer.name == name)
+    /// As [`Self::raw_layers`], after a look at all of them.
+    pub fn all_raw_layers(&self) -> Result<Vec<LayerInfo>> {
+        let taps = self.layers().every_look();
+        self.look(&taps)?;
+        Ok(self.raw_layers())
+    }
+
+    fn layers(&self) -> RwLockReadGuard<'_, Layers> {
+        self.layers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs trial passes with `taps`, and keeps what they tell.
+    fn look(&self, taps: &[usize]) -> Result<()> {
+        let (Some(trial), false) = (&self.trial, taps.is_empty() || self.failure.is_some()) else {
+            return Ok(());
+        };
+        let found = trial.run(&self.model, &names(self.model.info(), taps))?;
+        // Another thread may have looked meanwhile, and has found the same.
+        self.layers.write().unwrap_or_else(PoisonError::into_inner).read(taps, &found.forms);
+        Ok(())
+    }
+
+    /// What the axes of a layer are; looked at now where nobody did before.
+    fn layer(&self, name: &str) -> Result<Option<LayerInfo>> {
+        let Some(i) = self.layers().position(name) else { return Ok(None) };
+        let taps = self.layers().look_at(i);
+        self.look(&taps)?;
+        Ok(self.layers().all.get(i).cloned())
     }
 
     /// The view of a layer in a tensor of `shape`, batch first; an error that says why there is none.
     fn map_view(&self, name: &str, shape: &[usize]) -> Result<MapView> {
         let item = shape.get(1..).unwrap_or(&[]);
-        let meaning = self.raw_layer(name).map_or(Meaning::Presumed, |layer| layer.meaning);
-        let form = match meaning {
+        let form = match self.layer(name)?.map_or(Meaning::Presumed, |layer| layer.meaning) {
             Meaning::Map(form) => form,
             Meaning::Presumed => Form::MAPS,
-            Meaning::Unknown => return Err(uncertain(name, shape)),
+            Meaning::Unknown => return Err(self.uncertain(name, shape)),
             Meaning::NoMap => {
                 return Err(Error::invalid(format!(
                     "layer {name:?} has shape {shape:?} and holds no map of the image; {}",
@@ -117,6 +159,15 @@ impl<M: ModelBackend> ModelView<M> {
                  --layer-grid or by model.layer_grid in a manifest"
             ))
         })
+    }
+
+    fn uncertain(&self, name: &str, shape: &[usize]) -> Error {
+        let why = self.failure.as_ref().map_or(String::new(), |e| format!(" (no trial pass ran: {e})"));
+        Error::invalid(format!(
+            "layer {name:?} has shape {shape:?}, and which of its axes are rows and columns of the image is not \
+             certain{why}; say it by --layer-grid or by model.layer_grid in a manifest: nchw, nhwc, or tokens=1+14x14 for \
+             tokens of a grid"
+        ))
     }
 
     /// The maps of raw tensors, in the order of `taps`.
@@ -212,8 +263,7 @@ impl<M: ModelBackend> ModelView<M> {
         activations: TensorView<'_>,
     ) -> Result<Tensor> {
         let [n, ..] = activations.dims::<4>("the tensor of activations")?;
-        let axes =
-            self.raw_layer(layer).and_then(|l| l.shape.iter().copied().collect::<Option<Vec<usize>>>());
+        let axes = self.layer(layer)?.and_then(|l| l.shape.iter().copied().collect::<Option<Vec<usize>>>());
         let Some(axes) = axes else {
             return self.output.scores(self.model.run_from(layer, activations)?);
         };
@@ -248,118 +298,20 @@ impl<M: ModelBackend> ModelView<M> {
     }
 }
 
-/// The layers that trial passes look at. Of each family of unknown meaning these are the first one, which shows patches most
-/// clearly, and the one that would be explained; as many as memory allows, those first that may be explained.
-fn unknown_layers(info: &ModelInfo, named: Option<&str>) -> Vec<usize> {
-    let is_open = |layer: &LayerInfo| matches!(layer.meaning, Meaning::Unknown | Meaning::Presumed);
-    let is_long = |axis: &Option<usize>| axis.is_none_or(|n| n > 1);
-    let may_hold_cells = |layer: &LayerInfo| {
-        matches!(layer.shape.len(), 2 | 3) && layer.shape.iter().filter(|axis| is_long(axis)).count() > 1
-    };
-    let rank = |i: usize| (Some(info.layers[i].name.as_str()) == named, info.layers[i].preference, i);
-    let mut families: BTreeMap<usize, usize> = BTreeMap::new();
-    for (i, layer) in info.layers.iter().enumerate().filter(|(_, l)| is_open(l) && may_hold_cells(l)) {
-        let best = families.entry(layer.like.unwrap_or(i)).or_insert(i);
-        if rank(i) > rank(*best) {
-            *best = i;
-        }
-    }
-    let mut open: Vec<usize> = families.into_iter().flat_map(|(head, best)| [head, best]).collect();
-    open.sort_by_key(|&i| std::cmp::Reverse((rank(i), i)));
-    open.dedup();
-    let mut room = MOST_TAPPED;
-    open.retain(|&i| {
-        let values = info.layers[i].shape.iter().fold(1usize, |n, axis| n.saturating_mul(axis.unwrap_or(1)));
-        room = room.saturating_sub(values);
-        room > 0
-    });
-    open.sort_unstable();
-    open
+/// The images of trial passes; none where the input is no image. A size that the model leaves free is that of photos.
+fn trial_of(info: &ModelInfo, preprocess: &Preprocess) -> Result<Option<Trial>> {
+    let [_, channels, height, width] = info.input.shape[..] else { return Ok(None) };
+    let channels = channels.unwrap_or(preprocess.color.channels());
+    let (height, width) = (height.unwrap_or(preprocess.size.0), width.unwrap_or(preprocess.size.1));
+    Trial::new([channels, height, width], preprocess).map(Some)
 }
 
-/// Writes what was found of the layers `taps` into all layers of their families. Where two of a family show different
-/// forms, neither is certain.
-fn read_families(raw: &mut [LayerInfo], taps: &[usize], found: &[Option<(Vec<usize>, Form)>]) {
-    let mut families: BTreeMap<usize, Vec<(usize, Option<&(Vec<usize>, Form)>)>> = BTreeMap::new();
-    for (i, &tap) in taps.iter().enumerate() {
-        let found = found.get(i).and_then(Option::as_ref);
-        families.entry(raw[tap].like.unwrap_or(tap)).or_default().push((tap, found));
-    }
-    for (head, looks) in families {
-        let mut forms = looks.iter().filter_map(|(_, found)| found.map(|(_, form)| *form));
-        let form = forms.next().filter(|form| forms.all(|other| other == *form));
-        for (i, layer) in raw.iter_mut().enumerate().filter(|(i, l)| *i == head || l.like == Some(head)) {
-            match (form, layer.meaning) {
-                (Some(form), _) => layer.meaning = Meaning::Map(form),
-                (None, Meaning::Presumed) if layer.shape.len() == 3 => {}
-                (None, _) => layer.meaning = Meaning::Unknown,
-            }
-            for (tap, found) in looks.iter().filter_map(|(tap, found)| Some((*tap, (*found)?))) {
-                // The last axis of a family's layers differs.
-                let same = if tap == i { layer.shape.len() } else { layer.shape.len().saturating_sub(1) };
-                let axes = layer.shape.iter_mut().zip(&found.0).take(same);
-                axes.for_each(|(axis, &n)| *axis = Some(n));
-            }
-        }
-    }
-}
-
-/// Runs the trial, where it could tell something.
-fn found(model: &dyn ModelBackend, taps: &[usize], options: &ViewOptions) -> Result<Findings> {
-    let info = model.info();
-    let unknown_output = info.output_activation == OutputActivation::Unknown && options.activation.is_none();
-    if taps.is_empty() && !unknown_output && info.batch == BatchRule::Fixed(1) {
-        return Ok(Findings::default());
-    }
-    let [_, channels, height, width] = info.input.shape[..] else { return Ok(Findings::default()) };
-    let channels = channels.unwrap_or(options.preprocess.color.channels());
-    let size = (height.unwrap_or(options.preprocess.size.0), width.unwrap_or(options.preprocess.size.1));
-    let names: Vec<&str> = taps.iter().map(|&i| info.layers[i].name.as_str()).collect();
-    Trial::new([channels, size.0, size.1], &options.preprocess)?.run(model, &names)
-}
-
-/// The layer of the highest preference that is known to hold maps.
-fn default_layer(described: &ModelInfo, raw: &[LayerInfo]) -> Option<usize> {
-    let preferred = |i: &usize| raw[*i].preference > 0 || described.default_layer == Some(*i);
-    let key = |i: &usize| (raw[*i].preference, described.default_layer == Some(*i), *i);
-    (0..raw.len()).filter(|i| preferred(i) && raw[*i].has_spatial_extent()).max_by_key(key)
-}
-
-/// Sets the form that the caller gave of a layer; an error where it does not fit.
-fn say_form(
-    described: &ModelInfo,
-    raw: &mut [LayerInfo],
-    (options, default_layer): (&ViewOptions, Option<usize>),
-) -> Result<()> {
-    let Some(form) = options.form else { return Ok(()) };
-    let index = match &options.layer {
-        Some(name) => raw.iter().position(|layer| layer.name == *name),
-        None => default_layer.or(described.default_layer),
-    };
-    let Some(layer) = index.and_then(|i| raw.get_mut(i)) else {
-        return Err(Error::invalid(format!(
-            "layer grid {form} was given without a layer to which it applies"
-        )));
-    };
-    if form.map_shape(&layer.shape).is_none() {
-        let shape: Vec<_> = std::iter::once(None).chain(layer.shape.iter().copied()).collect();
-        return Err(Error::invalid(format!(
-            "layer {:?} has shape {}, which layer grid {form} does not fit",
-            layer.name,
-            written(&shape)
-        )));
-    }
-    layer.meaning = Meaning::Map(form);
-    Ok(())
+fn names<'i>(info: &'i ModelInfo, layers: &[usize]) -> Vec<&'i str> {
+    layers.iter().map(|&i| info.layers[i].name.as_str()).collect()
 }
 
 /// The description of the model as its view shows it.
-fn viewed(
-    described: &ModelInfo,
-    raw: &[LayerInfo],
-    (output, batches): (OutputView, Batches),
-    default_layer: Option<usize>,
-) -> ModelInfo {
+fn viewed(described: &ModelInfo, layers: &Layers, (output, batches): (OutputView, Batches)) -> ModelInfo {
     let layer = |layer: &LayerInfo| match layer.map_shape() {
         Some(shape) => {
             LayerInfo { shape: shape.to_vec(), meaning: Meaning::Map(Form::MAPS), ..layer.clone() }
@@ -375,19 +327,28 @@ fn viewed(
         input: described.input.clone(),
         output: TensorInfo { name: described.output.name.clone(), shape: vec![rows, output.classes] },
         output_activation: output.applied,
-        layers: raw.iter().map(layer).collect(),
-        default_layer,
+        layers: layers.all.iter().map(layer).collect(),
+        default_layer: layers.default(),
         batch,
         takes_bytes: described.takes_bytes,
         abilities: described.abilities,
     }
 }
 
-fn uncertain(name: &str, shape: &[usize]) -> Error {
-    Error::invalid(format!(
-        "layer {name:?} has shape {shape:?}, and which of its axes are rows and columns of the image is not certain; say \
-         it by --layer-grid or by model.layer_grid in a manifest: nchw, nhwc, or tokens=1+14x14 for tokens of a grid"
-    ))
+/// What a user should know of how a model is read.
+fn remarks(
+    (output, declared, known): (OutputView, OutputActivation, Option<OutputActivation>),
+    batches: Batches,
+    failure: Option<&Error>,
+) -> Vec<String> {
+    let failed = failure.map(|error| {
+        format!("the model did not run on a trial image, so what its tensors mean is not certain: {error}")
+    });
+    let values = (declared == OutputActivation::Unknown && known.is_none())
+        .then(|| remark_on_values(output.applied))
+        .flatten();
+    let one_value = remark_on_one_value(output.applied, declared);
+    [failed, values, one_value, remark_on_batches(batches)].into_iter().flatten().collect()
 }
 
 fn remark_on_values(applied: OutputActivation) -> Option<String> {
@@ -402,36 +363,35 @@ fn remark_on_values(applied: OutputActivation) -> Option<String> {
     ))
 }
 
-fn remark_on_one_value(output: OutputView, declared: OutputActivation) -> Option<String> {
-    let what = match output.applied {
+fn remark_on_one_value(applied: OutputActivation, declared: OutputActivation) -> Option<String> {
+    let what = match applied {
         OutputActivation::Binary if declared == OutputActivation::Unknown => "taken for a logit",
         OutputActivation::Binary => "a logit",
         OutputActivation::Probability => "a probability",
         _ => return None,
     };
     Some(format!(
-        "the model gives one value an image, {what}: class 1 is the evidence for it, class 0 the evidence against; of a \
-         regression say output.kind = \"value\" in a manifest"
+        "the model gives one value an image, {what}: class 1 is the evidence for it, class 0 the evidence against; for a \
+         regression, set output.kind = \"value\" in a manifest"
     ))
 }
 
 fn remark_on_batches(batches: Batches) -> Option<String> {
-    match batches {
-        Batches::AsDescribed => None,
-        Batches::OneOnly => Some(
-            "the model declares a free batch but runs on one image only, so each image has a pass of its own".into(),
-        ),
-        Batches::Dependent => Some(
-            "the model's result for an image depends on what else is in its batch (as with dynamic quantization, or \
-             batch normalization left in training mode), so each image has a pass of its own"
-                .into(),
-        ),
-        Batches::Random => Some(
-            "the model gives equal images different results (as with dropout left in training mode), so the map is \
-             partly noise; export the model in evaluation mode"
-                .into(),
-        ),
-    }
+    let text = match batches {
+        Batches::AsDescribed => return None,
+        Batches::OneOnly => {
+            "the model declares a free batch but runs on one image only, so each image has a pass of its own"
+        }
+        Batches::Dependent => {
+            "the model's result for an image depends on what else is in its batch (as with dynamic quantization, or batch \
+             normalization left in training mode), so each image has a pass of its own"
+        }
+        Batches::Random => {
+            "the model gives equal images different results (as with dropout left in training mode), so the map is partly \
+             noise; export the model in evaluation mode"
+        }
+    };
+    Some(text.into())
 }
 
 /// Each item of `batch`, `copies` times.

@@ -4,7 +4,7 @@
 //! passes or three of two images. They show where patches appear in the layers of unknown meaning ([`super::probe`]),
 //! what the values of the output are, and whether the result for an image depends on what else is in its batch.
 
-use super::form::Form;
+use super::layers::Found;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
@@ -22,7 +22,7 @@ const SQUARES: usize = 28;
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// For each tap its axes behind the batch and its form, where it is certain.
-    pub(super) forms: Vec<Option<(Vec<usize>, Form)>>,
+    pub(super) forms: Vec<Found>,
     /// The raw outputs of one image each.
     pub(super) outputs: Vec<Vec<f32>>,
     /// How the model treats batches.

@@ -150,9 +150,14 @@ impl Model {
         self.model.info()
     }
 
-    /// The layers as they lie in the model, and what is known of their axes.
-    pub fn raw_layers(&self) -> &[LayerInfo] {
+    /// The layers as they lie in the model, and what is known of their axes by now.
+    pub fn raw_layers(&self) -> Vec<LayerInfo> {
         self.model.raw_layers()
+    }
+
+    /// As [`Self::raw_layers`], after a look at all of them by trial passes.
+    pub fn all_raw_layers(&self) -> Result<Vec<LayerInfo>> {
+        self.model.all_raw_layers()
     }
 
     /// What a user should know of how the model runs and is read, a line each.

@@ -101,6 +101,11 @@ impl Described {
         )
     }
 
+    /// Whether passes with these taps look at what the axes of layers are.
+    pub(crate) fn is_look(&self, layers: &[usize]) -> bool {
+        layers.iter().any(|&layer| self.info.layers[layer].meaning == Meaning::Unknown)
+    }
+
     /// The taps for the layers `layers`.
     pub(crate) fn taps(&self, layers: &[usize]) -> Taps {
         let mut taps = Taps::default();

@@ -131,6 +131,23 @@ impl<'g> Network<'g> {
         !PASS_THROUGH.contains(&self.nodes[node].operator.as_str())
     }
 
+    /// Whether a node makes a linear projection of tokens, with or without a bias: what attention works with, and no one
+    /// looks at.
+    pub(crate) fn projects(&self, i: usize, path: &NodeSet) -> bool {
+        let node = self.nodes[i];
+        let mut of_image = node.inputs.iter().filter_map(|t| self.producer(t)).filter(|&p| path.contains(p));
+        match node.operator.as_str() {
+            "MatMul" | "FusedMatMul" | "Gemm" => self.holds_weights(i, path),
+            "Add" => match (of_image.next(), of_image.next()) {
+                (Some(product), None) => {
+                    self.projects(product, path) && self.nodes[product].operator != "Add"
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The tensors on `path` through which all that the scores know of the image passes: without one of them, nothing
     /// leads from the image to `output`.
     pub(crate) fn bottlenecks(&self, path: &NodeSet, input: &str, output: &str) -> HashSet<&'g str> {

@@ -289,8 +289,15 @@ impl<'g> Listing<'_, 'g> {
                 before.is_none() && classes.is_some() && layer.shape.first() == Some(&classes);
             let is_before = before.as_ref().unwrap_or(path).contains(node);
             if is_before && !hands_on && may_have_extent && !is_classifiers && progress[i] >= LEAST_PROGRESS {
-                let through = if bottlenecks.contains(layer.name.as_str()) { 1 << 24 } else { 0 };
-                layer.preference = through + i as u32 + 1;
+                let is_through = bottlenecks.contains(layer.name.as_str());
+                let tier = match layer.meaning {
+                    // An attention that pools maps is part of the classifier.
+                    Meaning::Map(_) if is_through && progress[i] >= NEARLY_ALL => 3,
+                    _ if is_through && !network.projects(node, path) => 2,
+                    _ if is_through => 1,
+                    _ => 0,
+                };
+                layer.preference = (tier << 24) + i as u32 + 1;
             }
         }
     }
@@ -318,6 +325,8 @@ impl<'g> Listing<'_, 'g> {
 
 /// The least part of the weights that lies before a layer that is taken unasked: what comes earlier is a stem.
 const LEAST_PROGRESS: f64 = 0.5;
+/// The part of the weights before maps behind which nothing but their pooling comes.
+const NEARLY_ALL: f64 = 0.94;
 
 /// Channels of the image where the file does not say, as they are tried.
 const USUAL_CHANNELS: [usize; 2] = [3, 1];

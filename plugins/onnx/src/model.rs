@@ -5,7 +5,7 @@
 //! taps gets a session of its own on first use; a few of them are kept. Which session serves a set never depends on what
 //! ran before, so equal calls give equal bits: optimized graphs of different taps may differ in rounding.
 //!
-//! A pass with many taps is no explanation but a look at the model. It runs on an [`Overview`], which is not optimized, has
+//! A pass with several taps, some of which nobody knows the axes of, is no explanation but a look at the model. It runs on an [`Overview`], which is not optimized, has
 //! every tensor as an output, and is closed when the first ordinary pass comes.
 //!
 //! On an accelerator a session serves passes of one number of images only: it keeps its plans for one shape, and making
@@ -36,8 +36,6 @@ use crate::values::Input;
 const KEPT: usize = 3;
 /// The same where each size of batch has one: those of exact maps, and the small ones of methods that ask step by step.
 const KEPT_ON_ACCELERATOR: usize = 8;
-/// The most taps of an explanation; with more a pass is a look at the model.
-const FEW_TAPS: usize = 4;
 
 /// A model that ONNX Runtime has loaded.
 pub(crate) struct OnnxModel {
@@ -311,7 +309,7 @@ impl ModelBackend for OnnxModel {
         };
         let taps = taps.iter().map(position).collect::<Result<Vec<usize>>>()?;
         let needed = self.described.needed(&taps);
-        if needed.len() > FEW_TAPS {
+        if needed.len() > 1 && self.described.is_look(&needed) {
             let overview = self.overview(&needed)?;
             return self.run(&overview.session, (batch, self.ports.image.element), &taps);
         }
