@@ -319,13 +319,14 @@ impl std::fmt::Display for Abilities {
 pub struct ModelConfig {
     /// The model's file.
     pub path: PathBuf,
-    /// Name of the image input; the only input when `None`.
+    /// Name of the image input; when `None`, the only input or the only one that may be an image.
     pub input: Option<String>,
     /// Height and width at which the model is to run, for models whose input size is free.
     pub input_size: Option<(usize, usize)>,
     /// The order of axes that the model's input wants; `None` for what its shape tells.
     pub layout: Option<Layout>,
-    /// Name of the output that holds class scores; the first output when `None`.
+    /// Name of the output that holds class scores; when `None`, the only output or the only one that looks like class
+    /// scores ([`crate::choose_output`]).
     pub output: Option<String>,
     /// The layer that will be explained; a hint that lets a backend prepare for it.
     pub layer: Option<String>,

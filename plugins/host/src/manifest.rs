@@ -15,7 +15,14 @@ use crate::text_file::read_text;
 /// The settings by which a backend learns which libraries to open: the caller's to give, never a manifest's.
 const SETTINGS_OF_CODE: [&str; 3] = ["runtime", "cuda", "operators"];
 
-/// A manifest as it is written.
+/// A manifest as it is written. The page `docs/manifest.md` has an example for each kind of model.
+///
+/// ```
+/// let manifest = scorecam_host::Manifest::parse("[input]\nmean = [0.5]\nstd = [0.5]\n")?;
+/// let preprocess = manifest.preprocess(Some((384, 384)))?;
+/// assert_eq!((preprocess.size, preprocess.scale), ((384, 384), 1.0 / 255.0));
+/// # Ok::<(), scorecam_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Manifest {
@@ -23,11 +30,11 @@ pub struct Manifest {
     pub model: ModelSection,
     /// Its image input.
     pub input: InputSection,
-    /// The values of its inputs beside the image, by their names.
+    /// The values of its inputs beside the image, by their names. Each of these inputs needs one.
     pub inputs: BTreeMap<String, InputValue>,
     /// Its class scores.
     pub output: OutputSection,
-    /// Settings of the backend, as `key = "value"`; none that names code.
+    /// Settings of the backend, as `key = "value"`; none that names code. An unknown one is the backend's error.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -35,15 +42,18 @@ pub struct Manifest {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSection {
-    /// The model's file, relative to the manifest.
+    /// The model's file or folder, relative to the manifest. Required where the manifest is loaded by its own name,
+    /// ignored where it is read because it lies beside the model.
     pub file: Option<PathBuf>,
-    /// The backend's id, or `auto`.
+    /// The backend's id, or `auto`. Default `auto`: the best one for such files that works on this machine.
     pub backend: Option<String>,
-    /// The layer to explain.
+    /// The layer to explain. Default: the last one before the classifier that is known to hold maps.
     pub layer: Option<String>,
-    /// How maps lie in that layer, or in the default one: `nchw`, `nhwc`, `tokens=1+14x14`.
+    /// How maps lie in that layer, or in the default one: `nchw`, `nhwc`, `ncwh`, `nwhc`, or tokens of a grid of rows x
+    /// columns as in `tokens=1+14x14`; see [`Form`]. Default: what the graph or trial passes tell.
     pub layer_grid: Option<String>,
-    /// A file with the names of classes, relative to the manifest.
+    /// A file with one name for each class, relative to the manifest; UTF-8, at most 16 MiB. Default: none, so that
+    /// classes are numbers.
     pub labels: Option<PathBuf>,
 }
 
@@ -51,37 +61,40 @@ pub struct ModelSection {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputSection {
-    /// The input's name.
+    /// The image input's name. Default: the only input, or the only one with three or four axes.
     pub name: Option<String>,
-    /// Height and width; the model's own when it says.
+    /// Height and width in pixels, 1 to [`Preprocess::MAX_SIDE`] each. Default: the model's own; photos need it where the
+    /// model leaves its size free.
     pub size: Option<[usize; 2]>,
-    /// `nchw` or `nhwc`.
+    /// The order of the model's own axes, `nchw` or `nhwc`. Default: what the input's shape tells.
     pub layout: Option<String>,
-    /// `rgb`, `bgr` or `gray`.
+    /// The channels in the model's order: `rgb`, `bgr` or `gray`. Default `gray` for a model of one channel, else `rgb`.
     pub color: Option<String>,
-    /// Factor of the pixels; 1/255 when left out.
+    /// Factor of the pixels, applied first. Default 1/255; 1 for a model that takes 8-bit pixels where neither `mean` nor
+    /// `std` is given.
     pub scale: Option<f32>,
-    /// One number, or one a channel in the model's order.
+    /// One number, or one per channel in the model's order, in units of pixel * scale. Default 0.
     pub mean: Option<Vec<f32>>,
-    /// One number, or one a channel in the model's order.
+    /// One number, or one per channel in the model's order, in units of pixel * scale; not 0. Default 1.
     pub std: Option<Vec<f32>>,
-    /// `bilinear`, `bicubic`, `nearest` or `lanczos`.
+    /// `bilinear`, `bicubic`, `nearest` or `lanczos`. Default `bilinear`.
     pub resize: Option<String>,
-    /// `squash`, `crop` or `letterbox`.
+    /// `squash`, `crop` or `letterbox`; see [`Fit`]. Default `squash`.
     pub fit: Option<String>,
-    /// The part of the shorter side that `fit = "crop"` keeps.
+    /// The part of the resized side that `fit = "crop"` keeps, [`Fit::MIN_FRACTION`] to 1; an error with another fit.
+    /// Default 0.875.
     pub crop_fraction: Option<f64>,
 }
 
-/// The value of an input beside the image, the same for every image.
+/// The value of an input beside the image, the same for every image. Shape and element type are the model's.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "this takes a number, a list of numbers, or the path of a .npy file")]
 pub enum InputValue {
     /// One number, for all of its elements.
     Number(f64),
-    /// Its elements.
+    /// Its elements for one image, repeated for each image of a batch; or all of them.
     Numbers(Vec<f64>),
-    /// A `.npy` file, relative to the manifest.
+    /// A `.npy` file of f32, f64 or i64 with its elements, relative to the manifest; at most 8 MiB.
     File(PathBuf),
 }
 
@@ -89,11 +102,12 @@ pub enum InputValue {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputSection {
-    /// The output's name.
+    /// The output's name. Default: the only output, or the only one whose shape looks like class scores.
     pub name: Option<String>,
-    /// What the model has applied already: `none`, `softmax` or `sigmoid`.
+    /// What the model has applied already: `none`, `softmax` or `sigmoid`. Default: what the graph or the values on trial
+    /// images tell; one value per image is taken for a logit.
     pub activation: Option<String>,
-    /// `classes`, or `value` for a model whose one number an image is no score, such as an age.
+    /// `classes`, or `value` for a model whose one number per image is no score, such as an age. Default `classes`.
     pub kind: Option<String>,
 }
 
