@@ -58,7 +58,8 @@ def add_precision(table):
     brain = Net(405)
     maps = brain.op("Cast", brain.trunk(last="r2f"), to=TO_B16, out="r2")
     brain.head(brain.op("Cast", maps, to=TO_32, out="r3"))
-    table.explained("bf16_inside", brain, "r3")
+    table.explained("bf16_inside", brain, "r2f")
+    table.explained("bf16_inside@named", brain, "r2", named=True, golden=Golden(plain=(brain, "r3")))
 
 
 def add_photos(table):

@@ -112,17 +112,15 @@ def cnn(seed, **net):
 class Runner:
     """A model with inner tensors as further outputs, run on one image at a time."""
 
-    def __init__(self, model, taps, folder=None):
+    def __init__(self, model, taps, level="ORT_DISABLE_ALL"):
         model = onnx.ModelProto.FromString(model.SerializeToString())
         known = {o.name for o in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=t) for t in taps if t not in known)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        # The plainest pass: nothing is fused, so that tapped tensors are those of the file.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if folder:
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        # In the plainest pass nothing is fused, so that tapped tensors are those of the file.
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
         self.session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )

@@ -18,25 +18,24 @@ def one_value(seed, ending, shape):
 
 
 def add_values(table):
-    side_by_side = Golden(for_and_against)
+    own_side = Golden(for_and_against, target=1)
     logit = one_value(200, lambda net, v: net.op("Identity", v, out="y"), ("N", 1))
-    remark = "taken for a logit: class 1 is the evidence for it"
     remark = "one value an image, a logit"
-    table.explained("logit", logit, "r2", golden=side_by_side, remarks=[remark])
+    table.explained("logit", logit, "r2", golden=own_side, unasked=True, remarks=[remark])
     table.explained("logit@for", logit, "r2", golden=Golden(for_and_against, target=1))
     table.explained("logit@against", logit, "r2", golden=Golden(for_and_against, target=0))
     squeezed = one_value(201, lambda net, v: net.op("Squeeze", v, AXIS_1, out="y"), ("N",))
-    table.explained("logit_n", squeezed, "r2", golden=side_by_side, remarks=[remark])
+    table.explained("logit_n", squeezed, "r2", golden=own_side, unasked=True, remarks=[remark])
     maps = one_value(202, lambda net, v: net.reshape(v, -1, 1, 1, 1, out="y"), ("N", 1, 1, 1))
-    table.explained("logit_n111", maps, "r2", golden=side_by_side)
+    table.explained("logit_n111", maps, "r2", golden=own_side, unasked=True)
     fixed = Net(203, shape=(1, 3, SIDE, SIDE)).add_output("y", (1,))
     fixed.reshape(fixed.head(fixed.trunk(), classes=1, out="v"), -1, out="y")
-    table.explained("logit_1", fixed, "r2", golden=side_by_side)
+    table.explained("logit_1", fixed, "r2", golden=own_side, unasked=True)
     inside = one_value(204, lambda net, v: net.op("Sigmoid", v, out="y"), ("N", 1))
-    table.explained("sigmoid_n1", inside, "r2", golden=Golden(probability), remarks=["a probability"])
+    table.explained("sigmoid_n1", inside, "r2", golden=Golden(probability, target=1), unasked=True, remarks=["a probability"])
     table.explained("sigmoid_n1@against", inside, "r2", golden=Golden(probability, target=0))
     flat = one_value(205, lambda net, v: net.op("Squeeze", net.op("Sigmoid", v), AXIS_1, out="y"), ("N",))
-    table.explained("sigmoid_n", flat, "r2", golden=Golden(probability))
+    table.explained("sigmoid_n", flat, "r2", golden=Golden(probability, target=1), unasked=True)
     alone = one_value(206, lambda net, v: net.op("Softmax", v, axis=-1, out="y"), ("N", 1))
     table.refused("softmax_n1", alone, "softmax of one value, which is always 1")
     age = one_value(207, lambda net, v: net.op("Identity", v, out="y"), ("N", 1))
