@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::form::{Form, MapView, Meaning};
-use super::output::{IsRegression, OutputView, applied_by_values, written};
+use super::output::{IsRegression, OutputView, written};
 use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
 use crate::{
@@ -66,7 +66,7 @@ impl<M: ModelBackend> ModelView<M> {
         read_families(&mut raw, &taps, &findings.forms);
         if output.applied == OutputActivation::Unknown {
             let rows: Vec<&[f32]> = findings.outputs.iter().map(Vec::as_slice).collect();
-            output.applied = applied_by_values(&rows);
+            output.learn(port, &rows)?;
             remarks.extend(remark_on_values(output.applied));
         }
         remarks.extend(remark_on_one_value(output, declared));

@@ -8,7 +8,7 @@ use super::form::Form;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
-use crate::{BatchRule, ModelBackend, Result, Tensor, TensorView};
+use crate::{BatchRule, ModelBackend, OutputActivation, Result, Tensor, TensorView};
 
 /// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. The patches are that large so that each is seen by
 /// layers of few cells, which look at parts of the image only.
@@ -98,7 +98,8 @@ impl Trial {
         seen.look(&among_equals, &equal);
         let among_others = self.pass(model, taps, &mixed)?;
         seen.look(&among_others, &mixed);
-        if !taps.is_empty() {
+        // What is read from the values of outputs needs more than two images.
+        if !taps.is_empty() || model.info().output_activation == OutputActivation::Unknown {
             let rest = filled(&[2, 3]);
             seen.look(&self.pass(model, taps, &rest)?, &rest);
         }
