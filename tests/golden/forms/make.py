@@ -4,14 +4,12 @@ Writes `models/`, `cases.json` and `maps.npy`; the README beside this file says 
 fixed seeds. The models are made by hand, of a few kB each; none is anybody's network.
 """
 
-import numpy as np
-
 import elements
+import exports
 import graphs
 import scores
 import tokens
-from net import SIDE
-from table import Golden, Table, picture
+from table import Golden, Table
 
 
 def main():
@@ -20,6 +18,7 @@ def main():
     scores.add(table)
     graphs.add(table)
     elements.add(table)
+    exports.add(table)
     table.save()
     names = [row["name"] for row in table.rows]
     assert len(set(names)) == len(names), "two rows have one name"
@@ -40,13 +39,11 @@ def add_transformers(table):
     table.explained("vit_mean_of_cells@named", mean, "norm", "tokens=1+4x4", named=True)
     table.explained("vit_by_columns", tokens.vit(105, by_columns=True), "norm", "tokens=1+4x4:columns-first")
     wide = tokens.vit(106, grid=(4, 8), shape=("N", 3, 32, 64))
-    wide_image = picture((3, 32, 64), 7)
-    table.explained("vit_wide", wide, "norm", "tokens=1+4x8", golden=Golden(image=wide_image), input="wide.npy")
+    golden = Golden(image=table.other("wide.npy", (3, 32, 64)))
+    table.explained("vit_wide", wide, "norm", "tokens=1+4x8", golden=golden, input="wide.npy")
     tall = tokens.vit(107, before=0, pool="mean", grid=(8, 4), shape=(1, 3, 48, 24))
-    tall_image = picture((3, 48, 24), 8)
-    table.explained("vit_tall", tall, "norm", "tokens=0+8x4", golden=Golden(image=tall_image), input="tall.npy")
-    for name, image in [("wide", wide_image), ("tall", tall_image)]:
-        np.save(f"{table_models()}/{name}.npy", image)
+    golden = Golden(image=table.other("tall.npy", (3, 48, 24)))
+    table.explained("vit_tall", tall, "norm", "tokens=0+8x4", golden=golden, input="tall.npy")
     table.explained("channels_before_tokens", tokens.tokens_behind_channels(108), "chan1", "tokens=0+4x4:channels-first")
     table.explained("mixer", tokens.mixer(109), "norm", "tokens=0+4x4")
     table.explained("attention_pooled", tokens.attention_pooled(110), "norm", "tokens=0+4x4")
@@ -61,12 +58,6 @@ def add_transformers(table):
     table.explained("swin_merged", tokens.merged(116), "norm", "nhwc")
     table.explained("pvt", tokens.pvt(117), "ir")
     table.explained("pvt@tokens", tokens.pvt(117), "tok", "tokens=0+8x8", named=True)
-
-
-def table_models():
-    from table import MODELS
-
-    return MODELS
 
 
 if __name__ == "__main__":

@@ -88,6 +88,12 @@ class Table:
         rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in self.rows)
         (HERE / "cases.json").write_text(f"[\n{rows}\n]\n")
 
+    def other(self, file, shape):
+        """Another image, written as `file`."""
+        image = picture(shape, sum(shape))
+        np.save(MODELS / file, image)
+        return image
+
     def open(self, name, model, manifest=None):
         """Writes a model or a manifest, unless it is there; returns the file to open and the model."""
         model = model.model() if isinstance(model, Net) else model
