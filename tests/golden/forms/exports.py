@@ -193,7 +193,7 @@ def add(table):
     table.explained("vit_f16", in_half(vit_of(Net, 507)), "norm", grid, golden=rough)
     table.explained("vit_8_bits", quantized(vit_of(Net, 508)), "norm", grid, remarks=["what else is in its batch"])
     table.explained("vit_token_behind", last_token(509), "norm", "tokens=0+4x4", named=True, layer_grid="tokens=0+4x4")
-    table.refused("vit_token_behind@unsaid", last_token(509), "not certain", ask="norm")
+    table.explained("vit_token_behind@unsaid", last_token(509), "norm", "tokens=0+4x4")
     table.explained("convnext", convnext(510), "s1.out")
     table.explained("convnext_old", convnext(511, kind=OldNet), "s1.out")
     table.explained("turned_about", turned_about(512), "r1", "nhwc", golden=Golden(
