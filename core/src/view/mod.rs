@@ -10,6 +10,8 @@ mod form;
 mod model;
 mod output;
 mod probe;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 pub use form::{Channels, Form, MapView, Meaning, Order, Tokens};

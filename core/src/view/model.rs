@@ -41,7 +41,7 @@ pub struct ModelView<M> {
 const MOST_TAPPED: usize = 1 << 26;
 
 impl<M: ModelBackend> ModelView<M> {
-    /// Finds out what `model`'s description does not say, by at most six trial passes, and how its tensors are read.
+    /// Finds out what `model`'s description does not say, by at most seven trial passes, and how its tensors are read.
     ///
     /// An error where the output holds no class scores, or where `options` contradict the model. A trial that fails is
     /// none: what it would have told stays unknown, and a remark says so.
@@ -71,6 +71,7 @@ impl<M: ModelBackend> ModelView<M> {
         }
         remarks.extend(remark_on_one_value(output, declared));
         remarks.extend(remark_on_batches(findings.batches));
+        remarks.extend(findings.is_random.then(|| AT_RANDOM.into()));
         let default_layer = default_layer(&described, &raw);
         say_form(&described, &mut raw, (options, default_layer))?;
         let info = viewed(&described, &raw, (output, findings.batches), default_layer);
@@ -368,7 +369,7 @@ fn viewed(
     };
     let batch = match batches {
         Batches::OneOnly | Batches::Dependent => BatchRule::Fixed(1),
-        Batches::AsDescribed | Batches::Random => described.batch,
+        Batches::AsDescribed => described.batch,
     };
     let rows = described.output.shape.first().copied().flatten();
     ModelInfo {
@@ -426,13 +427,11 @@ fn remark_on_batches(batches: Batches) -> Option<String> {
              batch normalization left in training mode), so each image has a pass of its own"
                 .into(),
         ),
-        Batches::Random => Some(
-            "the model gives equal images different results (as with dropout left in training mode), so the map is \
-             partly noise; export the model in evaluation mode"
-                .into(),
-        ),
     }
 }
+
+const AT_RANDOM: &str = "the model gives equal images different results (as with dropout left in training mode), so the map \
+    is partly noise, and what its layers hold is not found out; export the model in evaluation mode";
 
 /// Each item of `batch`, `copies` times.
 fn repeated(batch: TensorView<'_>, copies: usize) -> Result<Tensor> {
