@@ -5,7 +5,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from net import CLASSES, SIDE, Net, cnn, score_output
-from table import Golden
+from table import Golden, for_and_against
 
 SHAPES = [("c1", 6, 16), ("r1", 6, 16), ("c2", 8, 8), ("r2", 8, 8), ("gp", 8, 1)]
 
@@ -170,7 +170,8 @@ def add_stale(table):
     for name, size in [("stale_batch", 1), ("stale_size", 2)]:
         net = cnn(322)
         for tensor, channels, side in SHAPES:
-            net.info(tensor, (1 if size == 1 else "N", channels, max(1, side * (1 if size == 1 else 3) // size), side))
+            height = side if size == 1 else max(1, side * 3 // 2)
+            net.info(tensor, (1 if size == 1 else "N", channels, height, side))
         clean = Golden(plain=(cnn(322), "r2"))
         table.explained(name, net, "r2", golden=clean)
     free = cnn(323, shape=("N", 3, "H", "W"))
@@ -180,6 +181,52 @@ def add_stale(table):
     ranks.inputs = [onnx.ValueInfoProto(name="x", type=helper.make_tensor_type_proto(TensorProto.FLOAT, None))]
     ranks.outputs = [onnx.ValueInfoProto(name="y", type=helper.make_tensor_type_proto(TensorProto.FLOAT, None))]
     table.explained("no_rank", ranks, "r2", manifest=f"[input]\nsize = [{SIDE}, {SIDE}]\n")
+
+
+def add_complete(table):
+    """Stale shapes of every tensor, so that nothing makes the runtime be asked."""
+    for name, batch, factor in [("stale_batch_throughout", 1, 1), ("stale_size_throughout", "N", 2)]:
+        net = cnn(327)
+        for tensor, channels, side in SHAPES:
+            size = side * factor if side > 1 else 1
+            net.info(tensor, (batch, channels, size, size))
+        net.info("f", (batch, 8))
+        table.explained(name, net, "r2", golden=Golden(plain=(cnn(327), "r2")))
+    undeclared = Net(328).add_output("y", ("N", "k"))
+    undeclared.head(undeclared.trunk(), classes=1)
+    one = Golden(scores=for_and_against, target=1)
+    table.explained("logit_undeclared", undeclared, "r2", golden=one, unasked=True)
+    table.explained("classes_undeclared", cnn(329).add_output("y", ("N", "k")), "r2")
+    unsized = Net(330, shape=("N", "H", "W", 3))
+    unsized.head(unsized.trunk(unsized.transpose(unsized.x, 0, 3, 1, 2)))
+    turned = Golden(feed=lambda x: {None: x[None].transpose(0, 2, 3, 1)})
+    sized = f"[input]\nsize = [{SIDE}, {SIDE}]\n"
+    table.explained("channels_last_any_size", unsized, "r2", golden=turned, manifest=sized)
+    function = as_function(cnn(331))
+    function.opset_import[0].version = 16
+    other = caller([function], [("Net", ["x"], ["y"], {})])
+    table.refused("function_of_other_version", other, "version 16", "inline")
+    optional = cnn(332)
+    optional.add_input("k_1", [6, 3, 3, 3])
+    table.explained("weights_among_inputs", optional, "r2")
+    masked = Net(333)
+    masked.add_input("mask", ("N", 1, SIDE, SIDE))
+    masked.head(masked.trunk(masked.op("Mul", masked.x, "mask")))
+    table.refused("image_and_mask", masked, "input.name", "mask")
+    ones = Golden(feed=lambda x: {None: x[None], "mask": np.ones((1, 1, SIDE, SIDE), np.float32)})
+    manifest = '[input]\nname = "x"\n[inputs]\nmask = 1\n'
+    table.explained("image_and_mask@named", masked, "r2", manifest=manifest, golden=ones)
+    switch = Net(334)
+    switch.add_input("training", (), TensorProto.BOOL)
+    scale = switch.op("Where", "training", np.float32(0.5), np.float32(1))
+    switch.head(switch.op("Mul", switch.trunk(last="r1x"), scale, out="r2"))
+    off = Golden(feed=lambda x: {None: x[None], "training": np.array(False)})
+    table.explained("switch", switch, "r2", settings={"input.training": "0"}, golden=off)
+    dropout = Net(335)
+    maps = dropout.trunk(last="r1x")
+    dropout.head(dropout.op("Dropout", maps, np.float32(0.5), np.array(True), out="r2"))
+    # ONNX Runtime leaves out such a Dropout when it optimizes.
+    table.explained("dropout_in_training", dropout, "r1x", golden=Golden(level="ORT_ENABLE_ALL"))
 
 
 def add_external(table):
@@ -216,5 +263,5 @@ def add_external(table):
 
 
 def add(table):
-    for part in (add_functions, add_batches, add_files):
+    for part in (add_functions, add_batches, add_files, add_complete):
         part(table)

@@ -6,6 +6,7 @@ fixed seeds. The models are made by hand, of a few kB each; none is anybody's ne
 
 import elements
 import exports
+import families
 import graphs
 import scores
 import tokens
@@ -19,6 +20,7 @@ def main():
     graphs.add(table)
     elements.add(table)
     exports.add(table)
+    families.add(table)
     table.save()
     names = [row["name"] for row in table.rows]
     assert len(set(names)) == len(names), "two rows have one name"

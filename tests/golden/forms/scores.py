@@ -4,7 +4,7 @@ import numpy as np
 from onnx import TensorProto
 
 from net import CLASSES, SIDE, Net, cnn
-from table import Golden, as_it_is, for_and_against, lower_and_higher, probability
+from table import Golden, as_it_is, for_and_against, lower_and_higher, probability, softmax
 
 AXIS_1, AXIS_2 = np.array([1], np.int64), np.array([2], np.int64)
 
@@ -209,14 +209,49 @@ def add_shapes(table):
     table.explained("no_batch", shaped(277, (5,), one[1:]), "r2", golden=unbatched)
     table.explained("no_batch_15", shaped(278, (1, 5), one[1:]), "r2", golden=unbatched)
     table.explained("fixed_4", shaped(279, (4, 5), (4, *one[1:])), "r2", golden=Golden(
-        feed=lambda image: {None: np.repeat(image[None], 4, 0)}, scores=lambda raw: softmax_of(raw[:5]),
+        feed=lambda image: {None: np.repeat(image[None], 4, 0)}, scores=lambda raw: softmax(raw[:5]),
     ))
 
 
-def softmax_of(raw):
-    return np.exp(raw - raw.max()) / np.exp(raw - raw.max()).sum()
+def add_more(table):
+    """What is rarer, or must not be mistaken."""
+    percent = applied(290, lambda net, logits: net.op(
+        "Mul", net.op("Softmax", logits(), axis=-1), np.float32(1), out="y"))
+    table.explained("softmax_scaled_by_1", percent, "r2", golden=Golden(as_it_is))
+    hidden = Net(291).add_output("y", ("N", CLASSES))
+    hidden.op("Softmax", hidden.head(hidden.trunk(), out="s"), axis=-1, out="p")
+    hidden.op("Cast", "p", to=TensorProto.DOUBLE, out="wide")
+    hidden.op("Cast", "wide", to=TensorProto.FLOAT, out="y")
+    table.explained("softmax_cast", hidden, "r2", golden=Golden(as_it_is))
+    clipped = applied(292, lambda net, logits: net.op(
+        "Clip", net.op("Sigmoid", logits()), np.float32(1e-4), np.float32(0.9999), out="y"))
+    table.explained("sigmoid_clipped", clipped, "r2", golden=Golden(as_it_is))
+    swish = Net(293)
+    first = swish.conv(swish.trunk(last="r1x"), 8, 8, out="c3")
+    swish.head(swish.op("Mul", first, swish.op("Sigmoid", first), out="r2"))
+    table.explained("swish_before_classifier", swish, "r2")
+    last = Net(294).add_output("y", ("N", CLASSES))
+    maps = last.conv(last.trunk(), 8, CLASSES, 1, out="c3")
+    gated = last.op("Mul", maps, last.op("Sigmoid", maps), out="r3")
+    last.op("Flatten", last.op("GlobalAveragePool", gated), out="y")
+    table.explained("classifier_of_maps", last, "r2")
+    squeeze = Net(295).add_output("y", ("N", CLASSES))
+    maps = squeeze.op("Relu", squeeze.conv(squeeze.trunk(), 8, CLASSES, 1, out="c3"), out="r3")
+    squeeze.op("Flatten", squeeze.op("GlobalAveragePool", maps), out="y")
+    table.explained("squeezenet", squeeze, "r2")
+    by_hand = applied(296, lambda net, logits: net.op("Div", np.float32(1), net.op(
+        "Add", net.op("Exp", net.op("Neg", logits())), np.float32(1)), out="y"))
+    table.explained("sigmoid_by_hand", by_hand, "r2", golden=Golden(as_it_is))
+    distilled = applied(297, lambda net, logits: net.op(
+        "Div", net.op("Add", logits(), logits()), np.float32(2), out="y"))
+    table.explained("two_heads_averaged", distilled, "r2")
+    gate = applied(298, lambda net, logits: net.op("Mul", logits(), net.op("Sigmoid", logits(1)), out="y"))
+    table.explained("logits_gated", gate, "r2")
+    rest = applied(299, lambda net, logits: net.op("Concat", (p := net.op("Sigmoid", logits(1))), net.op(
+        "Sub", np.float32(1), p), axis=1, out="y"), 2)
+    table.explained("sigmoid_and_rest", rest, "r2", golden=Golden(as_it_is))
 
 
 def add(table):
-    for part in (add_values, add_outputs, add_other_tasks, add_activations, add_shapes):
+    for part in (add_values, add_outputs, add_other_tasks, add_activations, add_shapes, add_more):
         part(table)

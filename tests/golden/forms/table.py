@@ -120,6 +120,8 @@ class Table:
         row |= golden.of_row(model, layer, grid, self.image)
         if row.pop("unasked", False):
             row.pop("target")
+        if row.get("random"):
+            del row["class"], row["score"]
         if row.pop("map", None) is not None:
             row["offset"] = sum(map(len, self.values))
             self.values.append(golden.map.astype(np.float32)[::2, ::2].ravel())

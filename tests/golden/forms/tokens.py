@@ -6,9 +6,9 @@ from net import CLASSES, SIDE, Net
 
 
 def patches(net, grid, d, kernel=None, out=None):
-    """The image as maps [N, d, h, w], one cell a patch."""
+    """The image as maps [N, d, h, w], one cell a patch, of which the weights see a corner: so that files are small."""
     height, width = kernel or (SIDE // grid[0], SIDE // grid[1])
-    weight = net.weight(d, 3, height, width)
+    weight = net.weight(d, 3, (height + 1) // 2, (width + 1) // 2)
     return net.op("Conv", net.x, weight, net.weight(d, scale=0.2), strides=[height, width], out=out)
 
 
