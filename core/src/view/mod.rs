@@ -11,6 +11,8 @@ mod layers;
 mod model;
 mod output;
 mod probe;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 pub use form::{Channels, Form, MapView, Meaning, Order, Tokens};

@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::form::{Form, MapView, Meaning};
 use super::layers::Layers;
-use super::output::{IsRegression, OutputView, applied_by_values};
+use super::output::{IsRegression, OutputView};
 use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
 use crate::{
@@ -86,9 +86,10 @@ impl<M: ModelBackend> ModelView<M> {
         }
         if output.applied == OutputActivation::Unknown {
             let rows: Vec<&[f32]> = findings.outputs.iter().map(Vec::as_slice).collect();
-            output.applied = applied_by_values(&rows);
+            output.learn(port, &rows)?;
         }
-        let remarks = remarks((output, declared, known), findings.batches, failure.as_ref());
+        let mut remarks = remarks((output, declared, known), findings.batches, failure.as_ref());
+        remarks.extend(findings.is_random.then(|| AT_RANDOM.into()));
         let info = viewed(&described, &layers, (output, findings.batches));
         let (layers, batches) = (RwLock::new(layers), findings.batches);
         Ok(Self { model, info, layers, trial, failure, output, batches, remarks })
@@ -320,7 +321,7 @@ fn viewed(described: &ModelInfo, layers: &Layers, (output, batches): (OutputView
     };
     let batch = match batches {
         Batches::OneOnly | Batches::Dependent => BatchRule::Fixed(1),
-        Batches::AsDescribed | Batches::Random => described.batch,
+        Batches::AsDescribed => described.batch,
     };
     let rows = described.output.shape.first().copied().flatten();
     ModelInfo {
@@ -386,13 +387,12 @@ fn remark_on_batches(batches: Batches) -> Option<String> {
             "the model's result for an image depends on what else is in its batch (as with dynamic quantization, or batch \
              normalization left in training mode), so each image has a pass of its own"
         }
-        Batches::Random => {
-            "the model gives equal images different results (as with dropout left in training mode), so the map is partly \
-             noise; export the model in evaluation mode"
-        }
     };
     Some(text.into())
 }
+
+const AT_RANDOM: &str = "the model gives equal images different results (as with dropout left in training mode), so the map \
+    is partly noise, and what its layers hold is not found out; export the model in evaluation mode";
 
 /// Each item of `batch`, `copies` times.
 fn repeated(batch: TensorView<'_>, copies: usize) -> Result<Tensor> {

@@ -114,18 +114,11 @@ impl OutputView {
         is_regression: IsRegression,
     ) -> Result<Self> {
         let axes = shape.get(1..).unwrap_or(&[]);
-        let refused = |looks: &str| {
-            Error::unsupported(format!(
-                "output {name:?} has shape {}, which looks like {looks}; class scores [N, classes] or one value an \
-                 image are needed: if another output has them, name it by output.name in a manifest",
-                written(shape)
-            ))
-        };
         if applied == OutputActivation::UnitLength {
-            return Err(refused("an embedding, since it is scaled to length 1"));
+            return Err(refused((name, shape), AN_EMBEDDING));
         }
         match (Looks::of(axes), is_regression) {
-            (Looks::Other(looks), _) => Err(refused(looks)),
+            (Looks::Other(looks), _) => Err(refused((name, shape), looks)),
             (Looks::Classes(_), IsRegression::Yes) => Err(Error::invalid(format!(
                 "output.kind is \"value\", but output {name:?} has shape {}; a value has one element an image",
                 written(shape)
@@ -144,6 +137,15 @@ impl OutputView {
 
     fn one_value(applied: OutputActivation) -> Self {
         Self { classes: Some(2), applied, one_value: true }
+    }
+
+    /// Sets what the values of outputs `rows`, one an image, say is applied; an error where they score no classes.
+    pub(super) fn learn(&mut self, port: (&str, &[Option<usize>]), rows: &[&[f32]]) -> Result<()> {
+        self.applied = applied_by_values(rows);
+        match self.applied {
+            OutputActivation::UnitLength => Err(refused(port, AN_EMBEDDING)),
+            _ => Ok(()),
+        }
     }
 
     /// The class scores [N, classes] of a raw output [N, ...].
@@ -182,6 +184,17 @@ impl OutputView {
     }
 }
 
+/// What a vector of length 1 looks like.
+const AN_EMBEDDING: &str = "an embedding, since it is scaled to length 1";
+
+fn refused((name, shape): (&str, &[Option<usize>]), looks: &str) -> Error {
+    Error::unsupported(format!(
+        "output {name:?} has shape {}, which looks like {looks}; class scores [N, classes] or one value an image are \
+         needed: if another output has them, name it by output.name in a manifest",
+        written(shape)
+    ))
+}
+
 /// Whether a model's one value is a number of its own rather than the score of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IsRegression {
@@ -196,21 +209,31 @@ pub enum IsRegression {
 const ENOUGH_VALUES: usize = 12;
 
 /// What the values of outputs, one row [classes] an image, say of what was applied to them.
-pub(super) fn applied_by_values(rows: &[&[f32]]) -> OutputActivation {
+fn applied_by_values(rows: &[&[f32]]) -> OutputActivation {
+    let differ = rows.iter().any(|row| row != &rows[0]);
     let values = || rows.iter().copied().flatten();
+    let are_probabilities = rows.iter().all(|row| crate::scores::sum_to_one(row));
+    if differ && !are_probabilities && rows.iter().all(|row| is_of_length_1(row)) {
+        return OutputActivation::UnitLength;
+    }
     let count = values().count();
     let is_probability = |v: &f32| (0.0..=1.0).contains(v);
     if count == 0 || !values().all(is_probability) {
         return OutputActivation::Unknown;
     }
-    if rows.iter().all(|row| crate::scores::sum_to_one(row)) {
+    if are_probabilities {
         return OutputActivation::Softmax;
     }
-    let differ = rows.iter().any(|row| row != &rows[0]);
     match count >= ENOUGH_VALUES && differ {
         true => OutputActivation::Sigmoid,
         false => OutputActivation::Unknown,
     }
+}
+
+/// Whether values are scaled to length 1, and not because one of them is all that there is.
+fn is_of_length_1(row: &[f32]) -> bool {
+    let squares = || row.iter().map(|&v| f64::from(v).powi(2));
+    (squares().sum::<f64>() - 1.0).abs() < 1e-3 && squares().all(|square| square < 0.98)
 }
 
 #[cfg(test)]
@@ -310,5 +333,9 @@ mod tests {
         check(&[&[0.2, 0.8, 0.9, 0.1, 0.0, 1.0], &[0.5, 0.5, 0.4, 0.3, 0.2, 0.1]], OutputActivation::Sigmoid);
         check(&[&[0.2, 0.8, 0.9, 0.1, 0.0, 1.1], &[0.5, 0.5, 0.4, 0.3, 0.2, 0.1]], OutputActivation::Unknown);
         check(&[], OutputActivation::Unknown);
+        check(&[&[0.6, -0.8], &[0.8, 0.6]], OutputActivation::UnitLength);
+        check(&[&[0.6, 0.8, 0.0], &[0.0, 0.8, 0.6]], OutputActivation::UnitLength);
+        check(&[&[1.0, 0.0, 0.0], &[0.0, 1.0, 0.0]], OutputActivation::Softmax);
+        check(&[&[0.6, -0.8], &[0.6, -0.8]], OutputActivation::Unknown);
     }
 }

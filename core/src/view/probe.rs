@@ -27,6 +27,10 @@ const FEW_BEFORE: usize = 2;
 const MANY_CELLS: usize = 36;
 /// The fewest rows and columns of a grid of tokens that is told from chance.
 const LEAST_SIDE: usize = 3;
+/// How much better than the usual forms a rare one must agree to be compared with them.
+const RARE: f64 = 1.15;
+/// The proportions of square cells, up to rounding.
+const SQUARE: f64 = 1.01;
 /// How far the proportions of a map may be from those of the image.
 const PROPORTIONS: f64 = 4.0;
 
@@ -67,21 +71,41 @@ impl Change {
 
     /// The form whose cells follow the patches, where exactly one does. `image` is (height, width).
     pub(super) fn form(&self, patches: &[Patch], image: (usize, usize)) -> Option<Form> {
-        let mut forms: Vec<(f64, Form)> =
-            self.candidates(image).into_iter().map(|form| (self.agreement(&form, patches), form)).collect();
-        forms.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let ranked = |forms: Vec<Form>| {
+            let mut ranked: Vec<(f64, Form)> =
+                forms.into_iter().map(|form| (self.agreement(&form, patches), form)).collect();
+            ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+            ranked
+        };
+        let mut forms = ranked(self.usual(image));
+        // A token behind the cells is rare, and a grid that is one token off agrees almost as well.
+        let behind = ranked(self.before_tokens(image));
+        if behind.first().is_some_and(|rare| forms.first().is_none_or(|usual| rare.0 > RARE * usual.0)) {
+            forms.splice(0..0, behind);
+        }
         let (best, form) = *forms.first()?;
-        let next = forms.get(1).map_or(0.0, |(next, _)| *next);
+        let next = forms[1..].iter().fold(0.0f64, |most, (next, _)| most.max(*next));
         (best >= CERTAIN && next <= DISTINCT * best).then_some(form)
     }
 
-    /// Every form that a tensor of this shape may have.
-    fn candidates(&self, image: (usize, usize)) -> Vec<Form> {
+    /// The usual forms of a tensor of this shape, in which no token stands behind the cells.
+    fn usual(&self, image: (usize, usize)) -> Vec<Form> {
         let both = [Channels::First, Channels::Last];
         let forms = both.into_iter().flat_map(|channels| match (self.shape.len(), channels) {
             (3, _) => self.maps(channels, image),
             (_, Channels::First) => self.grids(1, channels, image),
             (_, Channels::Last) => self.grids(0, channels, image),
+        });
+        forms.collect()
+    }
+
+    /// The forms of a token tensor of this shape with a token or two behind the cells.
+    fn before_tokens(&self, image: (usize, usize)) -> Vec<Form> {
+        let [first, last] = self.shape[..] else { return Vec::new() };
+        let both = [(first, Channels::Last), (last, Channels::First)];
+        let forms = both.into_iter().flat_map(|(count, channels)| {
+            let cells = (1..=FEW_BEFORE).filter_map(move |behind| count.checked_sub(behind));
+            cells.flat_map(move |cells| grids(cells, 0, SQUARE, image, channels))
         });
         forms.collect()
     }
@@ -101,22 +125,15 @@ impl Change {
     /// The grids that fill the axis `tokens`.
     fn grids(&self, tokens: usize, channels: Channels, image: (usize, usize)) -> Vec<Form> {
         let count = self.shape[tokens];
-        let mut forms = Vec::new();
-        for before in 0..=MOST_BEFORE.min(count) {
-            let cells = count - before;
-            if before > FEW_BEFORE && cells < MANY_CELLS {
-                continue;
-            }
-            for height in (LEAST_SIDE..=cells / LEAST_SIDE).filter(|height| cells.is_multiple_of(*height)) {
-                let width = cells / height;
-                // Tokens of no cell go with square cells; without them strides may differ.
-                if is_like(if before == 0 { 2.0 } else { 1.01 }, (height, width), image) {
-                    let tokens = Some(Tokens { before, height, width });
-                    forms.extend([Order::Rows, Order::Columns].map(|order| Form { channels, order, tokens }));
-                }
-            }
-        }
-        forms
+        let is_likely = |before: &usize| *before <= FEW_BEFORE || count - before >= MANY_CELLS;
+        (0..=MOST_BEFORE.min(count))
+            .filter(is_likely)
+            // Tokens of no cell go with square cells; without them strides may differ.
+            .flat_map(|before| {
+                let proportions = if before == 0 { 2.0 } else { SQUARE };
+                grids(count - before, before, proportions, image, channels)
+            })
+            .collect()
     }
 
     /// How well the cells of `form` follow the patches, at most 1; the lesser of rows and columns.
@@ -142,6 +159,25 @@ impl Change {
         let [rows, columns] = [0, 1].map(|axis| correlation(&found[axis], &wanted[axis]));
         rows.min(columns)
     }
+}
+
+/// The grids of so many cells behind `before` tokens, row by row and column by column.
+fn grids(
+    cells: usize,
+    before: usize,
+    proportions: f64,
+    image: (usize, usize),
+    channels: Channels,
+) -> Vec<Form> {
+    (LEAST_SIDE..=cells / LEAST_SIDE)
+        .filter(|height| cells.is_multiple_of(*height))
+        .map(|height| (height, cells / height))
+        .filter(|grid| is_like(proportions, *grid, image))
+        .flat_map(|(height, width)| {
+            let tokens = Some(Tokens { before, height, width });
+            [Order::Rows, Order::Columns].map(|order| Form { channels, order, tokens })
+        })
+        .collect()
 }
 
 /// Whether a grid's proportions are those of the image, up to a factor.

@@ -1,6 +1,6 @@
 //! Trial passes: what a few images tell of a model that its description does not.
 //!
-//! Four images are run, an image of noise and three that differ from it in one patch each, in at most six single
+//! Four images are run, an image of noise and three that differ from it in one patch each, in at most seven single
 //! passes or three of two images. They show where patches appear in the layers of unknown meaning ([`super::probe`]),
 //! what the values of the output are, and whether the result for an image depends on what else is in its batch.
 
@@ -8,7 +8,7 @@ use super::layers::Found;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
-use crate::{BatchRule, ModelBackend, Result, Tensor, TensorView};
+use crate::{BatchRule, ModelBackend, OutputActivation, Result, Tensor, TensorView};
 
 /// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. The patches are that large so that each is seen by
 /// layers of few cells, which look at parts of the image only.
@@ -27,6 +27,8 @@ pub(super) struct Findings {
     pub(super) outputs: Vec<Vec<f32>>,
     /// How the model treats batches.
     pub(super) batches: Batches,
+    /// Whether equal images get different results.
+    pub(super) is_random: bool,
 }
 
 /// How a model treats batches.
@@ -39,8 +41,6 @@ pub(super) enum Batches {
     OneOnly,
     /// The result for an image depends on what else is in its batch.
     Dependent,
-    /// Equal images get different results.
-    Random,
 }
 
 /// The images of a trial.
@@ -86,7 +86,12 @@ impl Trial {
         for image in 0..self.images.len() {
             seen.look(&self.pass(model, taps, &[image])?, &[image]);
         }
-        Ok(seen.findings(self, Batches::AsDescribed))
+        // Only what layers show could be chance.
+        let is_random = !taps.is_empty() && {
+            let again = self.pass(model, &[], &[0])?;
+            is_noise(&seen.outputs[0], again[0].item(0))
+        };
+        Ok(seen.findings(self, Batches::AsDescribed, is_random))
     }
 
     /// Passes of `n` images, at least two. The last place of the first two passes holds the same image among others.
@@ -98,13 +103,18 @@ impl Trial {
         seen.look(&among_equals, &equal);
         let among_others = self.pass(model, taps, &mixed)?;
         seen.look(&among_others, &mixed);
-        if !taps.is_empty() {
+        // What is read from the values of outputs needs more than two images.
+        if !taps.is_empty() || model.info().output_activation == OutputActivation::Unknown {
             let rest = filled(&[2, 3]);
             seen.look(&self.pass(model, taps, &rest)?, &rest);
         }
         let (equals, others) = (&among_equals[0], &among_others[0]);
-        let batches = dependence(equals.item(0), equals.item(n - 1), others.item(n - 1));
-        Ok(seen.findings(self, batches))
+        let is_random = is_noise(equals.item(0), equals.item(n - 1));
+        let batches = match is_random {
+            true => Batches::AsDescribed,
+            false => dependence(equals.item(0), equals.item(n - 1), others.item(n - 1)),
+        };
+        Ok(seen.findings(self, batches, is_random))
     }
 
     /// The output and the taps of one pass on images by their number.
@@ -153,13 +163,15 @@ impl Seen {
         }
     }
 
-    fn findings(self, trial: &Trial, batches: Batches) -> Findings {
+    fn findings(self, trial: &Trial, batches: Batches, is_random: bool) -> Findings {
         let [_, height, width] = trial.shape;
         let form = |(_, change): &(Vec<f32>, Change)| {
             Some((change.shape().to_vec(), change.form(&trial.patches, (height, width))?))
         };
-        let forms = self.taps.iter().map(|tap| tap.as_ref().and_then(form)).collect();
-        Findings { forms, outputs: self.outputs, batches }
+        // Where a patch shows in noise is chance.
+        let is_certain = |_: &&(Vec<f32>, Change)| !is_random;
+        let forms = self.taps.iter().map(|tap| tap.as_ref().filter(is_certain).and_then(form)).collect();
+        Findings { forms, outputs: self.outputs, batches, is_random }
     }
 }
 
@@ -167,18 +179,25 @@ impl Seen {
 fn dependence(first: &[f32], equals: &[f32], others: &[f32]) -> Batches {
     /// Differences of rounding, as part of the greatest output.
     const ROUNDING: f32 = 1e-5;
-    /// What equal images may differ by in one batch, where engines add up in another order at its end.
-    const EQUAL: f32 = 1e-3;
-    let greatest = equals.iter().fold(f32::MIN_POSITIVE, |most, v| most.max(v.abs()));
-    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
-    let noise = apart(first, equals);
-    if noise > EQUAL * greatest {
-        return Batches::Random;
-    }
-    match apart(equals, others) > ROUNDING * greatest + 4.0 * noise {
+    match apart(equals, others) > ROUNDING * greatest(equals) + 4.0 * apart(first, equals) {
         true => Batches::Dependent,
         false => Batches::AsDescribed,
     }
+}
+
+/// Whether outputs of equal images differ by more than rounding.
+fn is_noise(first: &[f32], equals: &[f32]) -> bool {
+    /// What equal images may differ by in one batch, where engines add up in another order at its end.
+    const EQUAL: f32 = 1e-3;
+    apart(first, equals) > EQUAL * greatest(equals)
+}
+
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()))
+}
+
+fn greatest(values: &[f32]) -> f32 {
+    values.iter().fold(f32::MIN_POSITIVE, |most, v| most.max(v.abs()))
 }
 
 /// An image of noise whose pixels `inside` a patch are others, and of more contrast.

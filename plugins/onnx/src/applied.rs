@@ -5,7 +5,7 @@ use scorecam_core::OutputActivation;
 use crate::graph::{Network, NodeSet, PASS_THROUGH};
 
 /// Operators that make logits.
-const LOGITS: [&str; 17] = [
+const LOGITS: [&str; 14] = [
     "Gemm",
     "FusedGemm",
     "QGemm",
@@ -19,14 +19,12 @@ const LOGITS: [&str; 17] = [
     "FusedConv",
     "QLinearConv",
     "QLinearMatMul",
-    "GlobalAveragePool",
-    "AveragePool",
-    "ReduceMean",
     "DynamicQuantizeMatMul",
 ];
 /// Operators that choose, join or mix what they get: probabilities stay probabilities.
-const MIXING: [&str; 13] = [
+const MIXING: [&str; 19] = [
     "Add",
+    "Sub",
     "Sum",
     "Mean",
     "Mul",
@@ -39,7 +37,14 @@ const MIXING: [&str; 13] = [
     "Max",
     "Min",
     "ReduceMean",
+    "ReduceMax",
+    "AveragePool",
+    "GlobalAveragePool",
+    "MaxPool",
+    "GlobalMaxPool",
 ];
+/// Those of them that make scores of classes from scores of places.
+const AVERAGING: [&str; 3] = ["ReduceMean", "AveragePool", "GlobalAveragePool"];
 
 /// What is applied to the tensor `output`; `path` leads from the image to it.
 ///
@@ -81,14 +86,10 @@ fn walk<'g>(
             _ if MIXING.contains(&operator) && !of_image.is_empty() => {
                 let mut found = of_image.iter().map(|t| walk(network, path, t, steps / of_image.len()));
                 let first = found.next().unwrap_or(Unknown);
-                if found.any(|other| other != first) {
-                    return Unknown;
-                }
-                return match (first, operator) {
-                    (Unknown, "ReduceMean") => Logits,
-                    // An average of class scores per place is one of logits, unless a probability is behind it.
-                    (found, _) => found,
-                };
+                let joined = found.fold(first, joined);
+                // An average of class scores per place is one of logits, unless a probability is behind it.
+                let is_average = joined == Unknown && AVERAGING.contains(&operator);
+                return if is_average { Logits } else { joined };
             }
             _ if LOGITS.contains(&operator) => return Logits,
             "DequantizeLinear" | "QuantizeLinear" => match node.inputs.first() {
@@ -103,6 +104,16 @@ fn walk<'g>(
         }
     }
     Unknown
+}
+
+/// What comes of two that meet: probabilities of different kinds, as in p(object) p(class | object), are no distribution.
+fn joined(a: OutputActivation, b: OutputActivation) -> OutputActivation {
+    use OutputActivation::{Sigmoid, Softmax, Unknown};
+    match (a, b) {
+        (Softmax, Sigmoid) | (Sigmoid, Softmax) => Sigmoid,
+        (a, b) if a == b => a,
+        _ => Unknown,
+    }
 }
 
 /// Whether a node divides a tensor by its own length, as embeddings are scaled.

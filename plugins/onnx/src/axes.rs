@@ -172,6 +172,11 @@ impl<'g> AxesOf<'g> {
             _ if CHANNELS_FIRST.contains(&operator) => agreed.filter(|axes| *axes == Axes::ChannelsFirst),
             // Channels-last networks roll maps by slices that are joined again: what is between is shifted.
             "Slice" | "Pad" if agreed == Some(Axes::ChannelsLast) => Some(Axes::NoMap),
+            // Others roll them by indices, which along the channels only sorts these.
+            "Gather" => agreed.map(|axes| match (axes, node.integer("axis").unwrap_or(0)) {
+                (Axes::ChannelsFirst, 2 | 3 | -2 | -1) | (Axes::ChannelsLast, 1 | 2 | -3 | -2) => Axes::NoMap,
+                (axes, _) => axes,
+            }),
             "Split" => agreed.filter(|axes| *axes != Axes::ChannelsLast),
             _ if node.domain.is_empty() || node.domain.starts_with("com.microsoft") => agreed,
             _ => None,

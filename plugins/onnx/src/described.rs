@@ -79,7 +79,10 @@ impl Described {
         main: Option<&Session>,
         (ports, element): (&Ports, Element),
     ) -> Result<bool> {
-        let (Some(session), [tap]) = (main, self.main_tap.as_slice()) else { return Ok(false) };
+        // In training mode a pass changes those after it.
+        let (Some(session), [tap], false) = (main, self.main_tap.as_slice(), self.trains) else {
+            return Ok(false);
+        };
         let shape: Option<Vec<usize>> = ports.image.shape.iter().copied().map(|n| n.or(Some(1))).collect();
         let (Some(shape), true) = (shape, ports.image.shape[1..].iter().all(Option::is_some)) else {
             return Ok(false);

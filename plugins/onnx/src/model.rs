@@ -126,7 +126,7 @@ impl OnnxModel {
             Ok((described, overview, main))
         };
         let mut found = look(false)?;
-        if found.1.is_none() && found.0.is_stale(found.2.as_ref(), (&ports, ports.element(&spec)))? {
+        if found.0.is_stale(found.2.as_ref(), (&ports, ports.element(&spec)))? {
             found = look(true)?;
         }
         let (described, overview, main) = found;
