@@ -278,10 +278,13 @@ fn unknown_layers(info: &ModelInfo, named: Option<&str>) -> Vec<usize> {
     open
 }
 
+/// The axes of a layer behind the batch, and its form.
+type Read = (Vec<usize>, Form);
+
 /// Writes what was found of the layers `taps` into all layers of their families. Where two of a family show different
 /// forms, neither is certain.
-fn read_families(raw: &mut [LayerInfo], taps: &[usize], found: &[Option<(Vec<usize>, Form)>]) {
-    let mut families: BTreeMap<usize, Vec<(usize, Option<&(Vec<usize>, Form)>)>> = BTreeMap::new();
+fn read_families(raw: &mut [LayerInfo], taps: &[usize], found: &[Option<Read>]) {
+    let mut families: BTreeMap<usize, Vec<(usize, Option<&Read>)>> = BTreeMap::new();
     for (i, &tap) in taps.iter().enumerate() {
         let found = found.get(i).and_then(Option::as_ref);
         families.entry(raw[tap].like.unwrap_or(tap)).or_default().push((tap, found));
