@@ -159,18 +159,15 @@ def add_activations(table):
         powers = net.op("Exp", logits())
         net.op("Div", powers, net.op("ReduceSum", powers, AXIS_1, keepdims=1), out="y")
 
-    def in_log(net, logits):
-        net.op("LogSoftmax", logits(), axis=-1, out="y")
-
-    def tempered(net, logits):
-        net.op("Div", logits(), np.float32(1.5), out="y")
-
     def of_maps(net, logits):
         maps = net.op("Softmax", net.conv("r2", 8, CLASSES, 1), axis=1)
         net.op("Flatten", net.op("GlobalAveragePool", maps), out="y")
 
+    def last(operator):
+        return lambda net, logits: net.op(operator, logits(), out="y")
+
     for name, ending, golden, classes in [
-        ("softmax_last", lambda net, logits: net.op("Softmax", logits(), axis=-1, out="y"), raw, CLASSES),
+        ("softmax_last", last("Softmax"), raw, CLASSES),
         ("softmax_added", averaged, raw, CLASSES),
         ("softmax_mean", mean, raw, CLASSES),
         ("softmax_stacked", stacked, raw, CLASSES),
@@ -178,12 +175,11 @@ def add_activations(table):
         ("softmax_chosen", chosen_softmax, raw, 3),
         ("softmax_by_hand", by_hand, raw, CLASSES),
         ("softmax_of_maps", of_maps, raw, CLASSES),
-        ("sigmoid_last", lambda net, logits: net.op("Sigmoid", logits(), out="y"), raw, CLASSES),
+        ("sigmoid_last", last("Sigmoid"), raw, CLASSES),
         ("sigmoid_joined", sigmoids, raw, CLASSES),
         ("sigmoid_chosen", chosen, raw, CLASSES),
         ("sigmoid_of_softmax", two_stages, raw, CLASSES),
-        ("log_softmax", in_log, Golden(), CLASSES),
-        ("tempered", tempered, Golden(), CLASSES),
+        ("log_softmax", last("LogSoftmax"), Golden(), CLASSES),
     ]:
         table.explained(name, applied(240 + len(name), ending, classes), "r2", golden=golden)
 
@@ -245,6 +241,8 @@ def add_more(table):
     distilled = applied(297, lambda net, logits: net.op(
         "Div", net.op("Add", logits(), logits()), np.float32(2), out="y"))
     table.explained("two_heads_averaged", distilled, "r2")
+    tempered = applied(300, lambda net, logits: net.op("Div", logits(), np.float32(1.5), out="y"))
+    table.explained("tempered", tempered, "r2")
     gate = applied(298, lambda net, logits: net.op("Mul", logits(), net.op("Sigmoid", logits(1)), out="y"))
     table.explained("logits_gated", gate, "r2")
     rest = applied(299, lambda net, logits: net.op("Concat", (p := net.op("Sigmoid", logits(1))), net.op(
