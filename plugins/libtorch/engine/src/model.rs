@@ -86,7 +86,7 @@ impl TorchModel {
             in_flight: settings.in_flight(device),
             place,
             threads: config.threads,
-            layout: config.layout,
+            layout: config.layout.unwrap_or_default(),
             remarks: Vec::new(),
         };
         if let Some(layer) = &config.layer {

@@ -44,7 +44,7 @@ pub(crate) fn survey(
     device: Device,
     config: &ModelConfig,
 ) -> Result<Survey> {
-    let trial = Trial { scores, device, layout: config.layout, traced: module.traced_shape() };
+    let trial = Trial { scores, device, layout: config.layout.unwrap_or_default(), traced: module.traced_shape() };
     let (image, batch, classes) = trial.image(module, config)?;
     let images = match batch {
         BatchRule::Fixed(n) => n,
@@ -64,7 +64,7 @@ pub(crate) fn survey(
                 None => {
                     let shape = shape_of(result)[1..].iter().copied().map(Some).collect();
                     let (name, operator) = (call.path.clone(), call.kind.clone());
-                    survey.layers.push(LayerInfo { name, operator, shape });
+                    survey.layers.push(LayerInfo::new(name, operator, shape));
                     survey.calls.push(i);
                 }
             }
