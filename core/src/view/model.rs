@@ -9,7 +9,7 @@ use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
 use crate::{
     BatchRule, Error, Forward, LayerInfo, MaskedScores, ModelBackend, ModelInfo, OutputActivation, Result,
-    Tensor, TensorInfo, TensorView,
+    Tensor, TensorInfo, TensorView, element_count,
 };
 
 /// What the caller says of a model; it counts more than what is found out.
@@ -299,12 +299,19 @@ impl<M: ModelBackend> ModelView<M> {
     }
 }
 
-/// The images of trial passes; none where the input is no image. A size that the model leaves free is that of photos.
+/// The most values of a trial image: 64 MiB of them, of which there are four.
+const MOST_VALUES: usize = 1 << 24;
+
+/// The images of trial passes; none where the input is no image, or a huge one. A size that the model leaves free is that of photos.
 fn trial_of(info: &ModelInfo, preprocess: &Preprocess) -> Result<Option<Trial>> {
     let [_, channels, height, width] = info.input.shape[..] else { return Ok(None) };
     let channels = channels.unwrap_or(preprocess.color.channels());
     let (height, width) = (height.unwrap_or(preprocess.size.0), width.unwrap_or(preprocess.size.1));
-    Trial::new([channels, height, width], preprocess).map(Some)
+    let shape = [channels, height, width];
+    match element_count(&shape) {
+        Ok(values) if values <= MOST_VALUES => Trial::new(shape, preprocess).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn names<'i>(info: &'i ModelInfo, layers: &[usize]) -> Vec<&'i str> {

@@ -309,7 +309,7 @@ impl<'g> Listing<'_, 'g> {
         let has_cells = |i: usize| {
             let shapes =
                 network.node(i).outputs.iter().filter_map(|o| self.outline.types.get(o)?.shape.as_ref());
-            shapes.into_iter().any(|s| s.iter().filter(|n| **n != Some(1)).count() >= 3)
+            shapes.into_iter().any(|s| s.iter().skip(1).filter(|n| **n != Some(1)).count() >= 2)
         };
         let weighted: Vec<usize> = (0..network.len())
             .filter(|&i| before.contains(i) && network.holds_weights(i, before) && has_cells(i))
