@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 6] = ["outline", "ports", "program", "scoring", "shim", "stream"];
+const SOURCES: [&str; 7] = ["axes", "outline", "ports", "program", "scoring", "shim", "stream"];
 
 fn main() {
     println!("cargo:rerun-if-changed=cpp");

@@ -47,7 +47,7 @@ impl Reduced<'_> {
             )));
         }
         // A single score has no range; its size stands for it.
-        let least = if let [_, 1] = exact.shape() { 0.0 } else { f32::MAX };
+        let least = if exact.data().len() == exact.shape()[0] { 0.0 } else { f32::MAX };
         let (low, high) = exact.data().iter().fold((least, -least), |(l, h), &v| (l.min(v), h.max(v)));
         let most =
             exact.data().iter().zip(reduced.data()).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));

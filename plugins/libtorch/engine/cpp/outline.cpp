@@ -33,6 +33,15 @@ std::optional<std::vector<std::string>> chain_of(const Value *value, const Value
     return names;
 }
 
+bool has_weights(const IValue &object) {
+    for (const at::Tensor &parameter : Module(object.toObject()).parameters(/*recurse=*/false)) {
+        if (parameter.dim() > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 std::string dotted(const std::vector<std::string> &names) {
     std::string path;
     for (const std::string &name : names) {
@@ -132,6 +141,8 @@ class Walk {
         Call call;
         call.path = dotted(*chain);
         call.type = node->input(0)->type()->expectRef<ClassType>().name()->name();
+        const std::optional<IValue> module = known_value(node->input(0), outline_.module);
+        call.has_weights = module && module->isModule() && has_weights(*module);
         const TypePtr &type = node->output()->type();
         if (depth == Depth::Inside) {
             call.refusal =

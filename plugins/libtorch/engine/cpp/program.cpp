@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include <new>
@@ -52,18 +53,35 @@ Value *protect(Graph &graph, Value *tapped) {
     return kept;
 }
 
-bool writes_attributes(const Block *block) {
+template <typename Is>
+bool has(const Block *block, const Is &is) {
     for (const Node *node : block->nodes()) {
-        if (node->kind() == prim::SetAttr) {
-            return true;
-        }
         for (const Block *inner : node->blocks()) {
-            if (writes_attributes(inner)) {
+            if (has(inner, is)) {
                 return true;
             }
         }
+        if (is(node)) {
+            return true;
+        }
     }
     return false;
+}
+
+// Whether batch normalization is in training mode, as in a trace that was made in it, and writes to its
+// averages.
+bool is_in_training(const Node *node) {
+    if (node->kind() != aten::batch_norm) {
+        return false;
+    }
+    const std::optional<IValue> training = toIValue(node->namedInput("training"));
+    return training && training->isBool() && training->toBool() &&
+           !node->namedInput("running_mean")->mustBeNone();
+}
+
+// Whether a pass writes to what the next one reads, or may write to at the same time.
+bool writes_to_itself(const Block *block) {
+    return has(block, [](const Node *node) { return node->kind() == prim::SetAttr || is_in_training(node); });
 }
 
 // The frozen module's graph, its ports settled.
@@ -133,9 +151,17 @@ Program::Program(const std::shared_ptr<Graph> &graph, const Module &module, Imag
     : code_(graph, "forward"),
       self_(module._ivalue()),
       form_(form),
-      turn_(writes_attributes(graph->block()) ? std::make_shared<std::mutex>() : nullptr) {}
+      turn_(writes_to_itself(graph->block()) ? std::make_shared<std::mutex>() : nullptr) {}
 
 std::vector<at::Tensor> Program::run(const at::Tensor &input) const {
+    std::vector<at::Tensor> outputs;
+    for (IValue &value : run_whole(input)) {
+        outputs.push_back(std::move(value).toTensor());
+    }
+    return outputs;
+}
+
+std::vector<IValue> Program::run_whole(const at::Tensor &input) const {
     at::Tensor image = input.to(form_.type);
     if (image.dim() == 4) {
         image = image.contiguous(form_.format);
@@ -150,16 +176,16 @@ std::vector<at::Tensor> Program::run(const at::Tensor &input) const {
             finish(device);
         }
     }
-    std::vector<at::Tensor> outputs;
-    for (IValue &value : stack) {
-        outputs.push_back(std::move(value).toTensor());
-    }
-    return outputs;
+    return stack;
 }
 
 Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring how) {
     const bool as_is = how.precision == Precision::Own && how.format == Format::Fastest;
     try {
+        if (has(outline.graph->block(), is_in_training)) {
+            // Freezing would fold it into the convolution before it as if it were in evaluation mode.
+            throw std::runtime_error("its batch normalization is in training mode");
+        }
         if (as_is && on_cpu(outline.module)) {
             if (std::optional<Program> blocked = compile_blocked(outline, type)) {
                 return *std::move(blocked);

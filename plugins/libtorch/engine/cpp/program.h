@@ -31,12 +31,14 @@ class Program {
     // Outputs: the scores, then the taps. The input is converted to the form. Runs under the caller's grad
     // mode; any number of threads may run at once.
     std::vector<at::Tensor> run(const at::Tensor &input) const;
+    // The same, whatever the outputs are.
+    std::vector<c10::IValue> run_whole(const at::Tensor &input) const;
 
    private:
     torch::jit::Code code_;
     torch::jit::IValue self_;
     ImageForm form_;
-    // Held while running, for models that write to their own attributes.
+    // Held while running, for models that write to themselves.
     std::shared_ptr<std::mutex> turn_;
 };
 

@@ -16,7 +16,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "axes.h"
 #include "outline.h"
+#include "ports.h"
 #include "program.h"
 #include "stream.h"
 
@@ -72,6 +74,22 @@ int compiled(sct_program **program, sct_error *error, Compile compile) noexcept 
     return guarded(error, [&] { *program = new sct_program{compile()}; });
 }
 
+// Whether `node` divides a tensor by its own length, as embeddings are scaled.
+bool divides_by_length(const Node *node) {
+    static const std::unordered_set<Symbol> between{aten::clamp_min, aten::clamp,     aten::expand_as,
+                                                    aten::expand,    aten::unsqueeze, aten::add};
+    static const std::unordered_set<Symbol> lengths{aten::norm, aten::frobenius_norm,
+                                                    aten::linalg_vector_norm, aten::linalg_norm};
+    if (node->kind() != aten::div || node->inputs().size() < 2) {
+        return false;
+    }
+    const Value *divisor = node->input(1);
+    while (between.count(divisor->node()->kind()) > 0) {
+        divisor = divisor->node()->input(0);
+    }
+    return lengths.count(divisor->node()->kind()) > 0 && divisor->node()->input(0) == node->input(0);
+}
+
 int kind_of_output(const Graph &graph) {
     static const std::unordered_map<Symbol, int> known{
         {aten::softmax, SCT_OUTPUT_SOFTMAX},     {aten::sigmoid, SCT_OUTPUT_SIGMOID},
@@ -88,6 +106,9 @@ int kind_of_output(const Graph &graph) {
     const Value *value = graph.outputs().at(0);
     while (transparent.count(value->node()->kind()) > 0) {
         value = value->node()->input(0);
+    }
+    if (divides_by_length(value->node())) {
+        return SCT_OUTPUT_UNIT_LENGTH;
     }
     auto found = known.find(value->node()->kind());
     return found == known.end() ? SCT_OUTPUT_UNKNOWN : found->second;
@@ -191,6 +212,42 @@ sct_call sct_call_at(const sct_model *model, size_t index) {
     return {call.path.c_str(), call.type.c_str(), call.refusal.empty() ? nullptr : call.refusal.c_str()};
 }
 
+int sct_read_traits(const sct_model *model, int channels_last, sct_traits *traits, sct_error *error) {
+    return guarded(error, [&] {
+        const Graph &graph = *model->outline.graph;
+        const scorecam::AxesOf axes(
+            graph, channels_last != 0 ? scorecam::Axes::ChannelsLast : scorecam::Axes::ChannelsFirst);
+        const std::unordered_set<const Value *> makers = scorecam::makers_of_scores(graph);
+        for (const scorecam::Call &call : model->outline.calls) {
+            const Value *result = graph.outputs().at(call.output);
+            const scorecam::Known known = axes.of(result);
+            *traits++ = {static_cast<int>(known.axes), makers.count(result) > 0 ? 1 : 0,
+                         call.has_weights ? 1 : 0, known.family};
+        }
+    });
+}
+
+int sct_gives_several(const sct_model *model) {
+    return scorecam::gives_several(*model->outline.graph) ? 1 : 0;
+}
+
+int sct_list_outputs(const sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
+                     sct_error *error) {
+    return guarded(error, [&] {
+        const c10::InferenceMode inference;
+        const scorecam::Program program = scorecam::compile_taps(model->outline, model->type, {});
+        const IValue returned = program.run_whole(*input).at(0);
+        for (const scorecam::Output &output : scorecam::outputs_in(*model->outline.graph, returned)) {
+            const bool is_tensor = output.tensor.defined();
+            const bool is_float = is_tensor && output.tensor.is_floating_point();
+            const at::IntArrayRef lengths = is_tensor ? output.tensor.sizes() : at::IntArrayRef();
+            const sct_output seen{output.name.c_str(), output.element.c_str(), is_float ? 1 : 0,
+                                  lengths.data(), is_tensor ? static_cast<int64_t>(lengths.size()) : -1};
+            visit(context, &seen);
+        }
+    });
+}
+
 int sct_output_kind(const sct_model *model) {
     int kind = SCT_OUTPUT_UNKNOWN;
     sct_error ignored;
@@ -258,7 +315,7 @@ int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t kl
         const at::Tensor leaf = input->detach().requires_grad_(true);
         // The model runs on a copy, since it may write into its input, which autograd forbids for a leaf.
         const std::vector<at::Tensor> outputs = program->program.run(leaf.clone());
-        const at::Tensor score = outputs.at(0).select(1, klass).sum();
+        const at::Tensor score = outputs.at(0).reshape({input->size(0), -1}).select(1, klass).sum();
         if (!outputs.at(1).requires_grad()) {
             throw std::runtime_error(
                 "its activations have no derivative (the model is quantised, or computes them without "

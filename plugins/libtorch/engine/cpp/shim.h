@@ -33,7 +33,16 @@ typedef struct sct_error {
 } sct_error;
 
 /* What the model does to its scores before it returns them. */
-enum { SCT_OUTPUT_UNKNOWN = 0, SCT_OUTPUT_LOGITS = 1, SCT_OUTPUT_SOFTMAX = 2, SCT_OUTPUT_SIGMOID = 3 };
+enum {
+    SCT_OUTPUT_UNKNOWN = 0,
+    SCT_OUTPUT_LOGITS = 1,
+    SCT_OUTPUT_SOFTMAX = 2,
+    SCT_OUTPUT_SIGMOID = 3,
+    SCT_OUTPUT_UNIT_LENGTH = 4
+};
+
+/* What the axes of a call's result are, where it has four. */
+enum { SCT_AXES_UNKNOWN = 0, SCT_AXES_CHANNELS_FIRST = 1, SCT_AXES_CHANNELS_LAST = 2, SCT_AXES_NO_MAP = 3 };
 
 /* One call of a module by another, or by the model itself. Strings live as long as the model. */
 typedef struct sct_call {
@@ -42,14 +51,42 @@ typedef struct sct_call {
     const char *refusal; /* why the call's result can't be tapped; NULL when it can */
 } sct_call;
 
+/* What the graph tells of a call's result. */
+typedef struct sct_traits {
+    int axes;
+    int makes_scores; /* whether the scores are made out of it */
+    int has_weights;  /* whether the module has weights of its own */
+    size_t family;    /* results of one family have the same axes, but for the length of the last */
+} sct_traits;
+
+/* One of the outputs of a model that returns several. Strings and lengths live through the visit. */
+typedef struct sct_output {
+    const char *name;
+    const char *element;    /* "f32", or what it is where it is no tensor */
+    int is_float;           /* whether it is a tensor of floating-point numbers */
+    const int64_t *lengths; /* of its axes */
+    int64_t rank;           /* how many these are; -1 where it is no tensor */
+} sct_output;
+typedef void (*sct_visit_output)(void *context, const sct_output *output);
+
 /* Loads a TorchScript file onto a device ("cpu", "cuda:0") for inference. `output` chooses among several
- * outputs: an index of a tuple or list, a field of a named tuple, a key of a dict; NULL for a sole tensor. */
+ * outputs: an index of a tuple or list, a field of a named tuple, a key of a dict; NULL for a sole tensor.
+ *
+ * The module is put into evaluation mode, which scripts ask for at run time; a trace has the mode in which it
+ * was made in its graph. */
 int sct_open(const char *path, const char *device, const char *output, sct_model **model, sct_error *error);
 void sct_close(sct_model *model);
 
 /* The module calls, in the order in which they end; the inner one first where two end together. */
 size_t sct_call_count(const sct_model *model);
 sct_call sct_call_at(const sct_model *model, size_t index);
+/* Writes the traits of each call to `traits`, for images [N, C, H, W] or, channels last, [N, H, W, C]. */
+int sct_read_traits(const sct_model *model, int channels_last, sct_traits *traits, sct_error *error);
+/* Whether the model returns several outputs and none was chosen: then only `sct_list_outputs` runs it. */
+int sct_gives_several(const sct_model *model);
+/* Runs such a model and visits each of its outputs. */
+int sct_list_outputs(const sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
+                     sct_error *error);
 int sct_output_kind(const sct_model *model);
 /* The shape of the image that the model was traced with, in the model's order; 0 when the file does not tell.
  */
@@ -74,7 +111,8 @@ void sct_free_program(sct_program *program);
 /* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for the
  * scores and each tap; the caller owns what is put there. */
 int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **outputs, sct_error *error);
-/* The derivative of scores[:, klass], summed, with respect to the sole tap of `program`. */
+/* The derivative of element `klass` of each image's scores, summed, with respect to the sole tap of
+ * `program`. */
 int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient,
                  sct_error *error);
 

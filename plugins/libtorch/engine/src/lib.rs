@@ -3,12 +3,12 @@
 //! The plugin proper needs no libtorch to be built or opened; it opens libtorch, then this library, and takes
 //! the backend out of its table, which is that of any plugin. A load goes through these files in order:
 //! `settings`, `device`, `shim` (the C++ part in `cpp/`, which loads the file and works on its graph),
-//! `survey` (trial passes: shapes, batch, layers), `precision` (what another one than f32 costs), and ends as a
-//! `model`; `masks` makes masked images on the model's device.
+//! `survey` (trial passes: shapes, batch, output), `layers`, and ends as a `model`; `masks` makes masked images on the model's device.
 //!
 //! Unsafe code is the calls of the shim, all in `shim`.
 
 mod device;
+mod layers;
 mod loader;
 mod masks;
 mod model;

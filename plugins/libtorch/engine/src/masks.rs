@@ -15,7 +15,7 @@ use tch::Device;
 use crate::model::{Scores, TorchModel};
 use crate::tensors::{failed, to_device};
 
-/// Scores of masked images, [masks, classes].
+/// Raw outputs of masked images, [masks, ...].
 pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<Tensor> {
     let ([_, channels, height, width], [count, ..]) = request.dims()?;
     let fixed = match model.info().batch {
@@ -25,7 +25,7 @@ pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<T
     let per_pass = fixed.unwrap_or(request.batch_size.min(count.max(1)));
     model.check(&[per_pass, channels, height, width])?;
     let scene = Scene::new(request, per_pass, model.device())?;
-    let mut scored = Scored { request, values: Vec::new() };
+    let mut scored = Scored { request, values: Vec::new(), axes: vec![0] };
     let mut under_way = VecDeque::new();
     for start in (0..count).step_by(per_pass) {
         let n = per_pass.min(count - start);
@@ -39,14 +39,15 @@ pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<T
     while !under_way.is_empty() {
         scored.take(under_way.pop_front())?;
     }
-    let classes = scored.values.len().checked_div(count).unwrap_or(0);
-    Tensor::new([count, classes], scored.values)
+    Tensor::new([&[count], scored.axes.as_slice()].concat(), scored.values)
 }
 
 /// The scores that have come back, in the order of the masks.
 struct Scored<'a> {
     request: &'a MaskedScores<'a>,
     values: Vec<f32>,
+    /// Those of the output behind the batch.
+    axes: Vec<usize>,
 }
 
 impl Scored<'_> {
@@ -54,8 +55,9 @@ impl Scored<'_> {
     fn take(&mut self, batch: Option<(usize, Scores)>) -> Result<()> {
         let Some((n, scores)) = batch else { return Ok(()) };
         let found = scores.wait()?;
-        let [_, classes] = found.view().dims("the tensor of class scores")?;
-        self.values.extend_from_slice(&found.data()[..n * classes]);
+        self.axes = found.shape()[1..].to_vec();
+        let columns: usize = self.axes.iter().product();
+        self.values.extend_from_slice(&found.data()[..n * columns]);
         (self.request.on_batch)(n)
     }
 }

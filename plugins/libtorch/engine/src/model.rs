@@ -13,10 +13,11 @@ use scorecam_plugin::{
 };
 use tch::Device;
 
+use crate::layers::Listing;
 use crate::masks;
 use crate::settings::{MemoryFormat, Precision, Settings};
 use crate::shim::{HostCopy, Module, Program, Streams, Threads, Visit};
-use crate::survey::{Survey, survey};
+use crate::survey::{Survey, chosen_output, raw_shape, survey};
 use crate::tensors::{arranged, from_device, shape_of, to_device};
 
 /// A model that libtorch has loaded. Any number of threads may call at once.
@@ -57,17 +58,17 @@ impl TorchModel {
         // Small passes; more threads would cost more than they save on a machine that has other work.
         let call = place.enter(Some(1))?;
         let device = place.device;
-        let module = Module::open(path, &device, config.output.as_deref())?;
-        let (scores, survey) = tried(&module, (device, settings), config)?;
-        let Survey { image: [c, h, w], batch, classes, layers, calls, default_layer, refused } = survey;
+        let (module, config) = opened(path, device, config)?;
+        let (scores, survey) = tried(&module, (device, settings), &config)?;
+        let Survey { image: [c, h, w], layout, batch, output, listing } = survey;
+        let Listing { layers, calls, default_layer, refused } = listing;
         let n = match batch {
             BatchRule::Fixed(n) => Some(n),
             BatchRule::Any { .. } => None,
         };
-        let name = config.output.clone().unwrap_or_else(|| "output".into());
         let info = ModelInfo {
             input: TensorInfo { name: "input".into(), shape: vec![n, Some(c), Some(h), Some(w)] },
-            output: TensorInfo { name, shape: vec![n, Some(classes)] },
+            output,
             output_activation: module.output_activation(),
             layers,
             default_layer,
@@ -86,7 +87,7 @@ impl TorchModel {
             in_flight: settings.in_flight(device),
             place,
             threads: config.threads,
-            layout: config.layout.unwrap_or_default(),
+            layout,
             remarks: Vec::new(),
         };
         if let Some(layer) = &config.layer {
@@ -212,7 +213,7 @@ impl ModelBackend for TorchModel {
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         self.check(batch.shape())?;
         let call = self.call(layer)?;
-        let classes = self.info.output.shape[1].unwrap_or_default();
+        let classes: usize = self.info.output.shape.iter().skip(1).flatten().product();
         if class >= classes {
             let text = format!("class {class} is out of range; the model has {classes} classes");
             return Err(Error::invalid(text));
@@ -224,16 +225,16 @@ impl ModelBackend for TorchModel {
     }
 }
 
-/// Class scores [N, classes] that a device may still be working on.
+/// The raw output [N, ...] of a batch, which a device may still be working on.
 pub(crate) struct Scores {
     copy: HostCopy,
-    shape: [usize; 2],
+    shape: Vec<usize>,
 }
 
 impl Scores {
     fn start(output: Option<&tch::Tensor>, n: usize) -> Result<Self> {
         let output = output.ok_or_else(|| Error::internal("a program gave no scores"))?;
-        let shape = scores_shape(&shape_of(output), n)?;
+        let shape = raw_shape(&shape_of(output), n)?;
         Ok(Self { copy: HostCopy::start(output)?, shape })
     }
 
@@ -246,6 +247,16 @@ fn start_scores(program: &Program, arranged: &tch::Tensor, n: usize) -> Result<S
     Scores::start(program.run(arranged)?.first(), n)
 }
 
+/// The module in a file, with the one output that is explained named in the configuration where there are several.
+fn opened(path: &str, device: Device, config: &ModelConfig) -> Result<(Module, ModelConfig)> {
+    let module = Module::open(path, &device, config.output.as_deref())?;
+    if !module.gives_several() {
+        return Ok((module, config.clone()));
+    }
+    let output = Some(chosen_output(&module, device, config)?);
+    Ok((Module::open(path, &device, output.as_deref())?, ModelConfig { output, ..config.clone() }))
+}
+
 /// The scoring program and what trial passes found. An optimised program that fails where the graph as it was
 /// exported runs is given up.
 fn tried(
@@ -253,7 +264,7 @@ fn tried(
     (device, settings): (Device, Settings),
     config: &ModelConfig,
 ) -> Result<(Program, Survey)> {
-    let with = |scores: Program| survey(module, &scores, device, config).map(|found| (scores, found));
+    let with = |scores: Program| survey(module, &scores, (device, config)).map(|found| (scores, found));
     let plain = || with(module.taps(&[])?);
     match settings.optimized {
         true => {
@@ -273,20 +284,5 @@ fn tried(
             })
         }
         false => plain(),
-    }
-}
-
-/// [N, classes] of an output of `shape` for `n` images; trailing axes of length 1 are passed over. Unsupported
-/// where no number of images would make class scores of it.
-pub(crate) fn scores_shape(shape: &[usize], n: usize) -> Result<[usize; 2]> {
-    let wrong = |kind| {
-        let text =
-            format!("its output has shape {shape:?} for {n} images; class scores [{n}, classes] are needed");
-        Err(Error::new(kind, text))
-    };
-    match *shape {
-        [rows, classes] | [rows, classes, 1, 1] if rows == n && classes > 0 => Ok([rows, classes]),
-        [_, _] | [_, _, 1, 1] => wrong(ErrorKind::Model),
-        _ => wrong(ErrorKind::Unsupported),
     }
 }

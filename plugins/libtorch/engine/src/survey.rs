@@ -1,12 +1,14 @@
-//! What a TorchScript file does not say, found by trial passes on zeros: the number of images that one pass
-//! may hold, the number of classes, and which module calls give activations of which shape.
+//! What a TorchScript file does not say, found by trial passes on zeros: the image that the model takes, the number of
+//! images that one pass may hold, and the shape of its output.
 
-use scorecam_plugin::{BatchRule, Error, ErrorKind, LayerInfo, Layout, ModelConfig, Result};
+use scorecam_plugin::{
+    BatchRule, Candidate, Error, Layout, ModelConfig, Result, TensorInfo, choose_output, written,
+};
 use tch::{Device, Kind, Tensor};
 
-use crate::model::scores_shape;
-use crate::shim::{Module, OUT_OF_MEMORY, Program};
-use crate::tensors::{arranged, failed, shape_of};
+use crate::layers::{self, Listing};
+use crate::shim::{Module, OUT_OF_MEMORY, Output, Program};
+use crate::tensors::{arranged, failed, likely_layout, shape_of};
 
 /// Images a pass on the CPU when the caller does not say. From 8 on, activations of the first layers exceed
 /// what malloc keeps (32 MB), and each pass pays for fresh pages: EfficientNet-Lite0 takes 7.7 ms an image in
@@ -18,76 +20,97 @@ const PREFERRED_GPU_BATCH: usize = 32;
 const FIXED_BATCHES: [usize; 9] = [2, 3, 4, 5, 6, 8, 16, 32, 64];
 /// Channels of the image where neither the model's first operators nor its trace tell, as they are tried.
 const USUAL_CHANNELS: [usize; 3] = [3, 1, 4];
-/// Calls that one trial pass taps, so that a large model's activations are not all in memory at once.
-const TAPS_A_PASS: usize = 32;
-/// The most axes that an activation may have.
-const MAX_RANK: usize = 4;
+/// The most axes that an output may have, the batch included.
+const MOST_AXES: usize = 4;
 
 /// What trial passes found.
 pub(crate) struct Survey {
     /// [C, H, W]
     pub(crate) image: [usize; 3],
+    /// The order of axes in which the model takes it.
+    pub(crate) layout: Layout,
     pub(crate) batch: BatchRule,
-    pub(crate) classes: usize,
-    pub(crate) layers: Vec<LayerInfo>,
-    /// For each layer the index of its call.
-    pub(crate) calls: Vec<usize>,
-    pub(crate) default_layer: Option<usize>,
-    /// Modules that are in the model and can't be tapped, with the reason.
-    pub(crate) refused: Vec<(String, String)>,
+    /// The raw output, the batch first.
+    pub(crate) output: TensorInfo,
+    pub(crate) listing: Listing,
+}
+
+/// The order of axes that a model's images have: as the manifest says, or as its trace tells.
+fn layout(module: &Module, config: &ModelConfig) -> Layout {
+    let traced = || module.traced_shape().map_or(Layout::Nchw, |[_, a, b, c]| likely_layout([a, b, c]));
+    config.layout.unwrap_or_else(traced)
 }
 
 /// Runs `scores` and taps of all calls on zeros.
 pub(crate) fn survey(
     module: &Module,
     scores: &Program,
-    device: Device,
-    config: &ModelConfig,
+    (device, config): (Device, &ModelConfig),
 ) -> Result<Survey> {
-    let trial = Trial { scores, device, layout: config.layout.unwrap_or_default(), traced: module.traced_shape() };
-    let (image, batch, classes) = trial.image(module, config)?;
-    let images = match batch {
-        BatchRule::Fixed(n) => n,
-        BatchRule::Any { .. } => 1,
+    let trial = Trial { module, device, layout: layout(module, config) };
+    let (image, (batch, axes)) = trial.image(config, &|image| trial.batch(scores, image))?;
+    let (n, images) = match batch {
+        BatchRule::Fixed(n) => (Some(n), n),
+        // With two images the batch axis is told from others of length 1.
+        BatchRule::Any { .. } => (None, 2),
     };
-    let mut survey =
-        Survey { image, batch, classes, layers: vec![], calls: vec![], default_layer: None, refused: vec![] };
-    let calls = module.calls();
-    let tappable: Vec<usize> = (0..calls.len()).filter(|&i| calls[i].refusal.is_none()).collect();
-    let zeros = trial.zeros(images, image)?;
-    for group in tappable.chunks(TAPS_A_PASS) {
-        let results = module.taps(group)?.run(&zeros)?;
-        for (&i, result) in group.iter().zip(&results[1..]) {
-            let call = &calls[i];
-            match why_no_activation(result, images) {
-                Some(why) => survey.refused.push((call.path.clone(), why)),
-                None => {
-                    let shape = shape_of(result)[1..].iter().copied().map(Some).collect();
-                    let (name, operator) = (call.path.clone(), call.kind.clone());
-                    survey.layers.push(LayerInfo::new(name, operator, shape));
-                    survey.calls.push(i);
-                }
-            }
-        }
+    let classes = axes.iter().product();
+    let name = config.output.clone().unwrap_or_else(|| "output".into());
+    let shape: Vec<_> = std::iter::once(n).chain(axes.into_iter().map(Some)).collect();
+    if shape.len() > MOST_AXES {
+        return Err(Error::unsupported(format!(
+            "output {name:?} has shape {}; at most {MOST_AXES} axes can be read as class scores",
+            written(&shape)
+        )));
     }
-    survey.refused.extend(calls.into_iter().filter_map(|call| Some((call.path, call.refusal?))));
-    survey.default_layer = default_layer(&survey.layers, classes);
-    Ok(survey)
+    let zeros = trial.zeros(images, image)?;
+    let listing = layers::list(module, (&zeros, images), (trial.layout == Layout::Nhwc, classes))?;
+    Ok(Survey { image, layout: trial.layout, batch, output: TensorInfo { name, shape }, listing })
 }
 
-/// Passes of scores on zeros.
+/// The name of the output to explain of a model that returns several.
+pub(crate) fn chosen_output(module: &Module, device: Device, config: &ModelConfig) -> Result<String> {
+    let trial = Trial { module, device, layout: layout(module, config) };
+    let (_, (n, outputs)) = trial.image(config, &|image| {
+        let mut failed = None;
+        for n in [2, 1].into_iter().chain(trial.fixed_batches()) {
+            match trial.zeros(n, image).and_then(|zeros| module.outputs(&zeros)) {
+                Ok(outputs) => return Ok((n, outputs)),
+                // With one image less can be wrong than with two.
+                Err(error) => failed = Some(error).filter(|_| n == 1).or(failed),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::internal("no batch was tried")))
+    })?;
+    let candidate = |output: &'_ Output| {
+        let axis = |(i, &length): (usize, &usize)| if i == 0 && length == n { None } else { Some(length) };
+        output.shape.as_ref().map(|shape| shape.iter().enumerate().map(axis).collect())
+    };
+    let shapes: Vec<Option<Vec<Option<usize>>>> = outputs.iter().map(candidate).collect();
+    let candidates: Vec<Candidate<'_>> = outputs
+        .iter()
+        .zip(shapes)
+        .map(|(o, shape)| Candidate { name: &o.name, shape, element: (&o.element, o.is_float) })
+        .collect();
+    let chosen = choose_output(&candidates, None)?;
+    Ok(outputs[chosen].name.clone())
+}
+
+/// Passes on zeros.
 struct Trial<'a> {
-    scores: &'a Program,
+    module: &'a Module,
     device: Device,
     layout: Layout,
-    /// The shape of the batch that the model was traced with, in the model's order of axes.
-    traced: Option<[usize; 4]>,
 }
 
 impl Trial<'_> {
-    /// The image [C, H, W] that the model takes, how many a pass may hold, and the number of classes.
-    fn image(&self, module: &Module, config: &ModelConfig) -> Result<([usize; 3], BatchRule, usize)> {
-        let traced = self.traced.map(|[_, a, b, c]| match self.layout {
+    /// The image [C, H, W] that the model takes, and what `look` makes of it; an error where it makes nothing of any.
+    fn image<T>(
+        &self,
+        config: &ModelConfig,
+        look: &dyn Fn([usize; 3]) -> Result<T>,
+    ) -> Result<([usize; 3], T)> {
+        let traced = self.module.traced_shape().map(|[_, a, b, c]| match self.layout {
             Layout::Nchw => [a, b, c],
             Layout::Nhwc => [c, a, b],
         });
@@ -102,39 +125,47 @@ impl Trial<'_> {
             }
         };
         let known = match self.layout {
-            Layout::Nchw => module.input_channels().or(traced.map(|[c, ..]| c)),
+            Layout::Nchw => self.module.input_channels().or(traced.map(|[c, ..]| c)),
             Layout::Nhwc => traced.map(|[c, ..]| c),
         };
         let candidates = known.map_or(USUAL_CHANNELS.to_vec(), |c| vec![c]);
         let mut first = None;
         for channels in candidates {
             let image = [channels, height, width];
-            match self.batch(image) {
-                Ok((batch, classes)) => return Ok((image, batch, classes)),
+            match look(image) {
+                Ok(found) => return Ok((image, found)),
                 Err(e) => first = first.or(Some((channels, e))),
             }
         }
         let (c, error) = first.ok_or_else(|| Error::internal("no number of channels was tried"))?;
-        Err(match error.kind() {
-            ErrorKind::Unsupported => error,
-            _ => error
-                .context(format!("it does not run on an image of shape [{c}, {height}, {width}], {origin}")),
-        })
+        Err(error.context(format!("it does not run on an image of shape [{c}, {height}, {width}], {origin}")))
     }
 
-    /// How many images a pass may hold, and the number of classes. A trace that was made with `view(n, -1)`
-    /// runs for n images only, so where one image fails the usual numbers are tried.
-    fn batch(&self, image: [usize; 3]) -> Result<(BatchRule, usize)> {
+    /// How many images a pass of `scores` may hold, and the axes of its output behind the batch. A trace that was made
+    /// with `view(n, -1)` runs for n images only, so where one image fails the usual numbers are tried.
+    fn batch(&self, scores: &Program, image: [usize; 3]) -> Result<(BatchRule, Vec<usize>)> {
         let preferred = if self.device == Device::Cpu { PREFERRED_BATCH } else { PREFERRED_GPU_BATCH };
-        let error = match self.classes(1, image) {
-            Ok(found) if self.classes(2, image).is_ok() => return Ok((BatchRule::Any { preferred }, found)),
+        let axes = |n: usize| -> Result<Vec<usize>> {
+            let outputs = scores.run(&self.zeros(n, image)?)?;
+            let output = outputs.first().ok_or_else(|| Error::internal("a program gave no scores"))?;
+            match output.is_floating_point() {
+                true => Ok(raw_shape(&shape_of(output), n)?.split_off(1)),
+                false => Err(Error::unsupported(
+                    "its output is not of floating-point numbers, as class scores are",
+                )),
+            }
+        };
+        let error = match axes(1) {
+            Ok(found) if axes(2).is_ok_and(|both| both == found) => {
+                return Ok((BatchRule::Any { preferred }, found));
+            }
             Ok(found) => return Ok((BatchRule::Fixed(1), found)),
             Err(error) => error,
         };
-        // Another number of images makes no class scores of other outputs, and needs no less memory.
-        if error.kind() != ErrorKind::Unsupported && !error.to_string().starts_with(OUT_OF_MEMORY) {
-            for n in self.traced.map(|[n, ..]| n).into_iter().chain(FIXED_BATCHES) {
-                if let Ok(found) = self.classes(n, image) {
+        // Another number of images needs no less memory.
+        if !error.to_string().starts_with(OUT_OF_MEMORY) {
+            for n in self.fixed_batches() {
+                if let Ok(found) = axes(n) {
                     return Ok((BatchRule::Fixed(n), found));
                 }
             }
@@ -142,10 +173,8 @@ impl Trial<'_> {
         Err(error)
     }
 
-    fn classes(&self, n: usize, image: [usize; 3]) -> Result<usize> {
-        let outputs = self.scores.run(&self.zeros(n, image)?)?;
-        let shape = outputs.first().map(shape_of).unwrap_or_default();
-        scores_shape(&shape, n).map(|[_, classes]| classes)
+    fn fixed_batches(&self) -> impl Iterator<Item = usize> {
+        self.module.traced_shape().map(|[n, ..]| n).into_iter().chain(FIXED_BATCHES)
     }
 
     /// A batch of `n` black images, in the order of axes that the model wants.
@@ -156,29 +185,14 @@ impl Trial<'_> {
     }
 }
 
-/// Why the result of a call can't serve as activations of `n` images.
-fn why_no_activation(result: &Tensor, n: usize) -> Option<String> {
-    let shape = shape_of(result);
-    if !result.is_floating_point() {
-        return Some("its result is not of floating-point numbers".into());
+/// The shape of an output for `n` images, the batch first; of one image it may lack that axis.
+pub(crate) fn raw_shape(shape: &[usize], n: usize) -> Result<Vec<usize>> {
+    match *shape {
+        [rows, ..] if rows == n && !shape.contains(&0) => Ok(shape.to_vec()),
+        [] if n == 1 => Ok(vec![1]),
+        [columns] if n == 1 && columns > 0 => Ok(vec![1, columns]),
+        _ => Err(Error::model(format!(
+            "its output has shape {shape:?} for {n} images; one row for each was expected"
+        ))),
     }
-    if shape.first() != Some(&n) || shape.len() < 2 || shape.len() > MAX_RANK || shape.contains(&0) {
-        return Some(format!(
-            "its result has shape {shape:?} for {n} images; 2 to {MAX_RANK} axes, the batch first, are needed"
-        ));
-    }
-    None
-}
-
-/// The last layer with spatial extent before the classifier. Maps of as many channels as there are classes
-/// are taken for the classifier's own and passed over, and so is pooling, whose maps show what came before it
-/// with less detail; unless there is nothing else.
-fn default_layer(layers: &[LayerInfo], classes: usize) -> Option<usize> {
-    let last = |wanted: &dyn Fn(&LayerInfo) -> bool| {
-        layers.iter().rposition(|layer| layer.has_spatial_extent() && wanted(layer))
-    };
-    let own = |layer: &LayerInfo| layer.shape.first() != Some(&Some(classes));
-    last(&|layer| own(layer) && !layer.operator.contains("Pool"))
-        .or_else(|| last(&own))
-        .or_else(|| last(&|_| true))
 }

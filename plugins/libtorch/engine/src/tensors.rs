@@ -22,6 +22,15 @@ pub(crate) fn arranged(batch: &tch::Tensor, layout: Layout) -> Result<tch::Tenso
     }
 }
 
+/// The order of axes that three lengths tell: channels are one, three or four.
+pub(crate) fn likely_layout([first, _, last]: [usize; 3]) -> Layout {
+    let may_be_channels = |n: usize| matches!(n, 1 | 3 | 4);
+    match may_be_channels(last) && !may_be_channels(first) {
+        true => Layout::Nhwc,
+        false => Layout::Nchw,
+    }
+}
+
 /// The values of `tensor` as f32, in row-major order.
 pub(crate) fn from_device(tensor: &tch::Tensor) -> Result<Tensor> {
     let mut result = Tensor::zeros(shape_of(tensor))?;

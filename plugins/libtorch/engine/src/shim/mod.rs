@@ -13,8 +13,10 @@ use torch_sys::C_tensor;
 use crate::device;
 use crate::settings::{MemoryFormat, Precision};
 
+mod look;
 mod stream;
 
+pub(crate) use look::{Axes, Output, Traits};
 pub(crate) use stream::{HostCopy, Streams, Visit, settle};
 
 const ERROR_LENGTH: usize = 4096;
@@ -129,9 +131,12 @@ impl Module {
 
     /// The calls of modules, in the order in which they end.
     pub(crate) fn calls(&self) -> Vec<Call> {
+        (0..self.call_count()).map(|i| self.call(i)).collect()
+    }
+
+    fn call_count(&self) -> usize {
         // SAFETY: the model is alive.
-        let count = unsafe { sct_call_count(self.0.as_ptr()) };
-        (0..count).map(|i| self.call(i)).collect()
+        unsafe { sct_call_count(self.0.as_ptr()) }
     }
 
     fn call(&self, index: usize) -> Call {
@@ -155,6 +160,7 @@ impl Module {
             1 => OutputActivation::None,
             2 => OutputActivation::Softmax,
             3 => OutputActivation::Sigmoid,
+            4 => OutputActivation::UnitLength,
             _ => OutputActivation::Unknown,
         }
     }
@@ -244,7 +250,7 @@ impl Program {
         Ok(outputs.into_iter().map(|t| unsafe { Tensor::from_ptr(t) }).collect())
     }
 
-    /// The derivative of the scores of `class`, summed over the batch, with respect to the only tap.
+    /// The derivative of element `class` of each image's output, summed, with respect to the only tap.
     pub(crate) fn gradient(&self, input: &Tensor, class: usize) -> Result<Tensor> {
         debug_assert_eq!(self.taps, 1);
         let mut gradient = std::ptr::null_mut();

@@ -1,0 +1,142 @@
+//! The layers of a model: the results of its module calls, what the graph tells of their axes, and which one to take
+//! unasked.
+//!
+//! Shapes come from a trial pass. What the axes of a result are, the graph tells where an unbroken chain of operators leads
+//! from the image to it; core finds out the rest.
+
+use std::collections::HashMap;
+
+use scorecam_plugin::{Form, LayerInfo, Meaning, Result};
+use tch::Tensor;
+
+use crate::shim::{Axes, Call, Module, Traits};
+use crate::tensors::shape_of;
+
+/// Calls that one trial pass taps, so that a large model's activations are not all in memory at once.
+const TAPS_A_PASS: usize = 32;
+/// The most axes that an activation may have.
+const MAX_RANK: usize = 4;
+/// The least part of the weights that lies before a layer that is taken unasked: what comes earlier is a stem.
+const LEAST_PROGRESS: f64 = 0.5;
+
+/// What a look at all module calls found.
+#[derive(Default)]
+pub(crate) struct Listing {
+    pub(crate) layers: Vec<LayerInfo>,
+    /// For each layer the index of its call.
+    pub(crate) calls: Vec<usize>,
+    /// The index of the most preferred layer.
+    pub(crate) default_layer: Option<usize>,
+    /// Modules that are in the model and can't be tapped, with the reason.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+/// Lists the layers by passes on `batch`, of so many images. The output has `classes` elements.
+pub(crate) fn list(
+    module: &Module,
+    (batch, images): (&Tensor, usize),
+    (channels_last, classes): (bool, usize),
+) -> Result<Listing> {
+    let (calls, all_traits) = (module.calls(), module.traits(channels_last)?);
+    let tappable: Vec<usize> = (0..calls.len()).filter(|&i| calls[i].refusal.is_none()).collect();
+    let (mut listing, mut traits, mut families) = (Listing::default(), vec![], HashMap::new());
+    for group in tappable.chunks(TAPS_A_PASS) {
+        let results = module.taps(group)?.run(batch)?;
+        for (&i, result) in group.iter().zip(&results[1..]) {
+            match why_no_activation(result, images) {
+                Some(why) => listing.refused.push((calls[i].path.clone(), why)),
+                None => {
+                    let mut layer = layer(&calls[i], &shape_of(result)[1..], all_traits[i]);
+                    if let (Meaning::Unknown, Some((_, same))) = (layer.meaning, layer.shape.split_last()) {
+                        let family = (all_traits[i].family, same.to_vec());
+                        layer.like = families.get(&family).copied();
+                        families.entry(family).or_insert(listing.layers.len());
+                    }
+                    listing.layers.push(layer);
+                    listing.calls.push(i);
+                    traits.push(all_traits[i]);
+                }
+            }
+        }
+    }
+    listing.refused.extend(calls.into_iter().filter_map(|call| Some((call.path, call.refusal?))));
+    prefer(&mut listing.layers, &traits, classes);
+    let preferred = (0..listing.layers.len()).filter(|&i| listing.layers[i].preference > 0);
+    listing.default_layer = preferred.max_by_key(|&i| listing.layers[i].preference);
+    Ok(listing)
+}
+
+/// The layer of a call whose result has `axes` behind the batch.
+fn layer(call: &Call, axes: &[usize], traits: Traits) -> LayerInfo {
+    let meaning = match (traits.axes, axes.len()) {
+        (_, 1) => Meaning::NoMap,
+        (Axes::ChannelsFirst, 3) => Meaning::Map(Form::MAPS),
+        (Axes::ChannelsLast, 3) => Meaning::Map(Form::CHANNELS_LAST),
+        (Axes::NoMap, 3) => Meaning::NoMap,
+        _ => Meaning::Unknown,
+    };
+    let axes = axes.iter().copied().map(Some).collect();
+    LayerInfo { meaning, ..LayerInfo::new(call.path.clone(), call.kind.clone(), axes) }
+}
+
+/// Why the result of a call can't serve as activations of `n` images.
+fn why_no_activation(result: &Tensor, n: usize) -> Option<String> {
+    let shape = shape_of(result);
+    if !result.is_floating_point() {
+        return Some("its result is not of floating-point numbers".into());
+    }
+    if shape.first() != Some(&n) || shape.len() < 2 || shape.len() > MAX_RANK || shape.contains(&0) {
+        return Some(format!(
+            "its result has shape {shape:?} for {n} images; 2 to {MAX_RANK} axes, the batch first, are needed"
+        ));
+    }
+    None
+}
+
+/// Sets the preference of each layer: of those out of which the scores are made, the last one before the classifier comes
+/// first. Maps of as many channels as there are classes are taken for the classifier's own, and pooled maps show what came
+/// before them with less detail; both come last.
+fn prefer(layers: &mut [LayerInfo], traits: &[Traits], classes: usize) {
+    let progress = progress(layers, traits);
+    for (i, layer) in layers.iter_mut().enumerate() {
+        let is_classifiers = may_have_channels(layer, classes);
+        let rank: u32 = match (is_classifiers, layer.operator.contains("Pool")) {
+            (false, false) => 2,
+            (false, true) => 1,
+            (true, _) => 0,
+        };
+        if traits[i].makes_scores && may_have_extent(layer) && progress[i] >= LEAST_PROGRESS {
+            layer.preference = (rank << 24) + i as u32 + 1;
+        }
+    }
+}
+
+fn may_have_extent(layer: &LayerInfo) -> bool {
+    match layer.meaning {
+        Meaning::Unknown => layer.shape.iter().filter(|length| **length != Some(1)).count() > 1,
+        _ => layer.has_spatial_extent(),
+    }
+}
+
+fn may_have_channels(layer: &LayerInfo, count: usize) -> bool {
+    let [first, last] = [layer.shape.first(), layer.shape.last()].map(|axis| axis == Some(&Some(count)));
+    match layer.meaning {
+        Meaning::Map(Form::MAPS) => first,
+        Meaning::Map(_) => last,
+        _ => first || last,
+    }
+}
+
+/// For each layer, the part of the modules with weights that come before it or are it; only those count whose result has
+/// cells.
+fn progress(layers: &[LayerInfo], traits: &[Traits]) -> Vec<f64> {
+    let is_weighted =
+        |i: usize| traits[i].has_weights && traits[i].makes_scores && may_have_extent(&layers[i]);
+    let total = (0..layers.len()).filter(|&i| is_weighted(i)).count();
+    let mut before = 0;
+    let part = |i: usize| {
+        before += usize::from(is_weighted(i));
+        if total == 0 { 1.0 } else { before as f64 / total as f64 }
+    };
+    (0..layers.len()).map(part).collect()
+}
