@@ -209,7 +209,7 @@ fn control_characters_of_files_reach_no_message() {
     let (host, folder) = (toy_host(), folder());
     write(&folder, "m.toy", PLAIN);
     // As many names as the model has classes.
-    write(&folder, "names.txt", &format!("cat\n\u{1b}[2Jdog\u{9b}\n{}", "other\n".repeat(8)));
+    write(&folder, "names.txt", format!("cat\n\u{1b}[2Jdog\u{9b}\n{}", "other\n".repeat(8)));
     let named = "[model]\nfile = \"m.toy\"\nlabels = \"names.txt\"\n";
     let model = load(&host, &write(&folder, "named.toml", named)).expect("the model loads");
     assert_eq!([0, 1].map(|class| model.label(class)), [Some("cat"), Some("\\u{1b}[2Jdog\\u{9b}")]);

@@ -89,7 +89,8 @@ fn maps_are_those_of_python() {
     for row in &rows {
         let model = load(&host, &row.model);
         let name = format!("{} of {} {}", row.method, row.model, row.layer);
-        let raw = model.raw_layers().iter().find(|l| l.name == row.layer).expect(&name);
+        let layers = model.all_raw_layers().expect(&name);
+        let raw = layers.iter().find(|l| l.name == row.layer).expect(&name);
         let shape: Vec<_> = row.shape.iter().copied().map(Some).collect();
         assert_eq!(raw.shape, shape, "{name}");
         match raw.meaning {
@@ -115,11 +116,13 @@ fn an_attention_is_never_taken_unasked() {
     for name in ["vit", "vit_scripted", "swin"] {
         let model = load(&host, name);
         let inside = |name: &str| name.contains("softmax") || name.contains("drop");
-        let preferred = model.raw_layers().iter().filter(|l| inside(&l.name) && l.preference > 0);
+        let layers = model.raw_layers();
+        let preferred = layers.iter().filter(|l| inside(&l.name) && l.preference > 0);
         assert_eq!(preferred.map(|l| &l.name).collect::<Vec<_>>(), Vec::<&String>::new(), "{name}");
     }
     let model = load(&host, "vit");
-    let scores = model.raw_layers().iter().find(|l| l.name.ends_with("softmax")).expect("attention scores");
+    let layers = model.all_raw_layers().expect("a look at all layers");
+    let scores = layers.iter().find(|l| l.name.ends_with("softmax")).expect("attention scores");
     assert_eq!(
         (scores.meaning, scores.shape.as_slice()),
         (Meaning::NoMap, &[Some(2), Some(17), Some(17)][..])
