@@ -453,7 +453,7 @@ typedef struct scorecam_model_description {
      */
     const char *output_name;
     /**
-     * Its shape, the batch first: [N, classes], with axes of length 1 anywhere, or [N] for one value an image.
+     * Its shape, the batch first: [N, classes], with axes of length 1 anywhere, or `[N]` for one value an image.
      */
     struct scorecam_shape output_shape;
     /**

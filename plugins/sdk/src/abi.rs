@@ -267,7 +267,7 @@ pub struct scorecam_model_description {
     pub input_shape: scorecam_shape,
     /// Name of the output that holds class scores.
     pub output_name: *const c_char,
-    /// Its shape, the batch first: [N, classes], with axes of length 1 anywhere, or [N] for one value an image.
+    /// Its shape, the batch first: [N, classes], with axes of length 1 anywhere, or `[N]` for one value an image.
     pub output_shape: scorecam_shape,
     /// The layers, in the order in which they run.
     pub layers: *const scorecam_layer,
