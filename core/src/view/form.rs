@@ -13,7 +13,7 @@ use crate::{Error, Result, Tensor, TensorView};
 /// What the axes of a layer's tensor are, behind the batch axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Meaning {
-    /// Not known; trial passes find out when the model is loaded.
+    /// Not known; trial passes find out, when the model is loaded or the layer is named.
     #[default]
     Unknown,
     /// Not described by the backend: three axes are [K, h, w], unless trial passes show another form.
@@ -264,9 +264,9 @@ mod tests {
             let found = view.maps(raw(shape)).expect("maps");
             assert_eq!((found.data()[1], found.data()[maps[2]]), (second_cell, second_row), "{form}");
             let mut back = raw(shape);
-            let doubled: Vec<f32> = found.data().iter().map(|v| -v).collect();
-            view.put_back(TensorView::new(found.shape(), &doubled).expect("maps"), &mut back);
-            assert_eq!(view.maps(back).expect("maps").data(), doubled);
+            let negated: Vec<f32> = found.data().iter().map(|v| -v).collect();
+            view.put_back(TensorView::new(found.shape(), &negated).expect("maps"), &mut back);
+            assert_eq!(view.maps(back).expect("maps").data(), negated);
         };
         check("nchw", &[2, 3, 4], [2, 3, 4], 1.0, 4.0);
         check("nhwc", &[3, 4, 2], [2, 3, 4], 2.0, 8.0);

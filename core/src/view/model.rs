@@ -41,8 +41,7 @@ pub struct ModelView<M> {
 }
 
 impl<M: ModelBackend> ModelView<M> {
-    /// Finds out what `model`'s description does not say, by at most six trial passes as a rule, and how its tensors are
-    /// read.
+    /// Finds out what `model`'s description does not say, by a few trial passes, and how its tensors are read.
     ///
     /// An error where the output holds no class scores, or where `options` contradict the model. A trial that fails is
     /// none: what it would have told stays unknown, and a remark says so.
@@ -63,19 +62,20 @@ impl<M: ModelBackend> ModelView<M> {
         let mut findings = Findings::default();
         let mut failure = None;
         if let Some(trial) = trial.as_ref().filter(|_| is_needed) {
-            let found = trial.run(&model, &names(&described, &taps)).and_then(|found| {
-                layers.read(&taps, &found.forms);
-                if layers.default().is_none() && options.form.is_none() {
-                    let taps = layers.second_look();
-                    let forms = if taps.is_empty() {
-                        vec![]
-                    } else {
-                        trial.run(&model, &names(&described, &taps))?.forms
-                    };
-                    layers.read(&taps, &forms);
-                }
-                Ok(found)
-            });
+            let found =
+                trial.run(&model, Batches::AsDescribed, &names(&described, &taps)).and_then(|found| {
+                    layers.read(&taps, &found.forms);
+                    if layers.default().is_none() && options.form.is_none() {
+                        let taps = layers.second_look();
+                        let forms = if taps.is_empty() {
+                            vec![]
+                        } else {
+                            trial.run(&model, found.batches, &names(&described, &taps))?.forms
+                        };
+                        layers.read(&taps, &forms);
+                    }
+                    Ok(found)
+                });
             match found {
                 Ok(found) => findings = found,
                 Err(error) => failure = Some(error),
@@ -126,7 +126,7 @@ impl<M: ModelBackend> ModelView<M> {
         let (Some(trial), false) = (&self.trial, taps.is_empty() || self.failure.is_some()) else {
             return Ok(());
         };
-        let found = trial.run(&self.model, &names(self.model.info(), taps))?;
+        let found = trial.run(&self.model, self.batches, &names(self.model.info(), taps))?;
         // Another thread may have looked meanwhile, and has found the same.
         self.layers.write().unwrap_or_else(PoisonError::into_inner).read(taps, &found.forms);
         Ok(())
@@ -302,7 +302,8 @@ impl<M: ModelBackend> ModelView<M> {
 /// The most values of a trial image: 64 MiB of them, of which there are four.
 const MOST_VALUES: usize = 1 << 24;
 
-/// The images of trial passes; none where the input is no image, or a huge one. A size that the model leaves free is that of photos.
+/// The images of trial passes; none where the input is no image, or a huge one. A size that the model leaves free is
+/// that of photos.
 fn trial_of(info: &ModelInfo, preprocess: &Preprocess) -> Result<Option<Trial>> {
     let [_, channels, height, width] = info.input.shape[..] else { return Ok(None) };
     let channels = channels.unwrap_or(preprocess.color.channels());

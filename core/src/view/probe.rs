@@ -2,7 +2,7 @@
 //!
 //! The model runs on an image and on the same image with one patch changed, for several patches. In a tensor of maps, the
 //! cells that change most lie where the patch lies; deep in a network they are not the only ones, but they lie
-//! elsewhere for each patch. For each form that a tensor of some shape may have, [`agreement`] compares how the change is
+//! elsewhere for each patch. For each form that a tensor of some shape may have, [`Change::agreement`] compares how the change is
 //! spread over the cells with how the patches are: their correlation is near 1 for the right form and near 0 for a wrong
 //! one, whose cells do not follow the patches.
 
@@ -79,7 +79,7 @@ impl Change {
         };
         let mut forms = ranked(self.usual(image));
         // A token behind the cells is rare, and a grid that is one token off agrees almost as well.
-        let behind = ranked(self.before_tokens(image));
+        let behind = ranked(self.with_tokens_behind(image));
         if behind.first().is_some_and(|rare| forms.first().is_none_or(|usual| rare.0 > RARE * usual.0)) {
             forms.splice(0..0, behind);
         }
@@ -100,7 +100,7 @@ impl Change {
     }
 
     /// The forms of a token tensor of this shape with a token or two behind the cells.
-    fn before_tokens(&self, image: (usize, usize)) -> Vec<Form> {
+    fn with_tokens_behind(&self, image: (usize, usize)) -> Vec<Form> {
         let [first, last] = self.shape[..] else { return Vec::new() };
         let both = [(first, Channels::Last), (last, Channels::First)];
         let forms = both.into_iter().flat_map(|(count, channels)| {

@@ -1,7 +1,7 @@
 //! Trial passes: what a few images tell of a model that its description does not.
 //!
-//! Four images are run, an image of noise and three that differ from it in one patch each, in at most seven single
-//! passes or three of two images. They show where patches appear in the layers of unknown meaning ([`super::probe`]),
+//! Four images are run, an image of noise and three that differ from it in one patch each: in three passes of two images,
+//! or one by one in five passes where the model runs one image only. They show where patches appear in the layers of unknown meaning ([`super::probe`]),
 //! what the values of the output are, and whether the result for an image depends on what else is in its batch.
 
 use super::layers::Found;
@@ -10,8 +10,8 @@ use crate::image::Preprocess;
 use crate::tensor::room_for;
 use crate::{BatchRule, ModelBackend, OutputActivation, Result, Tensor, TensorView};
 
-/// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. The patches are that large so that each is seen by
-/// layers of few cells, which look at parts of the image only.
+/// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. They are that large so that layers of few
+/// cells, which look at parts of the image only, see each of them.
 const CORNERS: [(usize, usize); PATCHES] = [(0, 2), (3, 1), (1, 3)];
 /// The grid whose cell is a patch.
 const GRID: usize = 4;
@@ -70,11 +70,12 @@ impl Trial {
     }
 
     /// Runs `model` on the images with the layers `taps` tapped. An error only where it does not run on one image.
-    pub(super) fn run(&self, model: &dyn ModelBackend, taps: &[&str]) -> Result<Findings> {
-        match model.info().batch {
-            BatchRule::Fixed(1) => self.one_by_one(model, taps),
-            BatchRule::Fixed(n) => self.together(model, taps, n),
-            BatchRule::Any { .. } => self.together(model, taps, 2).or_else(|_| {
+    /// `known` is what an earlier run found of batches.
+    pub(super) fn run(&self, model: &dyn ModelBackend, known: Batches, taps: &[&str]) -> Result<Findings> {
+        match (known, model.info().batch) {
+            (Batches::OneOnly, _) | (_, BatchRule::Fixed(1)) => self.one_by_one(model, taps),
+            (_, BatchRule::Fixed(n)) => self.together(model, taps, n),
+            (_, BatchRule::Any { .. }) => self.together(model, taps, 2).or_else(|_| {
                 let alone = self.one_by_one(model, taps)?;
                 Ok(Findings { batches: Batches::OneOnly, ..alone })
             }),
