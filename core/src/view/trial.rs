@@ -8,7 +8,7 @@ use super::layers::Found;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
-use crate::{BatchRule, ModelBackend, OutputActivation, Result, Tensor, TensorView};
+use crate::{BatchRule, ModelBackend, OutputActivation, Result, Tensor, TensorView, noise};
 
 /// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. They are that large so that layers of few
 /// cells, which look at parts of the image only, see each of them.
@@ -219,18 +219,12 @@ fn picture(
                 let place = (c * height + y) * width + x;
                 let square = (c * SQUARES + y / rows) * SQUARES + x / columns;
                 let pixel = match inside(y, x) {
-                    false => 110.0 + 60.0 * scattered(square) + 40.0 * scattered(place + 1_000_003),
-                    true => 150.0 + 100.0 * scattered(square + 500_009) + 60.0 * scattered(place + 7),
+                    false => 110.0 + 60.0 * noise(square) + 40.0 * noise(place + 1_000_003),
+                    true => 150.0 + 100.0 * noise(square + 500_009) + 60.0 * noise(place + 7),
                 };
                 values.push((pixel.clamp(0.0, 255.0).round() * preprocess.scale - mean) / std);
             }
         }
     }
     Ok(values)
-}
-
-/// A number from -1 to 1 that is unlike those of the neighbors of `i`.
-fn scattered(i: usize) -> f32 {
-    let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }

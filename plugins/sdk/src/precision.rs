@@ -3,7 +3,7 @@
 //! A model that overflows in f16, or whose scores are far from those in f32, is refused there and then: its maps
 //! would look like any other. What lies within `LIMIT` is the user's to judge, and a remark of the model.
 
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, noise};
 
 /// The greatest difference of scores, as a part of their range, with which a model is taken. It is wide: that of
 /// two neighbouring f16 numbers is a two-thousandth, and a network that adds up to more than this has overflowed or
@@ -70,15 +70,9 @@ pub fn trial([n, c, height, width]: [usize; 4]) -> Result<Tensor> {
     for (i, value) in batch.data_mut().iter_mut().enumerate() {
         let (plane, y, x) = (i / (height * width), i / width % height, i % width);
         let square = (plane * height.div_ceil(SQUARE) + y / SQUARE) * width.div_ceil(SQUARE) + x / SQUARE;
-        *value = 2.0 * scattered(square) + 0.25 * scattered(i);
+        *value = 2.0 * noise(square) + 0.25 * noise(i);
     }
     Ok(batch)
-}
-
-/// A number from -1 to 1 that is unlike those of the neighbours of `i`.
-fn scattered(i: usize) -> f32 {
-    let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
 #[cfg(test)]
