@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use scorecam_cli::input::Range;
+use scorecam::Range;
 use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 

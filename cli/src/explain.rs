@@ -4,30 +4,33 @@
 //! run before the first photo is read. From there on an input that fails is reported and the others go on;
 //! the program then ends with 1.
 //!
-//! Several inputs are at work at once, each on a thread of its own that reads, explains, draws and writes. Their
-//! masks share batches of the model ([`SharedBatches`]), in the order of the inputs, so that the same run gives the
-//! same maps every time.
+//! One thread reads the next input, this one explains, and a third draws and writes. `--jobs` inputs are explained at
+//! once: their masks share batches of the model in the order of the inputs, so that the same run gives the same maps every
+//! time.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::Instant;
 
-use scorecam_cli::input::{Decoded, Held, Input, Reader};
-use scorecam_core::image::{Overlay, Photo, Placement};
-use scorecam_core::{
-    CamMethod, Error, Explanation, Lane, Options, Progress, Request, Result, SharedBatches, Target, Targets,
-    Tensor, TensorView, Turn, printable,
+use indicatif::ProgressBar;
+use scorecam::{
+    Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Model, Overlay, Photo,
+    Progress, Reader, Result, Target, Targets, TensorView,
 };
-use scorecam_host::{Host, Model};
+use scorecam_core::printable;
 
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs};
 use crate::journal::Journal;
 use crate::output::{Destinations, Existing, MapTo};
 use crate::plan::Plan;
-use crate::progress::{self, Bars, StageClock};
+use crate::progress::{self, Bars, StageClock, StageTimes};
 use crate::record::{Line, Stamp, Trace};
 use crate::report::{Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
@@ -35,9 +38,6 @@ use crate::{list, output, plan, terminal};
 
 /// Bytes a pixel for an overlay and its PNG, which is made in memory.
 const ENCODING_BYTES: u64 = 8;
-
-/// The stack of a thread that explains: that of a program's first thread, which plugins may count on.
-const STACK: usize = 8 << 20;
 
 /// Explains every input; see the module's documentation for what is reported how.
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
@@ -48,7 +48,12 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if plan.inputs.is_empty() {
         return Ok(finish(&plan, journal, Run::default())?);
     }
-    let explainer = Explainer::new(args, &plan, journal.as_ref())?;
+    let host = Host::new()?;
+    list::load(&host, &args.model.plugins)?;
+    // Options are cheap to check, a model may take seconds to load.
+    host.method(&args.how.method)?.info().resolve(args.how.preset.as_deref(), &args.how.set)?;
+    let model = list::load_model(&host, &args.model, args.layer.clone())?;
+    let work = Work::new((&host, &model), args, (&plan, journal.as_ref()))?;
 
     let bars = Bars::new(plan.inputs.len());
     let to_standard_output = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
@@ -56,11 +61,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
         true => Summaries::Left,
         false => Summaries::Printed,
     };
-    let results = Results::new(&plan.inputs, &bars, (summaries, &explainer.warned), journal.as_ref());
-    let work = |lane: Lane<'_>| work(lane, (&explainer, &bars), &results);
-    at_once(&explainer, plan.inputs.len(), &results, work)?;
-    let run = results.into_run()?;
-    drop((bars, explainer));
+    let results = Results::new(&plan.inputs, &bars, (summaries, work.explainer.warnings()), journal.as_ref());
+    let run = work.run(&bars, results)?;
+    drop((bars, work));
     let is_whole = run.errors.is_empty();
     // A single input that failed has said so; files about it would only look like results.
     if is_whole || !run.results.is_empty() || run.errors.len() > 1 {
@@ -68,40 +71,6 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     }
     finish(&plan, journal, run)?;
     if is_whole { Ok(()) } else { Err(Failure::Reported) }
-}
-
-/// Does `work` in as many lanes as inputs are to be at work at once, one of them on this thread.
-fn at_once(
-    explainer: &Explainer<'_>,
-    inputs: usize,
-    results: &Results<'_>,
-    work: impl Fn(Lane<'_>) + Sync,
-) -> Result<()> {
-    let how = &explainer.args.how;
-    let shared = SharedBatches::new(explainer.model.backend(), inputs, how.batch_size)?;
-    let mut lanes = shared.lanes(usize::from(how.jobs).min(inputs)).into_iter();
-    let own = lanes.next();
-    std::thread::scope(|scope| {
-        for lane in lanes {
-            let started = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || work(lane));
-            if let Err(error) = started {
-                results
-                    .stop(Error::io(format!("a thread cannot be started: {error}; give a smaller --jobs")));
-            }
-        }
-        own.map(&work);
-    });
-    Ok(())
-}
-
-/// Explains the inputs that come up in a lane.
-fn work(mut lane: Lane<'_>, (explainer, bars): (&Explainer<'_>, &Bars), results: &Results<'_>) {
-    while let Some(turn) = lane.next_turn() {
-        let at = turn.position();
-        if !results.is_stopped() {
-            results.add(at, explainer.explain(at, turn, bars));
-        }
-    }
 }
 
 /// Makes the output folder, opens its journal, and makes sure that every file can be written.
@@ -160,102 +129,144 @@ fn targets(classes: &[ClassArg], model: &Model) -> Result<Targets> {
 }
 
 /// All that is the same for every input.
-struct Explainer<'a> {
+struct Work<'a> {
     args: &'a ExplainArgs,
-    model: Model,
-    method: Arc<dyn CamMethod>,
-    options: Options,
-    targets: Targets,
-    reference: Option<Tensor>,
+    explainer: Explainer<'a>,
     reader: Reader,
     plan: &'a Plan,
     journal: Option<&'a Journal>,
-    /// Warnings that were shown already.
-    warned: Vec<String>,
 }
 
 /// An input, ready for the model.
 struct Ready {
-    tensor: Tensor,
-    /// The photo that it was made of and what of it the model sees; none for a tensor.
-    photo: Option<(Photo, Placement)>,
-    warnings: Vec<String>,
+    input: Input,
+    /// The photo that it was made of; none for a tensor.
+    photo: Option<Photo>,
+    /// Taken before the file was read: a change meanwhile shows later.
+    stamp: Stamp,
+    started: Instant,
     decode: f64,
     preprocess: f64,
 }
 
-impl<'a> Explainer<'a> {
-    fn new(args: &'a ExplainArgs, plan: &'a Plan, journal: Option<&'a Journal>) -> Result<Self> {
-        let host = Host::new(None)?;
-        list::load(&host, &args.model.plugins)?;
-        // Options are cheap to check, a model may take seconds to load.
-        let method = host.method(&args.how.method)?;
-        let options = method.info().resolve(args.how.preset.as_deref(), &args.how.set)?;
-        let model = list::load_model(&host, &args.model, args.layer.clone())?;
-        host.check_needs(method.info(), &model)?;
-        let targets = targets(&args.classes, &model)?;
+/// An input that is explained.
+struct AtWork {
+    ready: Ready,
+    bar: ProgressBar,
+    clock: Rc<StageClock>,
+}
+
+/// An input that was explained, for the thread that draws and writes.
+struct Explained {
+    ready: Ready,
+    found: Explanation,
+    times: StageTimes,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        (host, model): (&Host, &'a Model),
+        args: &'a ExplainArgs,
+        (plan, journal): (&'a Plan, Option<&'a Journal>),
+    ) -> Result<Self> {
         let reader = Reader::with_range(args.range);
-        let mut explainer = Self {
-            args,
-            model,
-            method,
-            options,
-            targets,
-            reference: None,
-            reader,
-            plan,
-            journal,
-            warned: Vec::new(),
+        let reference = args.how.reference.as_ref();
+        let options = ExplainOptions {
+            method: args.how.method.clone(),
+            preset: args.how.preset.clone(),
+            set: args.how.set.clone(),
+            targets: targets(&args.classes, model)?,
+            layer: None,
+            batch_size: args.how.batch_size,
+            reference: reference
+                .map(|path| reader.read(path).map_err(|e| e.context("reference")))
+                .transpose()?,
         };
-        if let Some(path) = &args.how.reference {
-            let ready = explainer.ready(path).map_err(|e| e.context("reference"))?;
-            for warning in ready.warnings {
-                terminal::warning(format_args!("{}: {warning}", path.display()));
-                explainer.warned.push(warning);
-            }
-            explainer.reference = Some(ready.tensor);
+        let explainer = Explainer::new(host, model, &options)?;
+        for warning in explainer.warnings() {
+            let path = reference.map(|path| path.display().to_string()).unwrap_or_default();
+            terminal::warning(format_args!("{path}: {warning}"));
         }
-        Ok(explainer)
+        Ok(Self { args, explainer, reader, plan, journal })
     }
 
-    /// Explains the input at `position` and writes its files.
-    fn explain(&self, position: usize, turn: Turn<'_>, bars: &Bars) -> Result<Outcome> {
-        let started = Instant::now();
-        let path = &self.plan.inputs[position];
-        // Taken before the file is read: a change meanwhile shows later.
-        let stamp = Stamp::of(path);
-        let bar = bars.input(printable(&shown(path)));
-        let clock_and_found = self.ready(path).and_then(|ready| {
-            let clock = StageClock::start();
-            let report = |p: Progress| {
-                clock.note(p);
-                progress::show(&bar, p);
-                ControlFlow::Continue(())
-            };
-            let found = self.find(&turn, &ready, &report).map_err(|e| e.context(path.display()))?;
-            Ok((ready, clock, found))
-        });
-        // Others wait for this input's masks no longer; it is drawn and written while theirs are scored.
-        drop(turn);
-        bars.finished(&bar);
-        let (ready, clock, mut found) = clock_and_found?;
-        found.warnings.splice(0..0, ready.warnings.clone());
+    /// Explains all inputs; an error where the threads cannot be started, or the results cannot be kept.
+    fn run(&self, bars: &Bars, results: Results<'_>) -> Result<Run> {
+        let (read, inputs) = sync_channel(0);
+        let (explained, outputs) = sync_channel(0);
+        thread::scope(|scope| {
+            let failed = |e| Error::io(format!("a thread cannot be started: {e}"));
+            let thread = |name: &str| thread::Builder::new().name(name.into());
+            thread("read").spawn_scoped(scope, || self.read(read)).map_err(failed)?;
+            let write = || self.write_all(outputs, results);
+            let writer = thread("write").spawn_scoped(scope, write).map_err(failed)?;
+            self.explain(inputs, explained, bars);
+            writer.join().map_err(|_| Error::internal("the thread that writes has panicked"))?
+        })
+    }
 
-        let (targets, record) = self.write(position, stamp, (&ready, &found))?;
-        let times = clock.times();
+    /// Reads input after input, each when the one before it is taken, until no more are.
+    fn read(&self, read: SyncSender<Result<Ready>>) {
+        let mut inputs = self.plan.inputs.iter();
+        while let Some(path) = inputs.next()
+            && read.send(self.ready(path)).is_ok()
+        {}
+    }
+
+    /// Explains inputs as they come, and passes them on.
+    fn explain(
+        &self,
+        inputs: Receiver<Result<Ready>>,
+        explained: SyncSender<(usize, Result<Explained>)>,
+        bars: &Bars,
+    ) {
+        let at_work = RefCell::new(BTreeMap::new());
+        let jobs = inputs.iter().enumerate().map(|(position, ready)| {
+            let ready = ready?;
+            let bar = bars.input(printable(&shown(&self.plan.inputs[position])));
+            let clock = Rc::new(StageClock::start());
+            let job = Job { input: ready.input.clone(), progress: Some(report(&bar, &clock)) };
+            at_work.borrow_mut().insert(position, AtWork { ready, bar, clock });
+            Ok(job)
+        });
+        self.explainer.explain_many(jobs, usize::from(self.args.how.jobs), |position, found| {
+            let at_work = at_work.borrow_mut().remove(&position);
+            let found = match at_work {
+                None => found.and(Err(Error::internal("an input was explained that was not read"))),
+                Some(AtWork { ready, bar, clock }) => {
+                    bars.finished(&bar);
+                    let found = found.map_err(|e| e.context(self.plan.inputs[position].display()));
+                    found.map(|found| Explained { ready, found, times: clock.times() })
+                }
+            };
+            // Nobody takes it where the results of others could not be kept.
+            explained.send((position, found)).map_or(ControlFlow::Break(()), ControlFlow::Continue)
+        });
+    }
+
+    /// Writes the files of inputs as they come, and reports them.
+    fn write_all(
+        &self,
+        explained: Receiver<(usize, Result<Explained>)>,
+        mut results: Results<'_>,
+    ) -> Result<Run> {
+        for (position, explained) in explained {
+            results.add(position, explained.and_then(|explained| self.outcome(position, explained)))?;
+        }
+        Ok(results.into_run())
+    }
+
+    /// Writes the files of one input; what came of it.
+    fn outcome(&self, position: usize, Explained { ready, found, times }: Explained) -> Result<Outcome> {
+        let (targets, record) = self.write(position, (&ready, &found))?;
+        let model = self.explainer.model();
         Ok(Outcome {
-            input: shown(path),
-            model: self.model.name().to_owned(),
-            backend: self.model.backend_id().to_owned(),
-            backend_reason: self.model.backend_choice().map(|choice| choice.reason().to_owned()),
-            method: self.method.info().id.clone(),
-            preset: self
-                .args
-                .how
-                .preset
-                .as_deref()
-                .or(self.method.info().default_preset())
-                .map(str::to_owned),
+            input: shown(&self.plan.inputs[position]),
+            model: model.name().to_owned(),
+            backend: model.backend_id().to_owned(),
+            backend_reason: model.backend_choice().map(|choice| choice.reason().to_owned()),
+            method: self.explainer.method().id.clone(),
+            preset: self.explainer.preset().map(str::to_owned),
             layer: found.layer,
             passes: found.passes,
             seconds: Seconds {
@@ -264,7 +275,7 @@ impl<'a> Explainer<'a> {
                 forward: times.forward.as_secs_f64(),
                 passes: times.passes.as_secs_f64(),
                 map: times.map.as_secs_f64(),
-                total: started.elapsed().as_secs_f64(),
+                total: ready.started.elapsed().as_secs_f64(),
             },
             measures: found.measures.into_iter().map(|(k, v)| (k, v.is_finite().then_some(v))).collect(),
             warnings: found.warnings,
@@ -273,30 +284,10 @@ impl<'a> Explainer<'a> {
         })
     }
 
-    fn find(
-        &self,
-        turn: &Turn<'_>,
-        ready: &Ready,
-        report: &scorecam_core::Report<'_>,
-    ) -> Result<Explanation> {
-        let request = Request {
-            input: ready.tensor.view(),
-            reference: self.reference.as_ref().map(Tensor::view),
-            targets: self.targets.clone(),
-            layer: self.model.layer(),
-            options: &self.options,
-            batch_size: self.args.how.batch_size,
-            output_activation: None,
-            progress: report,
-        };
-        scorecam_core::explain(turn, self.method.as_ref(), &request)
-    }
-
     /// Writes the files of one input; says which, and in an output folder how they came about.
     fn write(
         &self,
         position: usize,
-        stamp: Stamp,
         (ready, found): (&Ready, &Explanation),
     ) -> Result<(Vec<TargetOutcome>, Option<Trace>)> {
         let to = &self.plan.destinations[position];
@@ -314,14 +305,15 @@ impl<'a> Explainer<'a> {
         self.write_files(to, &overlays, (ready, found))?;
         let outcome = |(target, overlay): (&Target, &Option<PathBuf>)| TargetOutcome {
             class: target.class,
-            label: self.model.label(target.class).map(str::to_owned),
+            label: target.label.clone(),
             score: target.score,
             output: target.output,
             map: to.map.path().map(shown),
             overlay: overlay.as_deref().map(shown),
         };
         let outcomes = found.targets.iter().zip(&overlays).map(outcome).collect();
-        let trace = self.plan.folder.as_ref().map(|folder| folder.trace(position, stamp, &files));
+        let trace =
+            self.plan.folder.as_ref().map(|folder| folder.trace(position, ready.stamp.clone(), &files));
         if let (Some(folder), Some(trace)) = (&self.plan.folder, &trace) {
             folder.remove_stale(position, trace);
         }
@@ -342,8 +334,7 @@ impl<'a> Explainer<'a> {
         for (i, path) in overlays.iter().enumerate() {
             let Some(path) = path else { continue };
             let existing = if to.overlay.are_in_folder() { in_folder(path) } else { Existing::Replaced };
-            let size = [height, width];
-            let (picture, _held) = self.draw(ready, TensorView::new(&size, found.maps.item(i))?)?;
+            let (picture, _held) = self.draw(ready, (found, i))?;
             output::write_png(path, &picture, existing)?;
         }
         let all = [count, height, width];
@@ -358,14 +349,15 @@ impl<'a> Explainer<'a> {
 
     /// The photo with the map over it; for a tensor, of which there is no photo, the map's colors alone. The claim is
     /// for what it takes to encode the picture.
-    fn draw(&self, ready: &Ready, map: TensorView<'_>) -> Result<(Photo, Held<'_>)> {
+    fn draw(&self, ready: &Ready, (found, i): (&Explanation, usize)) -> Result<(Photo, Held<'_>)> {
         let outputs = &self.args.outputs;
-        let pixels =
-            ready.photo.as_ref().map_or(map.data().len(), |(photo, _)| photo.width() * photo.height());
+        let map = found.map(i);
+        let pixels = ready.photo.as_ref().map_or(map.data().len(), |photo| photo.width() * photo.height());
         let held = self.reader.hold(ENCODING_BYTES * pixels as u64)?;
         let picture = match &ready.photo {
-            Some((photo, placement)) => {
-                Overlay { colormap: outputs.colormap, opacity: outputs.opacity }.render(photo, map, placement)
+            Some(photo) => {
+                let overlay = Overlay { colormap: outputs.colormap, opacity: outputs.opacity };
+                found.overlay(i, photo, &overlay)
             }
             None => outputs.colormap.paint(map),
         };
@@ -374,23 +366,27 @@ impl<'a> Explainer<'a> {
 
     /// Reads an input and makes it the model's.
     fn ready(&self, path: &Path) -> Result<Ready> {
-        let started = Instant::now();
-        let read = self.reader.read(path)?;
-        let decode = started.elapsed().as_secs_f64();
-        let started = Instant::now();
-        let (tensor, photo, warnings) = match read {
-            Input::Tensor(tensor) => {
-                let (tensor, warning) = self.model.arrange(tensor)?;
-                (tensor, None, Vec::from_iter(warning))
-            }
-            Input::Photo(Decoded { photo, mut warnings }) => {
-                let (preprocess, warning) = self.model.preprocess()?;
-                let prepared = preprocess.apply(&photo).map_err(|e| e.context(path.display()))?;
-                warnings.extend(warning);
-                (prepared.input, Some((photo, prepared.placement)), warnings)
-            }
-        };
-        let preprocess = started.elapsed().as_secs_f64();
-        Ok(Ready { tensor, photo, warnings, decode, preprocess })
+        let (stamp, started) = (Stamp::of(path), Instant::now());
+        let image: Image = self.reader.read(path)?;
+        let decoded = Instant::now();
+        let input = self.explainer.prepare(&image).map_err(|e| e.context(path.display()))?;
+        Ok(Ready {
+            input,
+            photo: image.into_photo(),
+            stamp,
+            started,
+            decode: (decoded - started).as_secs_f64(),
+            preprocess: decoded.elapsed().as_secs_f64(),
+        })
     }
+}
+
+/// Keeps the time of each report, and shows it.
+fn report(bar: &ProgressBar, clock: &Rc<StageClock>) -> Box<dyn Fn(Progress) -> ControlFlow<()>> {
+    let (bar, clock) = (bar.clone(), Rc::clone(clock));
+    Box::new(move |now| {
+        clock.note(now);
+        progress::show(&bar, now);
+        ControlFlow::Continue(())
+    })
 }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use scorecam::{BackendHere, Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 use scorecam_core::{Abilities, Channels, Form, LayerInfo, Meaning, MethodInfo, OptionKind, Order, Result};
-use scorecam_host::{BackendHere, Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
 
 use crate::args::{LayersArgs, ModelArgs, PluginFiles};
 use crate::table::{lines, row};
@@ -19,7 +19,7 @@ pub(crate) fn load(host: &Host, plugins: &PluginFiles) -> Result<()> {
 
 /// Loads the model that was named; what is to be known of the backend's choice goes to stderr.
 pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -> Result<Model> {
-    let model = host.load_model(&ModelRequest {
+    let model = host.load_model(ModelRequest {
         path: args.model.clone(),
         backend: args.backend.clone(),
         layer,
@@ -36,7 +36,7 @@ pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -
 
 /// `scorecam layers`.
 pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
-    let host = Host::new(None)?;
+    let host = Host::new()?;
     load(&host, &args.model.plugins)?;
     let model = load_model(&host, &args.model, None)?;
     if let Some(photo) = &args.rank {
@@ -127,7 +127,7 @@ fn shape(axes: &[Option<usize>]) -> String {
 
 /// `scorecam plugins`.
 pub(crate) fn plugins(named: &PluginFiles) -> Result<()> {
-    let host = Host::new(None)?;
+    let host = Host::new()?;
     load(&host, named)?;
     let failures = host.discover();
     let mut rows = vec![row!["ID", "KIND", "VERSION", "PROOF", "FILE", "SUMMARY"]];
@@ -213,7 +213,7 @@ pub(crate) fn kind(item: &Descriptor) -> &'static str {
 
 /// `scorecam methods`.
 pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
-    let host = Host::new(None)?;
+    let host = Host::new()?;
     load(&host, named)?;
     // What cannot be loaded is listed by `plugins`; here it would only stand in the way.
     host.discover();

@@ -2,7 +2,7 @@
 //!
 //! [`args`] says what can be typed, `main` sends it on: [`explain`] runs a model over inputs, [`list`]
 //! shows what there is, [`check`] tries a plugin out. Everything that is computed comes from the libraries;
-//! here are files in ([`scorecam_cli::input`]) and files out ([`output`]), what a run is going to do ([`plan`]) and
+//! here are files in ([`walk`]) and files out ([`output`]), what a run is going to do ([`plan`]) and
 //! must not do ([`collisions`]), what an output folder knows of earlier runs ([`record`], [`journal`]), and what the
 //! user sees meanwhile ([`progress`], [`terminal`]) and afterwards ([`results`], [`report`]).
 //!
@@ -24,6 +24,7 @@ mod results;
 mod same_file;
 mod table;
 mod terminal;
+mod walk;
 
 use std::process::ExitCode;
 

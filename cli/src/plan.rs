@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use scorecam_cli::input::{self, Depth, Source, Walk};
+use crate::walk::{self, Depth, Source, Walk};
+use scorecam::Manifest;
 use scorecam_core::{Error, Result};
-use scorecam_host::Manifest;
 
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs};
@@ -55,7 +55,7 @@ impl Plan {
         let outputs = &args.outputs;
         let record = outputs.out.as_deref().map(Record::read).transpose()?;
         let own = record.as_ref().map(Record::own_files).unwrap_or_default();
-        let found = input::expand(
+        let found = walk::expand(
             &args.inputs,
             &Walk {
                 depth: if args.recursive { Depth::Tree } else { Depth::Folder },

@@ -4,7 +4,7 @@
 //! printed meanwhile goes through [`Bars::aside`], or bar and text would overwrite each other. The clock
 //! lives here because core asks none: it reads the stages off the progress reports.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -77,7 +77,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Reads the stages of one explain call off its progress reports.
-pub(crate) struct StageClock(Mutex<Marks>);
+pub(crate) struct StageClock(RefCell<Marks>);
 
 struct Marks {
     started: Instant,
@@ -101,13 +101,13 @@ pub(crate) struct StageTimes {
 impl StageClock {
     pub(crate) fn start() -> Self {
         let started = Instant::now();
-        Self(Mutex::new(Marks { started, passes: None, last_pass: None, done: None, count: 0 }))
+        Self(RefCell::new(Marks { started, passes: None, last_pass: None, done: None, count: 0 }))
     }
 
     /// Takes note of a report at the moment it comes.
     pub(crate) fn note(&self, progress: Progress) {
         let now = Instant::now();
-        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marks = self.0.borrow_mut();
         match progress.stage {
             Stage::Forward => {}
             Stage::Passes => {
@@ -123,7 +123,7 @@ impl StageClock {
     }
 
     pub(crate) fn times(&self) -> StageTimes {
-        let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = self.0.borrow();
         let Some(passes) = marks.passes else { return StageTimes::default() };
         let last_pass = marks.last_pass.unwrap_or(passes);
         let done = marks.done.unwrap_or(last_pass);

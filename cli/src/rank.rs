@@ -3,14 +3,10 @@
 //! Each of the most likely layers explains the class that the model is surest of; then the model sees the photo through
 //! the map alone. The more of the class's score is left, the better the map shows where the evidence is.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use scorecam_cli::input::{Decoded, Input, Reader};
-use scorecam_core::{
-    CamMethod, ClassScore, MaskedScores, Request, Result, Targets, Tensor, TensorView, Upsample, class_score,
-};
-use scorecam_host::{Host, Model};
+use scorecam::{ExplainOptions, Explainer, Host, Image, Model, Result, Tensor};
+use scorecam_core::{ClassScore, MaskedScores, Upsample, class_score};
 
 use crate::table::{lines, row};
 
@@ -26,13 +22,9 @@ struct Ranked {
 
 /// Explains the photo by each candidate; a table, best first, and which layer it speaks for.
 pub(crate) fn rank(host: &Host, model: &Model, photo: &Path) -> Result<String> {
-    let input = match Reader::with_range(None).read(photo)? {
-        Input::Tensor(tensor) => model.arrange(tensor)?.0,
-        Input::Photo(Decoded { photo, .. }) => model.prepare(&photo)?.input,
-    };
-    let method = host.method("score-cam")?;
+    let image = Image::open(photo)?;
     let names = candidates(model);
-    let ranked = names.iter().map(|layer| measured((model, method.as_ref()), layer, input.view()));
+    let ranked = names.iter().map(|layer| measured((host, model), layer, &image));
     let mut ranked = ranked.collect::<Result<Vec<_>>>()?;
     ranked.sort_by(|a, b| b.kept.total_cmp(&a.kept));
     let mut rows = vec![row!["LAYER", "SCORE KEPT", "PASSES"]];
@@ -65,23 +57,16 @@ fn candidates(model: &Model) -> Vec<String> {
 }
 
 /// What the map of one layer keeps of the class's score.
-fn measured((model, method): (&Model, &dyn CamMethod), layer: &str, input: TensorView<'_>) -> Result<Ranked> {
-    let request = Request {
-        input,
-        reference: None,
-        targets: Targets::Top(1),
-        layer: Some(layer),
-        options: &method.info().resolve(None, &[])?,
-        batch_size: None,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
-    };
-    let found = scorecam_core::explain(model.backend(), method, &request)?;
-    let target = found.targets[0];
-    let size = &input.shape()[2..];
-    let map = Tensor::new([1, size[0], size[1]], found.maps.item(0).to_vec())?;
+fn measured((host, model): (&Host, &Model), layer: &str, image: &Image) -> Result<Ranked> {
+    let options = ExplainOptions { layer: Some(layer.to_owned()), ..ExplainOptions::default() };
+    let explainer = Explainer::new(host, model, &options)?;
+    let found = explainer.explain(image)?;
+    let target = &found.targets[0];
+    let (height, width) = found.input_size;
+    let map = Tensor::new([1, height, width], found.maps.item(0).to_vec())?;
+    let input = explainer.prepare(image)?.tensor;
     let outputs = model.backend().masked_scores(&MaskedScores {
-        images: input,
+        images: input.view(),
         fill: None,
         masks: map.view(),
         image_of_mask: &[],

@@ -1,14 +1,12 @@
-//! [`Results`]: what came of each input, told in the order of the inputs.
+//! [`Results`]: what came of each input, reported in the order of the inputs.
 //!
 //! Several inputs are at work at once and end in any order. What is said of one (warnings, its summary or its error)
-//! waits here until all before it are told, so that a run reads the same every time. Whoever adds a result tells what
-//! has become due and goes on: no thread waits for another's input.
+//! waits here until all before it are reported, so that a run reads the same every time.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use scorecam_core::{Error, Result};
+use scorecam_core::Result;
 
 use crate::journal::Journal;
 use crate::progress::Bars;
@@ -23,7 +21,13 @@ pub(crate) struct Results<'a> {
     bars: &'a Bars,
     summaries: Summaries,
     journal: Option<&'a Journal>,
-    told: Mutex<Told>,
+    run: Run,
+    /// How many inputs are reported.
+    count: usize,
+    /// Results of later ones.
+    waiting: BTreeMap<usize, Result<Outcome, FailedInput>>,
+    /// Warnings that were shown; each is, once.
+    warned: HashSet<String>,
 }
 
 /// Whether a summary of each input is printed.
@@ -35,18 +39,6 @@ pub(crate) enum Summaries {
     Left,
 }
 
-struct Told {
-    run: Run,
-    /// How many inputs are told.
-    count: usize,
-    /// Results of later ones.
-    waiting: BTreeMap<usize, Result<Outcome, FailedInput>>,
-    /// Warnings that were shown; each is, once.
-    warned: HashSet<String>,
-    /// Why nothing more can be told.
-    stopped: Option<Error>,
-}
-
 impl<'a> Results<'a> {
     /// None yet. `warned` are warnings that were shown before; each result goes into the journal as it comes.
     pub(crate) fn new(
@@ -56,42 +48,38 @@ impl<'a> Results<'a> {
         journal: Option<&'a Journal>,
     ) -> Self {
         let warned = warned.iter().cloned().collect();
-        let told = Told { run: Run::default(), count: 0, waiting: BTreeMap::new(), warned, stopped: None };
-        Self { inputs, bars, summaries, journal, told: Mutex::new(told) }
+        let (run, waiting) = (Run::default(), BTreeMap::new());
+        Self { inputs, bars, summaries, journal, run, count: 0, waiting, warned }
     }
 
-    /// Adds the result of the input at `position`, and tells all that are due.
-    pub(crate) fn add(&self, position: usize, result: Result<Outcome>) {
-        let mut told = self.lock();
-        if told.stopped.is_some() {
-            return;
-        }
+    /// Adds the result of the input at `position`, and reports all that are due; an error where the run cannot go on.
+    pub(crate) fn add(&mut self, position: usize, result: Result<Outcome>) -> Result<()> {
         let result = result.map_err(|error| FailedInput {
             input: shown(&self.inputs[position]),
             error: error.to_string(),
             file: self.journal.map(|_| key(&self.inputs[position])),
         });
-        if let Err(error) = self.record(&result) {
-            told.stopped = Some(error);
-            return;
-        }
-        told.waiting.insert(position, result);
-        while let Some(result) = {
-            let count = told.count;
-            told.waiting.remove(&count)
-        } {
-            told.count += 1;
+        self.record(&result)?;
+        self.waiting.insert(position, result);
+        while let Some(result) = self.waiting.remove(&self.count) {
+            self.count += 1;
             match result {
-                Ok(outcome) => self.tell(&mut told, outcome),
+                Ok(outcome) => self.report(outcome)?,
                 Err(failed) => {
                     self.bars.aside(|| terminal::error(&failed.error));
-                    told.run.errors.push(failed);
+                    self.run.errors.push(failed);
                 }
             }
         }
+        Ok(())
     }
 
-    /// Writes a result into the journal. It does not wait for those before it, as what is told does.
+    /// All of them.
+    pub(crate) fn into_run(self) -> Run {
+        self.run
+    }
+
+    /// Writes a result into the journal. It does not wait for those before it, as reports do.
     fn record(&self, result: &Result<Outcome, FailedInput>) -> Result<()> {
         let Some(journal) = self.journal else { return Ok(()) };
         journal.add(&match result {
@@ -100,37 +88,16 @@ impl<'a> Results<'a> {
         })
     }
 
-    /// Ends the run before its inputs: what comes in from now on is not told.
-    pub(crate) fn stop(&self, error: Error) {
-        self.lock().stopped.get_or_insert(error);
-    }
-
-    /// Whether the run ended before its inputs.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.lock().stopped.is_some()
-    }
-
-    /// All of them, or why the run ended before.
-    pub(crate) fn into_run(self) -> Result<Run> {
-        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        told.stopped.map_or(Ok(told.run), Err)
-    }
-
-    fn tell(&self, told: &mut Told, outcome: Outcome) {
+    fn report(&mut self, outcome: Outcome) -> Result<()> {
         for warning in &outcome.warnings {
-            if told.warned.insert(warning.clone()) {
+            if self.warned.insert(warning.clone()) {
                 self.bars.aside(|| terminal::warning(format_args!("{}: {warning}", outcome.input)));
             }
         }
-        if self.summaries == Summaries::Printed
-            && let Err(error) = self.bars.aside(|| terminal::print(&outcome.summary()))
-        {
-            told.stopped = Some(error);
+        if self.summaries == Summaries::Printed {
+            self.bars.aside(|| terminal::print(&outcome.summary()))?;
         }
-        told.run.results.push(outcome);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.run.results.push(outcome);
+        Ok(())
     }
 }

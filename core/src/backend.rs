@@ -244,6 +244,14 @@ pub enum BatchRule {
 impl BatchRule {
     /// The most images that a pass may have, whoever asks: a batch is made whole.
     pub const MOST: usize = 4096;
+
+    /// The images of a pass where `wanted` are to run.
+    pub fn size(self, wanted: usize) -> usize {
+        match self {
+            Self::Fixed(n) => n,
+            Self::Any { .. } => wanted.clamp(1, Self::MOST),
+        }
+    }
 }
 
 /// What a model applies to its class scores before it returns them.

@@ -1,16 +1,23 @@
-//! [`explain`]: one image, one model, one method, one [`Explanation`].
+//! [`explain`]: one image, one model, one method, one [`Explanation`]; [`explain_many`]: the same of many images, which
+//! share batches.
 //!
 //! The flow is straight: check, one forward pass for scores and activations, choose targets, let the method
 //! work through a [`Study`], check what it returned. Decoding comes before and drawing after; see
 //! [`crate::image`].
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::ask::{Ask, Desk};
+use crate::driver::{Driver, Task};
+use crate::passes::check_finite;
+use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
-use crate::study::{CountedModel, check_finite};
 use crate::{
-    BatchRule, CamMethod, Error, Forward, Given, ModelBackend, Monitor, Options, OutputActivation, Report,
-    Result, Stage, Study, Tensor, TensorView,
+    BatchRule, CamMethod, Error, MethodOutput, ModelBackend, Options, OutputActivation, Report, Result,
+    Stage, Study, StudyContext, Tensor,
 };
 
 /// Which classes to explain.
@@ -25,21 +32,19 @@ pub enum Targets {
 /// What to explain, and how.
 pub struct Request<'a> {
     /// The preprocessed input, [1, C, H, W].
-    pub input: TensorView<'a>,
+    pub input: Arc<Tensor>,
     /// Another image of the same shape, for options that compare with one.
-    pub reference: Option<TensorView<'a>>,
+    pub reference: Option<Arc<Tensor>>,
     /// Which classes to explain; all of them come from the same passes.
     pub targets: Targets,
     /// The target layer; the model's default when `None`.
     pub layer: Option<&'a str>,
     /// The method's options, from [`crate::MethodInfo::resolve`].
     pub options: &'a Options,
-    /// Images a pass, at most [`BatchRule::MOST`]; the model's preference when `None`.
+    /// Images per pass, at most [`BatchRule::MOST`]; the model's preference when `None`.
     pub batch_size: Option<usize>,
-    /// What the model applies to its scores, when the caller knows better than the backend.
-    pub output_activation: Option<OutputActivation>,
-    /// Told of each batch, on the calling thread; breaking off cancels.
-    pub progress: &'a Report<'a>,
+    /// Receives a report of each batch, on the calling thread; breaking off cancels.
+    pub progress: Option<Box<Report<'a>>>,
 }
 
 /// What was found.
@@ -74,63 +79,146 @@ pub struct Target {
 pub fn explain(
     model: &dyn ModelBackend,
     method: &dyn CamMethod,
-    request: &Request<'_>,
+    request: Request<'_>,
 ) -> Result<Explanation> {
-    let shape = check_input(model, request)?;
+    let mut found = Err(Error::internal("an explain call has ended without a result"));
+    explain_many(model, method, std::iter::once(Ok(request)), 1, |_, result| {
+        found = result;
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// Explains many inputs on the calling thread, `at_once` of them at work at a time, whose masks share batches of the model.
+///
+/// A request is taken from `requests` when another explanation has ended, and `found` gets each result with the position
+/// of its request, from 0: as they end, mostly but not always in their order. A request that is an error is handed on as
+/// its result, and its place is free for the next. Where `found` breaks off, explanations at work are dropped.
+///
+/// Equal requests in the same order make equal batches, whatever the machine and the time.
+pub fn explain_many<'a>(
+    model: &'a dyn ModelBackend,
+    method: &'a dyn CamMethod,
+    requests: impl Iterator<Item = Result<Request<'a>>>,
+    at_once: usize,
+    mut found: impl FnMut(usize, Result<Explanation>) -> ControlFlow<()>,
+) {
+    let at_once = at_once.max(1);
+    let mut requests = requests.enumerate().fuse();
+    let mut driver = Driver::new(model);
+    loop {
+        let mut ended = None;
+        while driver.len() < at_once && ended.is_none() {
+            let Some((position, request)) = requests.next() else { break };
+            match request.and_then(|request| task(position, model, method, request)) {
+                Ok(task) => driver.add(task),
+                Err(error) => ended = Some((position, Err(error))),
+            }
+        }
+        // No task joins those at work where there is room for one only, or no request is left.
+        let is_all = at_once == 1 || driver.len() < at_once;
+        let Some((position, result)) = ended.or_else(|| driver.next(is_all)) else { return };
+        if found(position, result).is_break() {
+            return;
+        }
+    }
+}
+
+/// An explain call as the driver runs it.
+fn task<'a>(
+    position: usize,
+    model: &'a dyn ModelBackend,
+    method: &'a dyn CamMethod,
+    mut request: Request<'a>,
+) -> Result<Task<'a, Explanation>> {
+    check_input(model, &request)?;
     method.info().check_needs(model.info())?;
-    let monitor = Monitor::new(request.progress);
-    let counted = CountedModel::new(model, &monitor);
     let batch_size = batch_size(model, request.batch_size)?;
-    let layer = &find_layer(&counted, request)?;
+    let desk = Rc::new(Desk::new(Monitor::new(request.progress.take())));
+    let work = explain_one(model, method, request, batch_size, Rc::clone(&desk));
+    Ok(Task::new(position, desk, batch_size, work))
+}
 
-    monitor.enter(Stage::Forward)?;
-    let forward = counted.forward(request.input, &[layer])?;
-    let activations = spatial_activations(&forward, layer)?;
+async fn explain_one<'a>(
+    model: &'a dyn ModelBackend,
+    method: &'a dyn CamMethod,
+    request: Request<'a>,
+    batch_size: usize,
+    desk: Rc<Desk<'a>>,
+) -> Result<Explanation> {
+    let layer = find_layer(model, &request, &desk).await?;
+    desk.monitor.enter(Stage::Forward)?;
+    let (images, taps) = (Arc::clone(&request.input), vec![layer.clone()]);
+    let mut tensors = desk.ask(Ask::Forward { images, taps }).await?.into_iter();
+    let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
+    let activations = spatial_activations(tensors.next(), &layer)?;
     let mut warnings = model.remarks();
-    let output_activation = resolve_activation(model, request, forward.scores.item(0), &mut warnings);
-    let targets = choose_targets(&request.targets, forward.scores.item(0), output_activation)?;
+    let output_activation = resolve_activation(model, &scores, &mut warnings);
+    let targets = choose_targets(&request.targets, &scores, output_activation)?;
 
-    monitor.enter(Stage::Passes)?;
-    let given = Given {
+    desk.monitor.enter(Stage::Passes)?;
+    let context = Arc::new(StudyContext {
         input: request.input,
         reference: request.reference,
-        activations,
+        activations: Arc::new(activations),
         layer,
-        scores: forward.scores.item(0),
+        scores,
         output_activation,
-        targets: &targets,
+        targets,
         batch_size,
-    };
-    let output = method.explain(&Study::new(model, &monitor, given), request.options)?;
-    check_maps(&output.maps, targets.len(), &method.info().id)?;
+    });
+    let study = Study::new(model.info(), Arc::clone(&context), Rc::clone(&desk));
+    let output = method.explain(&study, request.options).await?;
+    check_maps(&output.maps, context.targets.len(), &method.info().id)?;
     warnings.extend(output.warnings);
-    warnings.extend(crate::flat::warning(&output.maps, &given, request.options));
-    monitor.enter(Stage::Done)?;
+    warnings.extend(crate::flat::warning(&output.maps, &context, request.options));
+    desk.monitor.enter(Stage::Done)?;
 
-    tracing::debug!(layer, passes = monitor.passes(), ?shape, "explained");
+    let passes = desk.monitor.passes();
+    tracing::debug!(layer = context.layer, passes, shape = ?context.input.shape(), "explained");
     Ok(Explanation {
-        layer: layer.clone(),
-        targets: targets.iter().map(|&class| target(class, &given)).collect(),
+        layer: context.layer.clone(),
+        targets: context.targets.iter().map(|&class| target(class, &context)).collect(),
         maps: output.maps,
-        passes: monitor.passes(),
+        passes,
         measures: output.measures,
         warnings,
     })
 }
 
+/// Runs `method` on an image of which the first pass is made already, on the calling thread. `explain` of a method plugin
+/// is made of this, with the study's table as `model`.
+pub fn run_method<'a>(
+    model: &'a dyn ModelBackend,
+    method: &'a dyn CamMethod,
+    context: StudyContext,
+    options: &'a Options,
+    progress: Box<Report<'a>>,
+) -> Result<MethodOutput> {
+    let desk = Rc::new(Desk::new(Monitor::new(Some(progress))));
+    let batch_size = context.batch_size;
+    let study = Study::new(model.info(), Arc::new(context), Rc::clone(&desk));
+    let mut driver = Driver::new(model);
+    driver.add(Task::new(0, desk, batch_size, async move { method.explain(&study, options).await }));
+    driver
+        .next(true)
+        .map_or_else(|| Err(Error::internal("a method has ended without a result")), |(_, found)| found)
+}
+
 /// The target layer. Of a layer that is not listed the model itself is asked, since it may know why: a backend's
 /// own words say more than a list of others. That is a pass like any other, counted and of a size that it takes.
-fn find_layer(model: &CountedModel<'_>, request: &Request<'_>) -> Result<String> {
+async fn find_layer(model: &dyn ModelBackend, request: &Request<'_>, desk: &Desk<'_>) -> Result<String> {
     let unknown = match model.info().layer(request.layer) {
         Ok(layer) => return Ok(layer.name.clone()),
         Err(unknown) => unknown,
     };
-    let asked = request.layer.map(|name| model.forward(request.input, &[name]));
-    Err(asked.and_then(Result::err).unwrap_or(unknown))
+    let Some(name) = request.layer else { return Err(unknown) };
+    let ask = Ask::Forward { images: Arc::clone(&request.input), taps: vec![name.to_owned()] };
+    Err(desk.ask(ask).await.err().unwrap_or(unknown))
 }
 
-fn check_input(model: &dyn ModelBackend, request: &Request<'_>) -> Result<[usize; 4]> {
-    let shape: [usize; 4] = request.input.dims("the input")?;
+fn check_input(model: &dyn ModelBackend, request: &Request<'_>) -> Result<()> {
+    let shape: [usize; 4] = request.input.view().dims("the input")?;
     if shape[0] != 1 || shape.contains(&0) {
         return Err(Error::invalid(format!(
             "the input has shape {shape:?}; one image [1, C, H, W] is needed"
@@ -144,11 +232,11 @@ fn check_input(model: &dyn ModelBackend, request: &Request<'_>) -> Result<[usize
         let sizes = sizes.collect::<Vec<String>>().join(", ");
         return Err(Error::invalid(format!("the model takes [N, {sizes}]; the input has shape {shape:?}")));
     }
-    let finite = |t: TensorView<'_>, what: &str| {
+    let finite = |t: &Tensor, what: &str| {
         check_finite(t.data(), || what.to_owned()).map_err(|e| Error::invalid(e.to_string()))
     };
-    finite(request.input, "the input")?;
-    if let Some(reference) = request.reference {
+    finite(&request.input, "the input")?;
+    if let Some(reference) = &request.reference {
         if reference.shape() != request.input.shape() {
             return Err(Error::invalid(format!(
                 "the reference image has shape {:?}, the input {shape:?}; they must be equal",
@@ -157,16 +245,14 @@ fn check_input(model: &dyn ModelBackend, request: &Request<'_>) -> Result<[usize
         }
         finite(reference, "the reference image")?;
     }
-    Ok(shape)
+    Ok(())
 }
 
-fn spatial_activations<'a>(forward: &'a Forward, layer: &str) -> Result<TensorView<'a>> {
-    let activations = forward
-        .activations
-        .first()
+fn spatial_activations(activations: Option<Tensor>, layer: &str) -> Result<Tensor> {
+    let activations = activations
         .ok_or_else(|| Error::plugin(format!("the backend returned no activations for layer {layer:?}")))?;
     match activations.shape() {
-        [1, k, h, w] if *k > 0 && h * w > 1 => Ok(activations.view()),
+        [1, k, h, w] if *k > 0 && h * w > 1 => Ok(activations),
         shape => Err(Error::invalid(format!(
             "layer {layer:?} has activations of shape {shape:?}; a saliency map needs [1, K, h, w] with more than one cell"
         ))),
@@ -175,14 +261,9 @@ fn spatial_activations<'a>(forward: &'a Forward, layer: &str) -> Result<TensorVi
 
 fn resolve_activation(
     model: &dyn ModelBackend,
-    request: &Request<'_>,
     scores: &[f32],
     warnings: &mut Vec<String>,
 ) -> OutputActivation {
-    let known = request.output_activation.unwrap_or(OutputActivation::Unknown);
-    if known != OutputActivation::Unknown {
-        return known;
-    }
     match model.info().output_activation {
         OutputActivation::Unknown if scores::sum_to_one(scores) => {
             warnings.push(
@@ -239,15 +320,15 @@ fn choose_targets(targets: &Targets, scores: &[f32], applied: OutputActivation) 
     }
 }
 
-pub(crate) fn batch_size(model: &dyn ModelBackend, wanted: Option<usize>) -> Result<usize> {
+/// The number of images per pass that `wanted` comes to.
+fn batch_size(model: &dyn ModelBackend, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
         (Some(0), _) => Err(Error::invalid("batch size 0 was asked for; at least 1 is needed")),
         (Some(n), _) if n > BatchRule::MOST => {
             Err(Error::invalid(format!("batch size {n} was asked for; {} is the most", BatchRule::MOST)))
         }
-        (_, BatchRule::Fixed(n)) => Ok(n),
-        (Some(n), _) => Ok(n),
         (None, BatchRule::Any { preferred }) => Ok(preferred.max(1)),
+        (wanted, rule) => Ok(rule.size(wanted.unwrap_or(1))),
     }
 }
 
@@ -263,10 +344,10 @@ fn check_maps(maps: &Tensor, targets: usize, method: &str) -> Result<()> {
     }
 }
 
-fn target(class: usize, given: &Given<'_>) -> Target {
+fn target(class: usize, context: &StudyContext) -> Target {
     Target {
         class,
-        score: scores::class_score(ClassScore::Softmax, given.output_activation, given.scores, class),
-        output: given.scores[class],
+        score: scores::class_score(ClassScore::Softmax, context.output_activation, &context.scores, class),
+        output: context.scores[class],
     }
 }

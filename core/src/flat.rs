@@ -3,25 +3,25 @@
 //! A map that is 0 everywhere is a result that looks like a fault. Which of both it is can be told by any method's
 //! output: the activations say whether there was something to show, and the options whether it was cut off.
 
-use crate::{Given, Options, Tensor};
+use crate::{Options, StudyContext, Tensor};
 
 /// A line about the targets whose map is 0 everywhere, and why; none where every map shows something. `maps` has
 /// shape [targets, H, W].
-pub(crate) fn warning(maps: &Tensor, given: &Given<'_>, options: &Options) -> Option<String> {
+pub(crate) fn warning(maps: &Tensor, context: &StudyContext, options: &Options) -> Option<String> {
     let is_flat = |&(i, _): &(usize, &usize)| maps.item(i).iter().all(|&v| v == 0.0);
     let flat: Vec<String> =
-        given.targets.iter().enumerate().filter(is_flat).map(|(_, class)| class.to_string()).collect();
+        context.targets.iter().enumerate().filter(is_flat).map(|(_, class)| class.to_string()).collect();
     let classes = match &flat[..] {
         [] => return None,
         [class] => format!("the map of class {class} is"),
         several => format!("the maps of classes {} are", several.join(", ")),
     };
-    Some(format!("{classes} 0 everywhere: {}", reason(given, options)))
+    Some(format!("{classes} 0 everywhere: {}", reason(context, options)))
 }
 
-fn reason(given: &Given<'_>, options: &Options) -> String {
-    let (layer, values) = (given.layer, given.activations.data());
-    let cells: usize = given.activations.shape()[2..].iter().product();
+fn reason(context: &StudyContext, options: &Options) -> String {
+    let (layer, values) = (&context.layer, context.activations.data());
+    let cells: usize = context.activations.shape()[2..].iter().product();
     if values.chunks_exact(cells).all(|channel| channel.iter().all(|v| *v == channel[0])) {
         return format!("no channel of layer {layer:?} varies over the image; choose another layer");
     }
@@ -47,23 +47,26 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{OutputActivation, TensorView};
+    use std::sync::Arc;
+
+    use crate::OutputActivation;
 
     /// Two targets on a layer of two channels; `expected` are words of the line, none for no line.
     fn check(maps: [[f32; 2]; 2], activations: [f32; 4], post_relu: Option<&str>, expected: &[&str]) {
         let maps = Tensor::new([2, 1, 2], maps.concat()).expect("maps");
-        let given = Given {
-            input: TensorView::new(&[1, 1, 1, 1], &[0.0]).expect("an input"),
+        let tensor = |shape: [usize; 4], values: &[f32]| Tensor::new(shape, values.to_vec()).map(Arc::new);
+        let context = StudyContext {
+            input: tensor([1, 1, 1, 1], &[0.0]).expect("an input"),
             reference: None,
-            activations: TensorView::new(&[1, 2, 1, 2], &activations).expect("activations"),
-            layer: "top",
-            scores: &[0.0; 8],
+            activations: tensor([1, 2, 1, 2], &activations).expect("activations"),
+            layer: "top".into(),
+            scores: vec![0.0; 8],
             output_activation: OutputActivation::None,
-            targets: &[3, 7],
+            targets: vec![3, 7],
             batch_size: 1,
         };
         let values = post_relu.map(|value| ("post_relu".to_owned(), value.to_owned()));
-        let found = warning(&maps, &given, &Options::from_checked(BTreeMap::from_iter(values)));
+        let found = warning(&maps, &context, &Options::from_checked(BTreeMap::from_iter(values)));
         let text = found.clone().unwrap_or_default();
         assert!(expected.iter().all(|word| text.contains(word)), "{expected:?} is not in {text:?}");
         assert_eq!(found.is_some(), !expected.is_empty(), "{text:?}");

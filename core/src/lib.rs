@@ -9,7 +9,9 @@
 //! ends before the call that started it.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod backend;
+mod driver;
 mod error;
 mod explain;
 mod flat;
@@ -19,25 +21,27 @@ mod masking;
 mod method;
 pub mod methods;
 mod noise;
+mod passes;
+mod progress;
 mod scores;
-mod shared_batches;
 mod study;
 mod tensor;
 mod upsample;
 mod view;
 
+pub use ask::{Ask, MaskedImages};
 pub use backend::{
     Abilities, BackendLoader, BatchRule, Forward, LayerInfo, Layout, ModelBackend, ModelConfig, ModelInfo,
     OutputActivation, Readiness, TensorInfo,
 };
 pub use error::{Error, ErrorKind, Result, printable};
-pub use explain::{Explanation, Request, Target, Targets, explain};
+pub use explain::{Explanation, Request, Target, Targets, explain, explain_many, run_method};
 pub use masking::MaskedScores;
-pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset};
+pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work};
 pub use noise::noise;
+pub use progress::{Progress, Report, Stage};
 pub use scores::{ClassScore, class_score};
-pub use shared_batches::{Lane, SharedBatches, Turn};
-pub use study::{CountedModel, Given, Masks, Monitor, Progress, Report, Stage, Study};
+pub use study::{Masks, Study, StudyContext};
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};
 pub use view::{

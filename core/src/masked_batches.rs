@@ -23,7 +23,7 @@ const MANY_CORES: usize = 4;
 
 /// How batches are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Schedule {
     /// Each before it is run.
     InTurn,
     /// Each while the one before it is run.
@@ -33,16 +33,18 @@ enum Way {
 /// The scores of all masks of `request`, in order.
 pub(crate) fn scores<B: ModelBackend + ?Sized>(model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    scores_by(if cores < MANY_CORES { Way::InTurn } else { Way::Ahead }, model, request)
+    scores_by(if cores < MANY_CORES { Schedule::InTurn } else { Schedule::Ahead }, model, request)
 }
 
-fn scores_by<B: ModelBackend + ?Sized>(way: Way, model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
+fn scores_by<B: ModelBackend + ?Sized>(
+    way: Schedule,
+    model: &B,
+    request: &MaskedScores<'_>,
+) -> Result<Tensor> {
     let ([_, channels, height, width], [count, h, w]) = request.dims()?;
-    let (size, whole) = match model.info().batch {
-        BatchRule::Fixed(n) => (n, true),
-        BatchRule::Any { .. } => (request.batch_size.min(count.max(1)), false),
-    };
-    let maker = Maker {
+    let rule = model.info().batch;
+    let (size, whole) = (rule.size(request.batch_size.min(count)), matches!(rule, BatchRule::Fixed(_)));
+    let masker = Masker {
         images: request.images,
         fill: request.fill,
         masks: request.masks,
@@ -51,13 +53,13 @@ fn scores_by<B: ModelBackend + ?Sized>(way: Way, model: &B, request: &MaskedScor
         size,
     };
     let shape = [size, channels, height, width];
-    let mut run = Run { model, request, shape, whole, scores: Vec::new(), item: Vec::new() };
+    let mut run = Scoring { model, request, shape, whole, scores: Vec::new(), item: Vec::new() };
     let first = Tensor::zeros(run.shape)?.into_data();
     // Only reserved: its pages are touched first by the thread that fills it.
-    let second = (way == Way::Ahead && count > size).then(|| room_for(&run.shape));
+    let second = (way == Schedule::Ahead && count > size).then(|| room_for(&run.shape));
     match second {
-        Some(Ok(second)) => run.ahead(&maker, first, second)?,
-        Some(Err(_)) | None => run.in_turn(&maker, first)?,
+        Some(Ok(second)) => run.ahead(&masker, first, second)?,
+        Some(Err(_)) | None => run.in_turn(&masker, first)?,
     }
     if count == 0 {
         return Tensor::new([0, 0], run.scores);
@@ -66,7 +68,7 @@ fn scores_by<B: ModelBackend + ?Sized>(way: Way, model: &B, request: &MaskedScor
 }
 
 /// Makes masked images: all of a request that another thread may see.
-struct Maker<'a> {
+struct Masker<'a> {
     images: TensorView<'a>,
     fill: Option<TensorView<'a>>,
     masks: TensorView<'a>,
@@ -76,7 +78,7 @@ struct Maker<'a> {
     size: usize,
 }
 
-impl Maker<'_> {
+impl Masker<'_> {
     /// The masks of batch `i`; none behind the last batch.
     fn batch(&self, i: usize) -> Option<Range<usize>> {
         let count = self.masks.shape()[0];
@@ -132,7 +134,7 @@ impl Maker<'_> {
 }
 
 /// Batches being run forward, and their scores so far.
-struct Run<'a, 'r, B: ModelBackend + ?Sized> {
+struct Scoring<'a, 'r, B: ModelBackend + ?Sized> {
     model: &'a B,
     request: &'a MaskedScores<'r>,
     /// Of a batch, [N, C, H, W].
@@ -144,41 +146,41 @@ struct Run<'a, 'r, B: ModelBackend + ?Sized> {
     item: Vec<usize>,
 }
 
-impl<B: ModelBackend + ?Sized> Run<'_, '_, B> {
+impl<B: ModelBackend + ?Sized> Scoring<'_, '_, B> {
     /// Makes and runs batch after batch.
-    fn in_turn(&mut self, maker: &Maker<'_>, mut buffer: Vec<f32>) -> Result<()> {
-        for masks in (0..).map_while(|i| maker.batch(i)) {
+    fn in_turn(&mut self, masker: &Masker<'_>, mut buffer: Vec<f32>) -> Result<()> {
+        for masks in (0..).map_while(|i| masker.batch(i)) {
             let n = masks.len();
-            maker.make(masks, &mut buffer)?;
+            masker.make(masks, &mut buffer)?;
             self.forward(n, &buffer)?;
         }
         Ok(())
     }
 
     /// Runs all batches, each of which is made while the one before it runs.
-    fn ahead(&mut self, maker: &Maker<'_>, mut buffer: Vec<f32>, second: Vec<f32>) -> Result<()> {
-        let (to_maker, empty) = channel();
-        let (full, from_maker) = channel();
+    fn ahead(&mut self, masker: &Masker<'_>, mut buffer: Vec<f32>, second: Vec<f32>) -> Result<()> {
+        let (to_masker, empty) = channel();
+        let (full, from_masker) = channel();
         thread::scope(|scope| {
-            let work = move || maker.make_ahead(&empty, &full);
+            let work = move || masker.make_ahead(&empty, &full);
             // A system that grants no thread still grants the scores.
             if thread::Builder::new().name("scorecam-masks".into()).spawn_scoped(scope, work).is_err() {
                 drop(second);
-                return self.in_turn(maker, buffer);
+                return self.in_turn(masker, buffer);
             }
             // Both ends belong to this closure: whatever ends it ends the wait of the thread.
-            let (to_maker, from_maker) = (to_maker, from_maker);
+            let (to_masker, from_masker) = (to_masker, from_masker);
             // Where the thread has stopped it cannot take a buffer; why it did comes with its last batch.
-            let hand_over = |buffer| drop(to_maker.send(buffer));
+            let hand_over = |buffer| drop(to_masker.send(buffer));
             hand_over(second);
-            for (i, masks) in (0..).map_while(|i| maker.batch(i)).enumerate() {
+            for (i, masks) in (0..).map_while(|i| masker.batch(i)).enumerate() {
                 let n = masks.len();
                 match i {
                     // The first one is made here, while the thread is at the second.
-                    0 => maker.make(masks, &mut buffer)?,
+                    0 => masker.make(masks, &mut buffer)?,
                     _ => {
                         let stopped = |_| Error::internal("the thread that makes masked images has stopped");
-                        buffer = from_maker.recv().map_err(stopped)??;
+                        buffer = from_masker.recv().map_err(stopped)??;
                     }
                 }
                 self.forward(n, &buffer)?;

@@ -6,6 +6,7 @@
 //! sees it.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use crate::{Abilities, Error, ModelInfo, Result, Study, Tensor};
 
@@ -15,8 +16,13 @@ pub trait CamMethod: Send + Sync {
     fn info(&self) -> &MethodInfo;
 
     /// Explains each of the study's targets. `options` came from [`MethodInfo::resolve`].
-    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput>;
+    ///
+    /// The work is an `async` block that awaits the study's functions and nothing else: `Box::pin(async move { ... })`.
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s>;
 }
+
+/// A method at work on one image.
+pub type Work<'s> = Pin<Box<dyn Future<Output = Result<MethodOutput>> + 's>>;
 
 /// What a method returns.
 #[derive(Debug, Clone, PartialEq)]

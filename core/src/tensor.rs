@@ -110,6 +110,11 @@ impl<'a> TensorView<'a> {
         &self.data[i * n..][..n]
     }
 
+    /// Item `i` along the first axis, as a tensor of the other axes. Panics when there is none, as indexing does.
+    pub fn at(&self, i: usize) -> Self {
+        Self { shape: &self.shape[1..], data: self.item(i) }
+    }
+
     /// An owned copy.
     pub fn to_tensor(&self) -> Tensor {
         Tensor { shape: self.shape.to_vec(), data: self.data.to_vec() }
@@ -120,6 +125,11 @@ impl<'a> TensorView<'a> {
         let data = gathered(self.shape, self.data.iter().copied())?;
         Ok(Tensor { shape: self.shape.to_vec(), data })
     }
+}
+
+/// The one tensor that a run gave.
+pub(crate) fn only(tensors: Vec<Tensor>) -> Result<Tensor> {
+    tensors.into_iter().next().ok_or_else(|| Error::model("the model was run on no image"))
 }
 
 /// An empty vector with room for the elements of `shape`. Whatever a caller, a file or a plugin sizes is made by

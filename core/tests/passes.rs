@@ -1,15 +1,16 @@
 //! What holds for every pass, whichever backend and method make it: passes are counted, padded, reported one at a
 //! time, and cancelled for good; and what a backend says of them is not believed.
 
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use scorecam_core::{
     Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MaskedScores, Masks,
     MethodInfo, MethodOutput, ModelBackend, ModelInfo, Options, OutputActivation, Progress, Request, Result,
-    Study, Targets, Tensor, TensorInfo, TensorView, Upsample, explain,
+    Study, Targets, Tensor, TensorInfo, TensorView, Upsample, Work, explain,
 };
 
 /// Images of 1 x 1 x 2 pixels, two classes, and the layer `maps` of one map of 1 x 2 cells.
@@ -71,23 +72,24 @@ struct Method<F> {
     work: F,
 }
 
-impl<F: Fn(&Study<'_>) -> Result<()> + Send + Sync> CamMethod for Method<F> {
+impl<F: AsyncFn(&Study<'_>) -> Result<()> + Send + Sync> CamMethod for Method<F> {
     fn info(&self) -> &MethodInfo {
         &self.info
     }
 
-    fn explain(&self, study: &Study<'_>, _: &Options) -> Result<MethodOutput> {
-        (self.work)(study)?;
-        let maps = Tensor::zeros([study.given.targets.len(), 1, 2])?;
-        Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
+    fn explain<'s>(&'s self, study: &'s Study<'_>, _: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            (self.work)(study).await?;
+            let maps = Tensor::zeros([study.context.targets.len(), 1, 2])?;
+            Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
+        })
     }
 }
 
 /// The scores of three masks.
-fn three_masks(study: &Study<'_>) -> Result<()> {
-    let masks = Tensor::zeros([3, 1, 2])?;
-    let masks = Masks { masks: masks.view(), upsample: Upsample::HalfPixel, fill: None };
-    study.masked_scores(&masks).map(|_| ())
+async fn three_masks(study: &Study<'_>) -> Result<()> {
+    let masks = Tensor::zeros([3, 1, 2])?.into();
+    study.masked_scores(Masks { masks, upsample: Upsample::HalfPixel, fill: None }).await.map(|_| ())
 }
 
 /// One explain call: its layer, classes, size of batch, and who is told.
@@ -95,7 +97,7 @@ struct Call<'a> {
     layer: Option<&'a str>,
     classes: &'a [usize],
     batch_size: Option<usize>,
-    progress: &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync),
+    progress: &'a dyn Fn(Progress) -> ControlFlow<()>,
 }
 
 const CALL: Call<'static> =
@@ -105,7 +107,7 @@ impl Call<'_> {
     fn on(
         &self,
         model: &dyn ModelBackend,
-        work: impl Fn(&Study<'_>) -> Result<()> + Send + Sync,
+        work: impl AsyncFn(&Study<'_>) -> Result<()> + Send + Sync,
     ) -> Result<Explanation> {
         let info = MethodInfo {
             id: "test".into(),
@@ -118,16 +120,15 @@ impl Call<'_> {
         let method = Method { info, work };
         let input = Tensor::zeros([1, 1, 1, 2])?;
         let request = Request {
-            input: input.view(),
+            input: input.into(),
             reference: None,
             targets: Targets::Classes(self.classes.to_vec()),
             layer: self.layer,
             options: &method.info().resolve(None, &[])?,
             batch_size: self.batch_size,
-            output_activation: None,
-            progress: self.progress,
+            progress: Some(Box::new(self.progress)),
         };
-        explain(model, &method, &request)
+        explain(model, &method, request)
     }
 }
 
@@ -141,66 +142,99 @@ fn failure(result: Result<Explanation>, kind: ErrorKind, words: &str) {
 #[test]
 fn a_model_is_asked_of_an_unknown_layer_by_a_pass_like_any_other() {
     let model = Model::new(BatchRule::Fixed(4));
-    let told = Mutex::new(Vec::new());
+    let reports = RefCell::new(Vec::new());
     let progress = |now: Progress| {
-        told.lock().expect("no test panicked").push(now.passes);
+        reports.borrow_mut().push(now.passes);
         ControlFlow::Continue(())
     };
     let call = Call { layer: Some("mapz"), progress: &progress, ..CALL };
-    failure(call.on(&model, |_| Ok(())), ErrorKind::NotFound, "layers with spatial extent: maps");
-    assert_eq!((model.sizes(), told.into_inner().expect("no test panicked")), (vec![4], vec![1]));
+    failure(call.on(&model, async |_| Ok(())), ErrorKind::NotFound, "layers with spatial extent: maps");
+    assert_eq!((model.sizes(), reports.into_inner()), (vec![4], vec![1]));
     let call = Call { layer: Some("fused"), ..CALL };
-    failure(call.on(&model, |_| Ok(())), ErrorKind::NotFound, "layer \"fused\" was fused away");
+    failure(call.on(&model, async |_| Ok(())), ErrorKind::NotFound, "layer \"fused\" was fused away");
 }
 
 #[test]
 fn a_class_is_explained_once() {
-    let call = |classes: &[usize]| Call { classes, ..CALL }.on(&Model::new(ANY), |_| Ok(()));
+    let call = |classes: &[usize]| Call { classes, ..CALL }.on(&Model::new(ANY), async |_| Ok(()));
     failure(call(&[1, 0, 1]), ErrorKind::InvalidArgument, "class 1 was given twice; give each class once");
     assert_eq!(call(&[1, 0]).expect("two maps").maps.shape(), [2, 1, 2]);
 }
 
 #[test]
-fn a_caller_who_cancels_once_is_not_asked_again() {
-    let check = |at: usize, work: fn(&Study<'_>) -> Result<()>| {
-        let told = Mutex::new(0);
+fn a_caller_who_cancels_once_gets_no_report_more() {
+    fn check(at: usize, work: impl AsyncFn(&Study<'_>) -> Result<()> + Send + Sync) {
+        let reports = Cell::new(0);
         let progress = |_: Progress| {
-            let mut told = told.lock().expect("no test panicked");
-            *told += 1;
-            if *told == at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            reports.set(reports.get() + 1);
+            if reports.get() == at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let result = Call { progress: &progress, ..CALL }.on(&Model::new(ANY), work);
         failure(result, ErrorKind::Cancelled, "cancelled by the progress callback");
-        assert_eq!(*told.lock().expect("no test panicked"), at);
-    };
-    // Told of so far: the beginning, the first pass, the method's beginning.
-    let expects = |study: &Study<'_>| study.expect_passes(9);
-    check(4, expects);
-    check(4, |study| study.expect_passes(9).or(Ok(())));
-    check(4, |study| study.expect_passes(9).or_else(|_| study.scores(study.given.input).map(|_| ())));
-    check(4, |study| study.scores(study.given.input).map(|_| ()).or(Ok(())));
+        assert_eq!(reports.get(), at);
+    }
+    // Reports so far: the beginning, the first pass, the method's beginning.
+    let input = |study: &Study<'_>| Arc::clone(&study.context.input);
+    check(4, async |study: &Study<'_>| study.expect_passes(9));
+    check(4, async |study: &Study<'_>| study.expect_passes(9).or(Ok(())));
+    check(4, async |study: &Study<'_>| {
+        let _ignored = study.expect_passes(9);
+        study.scores(input(study)).await.map(|_| ())
+    });
+    check(4, async |study: &Study<'_>| study.scores(input(study)).await.map(|_| ()).or(Ok(())));
 }
 
 #[test]
-fn reports_of_passes_on_several_threads_come_one_at_a_time() {
-    let (busy, counts) = (AtomicBool::new(false), Mutex::new(Vec::new()));
-    let progress = |now: Progress| {
-        assert!(!busy.swap(true, Ordering::SeqCst), "two reports at once");
-        std::thread::sleep(Duration::from_millis(2));
-        counts.lock().expect("no test panicked").push(now.passes);
-        busy.store(false, Ordering::SeqCst);
-        ControlFlow::Continue(())
+fn scores_of_many_images_are_made_in_batches() {
+    let check = |batch: BatchRule, sizes: &[usize]| {
+        let (model, counts) = (Model::new(batch), RefCell::new(Vec::new()));
+        let progress = |now: Progress| {
+            counts.borrow_mut().push(now.passes);
+            ControlFlow::Continue(())
+        };
+        let found = Call { progress: &progress, ..CALL }.on(&model, async |study| {
+            let scores = study.scores(Tensor::zeros([10, 1, 1, 2])?).await?;
+            assert_eq!(scores.shape(), [10, 2]);
+            Ok(())
+        });
+        assert_eq!((found.expect("a map").passes, model.sizes()), (11, sizes.to_vec()));
+        assert_eq!(*counts.borrow(), [0, 1, 1, 5, 9, 11, 11]);
     };
-    let found = Call { progress: &progress, ..CALL }.on(&Model::new(ANY), |study| {
-        std::thread::scope(|scope| {
-            let passes = || (0..5).try_for_each(|_| study.scores(study.given.input).map(|_| ()));
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(passes)).collect();
-            threads.into_iter().try_for_each(|t| t.join().expect("no thread panics"))
+    check(ANY, &[1, 4, 4, 2]);
+    check(BatchRule::Fixed(4), &[4, 4, 4, 4]);
+}
+
+#[test]
+fn a_method_may_ask_for_several_things_at_once() {
+    let model = Model::new(ANY);
+    let found = CALL.on(&model, async |study| {
+        let mut asks = [
+            Box::pin(study.scores(Tensor::zeros([2, 1, 1, 2])?)),
+            Box::pin(study.scores(Tensor::zeros([3, 1, 1, 2])?)),
+        ];
+        let mut found = [None, None];
+        poll_fn(|context| {
+            for (ask, found) in asks.iter_mut().zip(&mut found) {
+                if found.is_none()
+                    && let Poll::Ready(scores) = ask.as_mut().poll(context)
+                {
+                    *found = Some(scores);
+                }
+            }
+            if found.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
         })
+        .await;
+        let rows = found.map(|scores| scores.expect("polled").expect("scores").shape()[0]);
+        assert_eq!(rows, [2, 3]);
+        Ok(())
     });
-    assert_eq!(found.expect("a map").passes, 21);
-    let counts = counts.into_inner().expect("no test panicked");
-    assert!(counts.is_sorted(), "{counts:?}");
+    assert_eq!((found.expect("a map").passes, model.sizes()), (6, vec![1, 2, 3]));
+}
+
+#[test]
+fn a_method_that_waits_for_something_else_than_its_study_is_refused() {
+    let found = CALL.on(&Model::new(ANY), async |_| std::future::pending().await);
+    failure(found, ErrorKind::Plugin, "the method waits for something else than its study");
 }
 
 #[test]

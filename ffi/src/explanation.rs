@@ -2,14 +2,13 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use scorecam_core::image::Placement;
-use scorecam_core::{Error, Explanation, Request, Target, Tensor, TensorView};
-use scorecam_host::abi::scorecam_option;
+use scorecam::abi::scorecam_option;
+use scorecam::{Error, Explainer, Explanation};
 
 use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::host::optional;
-use crate::image::{Image, read_image, scorecam_image};
+use crate::image::{read_image, scorecam_image};
 use crate::model::{ModelObject, scorecam_model};
 use crate::read;
 
@@ -151,7 +150,7 @@ pub unsafe extern "C" fn scorecam_explanation_map(
         read::check_pointer(data, "data")?;
         read::check_pointer(height, "height")?;
         let explanation = handles::get(explanation)?;
-        let map = explanation.map(index)?;
+        let map = explanation.found.map(explanation.index(index)?);
         let [h, w] = map.dims("the saliency map")?;
         // SAFETY: as the caller promises.
         unsafe {
@@ -306,11 +305,7 @@ pub unsafe extern "C" fn scorecam_explanation_measure(
 
 /// What a `scorecam_explanation` leads to.
 pub(crate) struct ExplanationObject {
-    found: Explanation,
-    /// Where the maps lie on the photo; `None` when a tensor was explained, whose photo is not known.
-    placement: Option<Placement>,
-    /// Height and width of the model's input.
-    input_size: (usize, usize),
+    pub(crate) found: Explanation,
     layer: CString,
     labels: Vec<Option<CString>>,
     warnings: Vec<CString>,
@@ -324,30 +319,23 @@ impl Handle for scorecam_explanation {
 }
 
 impl ExplanationObject {
-    /// The map of a target, [H, W].
-    pub(crate) fn map(&self, index: u64) -> Result<TensorView<'_>> {
-        let index = self.index(index)?;
-        Ok(TensorView::new(&self.found.maps.shape()[1..], self.found.maps.item(index))?)
+    fn new(found: Explanation) -> Self {
+        Self {
+            layer: c_text(&found.layer),
+            labels: found.targets.iter().map(|target| target.label.as_deref().map(c_text)).collect(),
+            warnings: found.warnings.iter().map(|warning| c_text(warning)).collect(),
+            measures: found.measures.iter().map(|(name, value)| (c_text(name), *value)).collect(),
+            found,
+        }
     }
 
-    /// Where the maps lie on a photo of `size` (height, width).
-    pub(crate) fn placement(&self, size: (usize, usize)) -> Placement {
-        self.placement.unwrap_or_else(|| Placement::whole(size, self.input_size))
-    }
-
-    fn index(&self, index: u64) -> Result<usize> {
+    /// The number of a target that there is.
+    pub(crate) fn index(&self, index: u64) -> Result<usize> {
         let count = self.found.targets.len();
         usize::try_from(index).ok().filter(|&i| i < count).ok_or_else(|| {
             Failure::invalid(format!("target {index} is out of range; the explanation has {count}"))
         })
     }
-}
-
-/// The model's input, and what is known of where it came from.
-struct Input {
-    tensor: Tensor,
-    placement: Option<Placement>,
-    warning: Option<String>,
 }
 
 /// # Safety
@@ -359,54 +347,12 @@ unsafe fn explain(
 ) -> Result<ExplanationObject> {
     // SAFETY: as the caller promises.
     let settings = options.map(|o| unsafe { Settings::read(o) }).transpose()?.unwrap_or_default();
-    let method = model.host.host.method(settings.method.unwrap_or("score-cam"))?;
-    let chosen = method.info().resolve(settings.preset, &settings.options)?;
-    model.host.host.check_needs(method.info(), &model.model)?;
+    let Settings { mut options, reference, progress } = settings;
     // SAFETY: as the caller promises.
-    let input = unsafe { read_input(model, image, "image") }?;
-    let reference = options.map(|o| o.reference).filter(|r| !r.is_null());
+    options.reference = reference.map(|r| unsafe { read_image(r, "options.reference") }).transpose()?;
+    let explainer = Explainer::new(&model.host.host, &model.model, &options)?;
     // SAFETY: as the caller promises.
-    let reference = reference.map(|r| unsafe { read_input(model, r, "options.reference") }).transpose()?;
-
-    let progress = settings.progress;
-    let request = Request {
-        input: input.tensor.view(),
-        reference: reference.as_ref().map(|r| r.tensor.view()),
-        targets: settings.targets,
-        layer: settings.layer.or(model.model.layer()),
-        options: &chosen,
-        batch_size: settings.batch_size,
-        output_activation: None,
-        progress: &|now| progress.tell(now.passes as u64, now.expected as u64),
-    };
-    let found = scorecam_core::explain(model.model.backend(), &*method, &request)?;
-
-    let label = |t: &Target| model.model.label(t.class).map(c_text);
-    let [.., height, width] = input.tensor.view().dims::<4>("the input")?;
-    Ok(ExplanationObject {
-        layer: c_text(&found.layer),
-        labels: found.targets.iter().map(label).collect(),
-        warnings: input.warning.iter().chain(&found.warnings).map(|w| c_text(w)).collect(),
-        measures: found.measures.iter().map(|(name, value)| (c_text(name), *value)).collect(),
-        placement: input.placement,
-        input_size: (height, width),
-        found,
-    })
-}
-
-/// # Safety
-/// As for [`read_image`].
-unsafe fn read_input(model: &ModelObject, image: *const scorecam_image, what: &str) -> Result<Input> {
-    // SAFETY: as the caller promises.
-    Ok(match unsafe { read_image(image, what) }? {
-        Image::Photo(photo) => {
-            let (preprocess, warning) = model.model.preprocess()?;
-            let prepared = preprocess.apply(&photo)?;
-            Input { tensor: prepared.input, placement: Some(prepared.placement), warning }
-        }
-        Image::Tensor(data, shape) => {
-            let tensor = TensorView::new(&shape, data)?.try_to_tensor()?;
-            Input { tensor, placement: None, warning: None }
-        }
-    })
+    let image = unsafe { read_image(image, "image") }?;
+    let report = |now: scorecam::Progress| progress.report(now.passes as u64, now.expected as u64);
+    Ok(ExplanationObject::new(explainer.explain_reporting(&image, report)?))
 }

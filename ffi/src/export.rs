@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use scorecam::{abi, status_of_kind};
 use scorecam_core::Error;
-use scorecam_host::{abi, status_of_kind};
 
 /// `export!({ ... Ok(()) })` is a status. `export!(fallback => { value })` is a value that cannot fail, and
 /// `fallback` after a panic.

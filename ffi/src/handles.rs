@@ -10,8 +10,8 @@ use std::any::Any;
 use std::ptr;
 use std::sync::{Arc, RwLock};
 
+use scorecam::Lock;
 use scorecam_core::Error;
-use scorecam_host::Lock;
 
 use crate::export::{Failure, Result};
 
@@ -153,7 +153,7 @@ fn stale<H: Handle>() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use scorecam_host::abi::SCORECAM_ERR_INVALID_HANDLE;
+    use scorecam::abi::SCORECAM_ERR_INVALID_HANDLE;
 
     use super::*;
 
@@ -262,7 +262,7 @@ mod interleavings {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use loom::thread;
-    use scorecam_host::abi::SCORECAM_ERR_INVALID_HANDLE;
+    use scorecam::abi::SCORECAM_ERR_INVALID_HANDLE;
 
     use super::*;
 

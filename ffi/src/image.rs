@@ -4,6 +4,8 @@ use std::ffi::c_void;
 
 use scorecam_core::image::{Photo, PixelBuffer, PixelFormat, PixelLayout, Samples};
 
+use scorecam::{Image, TensorView};
+
 use crate::export::{Failure, Result};
 use crate::read;
 
@@ -73,20 +75,12 @@ pub struct scorecam_image {
 }
 read::versioned!(scorecam_image = "SCORECAM_IMAGE_INIT or SCORECAM_TENSOR_INIT");
 
-/// What a [`scorecam_image`] is.
-pub(crate) enum Image<'a> {
-    /// A photo, converted.
-    Photo(Photo),
-    /// The samples of a tensor and its shape, [1, C, H, W].
-    Tensor(&'a [f32], [usize; 4]),
-}
-
 /// Reads an image; `what` is the argument's name.
 ///
 /// # Safety
 /// `given` is NULL or a struct of the size that it says, whose `data` leads to `data_size` bytes that stay
-/// as they are for `'a`.
-pub(crate) unsafe fn read_image<'a>(given: *const scorecam_image, what: &str) -> Result<Image<'a>> {
+/// as they are for the call.
+pub(crate) unsafe fn read_image(given: *const scorecam_image, what: &str) -> Result<Image> {
     // SAFETY: as the caller promises.
     let image = unsafe { read::read_struct(given, what) }?;
     if image.reserved != 0 {
@@ -94,7 +88,7 @@ pub(crate) unsafe fn read_image<'a>(given: *const scorecam_image, what: &str) ->
     }
     match image.kind {
         // SAFETY: as the caller promises.
-        SCORECAM_IMAGE_PHOTO => unsafe { photo(&image, what) }.map(Image::Photo),
+        SCORECAM_IMAGE_PHOTO => unsafe { photo(&image, what) }.map(Image::from),
         // SAFETY: as the caller promises.
         SCORECAM_IMAGE_TENSOR => unsafe { tensor(&image, what) },
         kind => Err(unknown(what, "kind", kind)),
@@ -138,7 +132,7 @@ unsafe fn photo(image: &scorecam_image, what: &str) -> Result<Photo> {
 
 /// # Safety
 /// As for [`read_image`].
-unsafe fn tensor<'a>(image: &scorecam_image, what: &str) -> Result<Image<'a>> {
+unsafe fn tensor(image: &scorecam_image, what: &str) -> Result<Image> {
     let plain = image.row_stride == 0 && image.plane_stride == 0 && image.orientation <= 1;
     if image.sample_type != SCORECAM_SAMPLES_F32 || image.layout != SCORECAM_LAYOUT_CHW || !plain {
         return Err(Failure::invalid(format!(
@@ -162,7 +156,7 @@ unsafe fn tensor<'a>(image: &scorecam_image, what: &str) -> Result<Image<'a>> {
         let (needed, given) = (count.saturating_mul(size_of::<f32>()), image.data_size);
         Failure::invalid(format!("{what} [{c}, {h}, {w}] needs {needed} bytes; data_size is {given}"))
     })?;
-    Ok(Image::Tensor(data, shape))
+    Ok(TensorView::new(&shape, data)?.try_to_tensor()?.into())
 }
 
 /// As many whole samples as lie in `size` bytes.

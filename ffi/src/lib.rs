@@ -3,7 +3,7 @@
 //! There is one file for each C object ([`host`], [`model`], [`image`], [`explanation`], [`overlay`]). The
 //! idioms that need care live once each: `handles` (a handle is a number that is looked up, never a pointer
 //! that is followed), `export` (the only way out: panics, statuses, the last error) and `read` (strings,
-//! arrays and structs of the caller). A function reads its arguments, calls `scorecam_host` or
+//! arrays and structs of the caller). A function reads its arguments, calls `scorecam` or
 //! `scorecam_core`, and writes its result; nothing is computed here.
 //!
 //! Types carry their C names, so that one name is searched for in both languages.

@@ -4,13 +4,13 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::scorecam_host::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape};
-use ::scorecam_host::{Model, ModelRequest};
+use ::scorecam::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape};
+use ::scorecam::{Model, ModelRequest};
 use scorecam_core::{Error, LayerInfo};
 
 use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
-use crate::host::{HostObject, optional, scorecam_host};
+use crate::host::{HostObject, optional, scorecam};
 use crate::read;
 
 /// A loaded model. Every call that takes it as const may be made from several threads at once.
@@ -66,7 +66,7 @@ read::versioned!(scorecam_layer_info = "SCORECAM_LAYER_INFO_INIT");
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_load(
     out: *mut *mut scorecam_model,
-    host: *const scorecam_host,
+    host: *const scorecam,
     path: *const c_char,
     options: *const scorecam_model_options,
 ) -> i32 {
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn scorecam_model_load(
         let host = handles::get(host)?;
         // SAFETY: as the caller promises.
         let request = unsafe { read_request(path, options) }?;
-        let model = host.host.load_model(&request)?;
+        let model = host.host.load_model(request)?;
         let handle = handles::insert(ModelObject::new(host, model))?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, handle, "out") }
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn scorecam_model_load(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_from_backend(
     out: *mut *mut scorecam_model,
-    host: *const scorecam_host,
+    host: *const scorecam,
     backend: *const scorecam_backend,
     user_data: *mut c_void,
     manifest: *const c_char,

@@ -7,7 +7,7 @@ use scorecam_core::image::{Colormap, Overlay, Photo};
 use crate::explanation::scorecam_explanation;
 use crate::export::{Failure, Result, export};
 use crate::handles;
-use crate::image::{Image, read_image, scorecam_image};
+use crate::image::{read_image, scorecam_image};
 use crate::read;
 
 /// How a map is shown. Begin with `SCORECAM_OVERLAY_OPTIONS_INIT`: target 0, viridis, half transparent.
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn scorecam_overlay(
         // SAFETY: as the caller promises.
         let options = unsafe { read::read_optional(options, "options") }?;
         // SAFETY: as the caller promises.
-        let Image::Photo(photo) = (unsafe { read_image(photo, "photo") })? else {
+        let Some(photo) = (unsafe { read_image(photo, "photo") })?.into_photo() else {
             return Err(Failure::invalid("photo is a tensor; an overlay needs a photo"));
         };
         let target = options.as_ref().map_or(0, |o| o.target);
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn scorecam_overlay(
         let rows = Rows::new(&photo, stride, out_size)?;
         // SAFETY: as the caller promises.
         let overlay = options.map(|o| unsafe { read_overlay(&o) }).transpose()?.unwrap_or_default();
-        let drawn = overlay.render(&photo, explanation.map(target)?, &explanation.placement(photo.size()))?;
+        let drawn = explanation.found.overlay(explanation.index(target)?, &photo, &overlay)?;
         for (y, row) in drawn.pixels().chunks_exact(rows.length).enumerate() {
             // SAFETY: `Rows::new` checked that the last row ends within `out_size` bytes, which are writable;
             // `drawn` is memory of our own.

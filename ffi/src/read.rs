@@ -8,7 +8,7 @@
 use std::ffi::c_char;
 use std::{mem, ptr, slice};
 
-use scorecam_host::abi::{SCORECAM_MAX_STRING, scorecam_option};
+use scorecam::abi::{SCORECAM_MAX_STRING, scorecam_option};
 
 use crate::export::{Failure, Result};
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use scorecam_host::abi;
+use scorecam::abi;
 
 use crate::export::{self, export};
 

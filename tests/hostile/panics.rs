@@ -5,7 +5,7 @@
 use scorecam_plugin::{
     Abilities, BackendLoader, BatchRule, CamMethod, Error, Forward, LayerInfo, MethodInfo, MethodOutput,
     ModelBackend, ModelConfig, ModelInfo, Options, OutputActivation, Result, Study, Tensor, TensorInfo,
-    TensorView,
+    TensorView, Work,
 };
 
 fn panic_in(place: &str) {
@@ -99,13 +99,15 @@ impl CamMethod for Method {
         &self.0
     }
 
-    fn explain(&self, study: &Study<'_>, _: &Options) -> Result<MethodOutput> {
-        panic_in("explain");
-        let [_, _, height, width] = study.given.input.dims("the input")?;
-        Ok(MethodOutput {
-            maps: Tensor::zeros([study.given.targets.len(), height, width])?,
-            measures: Vec::new(),
-            warnings: Vec::new(),
+    fn explain<'s>(&'s self, study: &'s Study<'_>, _: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            panic_in("explain");
+            let [_, _, height, width] = study.context.input.view().dims("the input")?;
+            Ok(MethodOutput {
+                maps: Tensor::zeros([study.context.targets.len(), height, width])?,
+                measures: Vec::new(),
+                warnings: Vec::new(),
+            })
         })
     }
 }

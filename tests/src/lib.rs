@@ -5,6 +5,7 @@
 
 mod cases;
 mod ended;
+mod explained;
 mod places;
 mod programs;
 mod timed;
@@ -13,12 +14,14 @@ mod watched;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
 pub use ended::Ended;
+pub use explained::{explained, pairs, refused};
 pub use places::{
     built, cache, cuda_or_cpu, fetched, golden, library, only_backend, torch_cuda_or_cpu, torch_host,
     torch_model, toy_host,
 };
 pub use programs::{
-    Language, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root, run, scorecam,
+    Language, build_example, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root,
+    run, scorecam,
 };
 pub use timed::{Moved, Timed};
 pub use traffic::Traffic;

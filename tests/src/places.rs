@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use scorecam::{Host, Model, ModelRequest};
 use scorecam_core::{ErrorKind, Result};
-use scorecam_host::{Host, Model, ModelRequest};
 
 /// A file of `tests/golden`.
 pub fn golden(name: &str) -> PathBuf {
@@ -44,11 +44,11 @@ pub fn fetched(name: &str) -> PathBuf {
 /// The device on which the tests of `onnx-cuda` run: this machine's GPU, or the processor where there is none, which
 /// leaves everything but the GPU to be tested.
 pub fn cuda_or_cpu() -> &'static str {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_onnx_cuda")).expect("the plugin loads");
     let path = fetched("models/squeezenet1_1.onnx");
     let request = ModelRequest { path, backend: Some("onnx-cuda".into()), ..Default::default() };
-    match host.load_model(&request) {
+    match host.load_model(request) {
         Ok(_) => "cuda:0",
         // A GPU that is there and does not work is a failure, and no reason to test something else.
         Err(e) => {
@@ -66,7 +66,7 @@ pub fn torch_cuda_or_cpu() -> &'static str {
     let path = fetched("models/squeezenet1_1.ts.pt");
     let device = Some("cuda:0".to_owned());
     let request = ModelRequest { path, device, backend: Some("libtorch".into()), ..Default::default() };
-    match torch_host().load_model(&request) {
+    match torch_host().load_model(request) {
         Ok(_) => "cuda:0",
         // No CUDA in this libtorch, or no GPU that it can use.
         Err(e) if e.kind() == ErrorKind::Unsupported => "cpu",
@@ -76,7 +76,7 @@ pub fn torch_cuda_or_cpu() -> &'static str {
 
 /// A host with the libtorch backend.
 pub fn torch_host() -> Host {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_libtorch")).expect("the libtorch plugin loads");
     host
 }
@@ -89,7 +89,7 @@ pub fn torch_model(host: &Host, path: &Path, size: [usize; 2], output: Option<&s
     let manifest = format!("[model]\nfile = {path:?}\n[input]\nsize = {size:?}\nscale = 1.0\n{output}");
     let file = folder.path().join("model.toml");
     std::fs::write(&file, manifest).expect("the manifest is written");
-    host.load_model(&ModelRequest {
+    host.load_model(ModelRequest {
         path: file,
         backend: Some("libtorch".into()),
         threads: Some(1),
@@ -99,7 +99,7 @@ pub fn torch_model(host: &Host, path: &Path, size: [usize; 2], output: Option<&s
 
 /// A host with the toy backend.
 pub fn toy_host() -> Host {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_toy")).expect("the toy plugin loads");
     host
 }

@@ -75,3 +75,31 @@ pub fn raw_f32(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).expect("the program wrote its map");
     bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
+
+/// Builds a Rust example as a stranger would: copied elsewhere, with the paths to this repository changed; the folder
+/// of what is built. The lock file and the target folder are this repository's, so that nothing is fetched or built twice.
+pub fn build_example(name: &str) -> PathBuf {
+    let elsewhere = tempfile::Builder::new().prefix("another workspace ").tempdir().expect("a folder");
+    let example = root().join("examples").join(name);
+    let manifest = std::fs::read_to_string(example.join("Cargo.toml")).expect("the example's manifest");
+    let relative = "path = \"../../";
+    assert!(manifest.contains(relative), "the example depends on a crate of this repository");
+    let absolute = format!("path = \"{}/", root().display());
+    std::fs::write(elsewhere.path().join("Cargo.toml"), manifest.replace(relative, &absolute))
+        .expect("written");
+    std::fs::create_dir(elsewhere.path().join("src")).expect("a folder");
+    let source = if example.join("src/main.rs").exists() { "src/main.rs" } else { "src/lib.rs" };
+    std::fs::copy(example.join(source), elsewhere.path().join(source)).expect("copied");
+    std::fs::copy(root().join("Cargo.lock"), elsewhere.path().join("Cargo.lock")).expect("copied");
+
+    let target = root().join("target").join("templates");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--offline", "--quiet"])
+        .current_dir(elsewhere.path())
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", "-Dwarnings")
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target.join("debug")
+}

@@ -1,7 +1,7 @@
 //! What a backend offers beyond running forward, through the tables of a loaded plugin.
 
+use scorecam::{Model, ModelRequest};
 use scorecam_core::{Error, ErrorKind, MaskedScores, Tensor, Upsample};
-use scorecam_host::{Model, ModelRequest};
 use scorecam_tests::{golden, read_npy, toy_host};
 
 const EVERYTHING: &str = "abilities = [\"masked-scores\", \"run-from\", \"gradients\"]\n";
@@ -11,7 +11,7 @@ fn load(extra: &str) -> Model {
     let path = folder.path().join("model.toy");
     let plain = std::fs::read_to_string(golden("toy/plain.toy")).expect("the toy model is readable");
     std::fs::write(&path, format!("{plain}\n{extra}")).expect("the folder is writable");
-    toy_host().load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads")
+    toy_host().load_model(ModelRequest { path, ..Default::default() }).expect("the model loads")
 }
 
 fn input() -> Tensor {

@@ -1,11 +1,8 @@
 //! `score-cam-adaptive` on a real model: how near its maps are to the exact ones, and that its own estimate of the
 //! error is no smaller than the error.
 
-use std::ops::ControlFlow;
-
-use scorecam_core::{Explanation, Request, Targets, Tensor, explain};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, fetched, library};
+use scorecam::{ExplainOptions, Explanation, Host, Model, ModelRequest, Tensor};
+use scorecam_tests::{CaseFile, explained, fetched, library, pairs};
 
 /// One photo under one model.
 struct Photo<'a> {
@@ -16,19 +13,8 @@ struct Photo<'a> {
 
 impl Photo<'_> {
     fn explain(&self, method: &str, set: &[(&str, &str)]) -> Explanation {
-        let method = self.host.method(method).expect("the method is built in");
-        let set: Vec<_> = set.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let request = Request {
-            input: self.input.view(),
-            reference: None,
-            targets: Targets::Top(1),
-            layer: None,
-            options: &method.info().resolve(None, &set).expect("the options resolve"),
-            batch_size: None,
-            output_activation: None,
-            progress: &|_| ControlFlow::Continue(()),
-        };
-        explain(self.model.backend(), method.as_ref(), &request).expect("a map")
+        let options = ExplainOptions { method: method.into(), set: pairs(set), ..ExplainOptions::default() };
+        explained(self.host, self.model, &options, &self.input).expect("a map")
     }
 }
 
@@ -58,10 +44,10 @@ fn error(found: &Explanation, exact: &Explanation) -> f64 {
 
 #[test]
 fn few_passes_give_nearly_the_exact_map_and_know_how_nearly() {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
     let path = fetched("models/squeezenet1_1.onnx");
-    let model = host.load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads");
+    let model = host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads");
     let crop = &CaseFile::read("onnx.json").inputs["squeezenet1_1"];
     let (mut covered, mut seen) = (0, Vec::new());
     for name in ["chelsea", "coffee", "camera"] {

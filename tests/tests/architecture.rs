@@ -10,7 +10,8 @@ use cargo_metadata::{MetadataCommand, Package};
 const EDGES: &[(&str, &[&str])] = &[
     ("scorecam-core", &[]),
     ("scorecam-plugin", &["scorecam-core"]),
-    ("scorecam-host", &["scorecam-core", "scorecam-plugin"]),
+    // Its examples run on the toy backend.
+    ("scorecam", &["scorecam-core", "scorecam-plugin", "scorecam-toy"]),
     ("scorecam-onnx", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-onnx-cpu", &["scorecam-onnx", "scorecam-plugin"]),
     ("scorecam-onnx-cuda", &["scorecam-onnx", "scorecam-plugin"]),
@@ -18,18 +19,19 @@ const EDGES: &[(&str, &[&str])] = &[
     // A workspace of its own, since it is linked to libtorch.
     ("scorecam-libtorch-engine", &["scorecam-plugin"]),
     ("scorecam-toy", &["scorecam-core", "scorecam-plugin"]),
-    ("scorecam-ffi", &["scorecam-core", "scorecam-host"]),
-    ("scorecam-cli", &["scorecam-core", "scorecam-host"]),
+    ("scorecam-ffi", &["scorecam-core", "scorecam"]),
+    ("scorecam-cli", &["scorecam-core", "scorecam"]),
     ("xtask", &[]),
 ];
 /// May depend on every other crate, and none but each other on them.
-const TESTS: &[&str] = &["scorecam-tests", "scorecam-fuzz", "scorecam-c-api", "scorecam-libtorch-rlib"];
+const TESTS: &[&str] =
+    &["scorecam-tests", "scorecam-mirror", "scorecam-fuzz", "scorecam-c-api", "scorecam-libtorch-rlib"];
 
 /// Folders in which unsafe code may stand.
 /// Those of `tests/fuzz` play the part of callers and plugins in C.
 const UNSAFE_HOMES: &[&str] = &[
     "plugins/sdk",
-    "plugins/host",
+    "scorecam",
     "plugins/onnx",
     "plugins/onnx-cuda",
     "plugins/libtorch",

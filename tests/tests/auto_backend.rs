@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use scorecam_host::{Host, Model, ModelRequest};
+use scorecam::{Host, Model, ModelRequest};
 use scorecam_tests::{Language, compiler, golden, library, root, run, scorecam};
 
 /// Builds the backend `id`, which says `text` with `rank` and `status`; `more` are further definitions.
@@ -37,7 +37,7 @@ fn that_fails(folder: &Path) -> PathBuf {
 
 /// A host that loaded these plugins, and toy after them.
 fn host_of(plugins: &[&Path]) -> Host {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     let toy = library("scorecam_toy");
     for plugin in plugins.iter().copied().chain([toy.as_path()]) {
         host.load_plugin(plugin).expect("the plugin loads");
@@ -60,7 +60,7 @@ fn the_best_backend_that_works_is_taken_and_says_why() {
     let (unready, card, failing) = (not_ready(folder), on_a_card(folder), that_fails(folder));
     let equal = ranked(folder, "equal", (100, "the CPU", 0), &[]);
     let check = |plugins: &[&Path], expected: Option<&str>| {
-        let model = host_of(plugins).load_model(&plain()).expect("it loads");
+        let model = host_of(plugins).load_model(plain()).expect("it loads");
         assert_eq!(reason(&model), expected);
         let id = expected.map_or("toy", |reason| reason.split([' ', ',']).next().expect("an id"));
         assert_eq!(model.backend_id(), id);
@@ -84,7 +84,7 @@ fn a_backend_that_lies_about_itself_is_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let check = |id: &str, rank: u32, text: &str, more: &[&str], expected: &str| {
         let plugin = ranked(folder.path(), id, (rank, text, 0), more);
-        let model = host_of(&[&plugin]).load_model(&plain()).expect("toy loads it");
+        let model = host_of(&[&plugin]).load_model(plain()).expect("toy loads it");
         let expected = format!("toy, since {id} is not ready: backend \"{id}\": {expected}");
         assert!(reason(&model).is_some_and(|r| r.starts_with(&expected)), "{:?}", reason(&model));
     };
@@ -104,7 +104,7 @@ fn an_id_is_obeyed_and_auto_stands_for_none() {
         let text = format!("[model]\nfile = {:?}\n{backend}", golden("toy/plain.toy"));
         std::fs::write(&path, text).expect("the folder is writable");
         let request = ModelRequest { path, backend: request.map(str::to_owned), ..Default::default() };
-        let model = host_of(&[&card]).load_model(&request).expect("it loads");
+        let model = host_of(&[&card]).load_model(request).expect("it loads");
         assert_eq!((model.backend_id(), model.backend_choice().is_some()), expected);
     };
     check(None, None, ("card", true));
@@ -121,7 +121,7 @@ fn the_device_that_is_asked_for_decides_who_is_ready() {
     let folder = tempfile::tempdir().expect("a folder");
     let (card, equal) = (on_a_card(folder.path()), ranked(folder.path(), "equal", (100, "the CPU", 0), &[]));
     let request = ModelRequest { device: Some("cpu".into()), ..plain() };
-    let model = host_of(&[&equal, &card]).load_model(&request).expect("it loads");
+    let model = host_of(&[&equal, &card]).load_model(request).expect("it loads");
     assert_eq!(
         reason(&model),
         Some("equal on the CPU, before toy, since card is not ready: it needs a card")
@@ -134,7 +134,7 @@ fn what_the_caller_asks_wrongly_is_not_hidden_by_another_backend() {
     let (unready, card) = (not_ready(folder.path()), on_a_card(folder.path()));
     let request = ModelRequest { settings: [("runtime".into(), "x".into())].into(), ..plain() };
     let error = |plugins: &[&Path], request: &ModelRequest| {
-        host_of(plugins).load_model(request).err().expect("it is refused").to_string()
+        host_of(plugins).load_model(request.clone()).err().expect("it is refused").to_string()
     };
     let told = error(&[&card, &unready], &request);
     assert!(
@@ -151,7 +151,7 @@ fn what_the_caller_asks_wrongly_is_not_hidden_by_another_backend() {
 fn no_backend_may_be_called_auto() {
     let folder = tempfile::tempdir().expect("a folder");
     let plugin = ranked(folder.path(), "auto", (200, "a card", 0), &[]);
-    let error = Host::new(None).expect("a host").load_plugin(&plugin).expect_err("refused");
+    let error = Host::new().expect("a host").load_plugin(&plugin).expect_err("refused");
     assert!(
         error.to_string().ends_with("its id \"auto\" stands for the best of all backends; give it another")
     );

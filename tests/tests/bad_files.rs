@@ -1,25 +1,12 @@
 //! Wrong, damaged and missing files: each is refused with the right kind and one line that names the culprit.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use scorecam_core::{Error, ErrorKind, Explanation, Request, Result, Targets, explain};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{fetched, golden, library, read_npy, run, toy_host};
+use scorecam::{ErrorKind, ExplainOptions, Explanation, Host, Model, ModelRequest, Result, Targets};
+use scorecam_tests::{explained, fetched, golden, library, pairs, read_npy, refused, run, toy_host};
 use tempfile::TempDir;
 
 const PLAIN: &str = "channels = 3\nsize = [32, 32]\nmaps = 16\nmap_size = [8, 8]\nclasses = 10\nseed = 7\n";
-
-/// The error has this kind, is one line, and contains every word.
-fn check<T>(result: Result<T>, kind: ErrorKind, words: &[&str]) {
-    let error: Error = result.err().unwrap_or_else(|| panic!("no error; {words:?} was expected"));
-    let message = error.to_string();
-    assert_eq!(error.kind(), kind, "{message}");
-    assert!(!message.contains('\n'), "more than one line: {message}");
-    for word in words {
-        assert!(message.contains(word), "{word:?} is not in: {message}");
-    }
-}
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -32,7 +19,7 @@ fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
 }
 
 fn load(host: &Host, path: &Path) -> Result<Model> {
-    host.load_model(&ModelRequest { path: path.into(), ..Default::default() })
+    host.load_model(ModelRequest { path: path.into(), ..Default::default() })
 }
 
 fn explain_with(
@@ -41,31 +28,23 @@ fn explain_with(
     set: &[(&str, &str)],
     batch: Option<usize>,
 ) -> Result<Explanation> {
-    let method = host.method("score-cam")?;
-    let set: Vec<(String, String)> = set.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    let options = method.info().resolve(None, &set)?;
-    let input = read_npy(&golden("toy/input-3x32x32.npy"));
-    let request = Request {
-        input: input.view(),
-        reference: None,
+    let options = ExplainOptions {
+        set: pairs(set),
         targets: Targets::Classes(vec![2, 5]),
-        layer: None,
-        options: &options,
         batch_size: batch,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
+        ..ExplainOptions::default()
     };
-    explain(model.backend(), method.as_ref(), &request)
+    explained(host, model, &options, &read_npy(&golden("toy/input-3x32x32.npy")))
 }
 
 #[test]
 fn models_that_are_missing_cut_off_or_something_else_are_refused() {
-    let host = Host::new(None).expect("a host");
+    let host = Host::new().expect("a host");
     host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
     let folder = folder();
     let whole = std::fs::read(fetched("models/squeezenet1_1.onnx")).expect("a model");
     let missing = folder.path().join("missing.onnx");
-    check(load(&host, &missing), ErrorKind::Io, &["missing.onnx", "does not exist"]);
+    refused(load(&host, &missing), ErrorKind::Io, &["missing.onnx", "does not exist"]);
     let rows: &[(&str, &[u8], &str)] = &[
         ("empty.onnx", b"", "empty"),
         ("cut100.onnx", &whole[..100], "truncated"),
@@ -75,14 +54,18 @@ fn models_that_are_missing_cut_off_or_something_else_are_refused() {
         ("page.onnx", b"<html>not found</html>", "web page"),
     ];
     for (name, bytes, word) in rows {
-        check(load(&host, &write(&folder, name, bytes)), ErrorKind::Model, &[name, word]);
+        refused(load(&host, &write(&folder, name, bytes)), ErrorKind::Model, &[name, word]);
     }
     let stranger = write(&folder, "model.xyz", "?");
-    check(load(&host, &stranger), ErrorKind::NotFound, &["model.xyz", "onnx-cpu"]);
+    refused(load(&host, &stranger), ErrorKind::NotFound, &["model.xyz", "onnx-cpu"]);
     let toy = toy_host();
-    check(load(&toy, &write(&folder, "bytes.toy", [0xff; 64])), ErrorKind::Model, &["bytes.toy", "not text"]);
+    refused(
+        load(&toy, &write(&folder, "bytes.toy", [0xff; 64])),
+        ErrorKind::Model,
+        &["bytes.toy", "not text"],
+    );
     let wrong = write(&folder, "wrong.toy", format!("{PLAIN}colour = 3\n"));
-    check(load(&toy, &wrong), ErrorKind::Model, &["wrong.toy", "colour", "line 7"]);
+    refused(load(&toy, &wrong), ErrorKind::Model, &["wrong.toy", "colour", "line 7"]);
 }
 
 #[cfg(unix)]
@@ -91,32 +74,32 @@ fn a_pipe_is_refused_before_it_is_opened() {
     let (host, folder) = (toy_host(), folder());
     let pipe = folder.path().join("pipe.toy");
     run(std::process::Command::new("mkfifo").arg(&pipe));
-    check(load(&host, &pipe), ErrorKind::Io, &["pipe.toy", "neither a file nor a folder"]);
+    refused(load(&host, &pipe), ErrorKind::Io, &["pipe.toy", "neither a file nor a folder"]);
     let named = write(&folder, "named.toml", "[model]\nfile = \"pipe.toy\"\n");
-    check(load(&host, &named), ErrorKind::Io, &["pipe.toy", "neither a file nor a folder"]);
+    refused(load(&host, &named), ErrorKind::Io, &["pipe.toy", "neither a file nor a folder"]);
     write(&folder, "m.toy", PLAIN);
     let labels = write(&folder, "labels.toml", "[model]\nfile = \"m.toy\"\nlabels = \"pipe.toy\"\n");
-    check(load(&host, &labels), ErrorKind::Io, &["labels file", "pipe.toy", "not a file"]);
+    refused(load(&host, &labels), ErrorKind::Io, &["labels file", "pipe.toy", "not a file"]);
 }
 
 #[test]
 fn files_that_are_no_whole_plugin_are_refused() {
     let folder = folder();
     let whole = std::fs::read(library("scorecam_toy")).expect("the plugin");
-    let host = Host::new(None).expect("a host");
+    let host = Host::new().expect("a host");
     for kept in [0, 3, 20, 64, 1000, whole.len() / 4, whole.len() / 2] {
         let name = format!("cut{kept}.so");
-        check(
+        refused(
             host.load_plugin(&write(&folder, &name, &whole[..kept])),
             ErrorKind::Plugin,
             &["plugin", &name],
         );
     }
     let text = write(&folder, "readme.so", "this is a text\n");
-    check(host.load_plugin(&text), ErrorKind::Plugin, &["readme.so", "not a shared library"]);
-    check(host.load_plugin(folder.path()), ErrorKind::Plugin, &["not a file"]);
+    refused(host.load_plugin(&text), ErrorKind::Plugin, &["readme.so", "not a shared library"]);
+    refused(host.load_plugin(folder.path()), ErrorKind::Plugin, &["not a file"]);
     let missing = folder.path().join("missing.so");
-    check(host.load_plugin(&missing), ErrorKind::Io, &["missing.so"]);
+    refused(host.load_plugin(&missing), ErrorKind::Io, &["missing.so"]);
     assert_eq!(host.plugins().len(), 1, "only the built-in methods are registered");
 }
 
@@ -126,8 +109,8 @@ fn a_library_that_is_no_plugin_is_refused_by_the_symbol_it_lacks() {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("this process's maps");
     let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|p| p.contains("libc.so"));
     let libc = libc.expect("the C library is loaded");
-    let host = Host::new(None).expect("a host");
-    check(host.load_plugin(Path::new(libc)), ErrorKind::Plugin, &["libc.so", "scorecam_plugin_entry"]);
+    let host = Host::new().expect("a host");
+    refused(host.load_plugin(Path::new(libc)), ErrorKind::Plugin, &["libc.so", "scorecam_plugin_entry"]);
 }
 
 #[test]
@@ -138,7 +121,7 @@ fn an_id_that_is_taken_is_refused_and_its_owner_is_named() {
     let copy = folder.path().join(first.file_name().expect("a name"));
     std::fs::copy(&first, &copy).expect("copied");
     let words = [&copy.display().to_string(), "\"toy\"", &first.display().to_string()];
-    check(host.load_plugin(&copy), ErrorKind::Plugin, &words.map(|w| w as &str));
+    refused(host.load_plugin(&copy), ErrorKind::Plugin, &words.map(|w| w as &str));
     host.load_plugin(&first).expect("the same file again does nothing");
     assert_eq!(host.plugins().len(), 2);
 }
@@ -178,11 +161,11 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
     ];
     for (text, kind, words) in rows {
         let path = write(&folder, "manifest.toml", text);
-        check(load(&host, &path), *kind, words);
+        refused(load(&host, &path), *kind, words);
     }
     for (i, (text, ..)) in rows.iter().enumerate().take(12) {
         let path = write(&folder, &format!("m{i}.toml"), text);
-        check(load(&host, &path), ErrorKind::InvalidArgument, &[&path.display().to_string()]);
+        refused(load(&host, &path), ErrorKind::InvalidArgument, &[&path.display().to_string()]);
     }
 }
 
@@ -193,15 +176,15 @@ fn a_file_that_goes_on_beyond_its_length_is_refused() {
     write(&folder, "m.toy", PLAIN);
     let endless = "goes on beyond the 0 bytes";
     let labels = write(&folder, "l.toml", "[model]\nfile = \"m.toy\"\nlabels = \"/proc/self/maps\"\n");
-    check(load(&host, &labels), ErrorKind::Io, &["labels file /proc/self/maps", endless]);
+    refused(load(&host, &labels), ErrorKind::Io, &["labels file /proc/self/maps", endless]);
     let model = write(&folder, "f.toml", "[model]\nfile = \"/proc/self/maps\"\nbackend = \"toy\"\n");
-    check(load(&host, &model), ErrorKind::Io, &["/proc/self/maps", endless]);
+    refused(load(&host, &model), ErrorKind::Io, &["/proc/self/maps", endless]);
     host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
     let text = "[model]\nfile = \"/proc/self/maps\"\nbackend = \"onnx-cpu\"\n";
-    check(load(&host, &write(&folder, "o.toml", text)), ErrorKind::Io, &["/proc/self/maps", endless]);
+    refused(load(&host, &write(&folder, "o.toml", text)), ErrorKind::Io, &["/proc/self/maps", endless]);
     let huge = folder.path().join("huge.onnx");
     std::fs::File::create(&huge).and_then(|file| file.set_len(1 << 31)).expect("made");
-    check(load(&host, &huge), ErrorKind::Model, &["huge.onnx is no ONNX model", "it has 2147483648 bytes"]);
+    refused(load(&host, &huge), ErrorKind::Model, &["huge.onnx is no ONNX model", "it has 2147483648 bytes"]);
 }
 
 #[test]
@@ -214,7 +197,11 @@ fn control_characters_of_files_reach_no_message() {
     let model = load(&host, &write(&folder, "named.toml", named)).expect("the model loads");
     assert_eq!([0, 1].map(|class| model.label(class)), [Some("cat"), Some("\\u{1b}[2Jdog\\u{9b}")]);
     let wrong = "[model]\nfile = \"m.toy\"\nlabels = \"\\u001b[2Jx\"\n";
-    check(load(&host, &write(&folder, "wrong.toml", wrong)), ErrorKind::Io, &["/\\u{1b}[2Jx: No such file"]);
+    refused(
+        load(&host, &write(&folder, "wrong.toml", wrong)),
+        ErrorKind::Io,
+        &["/\\u{1b}[2Jx: No such file"],
+    );
 }
 
 #[test]
@@ -223,10 +210,10 @@ fn no_more_threads_are_asked_for_than_any_machine_has_use_for() {
     let with = |threads| {
         let request =
             ModelRequest { path: golden("toy/plain.toy"), threads: Some(threads), ..Default::default() };
-        host.load_model(&request)
+        host.load_model(request)
     };
     for threads in [0, 1025, u32::MAX as usize] {
-        check(with(threads), ErrorKind::InvalidArgument, &["threads were asked for; give 1 to 1024"]);
+        refused(with(threads), ErrorKind::InvalidArgument, &["threads were asked for; give 1 to 1024"]);
     }
     with(1024).expect("the most");
 }
@@ -247,7 +234,7 @@ fn models_that_cannot_be_explained_say_why() {
     ];
     for (name, text, kind, word) in rows {
         let model = load(&host, &write(&folder, &format!("{name}.toy"), text)).expect("the model loads");
-        check(explain_with(&host, &model, &[], Some(2)), kind, &[word]);
+        refused(explain_with(&host, &model, &[], Some(2)), kind, &[word]);
     }
 }
 
@@ -277,5 +264,5 @@ fn a_fixed_batch_gives_the_map_of_a_free_one() {
         assert_eq!(explain_with(&host, &fixed, &[], batch).expect("the explanation"), wanted, "{batch:?}");
     }
     let text = write(&folder, "text.toy", format!("{PLAIN}batch = \"4\"\n"));
-    check(load(&host, &text), ErrorKind::Model, &["text.toy", "batch", "\"4\"", "line 7"]);
+    refused(load(&host, &text), ErrorKind::Model, &["text.toy", "batch", "\"4\"", "line 7"]);
 }

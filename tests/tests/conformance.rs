@@ -6,12 +6,13 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use scorecam_core::{
-    Error, ErrorKind, Explanation, Progress, Request, Result, Targets, Tensor, TensorView, explain,
+use scorecam::{
+    Error, ErrorKind, ExplainOptions, Explainer, Explanation, Host, Model, ModelRequest, Progress, Result,
+    Targets, Tensor, TensorView,
 };
-use scorecam_host::{Host, Model, ModelRequest};
 use scorecam_tests::{
-    cuda_or_cpu, fetched, golden, library, only_backend, read_npy, torch_cuda_or_cpu, torch_host, toy_host,
+    cuda_or_cpu, fetched, golden, library, only_backend, pairs, read_npy, torch_cuda_or_cpu, torch_host,
+    toy_host,
 };
 
 /// One backend under test.
@@ -52,7 +53,7 @@ impl Subject<'_> {
             device: self.device.map(str::to_owned),
             ..Default::default()
         };
-        self.host.load_model(&request).expect("the model loads")
+        self.host.load_model(request).expect("the model loads")
     }
 
     fn explain(&self, model: &Model, call: &Call<'_>) -> Result<Explanation> {
@@ -64,21 +65,17 @@ impl Subject<'_> {
         model: &Model,
         call: &Call<'_>,
         input: TensorView<'_>,
-        progress: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+        progress: &dyn Fn(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation> {
-        let method = self.host.method("score-cam")?;
-        let set: Vec<_> = self.set.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let request = Request {
-            input,
-            reference: None,
+        let options = ExplainOptions {
+            set: pairs(self.set),
             targets: call.targets.clone(),
-            layer: call.layer,
-            options: &method.info().resolve(None, &set)?,
+            layer: call.layer.map(str::to_owned),
             batch_size: call.batch,
-            output_activation: None,
-            progress,
+            ..ExplainOptions::default()
         };
-        explain(model.backend(), method.as_ref(), &request)
+        let explainer = Explainer::new(&self.host, model, &options)?;
+        explainer.explain_reporting(&input.to_tensor().into(), progress)
     }
 }
 
@@ -262,7 +259,7 @@ fn the_toy_backend_conforms() {
 
 /// A backend on ONNX Runtime with SqueezeNet.
 fn onnx(plugin: &str, device: Option<&'static str>) {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library(plugin)).expect("the plugin loads");
     let path = fetched("models/squeezenet1_1.onnx");
     let pixel = |i: usize| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 200.0;
@@ -271,7 +268,7 @@ fn onnx(plugin: &str, device: Option<&'static str>) {
     let backend = only_backend(&host);
     let device_name = device.map(str::to_owned);
     let request = ModelRequest { path: path.clone(), backend, device: device_name, ..Default::default() };
-    let model = host.load_model(&request).expect("loads");
+    let model = host.load_model(request).expect("loads");
     let spatial = model.info().layers.iter().filter(|l| l.has_spatial_extent()).rev();
     let layers: Vec<&str> = spatial.map(|l| l.name.as_str()).take(3).collect();
     let set = &[("select", "list"), ("select_list", "0,3,5,8,13,21,34,55")];

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use scorecam::Host;
 use scorecam_core::ErrorKind;
-use scorecam_host::Host;
 use scorecam_tests::{Ended, Language, compiler, golden, library, root, run, scorecam};
 
 /// Numbers without any order, the same for a seed on every run.
@@ -133,7 +133,7 @@ fn what_cannot_be_loaded_does_not_keep_the_others_from_loading() {
     std::fs::copy(&toy, path("h_again")).expect("copied");
 
     // Beside, because the variable of the search path belongs to the whole process.
-    let host = Host::new(Some(folder.path().to_path_buf())).expect("a host");
+    let host = Host::beside(Some(folder.path().to_path_buf())).expect("a host");
     let failures: Vec<String> = host
         .discover()
         .into_iter()

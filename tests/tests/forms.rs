@@ -4,12 +4,13 @@
 //! one image at a time.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use scorecam_core::image::Photo;
-use scorecam_core::{Error, Explanation, Meaning, Request, Result, Targets, Tensor, explain};
-use scorecam_host::{Host, Model, ModelRequest};
+use scorecam::{
+    Error, ExplainOptions, Explainer, Explanation, Host, Image, Model, ModelRequest, Photo, Result, Targets,
+    Tensor,
+};
+use scorecam_core::Meaning;
 use scorecam_tests::{golden, library, read_npy};
 use serde::Deserialize;
 
@@ -72,7 +73,7 @@ fn file(name: &str) -> PathBuf {
 
 impl Row {
     fn load(&self, host: &Host) -> Result<Model> {
-        host.load_model(&ModelRequest {
+        host.load_model(ModelRequest {
             path: file(&self.open),
             layer: self.ask.clone().or(self.layer.clone().filter(|_| self.named)),
             layer_form: self.layer_grid.as_ref().map(|grid| grid.parse().expect("a layer grid")),
@@ -81,31 +82,23 @@ impl Row {
         })
     }
 
-    fn input(&self, model: &Model) -> Result<Tensor> {
+    fn input(&self) -> Image {
         let path = file(&self.input);
         match path.extension().is_some_and(|e| e == "png") {
-            true => Ok(model.prepare(&photo(&path))?.input),
-            false => Ok(model.arrange(read_npy(&path))?.0),
+            true => photo(&path).into(),
+            false => read_npy(&path).into(),
         }
     }
 
     fn explain(&self, host: &Host, model: &Model, batch_size: usize) -> Result<Explanation> {
-        let method = host.method("score-cam").expect("the method is built in");
         let option = |s: &String| s.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-        let set: Vec<_> = self.set.iter().map(|s| option(s).expect("an option reads key=value")).collect();
-        let options = method.info().resolve(None, &set).expect("the options resolve");
-        let input = self.input(model)?;
-        let request = Request {
-            input: input.view(),
-            reference: None,
+        let options = ExplainOptions {
+            set: self.set.iter().map(|s| option(s).expect("an option reads key=value")).collect(),
             targets: self.target.map_or(Targets::Top(1), |class| Targets::Classes(vec![class])),
-            layer: model.layer(),
-            options: &options,
             batch_size: Some(batch_size),
-            output_activation: None,
-            progress: &|_| ControlFlow::Continue(()),
+            ..ExplainOptions::default()
         };
-        explain(model.backend(), method.as_ref(), &request)
+        Explainer::new(host, model, &options)?.explain(&self.input())
     }
 }
 
@@ -135,7 +128,7 @@ fn check(host: &Host, row: &Row, maps: &Tensor) -> Result<(), String> {
     if row.random {
         return Ok(());
     }
-    let target = found.targets[0];
+    let target = &found.targets[0];
     if Some(target.class) != row.class {
         return Err(format!("class {}, not {:?}", target.class, row.class));
     }
@@ -194,7 +187,7 @@ fn check_map(row: &Row, found: &Tensor, maps: &Tensor) -> Result<(), String> {
 
 #[test]
 fn models_of_all_forms_are_read_for_what_they_are() {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
     let text = std::fs::read_to_string(golden("forms/cases.json")).expect("the index is readable");
     let rows: Vec<Row> = serde_json::from_str(&text).expect("the index has its form");

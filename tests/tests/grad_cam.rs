@@ -6,32 +6,23 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
-use scorecam_core::{ErrorKind, Explanation, Progress, Request, Result, Targets, explain};
-use scorecam_host::{Host, Model, ModelRequest};
+use scorecam::{
+    ErrorKind, ExplainOptions, Explainer, Explanation, Host, Model, ModelRequest, Progress, Result, Targets,
+};
 use scorecam_tests::{built, fetched, golden, library, read_npy, toy_host};
 
 fn load(host: &Host, path: PathBuf) -> Model {
-    host.load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads")
+    host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads")
 }
 
 fn run(
     (host, model): (&Host, &Model),
     targets: Targets,
-    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+    progress: &dyn Fn(Progress) -> ControlFlow<()>,
 ) -> Result<Explanation> {
-    let method = host.method("grad-cam")?;
+    let options = ExplainOptions { method: "grad-cam".into(), targets, ..ExplainOptions::default() };
     let input = read_npy(&golden("toy/input-3x24x40.npy"));
-    let request = Request {
-        input: input.view(),
-        reference: None,
-        targets,
-        layer: None,
-        options: &method.info().resolve(None, &[])?,
-        batch_size: None,
-        output_activation: None,
-        progress,
-    };
-    explain(model.backend(), method.as_ref(), &request)
+    Explainer::new(host, model, &options)?.explain_reporting(&input.into(), progress)
 }
 
 fn go_on(_: Progress) -> ControlFlow<()> {

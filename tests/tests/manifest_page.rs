@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use scorecam_host::Manifest;
+use scorecam::Manifest;
 use scorecam_tests::root;
 
 /// The sections whose keys are fixed. The keys of `[inputs]` and `[settings]` are names that the model and the backend choose.

@@ -2,19 +2,19 @@
 //! same plugin and the same build of ONNX Runtime: the same graph makes the masks, and only the device is another.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
-use scorecam_core::{ErrorKind, Explanation, Options, Request, Targets, Tensor, TensorView, explain};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, Language, compiler, cuda_or_cpu, fetched, library, root, run, scorecam};
+use scorecam::{ErrorKind, ExplainOptions, Explanation, Host, Model, ModelRequest, Targets, Tensor};
+use scorecam_tests::{
+    CaseFile, Language, compiler, cuda_or_cpu, explained, fetched, library, pairs, root, run, scorecam,
+};
 
 /// Every preset computes its masks from the same maps; so few of them keep the test short.
 const CHANNELS: &str = "0,3,5,8,13,21,34,55,89,144,233";
 
 fn host() -> Host {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     for plugin in ["scorecam_onnx_cpu", "scorecam_onnx_cuda"] {
         host.load_plugin(&library(plugin)).expect("the plugin loads");
     }
@@ -30,27 +30,11 @@ fn load(host: &Host, name: &str, (backend, device): (&str, &str), settings: &[(&
         settings: settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
         ..Default::default()
     };
-    host.load_model(&request).unwrap_or_else(|e| panic!("{name}: {e}"))
+    host.load_model(request).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-fn explained(
-    host: &Host,
-    model: &Model,
-    options: &Options,
-    [input, reference]: [TensorView<'_>; 2],
-) -> Explanation {
-    let request = Request {
-        input,
-        reference: Some(reference),
-        targets: Targets::Classes(vec![282, 285]),
-        layer: model.layer(),
-        options,
-        batch_size: Some(4),
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
-    };
-    let method = host.method("score-cam").expect("the method is built in");
-    explain(model.backend(), method.as_ref(), &request).expect("an explanation")
+fn explain(host: &Host, model: &Model, options: &ExplainOptions, input: &Tensor) -> Explanation {
+    explained(host, model, options, input).expect("an explanation")
 }
 
 /// The largest difference of two maps, by the largest cell of the first.
@@ -61,16 +45,21 @@ fn difference(a: &Explanation, b: &Explanation) -> f32 {
 }
 
 /// Calls `check` with the name of each network and each preset, and with what to explain.
-fn for_all(host: &Host, mut check: impl FnMut(&str, &str, &Options, [TensorView<'_>; 2])) {
+fn for_all(host: &Host, mut check: impl FnMut(&str, &str, &ExplainOptions, &Tensor)) {
     let file = CaseFile::read("onnx.json");
     let [photo, other] = ["photos/chelsea.png", "photos/coffee.png"].map(fetched);
-    let info = host.method("score-cam").expect("the method is built in").info().clone();
-    let set = [("select", "list"), ("select_list", CHANNELS)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let method = host.method("score-cam").expect("the method is built in");
     for (key, crop) in &file.inputs {
-        let (input, reference): (Tensor, Tensor) = (crop.tensor(&photo), crop.tensor(&other));
-        for preset in &info.presets {
-            let options = info.resolve(Some(&preset.name), &set).expect("the options resolve");
-            check(&key.replace('-', "_"), &preset.name, &options, [input.view(), reference.view()]);
+        for preset in &method.info().presets {
+            let options = ExplainOptions {
+                preset: Some(preset.name.clone()),
+                set: pairs(&[("select", "list"), ("select_list", CHANNELS)]),
+                targets: Targets::Classes(vec![282, 285]),
+                batch_size: Some(4),
+                reference: Some(crop.tensor(&other).into()),
+                ..ExplainOptions::default()
+            };
+            check(&key.replace('-', "_"), &preset.name, &options, &crop.tensor(&photo));
         }
     }
 }
@@ -79,9 +68,9 @@ fn for_all(host: &Host, mut check: impl FnMut(&str, &str, &Options, [TensorView<
 fn every_preset_gives_the_map_of_the_processor() {
     let (host, device) = (host(), cuda_or_cpu());
     let bound = if device == "cpu" { 1e-5 } else { 1e-3 };
-    for_all(&host, |name, preset, options, inputs| {
+    for_all(&host, |name, preset, options, input| {
         let models = [("onnx-cpu", "cpu"), ("onnx-cuda", device)].map(|on| load(&host, name, on, &[]));
-        let [plain, found] = models.map(|model| explained(&host, &model, options, inputs));
+        let [plain, found] = models.map(|model| explain(&host, &model, options, input));
         assert_eq!(plain.passes, found.passes);
         let far = difference(&plain, &found);
         assert!(far <= bound, "{name}, preset {preset}: {far} between onnx-cpu and onnx-cuda on {device}");
@@ -91,13 +80,13 @@ fn every_preset_gives_the_map_of_the_processor() {
 #[test]
 fn half_precision_is_near_and_says_what_it_costs() {
     let (host, device) = (host(), cuda_or_cpu());
-    for_all(&host, |name, preset, options, inputs| {
+    for_all(&host, |name, preset, options, input| {
         if preset != "official" {
             return;
         }
-        let full = explained(&host, &load(&host, name, ("onnx-cpu", "cpu"), &[]), options, inputs);
+        let full = explain(&host, &load(&host, name, ("onnx-cpu", "cpu"), &[]), options, input);
         let half = load(&host, name, ("onnx-cuda", device), &[("precision", "f16")]);
-        let half = explained(&host, &half, options, inputs);
+        let half = explain(&host, &half, options, input);
         let far = difference(&full, &half);
         assert!(far > 0.0 && far < 2e-2, "{name}: {far} between f32 and f16");
         let said = half.warnings.iter().any(|w| w.starts_with("precision f16: on a trial image"));
@@ -114,7 +103,7 @@ fn without_a_gpu_the_error_says_what_is_missing_and_what_to_do() {
             device: device.map(str::to_owned),
             ..Default::default()
         };
-        let error = host().load_model(&request).err().unwrap_or_else(|| panic!("{device:?} was loaded"));
+        let error = host().load_model(request).err().unwrap_or_else(|| panic!("{device:?} was loaded"));
         assert!(!error.to_string().contains('\n'), "{error}");
         (error.kind(), error.to_string())
     };

@@ -1,57 +1,30 @@
 //! The template plugins, in Rust, C and C++, build away from this repository and work in the host and in the
 //! program; so does what the C++ helper makes of a plugin that fails.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scorecam_core::{ErrorKind, Explanation, Readiness, Request, Targets, Tensor, explain};
-use scorecam_host::{Host, ModelRequest, Proof};
-use scorecam_tests::{compiler_named, golden, library, read_npy, root, run, scorecam, toy_host};
+use scorecam::{ErrorKind, ExplainOptions, Explanation, Host, ModelRequest, Proof, Tensor};
+use scorecam_core::Readiness;
+use scorecam_tests::{
+    build_example, compiler_named, explained, golden, library, read_npy, root, run, scorecam, toy_host,
+};
 
-/// Builds `examples/NAME-plugin` as a stranger would: copied elsewhere, with the path to the SDK changed.
-/// The lock file and the target folder are this repository's, so that nothing is fetched or built twice.
+/// The plugin that `examples/NAME-plugin` makes.
 fn build_template(name: &str) -> PathBuf {
-    let elsewhere = tempfile::Builder::new().prefix("another workspace ").tempdir().expect("a folder");
-    let example = root().join("examples").join(format!("{name}-plugin"));
-    let manifest = std::fs::read_to_string(example.join("Cargo.toml")).expect("the template's manifest");
-    let relative = "\"../../plugins/sdk\"";
-    assert!(manifest.contains(relative), "the template depends on {relative}");
-    let sdk = format!("{:?}", root().join("plugins").join("sdk"));
-    std::fs::write(elsewhere.path().join("Cargo.toml"), manifest.replace(relative, &sdk)).expect("written");
-    std::fs::create_dir(elsewhere.path().join("src")).expect("a folder");
-    std::fs::copy(example.join("src/lib.rs"), elsewhere.path().join("src/lib.rs")).expect("copied");
-    std::fs::copy(root().join("Cargo.lock"), elsewhere.path().join("Cargo.lock")).expect("copied");
-
-    let target = root().join("target").join("templates");
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--offline", "--quiet"])
-        .current_dir(elsewhere.path())
-        .env("CARGO_TARGET_DIR", &target)
-        .env("RUSTFLAGS", "-Dwarnings")
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    target.join("debug").join(format!("{prefix}scorecam_example_{name}{suffix}"))
+    build_example(&format!("{name}-plugin")).join(format!("{prefix}scorecam_example_{name}{suffix}"))
 }
 
 /// Explains the best class with the method's defaults, or with a preset of its.
 fn explain_top(host: &Host, model: &Path, method: &str, preset: Option<&str>, input: &Tensor) -> Explanation {
-    let model = host.load_model(&ModelRequest { path: model.into(), ..Default::default() }).expect("loads");
-    let method = host.method(method).expect("the method is known");
-    let options = method.info().resolve(preset, &[]).expect("the options resolve");
-    let request = Request {
-        input: input.view(),
-        reference: None,
-        targets: Targets::Top(1),
-        layer: None,
-        options: &options,
-        batch_size: None,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
+    let model = host.load_model(ModelRequest { path: model.into(), ..Default::default() }).expect("loads");
+    let options = ExplainOptions {
+        method: method.into(),
+        preset: preset.map(str::to_owned),
+        ..ExplainOptions::default()
     };
-    explain(model.backend(), method.as_ref(), &request).expect("the explanation")
+    explained(host, &model, &options, input).expect("the explanation")
 }
 
 /// Compiles a plugin of one C or C++ source with a compiler, as the head of each template says.
@@ -102,7 +75,7 @@ fn bright_input() -> Tensor {
 
 /// A host without plugins but this one.
 fn host_with(plugin: &Path) -> Host {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(plugin).unwrap_or_else(|e| panic!("{}: {e}", plugin.display()));
     host
 }
@@ -245,7 +218,7 @@ fn nothing_leaves_a_cpp_plugin_but_a_status_and_a_message() {
                 assert!(error.kind() == kind && error.to_string().contains(message), "{fault}: {error}");
             }
             std::fs::write(&model, fault).expect("written");
-            let loaded = host.load_model(&ModelRequest { path: model.clone(), ..Default::default() });
+            let loaded = host.load_model(ModelRequest { path: model.clone(), ..Default::default() });
             let error = loaded.err().unwrap_or_else(|| panic!("{fault} {flags:?} loads"));
             assert_eq!(error.kind(), kind, "{fault} {flags:?}: {error}");
             assert!(error.to_string().contains(message), "{fault} {flags:?}: {error}");

@@ -4,12 +4,10 @@
 //! A process has one order of loading, so each order runs in a process of its own: this test program starts
 //! itself again with the order in a variable.
 
-use std::ops::ControlFlow;
 use std::process::Command;
 
-use scorecam_core::{Explanation, Options, Request, Targets, Tensor, explain};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, cuda_or_cpu, fetched, library, torch_cuda_or_cpu};
+use scorecam::{ExplainOptions, Explanation, Host, Model, ModelRequest, Targets, Tensor};
+use scorecam_tests::{CaseFile, cuda_or_cpu, explained, fetched, library, pairs, torch_cuda_or_cpu};
 
 const ORDER: &str = "SCORECAM_TEST_ORDER";
 /// The device of each plugin, with commas between: found out by the first process, which loads models for it.
@@ -33,22 +31,11 @@ fn load(host: &Host, name: &str, (plugin, backend, extension): (&str, &str, &str
         device: devices.split(',').nth(place).map(str::to_owned),
         ..Default::default()
     };
-    host.load_model(&request).unwrap_or_else(|e| panic!("{name} by {backend}: {e}"))
+    host.load_model(request).unwrap_or_else(|e| panic!("{name} by {backend}: {e}"))
 }
 
-fn run(host: &Host, model: &Model, (method, options): (&str, &Options), input: &Tensor) -> Explanation {
-    let request = Request {
-        input: input.view(),
-        reference: None,
-        targets: Targets::Classes(vec![282, 285]),
-        layer: model.layer(),
-        options,
-        batch_size: None,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
-    };
-    let method = host.method(method).expect("the method is built in");
-    explain(model.backend(), method.as_ref(), &request).expect("an explanation")
+fn run(host: &Host, model: &Model, options: &ExplainOptions, input: &Tensor) -> Explanation {
+    explained(host, model, options, input).expect("an explanation")
 }
 
 fn difference(a: &Explanation, b: &Explanation) -> f32 {
@@ -64,14 +51,17 @@ fn all_explain(host: &Host) {
         let models = PLUGINS.map(|plugin| load(host, &name, plugin));
         let input = crop.tensor(&photo);
         for preset in &info.presets {
-            let set =
-                [("select", "list"), ("select_list", CHANNELS)].map(|(k, v)| (k.to_owned(), v.to_owned()));
-            let options = info.resolve(Some(&preset.name), &set).expect("the options resolve");
+            let options = ExplainOptions {
+                preset: Some(preset.name.clone()),
+                set: pairs(&[("select", "list"), ("select_list", CHANNELS)]),
+                targets: Targets::Classes(vec![282, 285]),
+                ..ExplainOptions::default()
+            };
             let maps = std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..2 * models.len())
                     .map(|i| {
                         let (model, options, input) = (&models[i % models.len()], &options, &input);
-                        scope.spawn(move || run(host, model, ("score-cam", options), input))
+                        scope.spawn(move || run(host, model, options, input))
                     })
                     .collect();
                 threads.into_iter().map(|t| t.join().expect("no panic")).collect::<Vec<_>>()
@@ -94,7 +84,7 @@ fn all_explain(host: &Host) {
 #[test]
 fn all_runtimes_explain_side_by_side_in_either_order() {
     if let Ok(order) = std::env::var(ORDER) {
-        let host = Host::new(None).expect("the built-in methods register");
+        let host = Host::new().expect("the built-in methods register");
         let mut plugins = PLUGINS;
         if order == "libtorch first" {
             plugins.reverse();

@@ -1,15 +1,12 @@
 //! Photos that share batches get the maps that each gets alone, across the plugin boundary and on a real engine.
 
 use std::ops::ControlFlow;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scorecam_core::{
-    Explanation, Forward, MaskedScores, ModelBackend, ModelInfo, Options, Request, Result, SharedBatches,
-    Targets, Tensor, TensorView, explain,
-};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, fetched, golden, library, read_npy, toy_host};
+use scorecam::{Host, Model, ModelRequest, Result, Targets, Tensor, TensorView};
+use scorecam_core::{Explanation, Forward, MaskedScores, ModelBackend, ModelInfo, Request, explain_many};
+use scorecam_tests::{CaseFile, fetched, golden, library, pairs, read_npy, toy_host};
 
 /// A model with the photos that it is to explain.
 struct Folder {
@@ -43,46 +40,32 @@ impl ModelBackend for Counting<'_> {
 }
 
 impl Folder {
-    fn explain(&self, lanes: usize) -> Vec<Explanation> {
-        self.explain_counted(lanes).0
+    fn explain(&self, at_once: usize) -> Vec<Explanation> {
+        self.explain_counted(at_once).0
     }
 
     /// The explanations, and how many batches were run for them.
-    fn explain_counted(&self, lanes: usize) -> (Vec<Explanation>, usize) {
+    fn explain_counted(&self, at_once: usize) -> (Vec<Explanation>, usize) {
         let model = Counting(self.model.backend(), AtomicUsize::new(0));
         let method = self.host.method(self.method).expect("the method is built in");
         let options = method.info().resolve(None, &self.set).expect("the options resolve");
-        let shared = SharedBatches::new(&model, self.photos.len(), Some(self.batch_size));
-        let shared = shared.expect("a batch size");
-        let found = Mutex::new(vec![None; self.photos.len()]);
-        std::thread::scope(|scope| {
-            for mut lane in shared.lanes(lanes) {
-                let (found, method, options) = (&found, &method, &options);
-                scope.spawn(move || {
-                    while let Some(turn) = lane.next_turn() {
-                        let position = turn.position();
-                        let request = self.request(self.photos[position].view(), options);
-                        let explanation = explain(&turn, method.as_ref(), &request).expect("an explanation");
-                        found.lock().expect("found")[position] = Some(explanation);
-                    }
-                });
-            }
+        let requests = self.photos.iter().map(|photo| {
+            Ok(Request {
+                input: Arc::new(photo.clone()),
+                reference: None,
+                targets: Targets::Top(1),
+                layer: self.model.layer(),
+                options: &options,
+                batch_size: Some(self.batch_size),
+                progress: None,
+            })
         });
-        let found = found.into_inner().expect("found").into_iter();
-        (found.map(|e| e.expect("explained")).collect(), model.1.into_inner())
-    }
-
-    fn request<'a>(&'a self, input: TensorView<'a>, options: &'a Options) -> Request<'a> {
-        Request {
-            input,
-            reference: None,
-            targets: Targets::Top(1),
-            layer: self.model.layer(),
-            options,
-            batch_size: Some(self.batch_size),
-            output_activation: None,
-            progress: &|_| ControlFlow::Continue(()),
-        }
+        let mut found = vec![None; self.photos.len()];
+        explain_many(&model, method.as_ref(), requests, at_once, |position, result| {
+            found[position] = Some(result.expect("an explanation"));
+            ControlFlow::Continue(())
+        });
+        (found.into_iter().map(|e| e.expect("explained")).collect(), model.1.into_inner())
     }
 }
 
@@ -107,7 +90,7 @@ fn toy_photos_that_share_batches_get_the_bits_of_those_that_do_not() {
             ("score-cam-adaptive", "passes", "11"),
             ("score-cam-adaptive", "error", "0.3"),
         ] {
-            let model = host.load_model(&ModelRequest { path: path.clone(), ..Default::default() });
+            let model = host.load_model(ModelRequest { path: path.clone(), ..Default::default() });
             let set = vec![(option.to_owned(), value.to_owned())];
             let model = model.expect("the model loads");
             let folder =
@@ -126,25 +109,25 @@ fn a_folder_runs_as_many_batches_as_its_masks_fill() {
     let plain = std::fs::read_to_string(golden("toy/plain.toy")).expect("the model");
     let path = folder.path().join("fixed.toy");
     std::fs::write(&path, format!("{plain}\nabilities = []\nbatch = 16\n")).expect("a model");
-    let model = host.load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads");
+    let model = host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads");
     let photos = vec![read_npy(&golden("toy/input-3x32x32.npy")); 8];
-    let set = [("select", "std"), ("select_count", "4")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+    let set = pairs(&[("select", "std"), ("select_count", "4")]);
     let folder = Folder { host, model, photos, method: "score-cam", set, batch_size: 16 };
     // Each photo has a first pass of its own and four masks.
-    for (lanes, expected) in [(1, 8 + 8), (2, 8 + 4), (4, 8 + 2), (8, 8 + 2)] {
-        assert_eq!(folder.explain_counted(lanes).1, expected, "{lanes} lanes");
+    for (at_once, expected) in [(1, 8 + 8), (2, 8 + 4), (4, 8 + 2), (8, 8 + 2)] {
+        assert_eq!(folder.explain_counted(at_once).1, expected, "{at_once} at once");
     }
 }
 
 #[test]
 fn onnx_photos_that_share_batches_get_the_maps_of_those_that_do_not() {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
     let path = fetched("models/squeezenet1_1.onnx");
-    let model = host.load_model(&ModelRequest { path, ..Default::default() }).expect("the model loads");
+    let model = host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads");
     let crop = &CaseFile::read("onnx.json").inputs["squeezenet1_1"];
     let photos = ["chelsea", "coffee", "chelsea"].map(|p| crop.tensor(&fetched(&format!("photos/{p}.png"))));
-    let set = [("select", "std"), ("select_count", "5")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+    let set = pairs(&[("select", "std"), ("select_count", "5")]);
     let photos = photos.to_vec();
     let folder = Folder { host, model, photos, method: "score-cam", set, batch_size: 4 };
     let (alone, shared) = (folder.explain(1), folder.explain(3));

@@ -3,15 +3,11 @@
 //!
 //! Models and maps are those of `tests/golden/torch/forms`, made there by PyTorch and numpy; `forms.py` says how.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use scorecam_core::{
-    BatchRule, Error, ErrorKind, Explanation, Meaning, OutputActivation, Request, Result, Targets, Tensor,
-    explain,
-};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{golden, read_npy, torch_host, torch_model};
+use scorecam::{ErrorKind, ExplainOptions, Explanation, Host, Model, ModelRequest, Result, Tensor};
+use scorecam_core::{BatchRule, Meaning, OutputActivation};
+use scorecam_tests::{explained, golden, read_npy, refused, torch_host, torch_model};
 use serde::Deserialize;
 
 const SIZE: [usize; 2] = [32, 32];
@@ -51,35 +47,16 @@ fn rows() -> Vec<Row> {
     serde_json::from_str(&text).expect("the index has its form")
 }
 
-fn explained(host: &Host, model: &Model, method: &str, layer: Option<&str>) -> Result<Explanation> {
-    let (method, input) = (host.method(method)?, image());
-    let request = Request {
-        input: input.view(),
-        reference: None,
-        targets: Targets::Top(1),
-        layer,
-        options: &method.info().resolve(None, &[])?,
-        batch_size: None,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
-    };
-    explain(model.backend(), method.as_ref(), &request)
+fn explain(host: &Host, model: &Model, method: &str, layer: Option<&str>) -> Result<Explanation> {
+    let layer = layer.map(str::to_owned);
+    let options = ExplainOptions { method: method.into(), layer, ..ExplainOptions::default() };
+    explained(host, model, &options, &image())
 }
 
 /// The largest difference of two rows of values.
 fn far(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-}
-
-/// The error has this kind and contains every word.
-fn check<T>(result: Result<T>, kind: ErrorKind, words: &[&str]) {
-    let error: Error = result.err().unwrap_or_else(|| panic!("no error; {words:?} was expected"));
-    let message = error.to_string();
-    assert_eq!(error.kind(), kind, "{message}");
-    for word in words {
-        assert!(message.contains(word), "{word:?} is not in: {message}");
-    }
 }
 
 #[test]
@@ -100,7 +77,7 @@ fn maps_are_those_of_python() {
         // The layer of a model's first row is the one to take unasked.
         let is_first = std::mem::replace(&mut unasked, &row.model) != row.model;
         let layer = (!is_first || row.model == "vit_two_first").then_some(row.layer.as_str());
-        let found = explained(&host, &model, &row.method, layer).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let found = explain(&host, &model, &row.method, layer).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!((&found.layer, found.targets[0].class), (&row.layer, row.class), "{name}");
         let scores = model.backend().forward(image().view(), &[]).expect(&name).scores;
         let score = f64::from(scores.data()[row.class]);
@@ -127,8 +104,8 @@ fn an_attention_is_never_taken_unasked() {
         (scores.meaning, scores.shape.as_slice()),
         (Meaning::NoMap, &[Some(2), Some(17), Some(17)][..])
     );
-    let found = explained(&host, &model, "score-cam", Some(&scores.name));
-    check(found, ErrorKind::InvalidArgument, &["softmax", "no map of the image"]);
+    let found = explain(&host, &model, "score-cam", Some(&scores.name));
+    refused(found, ErrorKind::InvalidArgument, &["softmax", "no map of the image"]);
 }
 
 #[test]
@@ -157,7 +134,7 @@ fn tokens_go_both_ways_through_the_view() {
         let gained = after.data()[class] - whole.scores.data()[class];
         assert!((gained - step * square).abs() < 0.05 * step * square, "{name} {layer}: {gained}");
         // Without an image the class token is not known.
-        check(
+        refused(
             backend.run_from(layer, maps.view()),
             ErrorKind::InvalidArgument,
             &[layer, "belong to no cell"],
@@ -194,7 +171,7 @@ fn the_output_that_looks_like_class_scores_is_chosen() {
         assert_eq!(named.info(), model.info());
         let boxes = if name == "with_boxes" { "0" } else { "boxes" };
         let words = ["[N, 64, 4]", "a list of vectors"];
-        check(torch_model(&host, &file(name), SIZE, Some(boxes)), ErrorKind::Unsupported, &words);
+        refused(torch_model(&host, &file(name), SIZE, Some(boxes)), ErrorKind::Unsupported, &words);
         // Scores are not made of the boxes' maps, which come last.
         let layer =
             |name: &str| model.raw_layers().iter().find(|l| l.name == name).expect("a layer").preference;
@@ -202,7 +179,7 @@ fn the_output_that_looks_like_class_scores_is_chosen() {
     }
     let words = ["class", "not of floating-point numbers"];
     let labels = torch_model(&host, &file("with_boxes_by_name"), SIZE, Some("class"));
-    check(labels, ErrorKind::Unsupported, &words);
+    refused(labels, ErrorKind::Unsupported, &words);
 }
 
 #[test]
@@ -228,14 +205,14 @@ fn models_that_depend_on_the_batch_run_one_image_at_a_time() {
 fn what_holds_no_class_scores_is_refused_by_what_it_looks_like() {
     let host = torch_host();
     let load = |name| torch_model(&host, &file(name), SIZE, None);
-    check(load("embedding"), ErrorKind::Unsupported, &["embedding.pt", "scaled to length 1"]);
+    refused(load("embedding"), ErrorKind::Unsupported, &["embedding.pt", "scaled to length 1"]);
 }
 
 #[test]
 fn a_trace_tells_the_order_of_axes() {
     let host = torch_host();
     let request = ModelRequest { path: file("takes_channels_last"), ..Default::default() };
-    let model = host.load_model(&request).expect("loads");
+    let model = host.load_model(request).expect("loads");
     assert_eq!(model.info().input.shape, [None, Some(3), Some(32), Some(32)]);
     assert_eq!(model.info().layer(None).map(|l| l.name.as_str()), Ok("trunk"));
 }

@@ -4,14 +4,11 @@
 //! Everything runs on the CPU, where f16 is slow and batches run one after the other; the code is the GPU's.
 
 use std::cell::RefCell;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use scorecam_core::{
-    Error, ErrorKind, Explanation, MaskedScores, Request, Targets, Tensor, Upsample, explain,
-};
-use scorecam_host::{Host, Model, ModelRequest};
-use scorecam_tests::{CaseFile, fetched, golden, torch_host};
+use scorecam::{Error, ErrorKind, ExplainOptions, Explanation, Host, Model, ModelRequest, Targets, Tensor};
+use scorecam_core::{MaskedScores, Upsample};
+use scorecam_tests::{CaseFile, explained, fetched, golden, pairs, torch_host};
 
 /// What f16 may change of a map whose values reach 1, made of as few masks as here. Measured: SqueezeNet 0.0002,
 /// EfficientNet-Lite0 0.02.
@@ -20,7 +17,7 @@ const HALF: f32 = 3e-2;
 const CHANNELS: &str = "0,3,5,8,13,21,34,55,89,144,233";
 
 fn try_load(host: &Host, path: &Path, settings: &[(&str, &str)]) -> scorecam_core::Result<Model> {
-    host.load_model(&ModelRequest {
+    host.load_model(ModelRequest {
         path: path.into(),
         threads: Some(1),
         settings: settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
@@ -37,19 +34,12 @@ fn fetched_model(name: &str) -> PathBuf {
 }
 
 fn run(host: &Host, model: &Model, input: &Tensor) -> Explanation {
-    let method = host.method("score-cam").expect("the method is built in");
-    let set = [("select", "list"), ("select_list", CHANNELS)].map(|(k, v)| (k.to_owned(), v.to_owned()));
-    let request = Request {
-        input: input.view(),
-        reference: None,
+    let options = ExplainOptions {
+        set: pairs(&[("select", "list"), ("select_list", CHANNELS)]),
         targets: Targets::Classes(vec![282, 285]),
-        layer: model.layer(),
-        options: &method.info().resolve(None, &set).expect("the options resolve"),
-        batch_size: None,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
+        ..ExplainOptions::default()
     };
-    explain(model.backend(), method.as_ref(), &request).expect("an explanation")
+    explained(host, model, &options, input).expect("an explanation")
 }
 
 /// The greatest difference of two tensors, as a part of the greatest magnitude of the first, at least 1.

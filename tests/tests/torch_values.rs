@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use scorecam::{Host, Model};
 use scorecam_core::{ErrorKind, ModelBackend, Tensor, TensorView};
-use scorecam_host::{Host, Model};
 use scorecam_tests::{fetched, golden, read_npy, torch_host, torch_model};
 use serde::Deserialize;
 

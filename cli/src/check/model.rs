@@ -3,15 +3,15 @@
 //! The input is a pattern made here, since nothing depends on what it shows. Scores of the same image may
 //! differ in rounding where an engine's threads share work in another order, and by no more than that.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use scorecam_core::{
-    BatchRule, CamMethod, Error, ErrorKind, Progress, Request, Result, Targets, Tensor, explain,
+use scorecam::{
+    Error, ErrorKind, ExplainOptions, Explainer, Host, Model, ModelRequest, Progress, Result, Tensor,
 };
-use scorecam_host::{Host, Model, ModelRequest};
+use scorecam_core::{BatchRule, CamMethod};
 
 use super::Subject;
 use super::plugin::hosted;
@@ -166,7 +166,7 @@ pub(super) fn explains(subject: &Subject) -> Result<String> {
 /// The model that is run, in the plugin's host.
 struct Loaded {
     host: Host,
-    plugin: scorecam_host::PluginRecord,
+    plugin: scorecam::PluginRecord,
     model: Model,
 }
 
@@ -229,27 +229,18 @@ impl Loaded {
     fn explained(&self, method: &dyn CamMethod, budget: Duration) -> Result<String> {
         let [channels, height, width] = self.input_shape()?;
         let input = Tensor::new([1, channels, height, width], self.input(1)?.into_data())?;
-        let (started, passes) = (Instant::now(), AtomicUsize::new(0));
+        let (started, passes) = (Instant::now(), Cell::new(0));
         let progress = |progress: Progress| {
-            passes.store(progress.passes, Ordering::Relaxed);
+            passes.set(progress.passes);
             if started.elapsed() < budget { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let options = method.info().resolve(None, &[])?;
-        let request = Request {
-            input: input.view(),
-            reference: None,
-            targets: Targets::Top(1),
-            layer: self.model.layer(),
-            options: &options,
-            batch_size: None,
-            output_activation: None,
-            progress: &progress,
-        };
+        let options = ExplainOptions { method: method.info().id.clone(), ..ExplainOptions::default() };
+        let explainer = Explainer::new(&self.host, &self.model, &options)?;
         let id = &method.info().id;
-        match explain(self.model.backend(), method, &request) {
+        match explainer.explain_reporting(&input.into(), progress) {
             Ok(found) => Ok(format!("{id}: a map of {}, {} passes", axes(found.maps.shape()), found.passes)),
             Err(e) if e.kind() == ErrorKind::Cancelled => {
-                Ok(format!("{id}: cancelled after {} passes, to save time", passes.into_inner()))
+                Ok(format!("{id}: cancelled after {} passes, to save time", passes.get()))
             }
             Err(e) => Err(e),
         }
@@ -257,13 +248,13 @@ impl Loaded {
 }
 
 /// Loads the model by the plugin's backend; one without backends leaves it to whichever is found.
-fn load(host: &Host, plugin: &scorecam_host::PluginRecord, path: &Path) -> Result<Model> {
+fn load(host: &Host, plugin: &scorecam::PluginRecord, path: &Path) -> Result<Model> {
     let backends = || plugin.items.iter().filter(|item| list::kind(item) == "backend").map(|item| &item.id);
     let backend = match backends().collect::<Vec<_>>()[..] {
         [only] => Some(only.clone()),
         _ => None,
     };
-    let model = host.load_model(&ModelRequest { path: path.into(), backend, ..ModelRequest::default() })?;
+    let model = host.load_model(ModelRequest { path: path.into(), backend, ..ModelRequest::default() })?;
     if backends().next().is_some() && backends().all(|id| id != model.backend_id()) {
         return Err(Error::invalid(format!(
             "{} is loaded by {:?}, which is not of this plugin; give a model that the plugin loads",

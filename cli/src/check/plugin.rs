@@ -4,15 +4,15 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use scorecam::{Host, ModelRequest, PluginRecord};
 use scorecam_core::{Error, ErrorKind, Result};
-use scorecam_host::{Host, ModelRequest, PluginRecord};
 
 use super::Subject;
 use crate::list;
 
 /// The plugin in a host of its own.
 pub(super) fn hosted(plugin: &Path) -> Result<(Host, PluginRecord)> {
-    let host = Host::new(None)?;
+    let host = Host::new()?;
     host.load_plugin(plugin)?;
     let record = host.plugins().into_iter().rfind(|p| p.path.is_some());
     let record = record.ok_or_else(|| Error::internal("the host loaded the plugin but does not list it"))?;
@@ -197,7 +197,7 @@ fn refuses_model(plugin: &Path, make: impl Fn(&Path) -> std::io::Result<()>) -> 
         let path = folder.path().join("model").with_extension(extension);
         make(&path).map_err(failed)?;
         let request = ModelRequest { path, backend: Some(backend.id.clone()), ..ModelRequest::default() };
-        match host.load_model(&request) {
+        match host.load_model(request) {
             Ok(_) => return Err(Error::plugin(format!("backend {:?} loads it as a model", backend.id))),
             Err(error) => answer = Some(error.to_string()),
         }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
-use super::{Way, scores_by};
+use super::{Schedule, scores_by};
 use crate::{
     Abilities, BatchRule, Error, ErrorKind, Forward, MaskedScores, ModelBackend, ModelInfo, OutputActivation,
     Result, Tensor, TensorInfo, TensorView, Upsample,
 };
 
-const WAYS: [Way; 2] = [Way::InTurn, Way::Ahead];
+const WAYS: [Schedule; 2] = [Schedule::InTurn, Schedule::Ahead];
 const SIZE: [usize; 4] = [1, 2, 6, 5];
 
 /// Scores an image with its own sums; fails in the batch `fails`.
@@ -86,7 +86,7 @@ fn some(shape: &[usize]) -> Tensor {
 
 /// What a run over `count` masks in batches of `size` gives, and the masks that it reported.
 fn run(
-    way: Way,
+    way: Schedule,
     model: &Sums,
     (count, size): (usize, usize),
     stops: impl Fn(usize) -> Result<()>,
@@ -135,7 +135,7 @@ fn every_way_of_cutting_gives_the_scores_of_masks_one_at_a_time() {
         let model = Sums::new(rule, None);
         let (scores, told) = run(way, &model, (count, size), |_| Ok(()));
         let scores = scores.expect("nothing fails");
-        let (single, _) = run(Way::InTurn, &Sums::new(any, None), (count.max(1), 1), |_| Ok(()));
+        let (single, _) = run(Schedule::InTurn, &Sums::new(any, None), (count.max(1), 1), |_| Ok(()));
         let single = single.expect("nothing fails");
         assert_eq!(scores.data(), &single.data()[..2 * count], "{shown}");
         assert_eq!(told.iter().sum::<usize>(), count, "{shown}");
@@ -143,7 +143,7 @@ fn every_way_of_cutting_gives_the_scores_of_masks_one_at_a_time() {
         assert_eq!(seen.batches, batches, "{shown}");
         let caller = (!batches.is_empty()).then(|| name(thread::current().id()));
         assert_eq!(seen.threads, caller.into_iter().collect(), "the model runs on the caller's thread");
-        let buffers = if way == Way::Ahead { 2 } else { 1 };
+        let buffers = if way == Schedule::Ahead { 2 } else { 1 };
         assert_eq!(seen.buffers.len(), batches.len().min(buffers), "{shown}");
     }
 }

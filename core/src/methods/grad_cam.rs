@@ -10,8 +10,7 @@ use super::choices;
 use super::finish::Finish;
 use super::map::{self, Map};
 use crate::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, Options, OutputActivation, Result, Study, Tensor,
-    Upsample,
+    Abilities, CamMethod, MethodInfo, MethodOutput, Options, OutputActivation, Study, Tensor, Upsample, Work,
 };
 
 /// What each implementation computes, as differences from the authors' code.
@@ -62,21 +61,28 @@ impl CamMethod for GradCam {
         &self.info
     }
 
-    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
-        let finish = Finish::read(options)?;
-        let activations = study.given.activations;
-        let [_, channels, height, width] = activations.dims("the tensor of activations")?;
-        let [_, _, input_height, input_width] = study.given.input.dims("the input")?;
-        study.expect_passes(study.given.targets.len())?;
-        let maps = map::of_targets(study, |_, class| {
-            let weights = channel_weights(&study.gradients(class)?, height * width);
-            let maps = activations.data().chunks_exact(height * width).zip(weights);
-            finish.apply(Map::weighted_sum((height, width), maps)?, (input_height, input_width))
-        })?;
-        Ok(MethodOutput {
-            maps,
-            measures: vec![("channels".into(), channels as f64)],
-            warnings: warning(study.given.output_activation).into_iter().collect(),
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            let finish = Finish::read(options)?;
+            let context = &study.context;
+            let [_, channels, height, width] =
+                context.activations.view().dims("the tensor of activations")?;
+            let [_, _, input_height, input_width] = context.input.view().dims("the input")?;
+            study.expect_passes(context.targets.len())?;
+            let mut weights = Vec::new();
+            for &class in &context.targets {
+                weights.push(channel_weights(&study.gradients(class).await?, height * width));
+            }
+            let maps = map::of_targets(study, |target, _| {
+                let maps = context.activations.data().chunks_exact(height * width);
+                let sum = Map::weighted_sum((height, width), maps.zip(weights[target].iter().copied()))?;
+                finish.apply(sum, (input_height, input_width))
+            })?;
+            Ok(MethodOutput {
+                maps,
+                measures: vec![("channels".into(), channels as f64)],
+                warnings: warning(context.output_activation).into_iter().collect(),
+            })
         })
     }
 }
@@ -102,13 +108,12 @@ fn warning(applied: OutputActivation) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
     use std::sync::Mutex;
 
     use super::*;
     use crate::{
         BatchRule, Error, ErrorKind, Explanation, Forward, LayerInfo, ModelBackend, ModelInfo, Request,
-        Targets, TensorInfo, TensorView, explain,
+        Result, Targets, TensorInfo, TensorView, explain,
     };
 
     /// Two maps of 1 x 2 cells, whose gradients by class are given.
@@ -148,16 +153,15 @@ mod tests {
             let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             let input = Tensor::zeros([1, 1, 1, 2])?;
             let request = Request {
-                input: input.view(),
+                input: input.into(),
                 reference: None,
                 targets,
                 layer: None,
                 options: &method.info().resolve(None, &set)?,
                 batch_size: None,
-                output_activation: None,
-                progress: &|_| ControlFlow::Continue(()),
+                progress: None,
             };
-            explain(self, &method, &request)
+            explain(self, &method, request)
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) fn of_targets(
     study: &Study<'_>,
     mut explain: impl FnMut(usize, usize) -> Result<Map>,
 ) -> Result<Tensor> {
-    let targets = study.given.targets;
+    let targets = &study.context.targets;
     let mut data = Vec::new();
     let mut size = (0, 0);
     for (i, &class) in targets.iter().enumerate() {

@@ -20,12 +20,11 @@ struct Call<'a> {
     /// Options, `key=value` with spaces between them.
     set: &'a str,
     classes: &'a [usize],
-    applied: Option<OutputActivation>,
-    progress: &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync),
+    progress: &'a dyn Fn(Progress) -> ControlFlow<()>,
 }
 
 const CALL: Call<'static> =
-    Call { preset: None, set: "", classes: &[1], applied: None, progress: &|_| ControlFlow::Continue(()) };
+    Call { preset: None, set: "", classes: &[1], progress: &|_| ControlFlow::Continue(()) };
 
 impl Call<'_> {
     fn of(&self, method: &dyn CamMethod, model: &Model) -> Result<Explanation> {
@@ -34,16 +33,15 @@ impl Call<'_> {
         let side = model.side;
         let input = Tensor::new([1, 1, side, side], vec![1.0; side * side])?;
         let request = Request {
-            input: input.view(),
+            input: input.into(),
             reference: None,
             targets: Targets::Classes(self.classes.to_vec()),
             layer: None,
             options: &method.info().resolve(self.preset, &pairs)?,
             batch_size: None,
-            output_activation: self.applied,
-            progress: self.progress,
+            progress: Some(Box::new(self.progress)),
         };
-        explain(model, method, &request)
+        explain(model, method, request)
     }
 
     fn adaptive(&self, model: &Model) -> Result<Explanation> {
@@ -361,9 +359,10 @@ fn scores_with_nothing_to_tell_do_not_upset_it() {
             for score in ["softmax", "logit", "sigmoid"] {
                 for budget in ["passes=1", "passes=8", "passes=40", "error=0.3"] {
                     let set = format!("{budget} score={score} {set}");
-                    for applied in [None, Some(OutputActivation::Softmax)] {
-                        let model = Model::new(bumps(60, 7, 7)).with(scores);
-                        let found = Call { set: &set, applied, ..CALL }.adaptive(&model);
+                    for applied in [OutputActivation::None, OutputActivation::Softmax] {
+                        let mut model = Model::new(bumps(60, 7, 7)).with(scores);
+                        model.info.output_activation = applied;
+                        let found = Call { set: &set, ..CALL }.adaptive(&model);
                         assert_honest(&found.unwrap_or_else(|e| panic!("{set}: {e}")), 60, &set);
                     }
                 }

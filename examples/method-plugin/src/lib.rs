@@ -14,7 +14,7 @@
 
 use scorecam_plugin::{
     Abilities, CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result, Study,
-    Tensor, Upsample, Upsampler,
+    Tensor, Upsample, Upsampler, Work,
 };
 
 // This is all that makes the library a plugin.
@@ -63,31 +63,34 @@ impl CamMethod for MeanActivation {
         &self.info
     }
 
-    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
-        // The host has checked every option against `info` by the time it gets here.
-        let rectify: bool = options.parse("rectify")?;
-        let name = options.text("upsample")?;
-        let mode = Upsample::ALL.into_iter().find(|mode| mode.name() == name).unwrap_or_default();
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            // The host has checked every option against `info` by the time it gets here.
+            let rectify: bool = options.parse("rectify")?;
+            let name = options.text("upsample")?;
+            let mode = Upsample::ALL.into_iter().find(|mode| mode.name() == name).unwrap_or_default();
 
-        // The first pass is made already: its activations are [1, K, h, w], the input is [1, C, H, W].
-        let [_, _, height, width] = study.given.input.dims("the input")?;
-        let [_, maps, h, w] = study.given.activations.dims("the activations")?;
-        let mut mean = vec![0.0; h * w];
-        for map in study.given.activations.data().chunks_exact(h * w) {
-            for (sum, &activation) in mean.iter_mut().zip(map) {
-                let counted = if rectify { activation.max(0.0) } else { activation };
-                *sum += f64::from(counted) / maps as f64;
+            // The first pass is made already: its activations are [1, K, h, w], the input is [1, C, H, W].
+            let context = &study.context;
+            let [_, _, height, width] = context.input.view().dims("the input")?;
+            let [_, maps, h, w] = context.activations.view().dims("the activations")?;
+            let mut mean = vec![0.0; h * w];
+            for map in context.activations.data().chunks_exact(h * w) {
+                for (sum, &activation) in mean.iter_mut().zip(map) {
+                    let counted = if rectify { activation.max(0.0) } else { activation };
+                    *sum += f64::from(counted) / maps as f64;
+                }
             }
-        }
-        let map = scaled_to_one(Upsampler::new(mode, (h, w), (height, width))?.resize(&mean)?);
+            let map = scaled_to_one(Upsampler::new(mode, (h, w), (height, width))?.resize(&mean)?);
 
-        // One map is due for each target. A method that weighs maps by class gets its class scores from
-        // `study.masked_scores` or `study.scores`, which count passes, report progress and heed cancelling.
-        let targets = study.given.targets.len();
-        Ok(MethodOutput {
-            maps: Tensor::new([targets, height, width], map.repeat(targets))?,
-            measures: vec![("mean-activation".into(), mean.iter().sum::<f64>() / mean.len() as f64)],
-            warnings: Vec::new(),
+            // One map is due for each target. A method that weighs maps by class awaits its class scores:
+            // `study.masked_scores(masks).await?` or `study.scores(images).await?`.
+            let targets = context.targets.len();
+            Ok(MethodOutput {
+                maps: Tensor::new([targets, height, width], map.repeat(targets))?,
+                measures: vec![("mean-activation".into(), mean.iter().sum::<f64>() / mean.len() as f64)],
+                warnings: Vec::new(),
+            })
         })
     }
 }

@@ -3,41 +3,26 @@
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
-use scorecam_core::Targets;
+use scorecam::{ExplainOptions, Targets};
 
 use super::{scorecam_explain_options, scorecam_progress};
 use crate::export::{Failure, Result};
+use crate::image::scorecam_image;
 use crate::read;
 
 /// [`scorecam_explain_options`], read and checked.
-pub(super) struct Settings<'a> {
-    pub(super) method: Option<&'a str>,
-    pub(super) preset: Option<&'a str>,
-    pub(super) options: Vec<(String, String)>,
-    pub(super) targets: Targets,
-    pub(super) layer: Option<&'a str>,
-    pub(super) batch_size: Option<usize>,
+#[derive(Default)]
+pub(super) struct Settings {
+    /// All but the reference image.
+    pub(super) options: ExplainOptions,
+    pub(super) reference: Option<*const scorecam_image>,
     pub(super) progress: Progress,
 }
 
-impl Default for Settings<'_> {
-    fn default() -> Self {
-        Self {
-            method: None,
-            preset: None,
-            options: Vec::new(),
-            targets: Targets::Top(1),
-            layer: None,
-            batch_size: None,
-            progress: Progress { call: None, user_data: std::ptr::null_mut() },
-        }
-    }
-}
-
-impl<'a> Settings<'a> {
+impl Settings {
     /// # Safety
     /// The strings and arrays are as [`super::scorecam_explain`] demands.
-    pub(super) unsafe fn read(given: &'a scorecam_explain_options) -> Result<Self> {
+    pub(super) unsafe fn read(given: &scorecam_explain_options) -> Result<Self> {
         if given.threads > 1 {
             return Err(Failure::invalid(format!(
                 "options.threads is {}; the call's own work runs on one thread, the engine's threads are set in \
@@ -64,17 +49,24 @@ impl<'a> Settings<'a> {
             }
         };
         // SAFETY: as the caller promises.
-        let text = |given, what| unsafe { read::optional_text(given, what) };
-        Ok(Self {
-            method: text(given.method, "options.method")?,
+        let text = |given, what| unsafe { read::optional_text(given, what) }.map(|t| t.map(str::to_owned));
+        let plain = ExplainOptions::default();
+        let options = ExplainOptions {
+            method: text(given.method, "options.method")?.unwrap_or(plain.method),
             preset: text(given.preset, "options.preset")?,
             // SAFETY: as the caller promises.
-            options: unsafe { read::options(given.options, given.option_count, "options.options") }?,
+            set: unsafe { read::options(given.options, given.option_count, "options.options") }?,
             targets,
             layer: text(given.layer, "options.layer")?,
             batch_size: (given.batch_size > 0)
                 .then(|| size(given.batch_size, "options.batch_size"))
                 .transpose()?,
+            reference: None,
+        };
+        let reference = Some(given.reference).filter(|image| !image.is_null());
+        Ok(Self {
+            options,
+            reference,
             progress: Progress { call: given.progress, user_data: given.user_data },
         })
     }
@@ -86,13 +78,15 @@ pub(super) struct Progress {
     user_data: *mut c_void,
 }
 
-// SAFETY: `user_data` is only handed through, and its callback is documented to be called from whichever
-// thread makes the passes.
-unsafe impl Sync for Progress {}
+impl Default for Progress {
+    fn default() -> Self {
+        Self { call: None, user_data: std::ptr::null_mut() }
+    }
+}
 
 impl Progress {
-    /// Tells the caller; breaks off where that asks to cancel.
-    pub(super) fn tell(&self, passes: u64, expected: u64) -> ControlFlow<()> {
+    /// Reports to the caller; breaks off where that asks to cancel.
+    pub(super) fn report(&self, passes: u64, expected: u64) -> ControlFlow<()> {
         // SAFETY: the caller's function with the caller's own pointer.
         match self.call.map_or(0, |call| unsafe { call(passes, expected, self.user_data) }) {
             0 => ControlFlow::Continue(()),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, c_char};
 use std::ptr::{null, null_mut};
 
-use ::scorecam_host::abi;
+use ::scorecam::abi;
 
 use crate::explanation::*;
 use crate::host::*;
@@ -43,8 +43,8 @@ macro_rules! statuses {
 }
 
 const STATUS_CALLS: [StatusCall; 26] = statuses![
-    scorecam_host_create(null_mut()),
-    scorecam_host_free(null_mut()),
+    scorecam_create(null_mut()),
+    scorecam_free(null_mut()),
     scorecam_load_plugin(null(), null()),
     scorecam_plugin_count(null_mut(), null()),
     scorecam_plugin_get(null_mut(), null(), 0),

@@ -5,13 +5,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
-use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::Unstructured;
+use scorecam::Host;
 use scorecam_core::{CamMethod, Error, ModelBackend, Request, Targets, Tensor, explain};
-use scorecam_host::Host;
 use scorecam_plugin::abi::*;
 use scorecam_plugin::import::ImportedModel;
 
@@ -26,7 +25,7 @@ const LONGEST: usize = 12;
 const MOST_CALLS: u32 = 48;
 
 static METHODS: LazyLock<[Arc<dyn CamMethod>; 3]> = LazyLock::new(|| {
-    let host = Host::new(None).expect("the built-in methods register");
+    let host = Host::new().expect("the built-in methods register");
     ["score-cam", "score-cam-adaptive", "grad-cam"].map(|id| host.method(id).expect("a built-in method"))
 });
 
@@ -97,16 +96,15 @@ fn explain_with(model: &ImportedModel<'_>, liar: &Liar<'_>) -> bool {
     let method = METHODS[usize::from(liar.abilities & GRADIENTS_TOO != 0)].clone();
     let options = method.info().resolve(None, &[]).expect("the method's defaults");
     let request = Request {
-        input: input.view(),
+        input: input.into(),
         reference: None,
         targets: Targets::Top(2),
         layer: info.layers.first().map(|layer| layer.name.as_str()),
         options: &options,
         batch_size: None,
-        output_activation: None,
-        progress: &|_| ControlFlow::Continue(()),
+        progress: None,
     };
-    match explain(model, method.as_ref(), &request) {
+    match explain(model, method.as_ref(), request) {
         Err(error) => check_line(&error),
         Ok(explanation) => {
             let targets = explanation.targets.len();

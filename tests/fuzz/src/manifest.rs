@@ -1,7 +1,7 @@
 //! A model manifest: from text to preprocessing that can be applied.
 
+use scorecam::Manifest;
 use scorecam_core::image::Photo;
-use scorecam_host::Manifest;
 
 use crate::check_refusal;
 

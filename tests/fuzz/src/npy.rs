@@ -1,6 +1,6 @@
 //! A tensor in a `.npy` file, as the program reads it.
 
-use scorecam_cli::input::read_tensor;
+use scorecam::read_tensor;
 
 use crate::check_refusal;
 

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use scorecam_cli::input::Reader;
+use scorecam::Reader;
 use scorecam_core::image::{Color, Filter, Fit, Preprocess};
 
 use crate::check_refusal;
@@ -14,7 +14,7 @@ const MAX_PIXELS: usize = 1 << 18;
 /// What is accepted has the pixels that its size says, within the limit, and makes a finite input.
 pub fn check(bytes: &[u8]) -> bool {
     let photo = match Reader::with_max_pixels(MAX_PIXELS).read_photo(Cursor::new(bytes)) {
-        Ok(decoded) => decoded.photo,
+        Ok(image) => image.into_photo().expect("a photo"),
         Err(error) => return check_refusal(&error),
     };
     let (height, width) = photo.size();

@@ -9,12 +9,12 @@
 //! `device` (needed for a GPU), `batch` (images a pass, of `forward` and `explain`), `rounds`, and `backend.KEY` for
 //! settings of the backend. The backend is the plugin's, whichever the model's manifest names.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use scorecam::{Host, Model, ModelRequest};
 use scorecam_core::{BatchRule, Explanation, Options, Request, Result, Targets, Tensor, TensorView, explain};
-use scorecam_host::{Host, Model, ModelRequest};
 use scorecam_tests::{Moved, Timed, only_backend};
 use serde_json::{Value, json};
 
@@ -113,9 +113,9 @@ struct Explained {
 
 impl Bench {
     fn new(plugin: &str, model: &str, photo: &str, settings: Settings) -> Outcome<Self> {
-        let host = Host::new(None)?;
+        let host = Host::new()?;
         host.load_plugin(&PathBuf::from(plugin))?;
-        let model = host.load_model(&ModelRequest {
+        let model = host.load_model(ModelRequest {
             path: model.into(),
             backend: only_backend(&host),
             device: settings.device.clone(),
@@ -126,7 +126,7 @@ impl Bench {
         let rgb = image::open(photo)?.to_rgb8();
         let size = (rgb.height() as usize, rgb.width() as usize);
         let photo = scorecam_core::image::Photo::from_rgb8(size, rgb.into_raw())?;
-        let input = model.prepare(&photo)?.input;
+        let input = model.preprocess()?.0.apply(&photo)?.input;
         let options = host.method(&settings.method)?.info().resolve(None, &settings.options)?;
         Ok(Self { host, model, input, options, settings })
     }
@@ -135,17 +135,16 @@ impl Bench {
         let method = self.host.method(&self.settings.method)?;
         let model = Timed::new(self.model.backend());
         let request = Request {
-            input: self.input.view(),
+            input: Arc::new(self.input.clone()),
             reference: None,
             targets: Targets::Top(1),
             layer: self.model.layer(),
             options: &self.options,
             batch_size,
-            output_activation: None,
-            progress: &|_| ControlFlow::Continue(()),
+            progress: None,
         };
         let start = Instant::now();
-        let explanation = explain(&model, method.as_ref(), &request)?;
+        let explanation = explain(&model, method.as_ref(), request)?;
         let seconds = start.elapsed().as_secs_f64();
         let (engine, moved) = model.found();
         Ok(Explained { explanation, seconds, engine, moved })

@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use npyz::WriterBuilder;
+use scorecam::{Host, Model, ModelRequest};
 use scorecam_core::{Request, Targets, Tensor, TensorView, explain};
-use scorecam_host::{Host, Model, ModelRequest};
 use scorecam_tests::{Timed, only_backend};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ struct Worker {
 
 impl Worker {
     fn new((threads, device): (usize, &str), plugin: &str, model: &str) -> Outcome<Self> {
-        let host = Host::new(None)?;
+        let host = Host::new()?;
         host.load_plugin(&PathBuf::from(plugin))?;
         let request = ModelRequest {
             path: model.into(),
@@ -75,7 +75,7 @@ impl Worker {
             device: Some(device.into()),
             ..Default::default()
         };
-        let model = host.load_model(&request)?;
+        let model = host.load_model(request)?;
         Ok(Self { host, model })
     }
 
@@ -91,7 +91,7 @@ impl Worker {
         let rgb = image::open(photo).map_err(|e| format!("{}: {e}", photo.display()))?.to_rgb8();
         let size = (rgb.height() as usize, rgb.width() as usize);
         let photo = scorecam_core::image::Photo::from_rgb8(size, rgb.into_raw())?;
-        let input = self.model.prepare(&photo)?.input;
+        let input = self.model.preprocess()?.0.apply(&photo)?.input;
         let scores = self.model.backend().forward(input.view(), &[])?.scores;
         let scores = scores.data();
         let class = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
@@ -105,18 +105,17 @@ impl Worker {
         let set: Vec<(String, String)> = order.set.clone().into_iter().collect();
         let options = method.info().resolve(Some(&order.preset), &set)?;
         let request = Request {
-            input: input.view(),
+            input: Arc::new(input),
             reference: None,
             targets: Targets::Classes(vec![order.class]),
             layer: self.model.layer(),
             options: &options,
             batch_size: None,
-            output_activation: None,
-            progress: &|_| ControlFlow::Continue(()),
+            progress: None,
         };
         let model = Timed::new(self.model.backend());
         let start = Instant::now();
-        let explanation = explain(&model, method.as_ref(), &request)?;
+        let explanation = explain(&model, method.as_ref(), request)?;
         let seconds = start.elapsed().as_secs_f64();
         let (engine, _) = model.found();
         write(&order.map, &explanation.maps.shape()[1..], explanation.maps.data())?;

@@ -1,6 +1,7 @@
 //! From activation maps to small masks: select, rectify, normalise, and keep each distinct mask once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::options::{Flat, Norm, NormStage, ScoreCamOptions, Select, WeightNorm};
 use crate::tensor::{append, gathered};
@@ -24,9 +25,9 @@ impl Maps {
 
 /// Rectifies and selects, as the options say.
 pub(super) fn selected_maps(study: &Study<'_>, options: &ScoreCamOptions) -> Result<Maps> {
-    let [_, k, h, w] = study.given.activations.dims("the tensor of activations")?;
+    let [_, k, h, w] = study.context.activations.view().dims("the tensor of activations")?;
     let rectify = |v: f32| if options.pre_relu { v.max(0.0) } else { v };
-    let activations = study.given.activations.data().iter().copied();
+    let activations = study.context.activations.data().iter().copied();
     let mut maps = Maps { size: (h, w), values: gathered(&[k, h, w], activations.map(rectify))? };
     let chosen = match &options.select {
         Select::All => return Ok(maps),
@@ -69,7 +70,7 @@ pub(super) struct MaskPlan {
     /// The input's height and width, to which masks are upsampled.
     pub(super) input_size: (usize, usize),
     /// Each distinct mask once, [M, h, w].
-    pub(super) masks: Tensor,
+    pub(super) masks: Arc<Tensor>,
     /// For each channel its mask, and whether its score becomes a weight or counts as 0.
     pub(super) channels: Vec<Channel>,
 }
@@ -86,7 +87,7 @@ pub(super) struct Channel {
 impl MaskPlan {
     /// Normalises each map and finds equal masks.
     pub(super) fn new(study: &Study<'_>, maps: &Maps, options: &ScoreCamOptions) -> Result<Self> {
-        let [_, _, height, width] = study.given.input.dims("the input")?;
+        let [_, _, height, width] = study.context.input.view().dims("the input")?;
         let upsampler = Upsampler::new(options.upsample, maps.size, (height, width))?;
         let mut distinct = Distinct::default();
         let channels = maps
@@ -101,7 +102,11 @@ impl MaskPlan {
             })
             .collect::<Result<_>>()?;
         let shape = [distinct.found.len(), maps.size.0, maps.size.1];
-        Ok(Self { input_size: (height, width), masks: Tensor::new(shape, distinct.values)?, channels })
+        Ok(Self {
+            input_size: (height, width),
+            masks: Arc::new(Tensor::new(shape, distinct.values)?),
+            channels,
+        })
     }
 
     /// The number of distinct masks.

@@ -19,7 +19,7 @@ pub use self::adaptive::AdaptiveScoreCam;
 use self::masks::{Maps, MaskPlan};
 use self::options::ScoreCamOptions;
 use super::{choices, map};
-use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study};
+use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Work};
 
 /// The reference method.
 pub struct ScoreCam {
@@ -53,21 +53,23 @@ impl CamMethod for ScoreCam {
         &self.info
     }
 
-    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
-        let case = Case::new(study, ScoreCamOptions::read(options)?)?;
-        case.output(&weights::score_all(&case)?)
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            let setup = Setup::new(study, ScoreCamOptions::read(options)?)?;
+            setup.output(&weights::score_all(&setup).await?)
+        })
     }
 }
 
 /// One study as every kind of Score-CAM begins it: options read, masks planned.
-struct Case<'s> {
+struct Setup<'s> {
     study: &'s Study<'s>,
     options: ScoreCamOptions,
     maps: Maps,
     plan: MaskPlan,
 }
 
-impl<'s> Case<'s> {
+impl<'s> Setup<'s> {
     fn new(study: &'s Study<'s>, options: ScoreCamOptions) -> Result<Self> {
         let maps = masks::selected_maps(study, &options)?;
         let plan = MaskPlan::new(study, &maps, &options)?;

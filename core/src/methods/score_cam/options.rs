@@ -235,7 +235,7 @@ impl ScoreCamOptions {
     /// What a user should know about these options on this model.
     pub(super) fn warnings(&self, study: &Study<'_>) -> Vec<String> {
         let mut warnings = Vec::new();
-        let applied = match study.given.output_activation {
+        let applied = match study.context.output_activation {
             OutputActivation::Softmax => "softmax",
             OutputActivation::Sigmoid | OutputActivation::Probability => "sigmoid",
             _ => "",

@@ -1,6 +1,8 @@
 //! From masks to channel weights: the masked passes, the baseline, the normalisation of scores.
 
-use super::Case;
+use std::sync::Arc;
+
+use super::Setup;
 use super::masks::{Channel, MaskPlan};
 use super::options::{Baseline, Fill, ScoreCamOptions, WeightNorm};
 use crate::tensor::{gathered, room_for};
@@ -11,46 +13,46 @@ pub(super) struct Scorer<'s> {
     study: &'s Study<'s>,
     options: &'s ScoreCamOptions,
     /// What shows where a mask is 0, when it is not the reference image.
-    blurred: Option<Tensor>,
+    blurred: Option<Arc<Tensor>>,
     /// The baseline's raw outputs, where there is one.
     baseline: Option<Vec<f32>>,
 }
 
 impl<'s> Scorer<'s> {
     /// Makes the baseline's pass, where one is needed; `masks` are expected to be scored after it.
-    pub(super) fn new(case: &'s Case<'s>, masks: usize) -> Result<Self> {
-        let (study, options) = (case.study, &case.options);
+    pub(super) async fn new(setup: &'s Setup<'s>, masks: usize) -> Result<Self> {
+        let (study, options) = (setup.study, &setup.options);
         let blurred = match options.fill {
             Fill::Zero => None,
             Fill::Image => reference(study, "fill=image").map(|_| None)?,
-            Fill::Blur(sigma) => Some(blur(study.given.input, sigma)?),
+            Fill::Blur(sigma) => Some(Arc::new(blur(study.context.input.view(), sigma)?)),
         };
         let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
         study.expect_passes(masks + usize::from(own_pass))?;
         let baseline = match options.baseline {
             Baseline::None => None,
-            Baseline::Input => Some(study.given.scores.to_vec()),
+            Baseline::Input => Some(study.context.scores.to_vec()),
             Baseline::Zero => {
-                let zero = Tensor::zeros(study.given.input.shape())?;
-                Some(study.scores(zero.view())?.into_data())
+                let zero = Tensor::zeros(study.context.input.shape())?;
+                Some(study.scores(zero).await?.into_data())
             }
-            Baseline::Image => Some(study.scores(reference(study, "baseline=image")?)?.into_data()),
+            Baseline::Image => Some(study.scores(reference(study, "baseline=image")?).await?.into_data()),
         };
         Ok(Self { study, options, blurred, baseline })
     }
 
     /// For each target the class score of the input under each of the masks [M, h, w].
-    pub(super) fn scores(&self, masks: TensorView<'_>) -> Result<Vec<Vec<f64>>> {
+    pub(super) async fn scores(&self, masks: Arc<Tensor>) -> Result<Vec<Vec<f64>>> {
         let fill = match self.options.fill {
             Fill::Zero => None,
             Fill::Image => Some(reference(self.study, "fill=image")?),
-            Fill::Blur(_) => self.blurred.as_ref().map(Tensor::view),
+            Fill::Blur(_) => self.blurred.clone(),
         };
         let count = masks.shape()[0];
         let masks = Masks { masks, upsample: self.options.upsample, fill };
-        let outputs = self.study.masked_scores(&masks)?;
+        let outputs = self.study.masked_scores(masks).await?;
         let of_class = |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
-        self.study.given.targets.iter().map(of_class).collect()
+        self.study.context.targets.iter().map(of_class).collect()
     }
 
     /// What is subtracted from the scores of `class`.
@@ -59,28 +61,27 @@ impl<'s> Scorer<'s> {
     }
 
     fn score(&self, outputs: &[f32], class: usize) -> f64 {
-        class_score(self.options.score, self.study.given.output_activation, outputs, class)
+        class_score(self.options.score, self.study.context.output_activation, outputs, class)
     }
 }
 
 /// For each target the class score of every mask, less the baseline's; none where scores are not used.
-pub(super) fn score_all(case: &Case<'_>) -> Result<Vec<Vec<f64>>> {
-    if case.options.weight_norm == WeightNorm::One {
-        return Ok(vec![Vec::new(); case.study.given.targets.len()]);
+pub(super) async fn score_all(setup: &Setup<'_>) -> Result<Vec<Vec<f64>>> {
+    if setup.options.weight_norm == WeightNorm::One {
+        return Ok(vec![Vec::new(); setup.study.context.targets.len()]);
     }
-    let scorer = Scorer::new(case, case.plan.count())?;
-    let mut scores = scorer.scores(case.plan.masks.view())?;
-    for (scores, &class) in scores.iter_mut().zip(case.study.given.targets) {
+    let scorer = Scorer::new(setup, setup.plan.count()).await?;
+    let mut scores = scorer.scores(Arc::clone(&setup.plan.masks)).await?;
+    for (scores, &class) in scores.iter_mut().zip(&setup.study.context.targets) {
         let baseline = scorer.baseline(class);
         scores.iter_mut().for_each(|score| *score -= baseline);
     }
     Ok(scores)
 }
 
-fn reference<'a>(study: &Study<'a>, option: &str) -> Result<TensorView<'a>> {
-    study
-        .given
-        .reference
+fn reference(study: &Study<'_>, option: &str) -> Result<Arc<Tensor>> {
+    let reference = study.context.reference.clone();
+    reference
         .ok_or_else(|| Error::invalid(format!("option {option} needs a reference image, and none was given")))
 }
 

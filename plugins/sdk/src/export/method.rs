@@ -1,19 +1,19 @@
 //! [`CamMethod`] as `scorecam.method/1`.
 
+use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use scorecam_core::{
-    CamMethod, Error, Given, MethodInfo, MethodOutput, Monitor, OptionKind, OptionSpec, Options, Preset,
-    Progress, Result, Study,
+    CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Progress, Result,
+    StudyContext, run_method,
 };
 
 use super::tensors::tensor_of;
 use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
 use crate::ability;
-use crate::import::{ImportedModel, activation, checked_struct, optional_view, view};
+use crate::import::{BorrowedTensor, ImportedModel, activation, checked_struct, optional_view, view};
 use crate::text::{Texts, guard, read, slice};
 
 /// A method that lives for the whole process; [`crate::export_plugin!`] implements it.
@@ -175,48 +175,32 @@ unsafe fn explain_study(
         let activations = view(&raw const c.activations, "study.activations")?;
         let targets = slice(c.targets, c.target_count, "study.targets")?;
         let targets: Vec<usize> = targets.iter().map(|&t| t as usize).collect();
-        let told = AtomicUsize::new(0);
-        let context = Context(c);
-        let report = |progress: Progress| {
+        let scores = slice(c.scores, c.class_count, "study.scores")?;
+        if let Some(class) = targets.iter().find(|&&t| t >= scores.len()) {
+            return Err(Error::invalid(format!("study.targets names class {class} of {}", scores.len())));
+        }
+        let owned = |tensor: &BorrowedTensor<'_>| tensor.view().try_to_tensor().map(Arc::new);
+        let context = StudyContext {
+            input: owned(&input)?,
+            reference: reference.as_ref().map(owned).transpose()?,
+            activations: owned(&activations)?,
+            layer: read(c.layer, "study.layer")?.to_owned(),
+            scores: scores.to_vec(),
+            output_activation: activation(c.output_activation)?,
+            targets,
+            batch_size: (c.batch_size as usize).max(1),
+        };
+        let expected = Cell::new(0);
+        let report = move |progress: Progress| {
             // What the method expects is passed on when it changes; passes are counted by the host.
-            if told.swap(progress.expected, Ordering::Relaxed) != progress.expected {
-                context.expect_passes(progress.expected.saturating_sub(progress.passes));
+            if expected.replace(progress.expected) != progress.expected
+                && let Some(expect_passes) = c.expect_passes
+            {
+                expect_passes(c.context, progress.expected.saturating_sub(progress.passes) as u64);
             }
             ControlFlow::Continue(())
         };
-        let monitor = Monitor::new(&report);
-        let given = Given {
-            input: input.view(),
-            reference: reference.as_ref().map(|r| r.view()),
-            activations: activations.view(),
-            layer: read(c.layer, "study.layer")?,
-            scores: slice(c.scores, c.class_count, "study.scores")?,
-            output_activation: activation(c.output_activation)?,
-            targets: &targets,
-            batch_size: (c.batch_size as usize).max(1),
-        };
-        if let Some(class) = targets.iter().find(|&&t| t >= given.scores.len()) {
-            return Err(Error::invalid(format!(
-                "study.targets names class {class} of {}",
-                given.scores.len()
-            )));
-        }
-        method.explain(&Study::new(&model, &monitor, given), options)
-    }
-}
-
-/// The study, for the thread that makes passes.
-struct Context<'a>(&'a abi::scorecam_study);
-
-// SAFETY: the ABI lets `expect_passes` be called from any thread of the method.
-unsafe impl Sync for Context<'_> {}
-
-impl Context<'_> {
-    fn expect_passes(&self, passes: usize) {
-        if let Some(expect) = self.0.expect_passes {
-            // SAFETY: the context belongs to the function, by contract.
-            unsafe { expect(self.0.context, passes as u64) };
-        }
+        run_method(&model, method, context, options, Box::new(report))
     }
 }
 

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use scorecam_core::{
     Abilities, BatchRule, Error, Forward, LayerInfo, Layout, MaskedScores, Meaning, ModelBackend,
@@ -141,7 +143,7 @@ impl OwnedConfig {
 pub struct ImportedModel<'a> {
     table: abi::scorecam_backend,
     model: *mut c_void,
-    release: bool,
+    release: Arc<AtomicBool>,
     info: ModelInfo,
     who: String,
     masked: Option<&'static abi::scorecam_masked_scores>,
@@ -150,6 +152,16 @@ pub struct ImportedModel<'a> {
     remarks: Vec<String>,
     /// What a study lends goes with it.
     lent: PhantomData<&'a ()>,
+}
+
+/// A borrowed model's way to another owner.
+pub struct Ownership(Arc<AtomicBool>);
+
+impl Ownership {
+    /// The model is released when its [`ImportedModel`] is dropped.
+    pub fn take_over(self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: the ABI demands that a model can be called from several threads at once.
@@ -189,16 +201,16 @@ impl<'a> ImportedModel<'a> {
         Self::held(table.map_err(|e| e.context(&who))?, model, who, false).described()
     }
 
-    /// Takes over a model that was borrowed: it is released when this is dropped.
-    pub fn take_over(&mut self) {
-        self.release = true;
+    /// By which a model that was borrowed is taken over later.
+    pub fn ownership(&self) -> Ownership {
+        Ownership(Arc::clone(&self.release))
     }
 
     fn held(table: &abi::scorecam_backend, model: *mut c_void, who: String, release: bool) -> Self {
         Self {
             table: *table,
             model,
-            release,
+            release: Arc::new(AtomicBool::new(release)),
             info: placeholder(),
             who,
             masked: None,
@@ -294,7 +306,7 @@ impl<'a> ImportedModel<'a> {
 
 impl Drop for ImportedModel<'_> {
     fn drop(&mut self) {
-        if let Some(release) = self.table.release.filter(|_| self.release) {
+        if let Some(release) = self.table.release.filter(|_| self.release.load(Ordering::Relaxed)) {
             // SAFETY: the model belongs to the table and nobody else uses it any more.
             unsafe { release(self.model) };
         }

@@ -2,10 +2,14 @@
 
 use std::ffi::{CString, c_char, c_void};
 use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
 
 use scorecam_core::{
-    Abilities, CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result,
-    Study,
+    Abilities, Ask, CamMethod, Error, Forward, MaskedImages, MaskedScores, MethodInfo, MethodOutput,
+    ModelBackend, ModelInfo, OptionKind, OptionSpec, Options, Preset, Result, Study, StudyContext, Tensor,
+    TensorView, Work,
 };
 
 use super::{Descriptor, checked_struct, view};
@@ -148,30 +152,173 @@ impl CamMethod for ImportedMethod {
         &self.info
     }
 
-    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
+    /// The function of the plugin blocks while it waits for passes, so it runs on a thread of its own; its asks come over
+    /// a channel.
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            let (requests, inbox) = channel();
+            let call = Call {
+                table: self.table,
+                id: self.info.id.clone(),
+                context: Arc::clone(&study.context),
+                options: options.clone(),
+                model: StudyModel { info: study.model.clone(), requests },
+            };
+            let start = || thread::Builder::new().name("scorecam-method".into()).spawn(move || call.run());
+            let mut worker = Worker {
+                thread: Some(start().map_err(|e| Error::internal(format!("no thread for the method: {e}")))?),
+                inbox: Some(inbox),
+            };
+            while let Some(request) = worker.next() {
+                match request {
+                    // A refusal is a cancellation, after which nothing of this resumes.
+                    Request::Expect(passes) => study.expect_passes(passes)?,
+                    // Whoever asked may be gone; then nobody reads the answer.
+                    Request::Passes(ask, reply) => drop(reply.send(study.ask(ask).await)),
+                }
+            }
+            worker.result()
+        })
+    }
+}
+
+/// A message from a method's threads.
+enum Request {
+    /// So many passes are expected.
+    Expect(usize),
+    /// Passes are to be made.
+    Passes(Ask, Sender<Result<Vec<Tensor>>>),
+}
+
+/// The thread of a method under way. It ends before this does: its asks fail as soon as the inbox is gone.
+struct Worker {
+    thread: Option<JoinHandle<Result<MethodOutput>>>,
+    inbox: Option<Receiver<Request>>,
+}
+
+impl Worker {
+    /// What the method asks for next; none when it has ended.
+    fn next(&self) -> Option<Request> {
+        self.inbox.as_ref()?.recv().ok()
+    }
+
+    fn result(&mut self) -> Result<MethodOutput> {
+        let ended = self.thread.take().map(JoinHandle::join);
+        ended
+            .and_then(|result| result.ok())
+            .unwrap_or_else(|| Err(Error::internal("the method's thread panicked")))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.inbox = None;
+        // The result of a call that was given up is of no use.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+/// The model behind a study, for the functions of the study's table: it asks the driver, and waits.
+struct StudyModel {
+    info: ModelInfo,
+    requests: Sender<Request>,
+}
+
+impl StudyModel {
+    fn passes(&self, ask: Ask) -> Result<Vec<Tensor>> {
+        let (reply, answer) = channel();
+        self.requests.send(Request::Passes(ask, reply)).map_err(|_| Error::cancelled())?;
+        answer.recv().map_err(|_| Error::cancelled())?
+    }
+
+    fn one(&self, ask: Ask) -> Result<Tensor> {
+        let tensor = self.passes(ask)?.into_iter().next();
+        tensor.ok_or_else(|| Error::internal("passes gave no tensor"))
+    }
+}
+
+/// An owned copy, which another thread may read.
+fn shared(tensor: TensorView<'_>) -> Result<Arc<Tensor>> {
+    tensor.try_to_tensor().map(Arc::new)
+}
+
+impl ModelBackend for StudyModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        let taps = taps.iter().map(|&tap| tap.to_owned()).collect();
+        let mut tensors = self.passes(Ask::Forward { images: shared(batch)?, taps })?.into_iter();
+        let scores = tensors.next().ok_or_else(|| Error::internal("a pass gave no scores"))?;
+        Ok(Forward { scores, activations: tensors.collect() })
+    }
+
+    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+        let (_, [count, ..]) = request.dims()?;
+        let scores = self.one(Ask::Masked(MaskedImages {
+            images: shared(request.images)?,
+            fill: request.fill.map(shared).transpose()?,
+            masks: shared(request.masks)?,
+            image_of_mask: request.image_of_mask.to_vec(),
+            upsample: request.upsample,
+            batch_size: request.batch_size,
+        }))?;
+        (request.on_batch)(count)?;
+        Ok(scores)
+    }
+
+    fn run_from_image(
+        &self,
+        image: TensorView<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+    ) -> Result<Tensor> {
+        let (image, activations) = (shared(image)?, shared(activations)?);
+        self.one(Ask::RunFrom { image, layer: layer.to_owned(), activations })
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        self.one(Ask::Gradients { images: shared(batch)?, layer: layer.to_owned(), class })
+    }
+}
+
+/// One call of a method's `explain`, with all that it reads.
+struct Call {
+    table: &'static abi::scorecam_method,
+    id: String,
+    context: Arc<StudyContext>,
+    options: Options,
+    model: StudyModel,
+}
+
+impl Call {
+    fn run(self) -> Result<MethodOutput> {
         let explain =
             self.table.explain.ok_or_else(|| Error::internal("a table without explain was kept"))?;
         let mut texts = Texts::default();
-        let options: Vec<_> = options.iter().map(|(name, value)| pair(name, value, &mut texts)).collect();
-        let counted = ExportedModel::of_study(Box::new(study.counted()))?;
-        let layer = CString::new(study.given.layer)
+        let options: Vec<_> =
+            self.options.iter().map(|(name, value)| pair(name, value, &mut texts)).collect();
+        let (context, requests) = (self.context, self.model.requests.clone());
+        let model = ExportedModel::of_study(Box::new(self.model))?;
+        let layer = CString::new(context.layer.as_str())
             .map_err(|_| Error::invalid("the layer's name has a NUL in it"))?;
-        let targets: Vec<u64> = study.given.targets.iter().map(|&t| t as u64).collect();
+        let targets: Vec<u64> = context.targets.iter().map(|&t| t as u64).collect();
         let c = abi::scorecam_study {
             struct_size: size_of::<abi::scorecam_study>() as u32,
-            output_activation: activation_number(study.given.output_activation),
+            output_activation: activation_number(context.output_activation),
             backend: ExportedModel::TABLE,
-            model: counted.as_model(),
-            input: tensor_of(Some(study.given.input))?,
-            reference: tensor_of(study.given.reference)?,
-            activations: tensor_of(Some(study.given.activations))?,
+            model: model.as_model(),
+            input: tensor_of(Some(context.input.view()))?,
+            reference: tensor_of(context.reference.as_ref().map(|r| r.view()))?,
+            activations: tensor_of(Some(context.activations.view()))?,
             layer: layer.as_ptr(),
-            scores: study.given.scores.as_ptr(),
-            class_count: study.given.scores.len() as u64,
+            scores: context.scores.as_ptr(),
+            class_count: context.scores.len() as u64,
             targets: targets.as_ptr(),
             target_count: targets.len() as u64,
-            batch_size: study.given.batch_size as u64,
-            context: (&raw const *study).cast_mut().cast(),
+            batch_size: context.batch_size as u64,
+            context: (&raw const requests).cast_mut().cast(),
             expect_passes: Some(expect_passes),
         };
         let mut why = empty_message();
@@ -181,9 +328,9 @@ impl CamMethod for ImportedMethod {
         let status = unsafe {
             explain(&raw const c, options.as_ptr(), options.len() as u64, &raw mut result, &raw mut why)
         };
-        check(status, &why, &format!("method {:?}", self.info.id))?;
+        check(status, &why, &format!("method {:?}", self.id))?;
         // SAFETY: the callee returned SCORECAM_OK.
-        unsafe { take(result, targets.len()) }.map_err(|e| e.context(format!("method {:?}", self.info.id)))
+        unsafe { take(result, targets.len()) }.map_err(|e| e.context(format!("method {:?}", self.id)))
     }
 }
 
@@ -231,9 +378,10 @@ unsafe fn copy(result: &scorecam_method_result, targets: usize) -> Result<Method
 }
 
 unsafe extern "C" fn expect_passes(context: *mut c_void, passes: u64) {
-    // SAFETY: the context is the study of the call under way.
-    if let Some(study) = unsafe { context.cast::<Study<'_>>().as_ref() } {
-        // A refusal here is a cancellation, which every later pass reports, and the end of the call.
-        let _cancelled = caught(|| study.expect_passes(passes as usize));
+    // SAFETY: the context is the sender of the call under way.
+    if let Some(requests) = unsafe { context.cast::<Sender<Request>>().as_ref() } {
+        // A call that was given up reads no more of it, and its next pass fails.
+        let _given_up =
+            caught(|| requests.send(Request::Expect(passes as usize)).map_err(|_| Error::cancelled()));
     }
 }

@@ -15,11 +15,11 @@ pub(crate) use backend::activation;
 pub use backend::{ImportedLoader, ImportedModel};
 pub use method::ImportedMethod;
 use readiness::ImportedReadiness;
-pub(crate) use tensors::{optional_view, view};
+pub(crate) use tensors::{BorrowedTensor, optional_view, view};
 
 use std::ffi::CStr;
 
-use scorecam_core::{Abilities, Error, Result};
+use scorecam_core::{Abilities, Error, MethodInfo, Result};
 
 use crate::abi;
 use crate::ability;
@@ -40,6 +40,20 @@ pub struct Descriptor {
     pub extensions: Vec<String>,
     /// What can be done with a backend's models; a model may lack some of it. None for a method.
     pub abilities: Abilities,
+}
+
+impl Descriptor {
+    /// That of a method of this program.
+    pub fn of_method(info: &MethodInfo) -> Self {
+        Self {
+            kind: abi::SCORECAM_KIND_METHOD,
+            id: info.id.clone(),
+            version: info.version.clone(),
+            summary: info.summary.clone(),
+            extensions: Vec::new(),
+            abilities: Abilities::NONE,
+        }
+    }
 }
 
 /// The most backends and methods that a plugin may hold.

@@ -1,26 +1,26 @@
 //! [`AdaptiveScoreCam`]: Score-CAM from a fraction of the passes, with an estimate of its own error.
 //!
-//! The masks live in a space of few dimensions and class scores change smoothly over it, so most passes tell
+//! The masks lie in a space of few dimensions and class scores change smoothly over it, so most passes tell
 //! little that is new. A Gaussian process over the masks predicts the scores that were not observed; each next
 //! mask is the one whose score takes the most uncertainty out of the map. The same process tells how far the
 //! map is from the exact one.
 //!
-//! The flow: [`budget`] says when to stop; [`space`] places masks and maps; [`process`] knows what observed
-//! masks tell of others; [`belief`] makes scores and slopes of it for one target; [`search`] goes round.
+//! The flow: [`budget`] says when to stop; [`mask_geometry`] places masks and maps; [`process`] knows what observed
+//! masks say about others; [`posterior`] makes scores and slopes of it for one target; [`search`] is the loop.
 
-mod belief;
 mod budget;
+mod mask_geometry;
+mod posterior;
 mod process;
 mod search;
-mod space;
 
 use self::budget::Budget;
 use self::search::TRUSTED;
 use super::options::{Reduce, ScoreCamOptions, WeightNorm};
 use super::weights::score_all;
-use super::{Case, presets};
+use super::{Setup, presets};
 use crate::methods::choices;
-use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study};
+use crate::{Abilities, CamMethod, MethodInfo, Options, Study, Work};
 
 /// Score-CAM within a budget of passes or to a wanted error.
 pub struct AdaptiveScoreCam {
@@ -54,16 +54,22 @@ impl CamMethod for AdaptiveScoreCam {
         &self.info
     }
 
-    fn explain(&self, study: &Study<'_>, options: &Options) -> Result<MethodOutput> {
-        let budget = Budget::read(options)?;
-        let case = Case::new(study, ScoreCamOptions::read(options)?)?;
-        let within = case.plan.count() <= budget.passes;
-        // Where no estimate will be trusted before all masks are scored, or none can be made, all are scored at once.
-        let untold = case.plan.count() <= TRUSTED || case.options.reduce == Reduce::Max;
-        let exact = case.options.weight_norm == WeightNorm::One || within && (budget.error == 0.0 || untold);
-        let (scores, error) = if exact { (score_all(&case)?, 0.0) } else { search::search(&case, &budget)? };
-        let mut output = case.output(&scores)?;
-        output.measures.push(("estimated-error".into(), error));
-        Ok(output)
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
+        Box::pin(async move {
+            let budget = Budget::read(options)?;
+            let setup = Setup::new(study, ScoreCamOptions::read(options)?)?;
+            let within = setup.plan.count() <= budget.passes;
+            // Where no estimate will be trusted before all masks are scored, or none can be made, all are scored at once.
+            let without_estimate = setup.plan.count() <= TRUSTED || setup.options.reduce == Reduce::Max;
+            let exact = setup.options.weight_norm == WeightNorm::One
+                || within && (budget.error == 0.0 || without_estimate);
+            let (scores, error) = match exact {
+                true => (score_all(&setup).await?, 0.0),
+                false => search::search(&setup, &budget).await?,
+            };
+            let mut output = setup.output(&scores)?;
+            output.measures.push(("estimated-error".into(), error));
+            Ok(output)
+        })
     }
 }

@@ -11,7 +11,7 @@
 
 use nalgebra::{Cholesky, DMatrix, DMatrixView, DVector, DVectorView};
 
-use super::space::Space;
+use super::mask_geometry::MaskGeometry;
 use crate::Result;
 use crate::tensor::{append, room_for};
 
@@ -103,7 +103,7 @@ fn precisions(factor: &DMatrix<f64>) -> DVector<f64> {
 
 /// What follows from the masks that were observed. Variances are relative to the process's own.
 pub(super) struct Process<'a> {
-    space: &'a Space,
+    geometry: &'a MaskGeometry,
     pub(super) kernel: Kernel,
     /// The masks observed, in order.
     pub(super) observed: Vec<usize>,
@@ -122,9 +122,9 @@ pub(super) struct Process<'a> {
 
 impl<'a> Process<'a> {
     /// Nothing is observed.
-    pub(super) fn new(space: &'a Space) -> Self {
+    pub(super) fn new(geometry: &'a MaskGeometry) -> Self {
         let mut process = Self {
-            space,
+            geometry,
             kernel: Kernel::FIRST,
             observed: Vec::new(),
             distances: Vec::new(),
@@ -132,7 +132,7 @@ impl<'a> Process<'a> {
             pivots: Vec::new(),
             variance: DVector::zeros(0),
             to_strong: DMatrix::zeros(0, 0),
-            to_strong_widest: space.to_strong.map(|d| Kernel::WIDEST.at(d)),
+            to_strong_widest: geometry.to_strong.map(|d| Kernel::WIDEST.at(d)),
         };
         process.follow(Kernel::FIRST);
         process
@@ -140,7 +140,7 @@ impl<'a> Process<'a> {
 
     /// Takes mask `m` as scored; returns the new column of the factor.
     pub(super) fn observe(&mut self, m: usize) -> Result<DVector<f32>> {
-        let distances = self.space.distances(&[m]);
+        let distances = self.geometry.distances(&[m]);
         append(&mut self.distances, distances.as_slice())?;
         self.observed.push(m);
         self.factorise()
@@ -155,7 +155,8 @@ impl<'a> Process<'a> {
         if telling.is_empty() {
             return Ok(());
         }
-        let among = DMatrix::from_fn(n, n, |i, j| self.distances[j * self.space.count() + self.observed[i]]);
+        let among =
+            DMatrix::from_fn(n, n, |i, j| self.distances[j * self.geometry.count() + self.observed[i]]);
         let kernel = Kernel::fitted(&among, &telling, near.then_some(self.kernel));
         if kernel == self.kernel {
             return Ok(());
@@ -169,13 +170,13 @@ impl<'a> Process<'a> {
         self.kernel = kernel;
         self.factor.clear();
         self.pivots.clear();
-        self.variance = DVector::repeat(self.space.count(), 1.0);
+        self.variance = DVector::repeat(self.geometry.count(), 1.0);
         self.to_strong = kernel.narrowed(&self.to_strong_widest);
     }
 
     /// Adds the factor's column of the first observed mask that has none.
     fn factorise(&mut self) -> Result<DVector<f32>> {
-        let (at, count) = (self.pivots.len(), self.space.count());
+        let (at, count) = (self.pivots.len(), self.geometry.count());
         let m = self.observed[at];
         let distances = DVectorView::from_slice(&self.distances[at * count..][..count], count);
         let mut column = distances.map(|d| self.kernel.at(d));
@@ -191,7 +192,7 @@ impl<'a> Process<'a> {
     }
 
     fn factor(&self) -> DMatrixView<'_, f32> {
-        DMatrixView::from_slice(&self.factor, self.space.count(), self.pivots.len())
+        DMatrixView::from_slice(&self.factor, self.geometry.count(), self.pivots.len())
     }
 
     /// The process's mean at every mask given `values` of the observed ones, and its own variance as `values`
@@ -211,7 +212,7 @@ impl<'a> Process<'a> {
     /// The covariance with the strong masks, times `maps` of theirs [strong, cells]: [N, cells].
     pub(super) fn spread(&self, maps: &DMatrix<f32>) -> DMatrix<f32> {
         let factor = self.factor();
-        let strong = factor.select_rows(&self.space.strong).transpose();
+        let strong = factor.select_rows(&self.geometry.strong).transpose();
         &self.to_strong * maps - factor * (strong * maps)
     }
 
@@ -224,7 +225,7 @@ impl<'a> Process<'a> {
         // In blocks, so that memory grows as the factor has, and not with N squared; each pair of masks once.
         let block = |start: usize| {
             let length = BLOCK.min(count - start);
-            let distances = self.space.distances_of(&masks[start..], &masks[start..start + length]);
+            let distances = self.geometry.distances_of(&masks[start..], &masks[start..start + length]);
             let mut covariance = distances.map(|d| self.kernel.at(d));
             covariance.gemm(-1.0, &told.rows_range(start..), &told.rows(start, length).transpose(), 1.0);
             let within = maps.columns(start, length);
@@ -238,7 +239,7 @@ impl<'a> Process<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::space::tests::random;
+    use super::super::mask_geometry::tests::random;
     use nalgebra::allocator::Allocator;
     use nalgebra::{DefaultAllocator, Dim, Dyn, OMatrix};
 
@@ -249,14 +250,14 @@ mod tests {
     const OBSERVED: [usize; 7] = [3, 140, 7, 300, 541, 12, 255];
 
     /// The covariance of all masks without their own variances.
-    fn dense(space: &Space, kernel: Kernel) -> DMatrix<f64> {
-        let all: Vec<usize> = (0..space.count()).collect();
-        space.distances(&all).map(|d| f64::from(kernel.at(d)))
+    fn dense(geometry: &MaskGeometry, kernel: Kernel) -> DMatrix<f64> {
+        let all: Vec<usize> = (0..geometry.count()).collect();
+        geometry.distances(&all).map(|d| f64::from(kernel.at(d)))
     }
 
     /// What is left of it when the observed masks are known, and what their values have to be multiplied by.
-    fn given(space: &Space, process: &Process<'_>) -> (DMatrix<f64>, DMatrix<f64>) {
-        let prior = dense(space, process.kernel);
+    fn given(geometry: &MaskGeometry, process: &Process<'_>) -> (DMatrix<f64>, DMatrix<f64>) {
+        let prior = dense(geometry, process.kernel);
         let to_observed = prior.select_columns(&process.observed);
         let n = process.observed.len();
         let among = to_observed.select_rows(&process.observed)
@@ -273,8 +274,8 @@ mod tests {
         assert!(off < 1e-5 * size, "{what}: {off}");
     }
 
-    fn observing(space: &Space) -> Process<'_> {
-        let mut process = Process::new(space);
+    fn observing(geometry: &MaskGeometry) -> Process<'_> {
+        let mut process = Process::new(geometry);
         OBSERVED.iter().for_each(|&m| assert_eq!(process.observe(m).expect("memory").len(), COUNT));
         process
     }
@@ -286,42 +287,42 @@ mod tests {
 
     #[test]
     fn what_is_observed_tells_what_dense_algebra_says() {
-        let space = random(COUNT, 5);
+        let geometry = random(COUNT, 5);
         let check = |process: &Process<'_>| {
-            let (left, gain) = given(&space, process);
+            let (left, gain) = given(&geometry, process);
             near(&process.variance, &left.diagonal(), ("variance", 1.0));
             near(&process.mean(&values()).0, &(gain * values()), ("mean", 1.0));
             // Not the observed masks, as in an estimate: of them all but nothing is left.
             let open: Vec<usize> = (0..COUNT).filter(|m| !OBSERVED.contains(m)).collect();
-            let maps = space.maps.select_columns(&open);
+            let maps = geometry.maps.select_columns(&open);
             let exact = maps.map(f64::from);
             let among = left.select_rows(&open).select_columns(&open);
             let trace = (&exact * among * exact.transpose()).trace()
                 + f64::from(process.kernel.nugget) * exact.norm_squared();
             let found = f64::from(process.trace(&open, &maps).expect("memory"));
             assert!((found / trace - 1.0).abs() < 5e-5, "{:?}: trace {found}, not {trace}", process.kernel);
-            let strong = left.select_columns(&space.strong);
-            let maps = space.maps.select_columns(&space.strong).transpose();
+            let strong = left.select_columns(&geometry.strong);
+            let maps = geometry.maps.select_columns(&geometry.strong).transpose();
             // A difference of two sums over the strong masks, each as large as the maps together.
             let size = f64::from(maps.row_sum().amax());
             near(&process.spread(&maps), &(strong * maps.map(f64::from)), ("spread", size));
         };
-        let mut process = observing(&space);
+        let mut process = observing(&geometry);
         check(&process);
         process.fit(&[values()], false).expect("memory");
         check(&process);
         process.observe(77).expect("memory");
-        let (left, _) = given(&space, &process);
+        let (left, _) = given(&geometry, &process);
         near(&process.variance, &left.diagonal(), ("one more after the fit", 1.0));
     }
 
     #[test]
     fn the_width_that_values_have_is_found() {
-        let space = random(120, 4);
+        let geometry = random(120, 4);
         for width in [0.5, 2.0, 8.0] {
             // Values of a process of this width, from a fixed sequence.
             let covariance =
-                dense(&space, Kernel { width, nugget: 0.0 }) + DMatrix::identity(120, 120) * 1e-3;
+                dense(&geometry, Kernel { width, nugget: 0.0 }) + DMatrix::identity(120, 120) * 1e-3;
             let factor = Cholesky::new(covariance).expect("positive definite").l();
             let draw = |target: usize| {
                 let noise = |i: usize, _| {
@@ -332,7 +333,7 @@ mod tests {
                 &factor * DVector::from_fn(120, noise)
             };
             let values: Vec<_> = (1..5).map(draw).collect();
-            let mut process = Process::new(&space);
+            let mut process = Process::new(&geometry);
             (0..120).for_each(|m| assert!(process.observe(m).is_ok()));
             process.fit(&values, false).expect("memory");
             let found = process.kernel.width;

@@ -1,16 +1,18 @@
 //! [`search`]: score a few masks, learn from them which to score next, stop when it is enough.
 
+use std::sync::Arc;
+
 use nalgebra::{DMatrix, DVector};
 
-use super::belief::{Belief, Link};
 use super::budget::Budget;
+use super::mask_geometry::MaskGeometry;
+use super::posterior::{Link, Posterior};
 use super::process::Process;
-use super::space::Space;
-use crate::methods::score_cam::Case;
+use crate::methods::score_cam::Setup;
 use crate::methods::score_cam::options::Reduce;
 use crate::methods::score_cam::weights::Scorer;
 use crate::tensor::{append, room_for};
-use crate::{BatchRule, ClassScore, Error, ModelBackend, OutputActivation, Result, Tensor};
+use crate::{BatchRule, ClassScore, Error, OutputActivation, Result, Tensor};
 
 /// Masks that are scored at a time; more where the model takes more at once.
 const STEP: usize = 8;
@@ -27,32 +29,32 @@ const STEERING: usize = 8;
 
 /// For each target the scores of all masks, observed or predicted, less the baseline's; and the estimated error
 /// of the worst target's map, relative to its norm.
-pub(super) fn search(case: &Case<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
-    if case.options.reduce == Reduce::Max {
+pub(super) async fn search(setup: &Setup<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
+    if setup.options.reduce == Reduce::Max {
         return Err(Error::invalid(format!(
             "option reduce=max has no estimate from fewer passes; use method score-cam, reduce=sum, or passes of at \
                  least {}",
-            case.plan.count()
+            setup.plan.count()
         )));
     }
-    let space = Space::new(case)?;
+    let geometry = MaskGeometry::new(setup)?;
     let search = Search {
-        case,
-        scorer: Scorer::new(case, budget.passes.min(case.plan.count()))?,
-        space: &space,
-        link: link(case),
-        observed: vec![Vec::new(); case.study.given.targets.len()],
+        setup,
+        scorer: Scorer::new(setup, budget.passes.min(setup.plan.count())).await?,
+        geometry: &geometry,
+        link: link(setup),
+        observed: vec![Vec::new(); setup.study.context.targets.len()],
     };
-    search.run(budget)
+    search.run(budget).await
 }
 
 /// Probabilities by their logarithms, raw outputs as they are.
-fn link(case: &Case<'_>) -> Link {
-    let applied = case.study.given.output_activation;
+fn link(setup: &Setup<'_>) -> Link {
+    let applied = setup.study.context.output_activation;
     match applied {
         OutputActivation::Value => Link::Identity,
         OutputActivation::None | OutputActivation::Unknown | OutputActivation::Binary
-            if case.options.score == ClassScore::Logit =>
+            if setup.options.score == ClassScore::Logit =>
         {
             Link::Identity
         }
@@ -61,24 +63,24 @@ fn link(case: &Case<'_>) -> Link {
 }
 
 struct Search<'s> {
-    case: &'s Case<'s>,
+    setup: &'s Setup<'s>,
     scorer: Scorer<'s>,
-    space: &'s Space,
+    geometry: &'s MaskGeometry,
     link: Link,
     /// For each target the scores of the observed masks, in the order in which they were scored.
     observed: Vec<Vec<f64>>,
 }
 
 impl<'s> Search<'s> {
-    fn run(mut self, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
-        let most = budget.passes.min(self.space.count());
-        let mut process = Process::new(self.space);
+    async fn run(mut self, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
+        let most = budget.passes.min(self.geometry.count());
+        let mut process = Process::new(self.geometry);
         let mut next = self.first();
         next.truncate(most);
         next.iter().try_for_each(|&m| process.observe(m).map(|_| ()))?;
         let (mut fitted_at, mut look_at) = (0, TRUSTED);
         loop {
-            self.score(&next)?;
+            self.score(&next).await?;
             let known = process.observed.len();
             if fitted_at == 0 || known <= SETTLED && 5 * known >= 7 * fitted_at {
                 process.fit(&self.values(), fitted_at > 0 && known > WELL_KNOWN)?;
@@ -98,8 +100,8 @@ impl<'s> Search<'s> {
     /// The masks that are scored before anything is known: half of them those with the most energy, half in the
     /// middle of others.
     fn first(&self) -> Vec<usize> {
-        let (wanted, strong) = (self.step(0), &self.space.strong);
-        let medoids = self.space.medoids(wanted.div_ceil(2));
+        let (wanted, strong) = (self.step(0), &self.geometry.strong);
+        let medoids = self.geometry.medoids(wanted.div_ceil(2));
         let mut first = Vec::new();
         for m in strong.iter().take(wanted.div_ceil(2)).chain(&medoids).chain(strong) {
             if first.len() < wanted && !first.contains(m) {
@@ -111,19 +113,19 @@ impl<'s> Search<'s> {
 
     /// How many masks to score next when some are known: enough to fill the model's batch, more when much is known.
     fn step(&self, known: usize) -> usize {
-        let step = match self.case.study.counted().info().batch {
+        let step = match self.setup.study.model.batch {
             BatchRule::Fixed(n) => STEP.div_ceil(n) * n,
             BatchRule::Any { .. } => STEP,
         };
         (known / 8 / step).max(1) * step
     }
 
-    fn score(&mut self, masks: &[usize]) -> Result<()> {
-        let plan = &self.case.plan.masks;
+    async fn score(&mut self, masks: &[usize]) -> Result<()> {
+        let plan = &self.setup.plan.masks;
         let shape = [masks.len(), plan.shape()[1], plan.shape()[2]];
         let mut values = room_for(&shape)?;
         masks.iter().try_for_each(|&m| append(&mut values, plan.item(m)))?;
-        let scores = self.scorer.scores(Tensor::new(shape, values)?.view())?;
+        let scores = self.scorer.scores(Arc::new(Tensor::new(shape, values)?)).await?;
         self.observed.iter_mut().zip(scores).for_each(|(all, some)| all.extend(some));
         Ok(())
     }
@@ -134,26 +136,26 @@ impl<'s> Search<'s> {
         steering.map(|scores| self.link.values(scores).about_mean).collect()
     }
 
-    /// What is believed of each target, one after the other.
-    fn beliefs<'b>(&'b self, process: &'b Process<'_>) -> impl Iterator<Item = Belief> + 'b {
-        let norm = self.case.options.weight_norm;
-        let targets = self.observed.iter().zip(self.case.study.given.targets);
+    /// What is estimated of each target, one after the other.
+    fn posteriors<'b>(&'b self, process: &'b Process<'_>) -> impl Iterator<Item = Posterior> + 'b {
+        let norm = self.setup.options.weight_norm;
+        let targets = self.observed.iter().zip(&self.setup.study.context.targets);
         targets.map(move |(observed, &class)| {
-            Belief::new(process, self.space, (self.link, norm), (observed, self.scorer.baseline(class)))
+            Posterior::new(process, self.geometry, (self.link, norm), (observed, self.scorer.baseline(class)))
         })
     }
 
-    /// The scores and the error of [`search`] as they are believed to be now; `None` where the error is above
+    /// The scores and the error of [`search`] as they are estimated to be now; `None` where the error is above
     /// `enough`.
     fn found(&self, process: &Process<'_>, enough: f64) -> Result<Option<(Vec<Vec<f64>>, f64)>> {
         let mut scores = room_for(&[self.observed.len()])?;
         let mut worst: f64 = 0.0;
-        for belief in self.beliefs(process) {
-            worst = worst.max(DEVIATIONS * belief.error(process, self.space)?);
+        for posterior in self.posteriors(process) {
+            worst = worst.max(DEVIATIONS * posterior.error(process, self.geometry)?);
             if worst > enough {
                 return Ok(None);
             }
-            scores.push(belief.scores);
+            scores.push(posterior.scores);
         }
         Ok(Some((scores, worst)))
     }
@@ -161,22 +163,22 @@ impl<'s> Search<'s> {
     /// The masks whose scores take the most uncertainty out of the maps, one after the other; `process` observes
     /// them.
     fn choose(&self, process: &mut Process<'_>, count: usize) -> Result<Vec<usize>> {
-        let beliefs: Vec<Belief> = self.beliefs(process).take(STEERING).collect();
+        let posteriors: Vec<Posterior> = self.posteriors(process).take(STEERING).collect();
         let mut views: Vec<View<'_>> =
-            beliefs.iter().map(|belief| View::new(belief, process, self.space)).collect();
-        let mut open = vec![true; self.space.count()];
+            posteriors.iter().map(|posterior| View::new(posterior, process, self.geometry)).collect();
+        let mut open = vec![true; self.geometry.count()];
         process.observed.iter().for_each(|&m| open[m] = false);
         let mut chosen = Vec::new();
         for _ in 0..count {
             let mut gains = vec![0.0; open.len()];
-            views.iter().for_each(|view| view.add_gains(process, self.space, &mut gains));
+            views.iter().for_each(|view| view.add_gains(process, self.geometry, &mut gains));
             let best = (0..open.len()).filter(|&m| open[m]).max_by(|&a, &b| {
                 let order = gains[a].total_cmp(&gains[b]);
-                order.then(self.space.energy[a].total_cmp(&self.space.energy[b])).then(b.cmp(&a))
+                order.then(self.geometry.energy[a].total_cmp(&self.geometry.energy[b])).then(b.cmp(&a))
             });
             let Some(best) = best else { break };
             let column = process.observe(best)?;
-            views.iter_mut().for_each(|view| view.observe(&column, self.space));
+            views.iter_mut().for_each(|view| view.observe(&column, self.geometry));
             open[best] = false;
             chosen.push(best);
         }
@@ -186,7 +188,7 @@ impl<'s> Search<'s> {
 
 /// What is uncertain in one target's map.
 struct View<'b> {
-    belief: &'b Belief,
+    posterior: &'b Posterior,
     /// What variances have to be multiplied by to be relative to the map's squared norm.
     factor: f64,
     /// The strong masks' coarse maps, each times its slope.
@@ -198,29 +200,29 @@ struct View<'b> {
 }
 
 impl<'b> View<'b> {
-    fn new(belief: &'b Belief, process: &Process<'_>, space: &Space) -> Self {
-        let mut maps = space.coarse.clone();
-        for (mut row, &m) in maps.row_iter_mut().zip(&space.strong) {
-            row *= belief.slopes[m];
+    fn new(posterior: &'b Posterior, process: &Process<'_>, geometry: &MaskGeometry) -> Self {
+        let mut maps = geometry.coarse.clone();
+        for (mut row, &m) in maps.row_iter_mut().zip(&geometry.strong) {
+            row *= posterior.slopes[m];
         }
         let spread = process.spread(&maps);
         let mut told = vec![0.0; spread.nrows()];
         spread.column_iter().for_each(|cell| add_squares(cell.as_slice(), &mut told));
-        Self { belief, factor: belief.factor(), maps, spread, told }
+        Self { posterior, factor: posterior.factor(), maps, spread, told }
     }
 
     /// What the score of each mask would take out of the uncertainty: by what it tells of others, and its own.
-    fn add_gains(&self, process: &Process<'_>, space: &Space, gains: &mut [f64]) {
+    fn add_gains(&self, process: &Process<'_>, geometry: &MaskGeometry, gains: &mut [f64]) {
         for (m, gain) in gains.iter_mut().enumerate() {
             let unknown = process.variance[m] + process.kernel.nugget;
-            let own = unknown * self.belief.slopes[m].powi(2) * space.energy[m];
+            let own = unknown * self.posterior.slopes[m].powi(2) * geometry.energy[m];
             *gain += self.factor * f64::from(self.told[m] / unknown + own);
         }
     }
 
     /// Takes a mask as observed whose column of the process's factor this is.
-    fn observe(&mut self, column: &DVector<f32>, space: &Space) {
-        let known = self.maps.tr_mul(&column.select_rows(&space.strong));
+    fn observe(&mut self, column: &DVector<f32>, geometry: &MaskGeometry) {
+        let known = self.maps.tr_mul(&column.select_rows(&geometry.strong));
         self.told.fill(0.0);
         for (mut cell, &known) in self.spread.column_iter_mut().zip(&known) {
             cell.axpy(-known, column, 1.0);

@@ -19,7 +19,7 @@ const NAMED_ENDINGS: usize = 6;
 
 /// How far below a folder its photos are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub(crate) enum Depth {
     /// In the folder itself.
     Folder,
     /// In all folders below it, too. Links to folders are not followed, since they may lead round in a circle.
@@ -27,36 +27,36 @@ pub enum Depth {
 }
 
 /// How folders are walked.
-pub struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     /// How deep.
-    pub depth: Depth,
+    pub(crate) depth: Depth,
     /// Whether a file is a result of this program, which is no input of it.
-    pub is_own: &'a dyn Fn(&Path) -> bool,
+    pub(crate) is_own: &'a dyn Fn(&Path) -> bool,
     /// A folder that is not walked unless it is named: that of the results.
-    pub results: Option<&'a Path>,
+    pub(crate) results: Option<&'a Path>,
 }
 
 /// An input file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
+pub(crate) struct Source {
     /// The file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Where below the folder that the user named it lies; empty for a file in it, and for a file that was named.
-    pub below: PathBuf,
+    pub(crate) below: PathBuf,
 }
 
 /// The inputs, and what was passed over of each folder.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Each folder's photos, sorted by path, in its place.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// For each folder that the user named and of which something was passed over, a line.
-    pub passed_over: Vec<(PathBuf, String)>,
+    pub(crate) passed_over: Vec<(PathBuf, String)>,
 }
 
 /// The files that are meant. A missing file is kept and fails by itself, so that the others are explained; a folder
 /// that has no photos or cannot be read is an error.
-pub fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
+pub(crate) fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
     let mut found = Found::default();
     for input in inputs {
         if !input.is_dir() {
@@ -83,7 +83,7 @@ pub fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
 }
 
 /// Whether a file's name ends in one of `endings`, in whichever case.
-pub(super) fn has_ending(path: &Path, endings: &[&str]) -> bool {
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 

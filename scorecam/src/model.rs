@@ -35,15 +35,22 @@ pub struct ModelRequest {
     pub settings: BTreeMap<String, String>,
 }
 
+impl<P: Into<PathBuf>> From<P> for ModelRequest {
+    fn from(path: P) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
 /// A loaded model. May be used from several threads at once.
 pub struct Model {
-    model: ModelView<ImportedModel<'static>>,
+    model: ModelView<Box<dyn ModelBackend>>,
     backend: String,
     choice: Option<BackendChoice>,
     name: String,
     layer: Option<String>,
-    manifest: Manifest,
     labels: Labels,
+    /// How photos become inputs, with a warning; an error where that is not known.
+    preprocess: Result<(Preprocess, Option<String>)>,
 }
 
 /// More than any machine has use for; engines start as many as they are told, until the system has no more.
@@ -52,7 +59,15 @@ const MOST_THREADS: usize = 1024;
 impl Host {
     /// Loads a model by the backend that the request or the manifest names; when neither does, or the first that
     /// does says [`AUTO`], by the best one that works here for such files.
-    pub fn load_model(&self, request: &ModelRequest) -> Result<Model> {
+    ///
+    /// ```no_run
+    /// let host = scorecam::Host::new()?;
+    /// let model = host.load_model("resnet50.toml")?;
+    /// println!("{} explains layer {:?}", model.name(), model.layer());
+    /// # Ok::<(), scorecam::Error>(())
+    /// ```
+    pub fn load_model(&self, request: impl Into<ModelRequest>) -> Result<Model> {
+        let request = request.into();
         let (path, manifest, folder) = find_model(&request.path)?;
         if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
             return Err(Error::invalid(format!(
@@ -81,7 +96,7 @@ impl Host {
             asked => self.load_by_best(&config, asked)?,
         };
         let name = printable(&path.display().to_string());
-        Model::new(model, (backend, choice, name), (layer, request.layer_form), (manifest, labels))
+        Model::new(Box::new(model), (backend, choice, name), (layer, request.layer_form), (&manifest, labels))
     }
 
     /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
@@ -100,27 +115,37 @@ impl Host {
         let folder = manifest.and_then(Path::parent).unwrap_or(Path::new(""));
         let manifest = manifest.map(Manifest::read).transpose()?.unwrap_or_default();
         let labels = Labels::of(&manifest, folder)?;
-        let name = "the application's model".to_owned();
         // SAFETY: as the caller promises.
-        let borrowed = unsafe { ImportedModel::borrow_table(table, model, name.clone()) }?;
-        let layer = manifest.model.layer.clone();
-        let origin = (APPLICATION.to_owned(), None, name);
-        let mut adopted = Model::new(borrowed, origin, (layer, None), (manifest, labels))?;
-        adopted.model.model_mut().take_over();
+        let borrowed = unsafe { ImportedModel::borrow_table(table, model, OWN_NAME.to_owned()) }?;
+        let ownership = borrowed.ownership();
+        let adopted = Model::own(Box::new(borrowed), &manifest, labels)?;
+        ownership.take_over();
         Ok(adopted)
     }
 }
 
 /// The backend id of models that an application hands over.
 const APPLICATION: &str = "application";
+const OWN_NAME: &str = "the application's model";
 
 impl Model {
+    /// A model of the application's own. Of the manifest all is read but what leads to a file: the layer, the input's
+    /// preprocessing and the output's activation.
+    pub fn from_engine(engine: impl ModelBackend + 'static, manifest: &Manifest) -> Result<Self> {
+        Self::own(Box::new(engine), manifest, Labels::default())
+    }
+
+    fn own(engine: Box<dyn ModelBackend>, manifest: &Manifest, labels: Labels) -> Result<Self> {
+        let origin = (APPLICATION.to_owned(), None, OWN_NAME.to_owned());
+        Self::new(engine, origin, (manifest.model.layer.clone(), None), (manifest, labels))
+    }
+
     /// The model behind its view; fails when manifest or request contradict it.
     fn new(
-        model: ImportedModel<'static>,
+        model: Box<dyn ModelBackend>,
         (backend, choice, name): (String, Option<BackendChoice>, String),
         (layer, form): (Option<String>, Option<Form>),
-        (manifest, labels): (Manifest, Labels),
+        (manifest, labels): (&Manifest, Labels),
     ) -> Result<Self> {
         let of_model = |e: Error| e.context(format!("model {name}"));
         if let Some(layer) = &layer {
@@ -137,7 +162,8 @@ impl Model {
         if let [_, Some(classes)] = model.info().output.shape[..] {
             labels.check(classes, model.info().output_activation.is_one_value()).map_err(of_model)?;
         }
-        Ok(Self { model, backend, choice, name, layer, manifest, labels })
+        let preprocess = preprocess(&model, manifest, &name);
+        Ok(Self { model, backend, choice, name, layer, labels, preprocess })
     }
 
     /// The model, for [`scorecam_core::explain`].
@@ -185,31 +211,10 @@ impl Model {
         self.layer.as_deref()
     }
 
-    /// How photos become inputs; a warning when nobody said and plain RGB/255 is taken.
-    pub fn preprocess(&self) -> Result<(Preprocess, Option<String>)> {
-        if self.info().input.shape[2..].contains(&None) && self.manifest.input.size.is_none() {
-            return Err(Error::invalid(format!(
-                "model {} takes images of any size; give input.size in a manifest",
-                self.name
-            )));
-        }
-        let warning = (!self.manifest.normalises() && !self.info().takes_bytes).then(|| {
-            format!(
-                "nothing says how {} wants its pixels: they are scaled to 0..1, without mean and deviation; a manifest can say",
-                self.name
-            )
-        });
-        let preprocess = self.manifest.preprocess_for(self.info())?;
-        match self.info().input.shape[1] {
-            Some(n) if n != preprocess.color.channels() => Err(Error::invalid(format!(
-                "model {} takes {n} channels, and a photo in {} has {}; give input.color in a manifest, or the input itself \
-                 as a .npy tensor [{n}, H, W]",
-                self.name,
-                preprocess.color.name(),
-                preprocess.color.channels()
-            ))),
-            _ => Ok((preprocess, warning)),
-        }
+    /// How photos become inputs; a warning where nothing says it and plain RGB/255 is taken.
+    pub fn preprocess(&self) -> Result<(&Preprocess, Option<&str>)> {
+        let (preprocess, warning) = self.preprocess.as_ref().map_err(Error::clone)?;
+        Ok((preprocess, warning.as_deref()))
     }
 
     /// A tensor [1, C, H, W] as the model's input; one that is [1, H, W, C] for this model is turned, with a warning.
@@ -248,6 +253,34 @@ impl Model {
             return Ok(0);
         }
         self.labels.class(text, &self.name)
+    }
+}
+
+fn preprocess(
+    model: &dyn ModelBackend,
+    manifest: &Manifest,
+    name: &str,
+) -> Result<(Preprocess, Option<String>)> {
+    let info = model.info();
+    if info.input.shape[2..].contains(&None) && manifest.input.size.is_none() {
+        return Err(Error::invalid(format!(
+            "model {name} takes images of any size; give input.size in a manifest"
+        )));
+    }
+    let warning = (!manifest.normalises() && !info.takes_bytes).then(|| {
+        format!(
+            "nothing says how {name} wants its pixels: they are scaled to 0..1, without mean and deviation; a manifest can say"
+        )
+    });
+    let preprocess = manifest.preprocess_for(info)?;
+    match info.input.shape[1] {
+        Some(n) if n != preprocess.color.channels() => Err(Error::invalid(format!(
+            "model {name} takes {n} channels, and a photo in {} has {}; give input.color in a manifest, or the input itself \
+             as a .npy tensor [{n}, H, W]",
+            preprocess.color.name(),
+            preprocess.color.channels()
+        ))),
+        _ => Ok((preprocess, warning)),
     }
 }
 

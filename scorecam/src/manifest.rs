@@ -18,7 +18,7 @@ const SETTINGS_OF_CODE: [&str; 3] = ["runtime", "cuda", "operators"];
 /// A manifest as it is written. The page `docs/manifest.md` has an example for each kind of model.
 ///
 /// ```
-/// let manifest = scorecam_host::Manifest::parse("[input]\nmean = [0.5]\nstd = [0.5]\n")?;
+/// let manifest = scorecam::Manifest::parse("[input]\nmean = [0.5]\nstd = [0.5]\n")?;
 /// let preprocess = manifest.preprocess(Some((384, 384)))?;
 /// assert_eq!((preprocess.size, preprocess.scale), ((384, 384), 1.0 / 255.0));
 /// # Ok::<(), scorecam_core::Error>(())

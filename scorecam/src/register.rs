@@ -11,7 +11,7 @@ use scorecam_core::{CamMethod, Error, Result};
 use scorecam_plugin::abi::{SCORECAM_KIND_BACKEND, SCORECAM_KIND_METHOD};
 use scorecam_plugin::import::{Descriptor, ImportedLoader};
 
-use crate::library::Opened;
+use crate::library::{Opened, Proof};
 use crate::lock::Lock;
 use crate::{Origin, PluginRecord};
 
@@ -73,10 +73,26 @@ impl<L: Lock<Registered>> Register<L> {
             }
             record.items.push(item);
         }
+        self.keep(record, backends, methods)
+    }
+
+    /// Registers methods of the program itself.
+    pub(crate) fn add_methods(&self, methods: Vec<Arc<dyn CamMethod>>) -> Result<()> {
+        let items = methods.iter().map(|method| Descriptor::of_method(method.info())).collect();
+        let record = PluginRecord { path: None, origin: Origin::BuiltIn, proof: Proof::BuiltIn, items };
+        self.keep(record, Vec::new(), methods)
+    }
+
+    fn keep(
+        &self,
+        record: PluginRecord,
+        backends: Vec<Arc<ImportedLoader>>,
+        methods: Vec<Arc<dyn CamMethod>>,
+    ) -> Result<()> {
         self.registered.change(|registered| {
             // Another thread may have registered the same file since the caller looked.
             if let Some(file) = record.path.as_ref().filter(|file| registered.has(file)) {
-                if origin == Origin::Named {
+                if record.origin == Origin::Named {
                     registered.name(file);
                 }
                 return Ok(());
@@ -149,7 +165,6 @@ mod interleavings {
     use scorecam_plugin::import::ImportedPlugin;
 
     use super::*;
-    use crate::Proof;
     use crate::library::{Libraries, OpenedFiles};
     use crate::lock::models::LoomLock;
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use scorecam_core::{CamMethod, Error, Result};
-use scorecam_plugin::import::{Descriptor, ImportedLoader, ImportedPlugin};
+use scorecam_plugin::import::{Descriptor, ImportedLoader};
 
-use crate::library::{self, Opened, Proof};
+use crate::library::{self, Proof};
 use crate::register::{Register, Registered};
 use crate::{builtin, search};
 
@@ -42,13 +42,16 @@ pub enum Origin {
 }
 
 impl Host {
-    /// A host that knows the built-in methods. `beside` is a folder to search for plugins next to those of
-    /// the program, for a host inside a library.
-    pub fn new(beside: Option<PathBuf>) -> Result<Self> {
-        let host = Self { beside, register: Register::default() };
-        // SAFETY: a static table of this very program.
-        let plugin = unsafe { ImportedPlugin::new(builtin::table()) }?;
-        host.register.add(None, Origin::BuiltIn, Opened { plugin, proof: Proof::BuiltIn })?;
+    /// A host that knows the built-in methods.
+    pub fn new() -> Result<Self> {
+        Self::beside(None)
+    }
+
+    /// As [`Self::new`], for a host inside a library: the library's `folder` is searched for plugins, next to those of the
+    /// program.
+    pub fn beside(folder: Option<PathBuf>) -> Result<Self> {
+        let host = Self { beside: folder, register: Register::default() };
+        host.register.add_methods(builtin::methods())?;
         Ok(host)
     }
 

@@ -1,9 +1,8 @@
-//! What is explained: photos and tensors, from files and folders.
+//! Photos and tensors from files.
 //!
-//! [`expand`] finds the files that are meant and counts what it passes over. A [`Reader`] decodes a photo within
-//! limits, and within the memory that there is, and sets it upright by its EXIF orientation; core makes the rest of
-//! it (alpha, grey, 16 bits). A `.npy` tensor is the model's input itself: any conversion would be a guess, so
-//! anything but little-endian f32 in C order is refused by the name of its type.
+//! A [`Reader`] decodes a photo within limits, and within the memory that there is, and sets it upright by its EXIF
+//! orientation; core makes the rest of it (alpha, gray, 16 bits). A `.npy` tensor is the model's input itself: any
+//! conversion would be a guess, so anything but little-endian f32 in C order is refused by the name of its type.
 
 mod formats;
 mod jpeg_end;
@@ -12,28 +11,19 @@ mod photo;
 mod samples;
 mod tensor;
 mod tiff_tags;
-mod walk;
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use scorecam_core::image::Photo;
-use scorecam_core::{Error, Result, Tensor};
+use scorecam_core::{Error, Result};
 
 pub use memory::Held;
-pub use photo::Decoded;
 pub use samples::Range;
 pub use tensor::read_tensor;
-pub use walk::{Depth, Found, Source, Walk, expand};
 
-/// One input, read.
-pub enum Input {
-    /// A photo, which the model's preprocessing makes a tensor of.
-    Photo(Decoded),
-    /// A tensor [1, C, H, W], used as it is.
-    Tensor(Tensor),
-}
+use crate::Image;
 
 /// Reads inputs, from several threads at once if need be.
 pub struct Reader {
@@ -60,7 +50,7 @@ impl Reader {
     }
 
     /// Reads a photo or, by its ending `.npy`, a tensor.
-    pub fn read(&self, path: &Path) -> Result<Input> {
+    pub fn read(&self, path: &Path) -> Result<Image> {
         let named = |e: Error| e.context(path.display());
         // A pipe or device could keep the program waiting for ever, or never end.
         let metadata = std::fs::metadata(path).map_err(|e| named(Error::io(e.to_string())))?;
@@ -69,10 +59,10 @@ impl Reader {
         }
         let file = File::open(path).map_err(|e| named(Error::io(e.to_string())))?;
         let (file, length) = (BufReader::new(file), metadata.len());
-        if walk::has_ending(path, &["npy"]) {
-            read_tensor(file, length).map(Input::Tensor).map_err(named)
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
+            read_tensor(file, length).map(Image::from).map_err(named)
         } else {
-            self.read_photo(file).map(Input::Photo).map_err(named)
+            self.read_photo(file).map_err(named)
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`Space`]: masks as points whose distances tell how alike their scores will be, and maps as vectors in which
+//! [`MaskGeometry`]: masks as points whose distances tell how alike their scores will be, and maps as vectors in which
 //! the error of a weighted sum is measured.
 //!
 //! Both live on a grid of at most 14 x 14 cells, whatever the layer's size, so that no step costs more for a
@@ -7,7 +7,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::super::Case;
+use super::super::Setup;
 use super::super::options::Combine;
 use crate::Result;
 use crate::tensor::{gathered, room_for};
@@ -22,7 +22,7 @@ const STRONG: usize = 256;
 const CELL_POWER: f64 = 0.5;
 
 /// What is known of the masks before any is scored, N of them.
-pub(super) struct Space {
+pub(super) struct MaskGeometry {
     /// The masks, blurred by one cell, each cell weighted and about its mean, [N, cells].
     points: DMatrix<f32>,
     squares: DVector<f32>,
@@ -40,13 +40,13 @@ pub(super) struct Space {
     pub(super) to_strong: DMatrix<f32>,
 }
 
-impl Space {
-    pub(super) fn new(case: &Case<'_>) -> Result<Self> {
-        let grid = Grid::new(case.maps.size, FINE);
+impl MaskGeometry {
+    pub(super) fn new(setup: &Setup<'_>) -> Result<Self> {
+        let grid = Grid::new(setup.maps.size, FINE);
         // The matrices below cannot fail to be allocated, so it is seen beforehand whether there is room for them.
-        drop(room_for::<f32>(&[case.plan.count(), 4 * STRONG + 8 * grid.cells()])?);
-        let maps = maps_of_masks(case, &grid)?;
-        let points = points(case, &grid, &maps)?;
+        drop(room_for::<f32>(&[setup.plan.count(), 4 * STRONG + 8 * grid.cells()])?);
+        let maps = maps_of_masks(setup, &grid)?;
+        let points = points(setup, &grid, &maps)?;
         Ok(Self::placed(points, &maps, &grid))
     }
 
@@ -69,7 +69,7 @@ impl Space {
             let sums = coarse_grid.sums(maps.column(m).as_slice());
             coarse.row_mut(row).iter_mut().zip(sums).for_each(|(cell, v)| *cell = v as f32);
         }
-        let mut space = Self {
+        let mut geometry = Self {
             points: points.transpose(),
             squares,
             unit: 1.0,
@@ -79,9 +79,9 @@ impl Space {
             strong,
             to_strong: DMatrix::zeros(0, 0),
         };
-        space.to_strong = space.distances(&space.strong);
-        space.scale();
-        space
+        geometry.to_strong = geometry.distances(&geometry.strong);
+        geometry.scale();
+        geometry
     }
 
     /// The number of masks.
@@ -149,13 +149,14 @@ impl Space {
 }
 
 /// For each mask the sum of the maps that its weight multiplies, on `grid`: [cells, N].
-fn maps_of_masks(case: &Case<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
-    let (count, cells) = (case.plan.count(), grid.cells());
+fn maps_of_masks(setup: &Setup<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
+    let (count, cells) = (setup.plan.count(), grid.cells());
     let zeros = gathered(&[count, cells], std::iter::repeat_n(0.0, count * cells))?;
     let mut maps: DMatrix<f64> = DMatrix::from_vec(cells, count, zeros);
-    for (map, channel) in case.maps.iter().zip(&case.plan.channels) {
+    for (map, channel) in setup.maps.iter().zip(&setup.plan.channels) {
         let Some(mask) = channel.mask.filter(|_| channel.weighted) else { continue };
-        let map = if case.options.combine == Combine::Normalised { case.plan.masks.item(mask) } else { map };
+        let map =
+            if setup.options.combine == Combine::Normalised { setup.plan.masks.item(mask) } else { map };
         let sums = grid.sums(map);
         maps.column_mut(mask).iter_mut().zip(sums).for_each(|(sum, v)| *sum += v);
     }
@@ -163,13 +164,13 @@ fn maps_of_masks(case: &Case<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
 }
 
 /// The masks on `grid`, blurred by one cell and weighted by the energy of `maps` in each cell: [cells, N].
-fn points(case: &Case<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+fn points(setup: &Setup<'_>, grid: &Grid, maps: &DMatrix<f64>) -> Result<DMatrix<f64>> {
     let energies = maps.component_mul(maps).column_sum();
     let mean = energies.mean();
     let weights =
         energies.map(|energy| if mean > 0.0 { (energy / mean).powf(CELL_POWER / 2.0) } else { 0.0 });
-    let (count, cells) = (case.plan.count(), grid.cells());
-    let masks = (0..count).flat_map(|m| grid.blurred(grid.sums(case.plan.masks.item(m))));
+    let (count, cells) = (setup.plan.count(), grid.cells());
+    let masks = (0..count).flat_map(|m| grid.blurred(grid.sums(setup.plan.masks.item(m))));
     let mut points = DMatrix::from_vec(cells, count, gathered(&[count, cells], masks)?);
     points.column_iter_mut().for_each(|mut point| point.component_mul_assign(&weights));
     Ok(points)
@@ -242,12 +243,12 @@ pub(super) mod tests {
     use super::*;
 
     /// Masks anywhere on a line of cells and maps that vary, from a fixed sequence.
-    pub(in super::super) fn random(count: usize, cells: usize) -> Space {
+    pub(in super::super) fn random(count: usize, cells: usize) -> MaskGeometry {
         random_from(0.0, count, cells)
     }
 
     /// The same with every value of a mask greater by `offset`.
-    fn random_from(offset: f64, count: usize, cells: usize) -> Space {
+    fn random_from(offset: f64, count: usize, cells: usize) -> MaskGeometry {
         let mut state = 7u64;
         let mut next = |_, _| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -255,7 +256,7 @@ pub(super) mod tests {
         };
         let points = DMatrix::from_fn(cells, count, &mut next);
         let maps = DMatrix::from_fn(cells, count, &mut next);
-        Space::placed(points.add_scalar(offset), &maps, &Grid::new((1, cells), FINE))
+        MaskGeometry::placed(points.add_scalar(offset), &maps, &Grid::new((1, cells), FINE))
     }
 
     #[test]
@@ -287,12 +288,12 @@ pub(super) mod tests {
 
     #[test]
     fn the_median_distance_is_one_and_all_distances_agree() {
-        let space = random(60, 6);
+        let geometry = random(60, 6);
         let masks: Vec<usize> = (0..60).collect();
-        let all = space.distances_of(&masks, &masks);
-        assert_eq!(space.distances(&masks), all);
+        let all = geometry.distances_of(&masks, &masks);
+        assert_eq!(geometry.distances(&masks), all);
         for (i, j) in (0..60).flat_map(|i| (0..60).map(move |j| (i, j))) {
-            let apart = (space.points.row(i) - space.points.row(j)).norm_squared() / space.unit;
+            let apart = (geometry.points.row(i) - geometry.points.row(j)).norm_squared() / geometry.unit;
             assert!((all[(i, j)] - apart).abs() < 1e-5, "{i}, {j}");
         }
         let mut pairs: Vec<f32> =
@@ -301,7 +302,7 @@ pub(super) mod tests {
         assert!((pairs[pairs.len() / 2] - 1.0).abs() < 1e-5);
         let far = random_from(1e5, 60, 6).distances(&masks);
         assert!((&far - &all).amax() < 1e-4, "what all masks have in common is no distance");
-        let medoids = space.medoids(9);
+        let medoids = geometry.medoids(9);
         assert_eq!(medoids.iter().collect::<std::collections::BTreeSet<_>>().len(), 9, "{medoids:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! [`Belief`]: what is known and believed of one target's scores.
+//! [`Posterior`]: what is known and estimated of one target's scores.
 //!
 //! Probabilities range over decades, so their logarithms are what the Gaussian process sees; raw outputs are
 //! seen as they are.
@@ -6,8 +6,8 @@
 use nalgebra::DVector;
 
 use super::super::options::WeightNorm;
+use super::mask_geometry::MaskGeometry;
 use super::process::Process;
-use super::space::Space;
 use crate::Result;
 
 /// Added to a probability before its logarithm is taken, relative to the greatest one observed.
@@ -84,8 +84,8 @@ impl Values {
     }
 }
 
-/// What one target's scores are believed to be.
-pub(super) struct Belief {
+/// What one target's scores are estimated to be.
+pub(super) struct Posterior {
     /// Observed scores, and predicted ones of the other masks.
     pub(super) scores: Vec<f64>,
     /// How much the weight of a mask changes with its value, relative to the one that changes most; 0 where it is
@@ -99,20 +99,20 @@ pub(super) struct Belief {
     norm: f64,
 }
 
-impl Belief {
+impl Posterior {
     /// `observed` holds the scores of `process.observed`, before the baseline's, `baseline`, is subtracted.
     pub(super) fn new(
         process: &Process<'_>,
-        space: &Space,
+        geometry: &MaskGeometry,
         (link, norm): (Link, WeightNorm),
         (observed, baseline): (&[f64], f64),
     ) -> Self {
         let values = link.values(observed);
         let (mean, scale) = process.mean(&values.about_mean);
         let scale = f64::from(scale);
-        let mut scores = Vec::with_capacity(space.count());
-        let mut slopes = Vec::with_capacity(space.count());
-        let mut deviations = Vec::with_capacity(space.count());
+        let mut scores = Vec::with_capacity(geometry.count());
+        let mut slopes = Vec::with_capacity(geometry.count());
+        let mut deviations = Vec::with_capacity(geometry.count());
         for (m, &mean) in mean.iter().enumerate() {
             let variance = scale * f64::from(process.variance[m] + process.kernel.nugget);
             let (score, deviation) = values.score(f64::from(mean), variance);
@@ -139,7 +139,7 @@ impl Belief {
             })
             .collect();
         let (weights, greatest) = relative(weights);
-        let norm = greatest * (&space.maps * &weights).map(f64::from).norm();
+        let norm = greatest * (&geometry.maps * &weights).map(f64::from).norm();
         let (slopes, steepest) = relative(slopes);
         Self { scores, slopes, steepest, scale, norm }
     }
@@ -153,12 +153,12 @@ impl Belief {
     }
 
     /// The deviation of the weighted sum of maps from the exact one that is to be expected, relative to its norm.
-    pub(super) fn error(&self, process: &Process<'_>, space: &Space) -> Result<f64> {
-        if process.observed.len() == space.count() {
+    pub(super) fn error(&self, process: &Process<'_>, geometry: &MaskGeometry) -> Result<f64> {
+        if process.observed.len() == geometry.count() {
             return Ok(0.0);
         }
-        let open: Vec<usize> = (0..space.count()).filter(|&m| self.slopes[m] > 0.0).collect();
-        let mut maps = space.maps.select_columns(&open);
+        let open: Vec<usize> = (0..geometry.count()).filter(|&m| self.slopes[m] > 0.0).collect();
+        let mut maps = geometry.maps.select_columns(&open);
         for (mut map, &m) in maps.column_iter_mut().zip(&open) {
             map *= self.slopes[m];
         }

@@ -11,25 +11,18 @@ use scorecam_core::{Error, Result};
 use super::formats::{self, Format};
 use super::jpeg_end::{self, Scans};
 use super::{Range, Reader, samples, tiff_tags};
+use crate::Image;
 
 /// The most bytes of a decoded pixel that are counted on: four channels of 16 bits.
 const PIXEL_BYTES: u64 = 8;
 /// JPEG XL is decoded in f32, several copies of it.
 const JPEG_XL_BYTES: u64 = 64;
 
-/// A photo and what its user should know, a line each.
-pub struct Decoded {
-    /// The photo, upright.
-    pub photo: Photo,
-    /// What its user should know.
-    pub warnings: Vec<String>,
-}
-
 impl Reader {
     /// Decodes a photo. Its decoder gets 8 bytes a pixel of memory (a JPEG XL, 64), so a small file that claims to be
     /// a large photo is refused before anything is allocated for it; and it begins only where there is memory for all
     /// that it may need.
-    pub fn read_photo(&self, mut file: impl BufRead + Seek) -> Result<Decoded> {
+    pub fn read_photo(&self, mut file: impl BufRead + Seek) -> Result<Image> {
         let failed = |e: std::io::Error| Error::io(e.to_string());
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
         file.rewind().map_err(failed)?;
@@ -63,7 +56,7 @@ impl Reader {
         }
     }
 
-    fn decode_image(&self, file: impl BufRead + Seek, format: ImageFormat, needs: Needs) -> Result<Decoded> {
+    fn decode_image(&self, file: impl BufRead + Seek, format: ImageFormat, needs: Needs) -> Result<Image> {
         let mut reader = ImageReader::with_format(file, format);
         reader.limits(self.limits(PIXEL_BYTES));
         // Some decoders read the whole file before they tell the size.
@@ -79,7 +72,7 @@ impl Reader {
         mut decoder: D,
         needs: Needs,
         orientation: impl FnOnce(&mut D) -> u8,
-    ) -> Result<Decoded> {
+    ) -> Result<Image> {
         decoder.set_limits(self.limits(needs.pixel.max(PIXEL_BYTES))).map_err(broken)?;
         let (width, height) = decoder.dimensions();
         let pixels = u64::from(width) * u64::from(height);
@@ -191,7 +184,7 @@ fn finish(
     mut buffer: Buffer,
     (size, color, orientation): ((usize, usize), ColorType, u8),
     range: Option<Range>,
-) -> Result<Decoded> {
+) -> Result<Image> {
     let format = match color {
         ColorType::L8 | ColorType::L16 => PixelFormat::Gray,
         ColorType::La8 | ColorType::La16 => PixelFormat::GrayAlpha,
@@ -219,7 +212,7 @@ fn finish(
         (Buffer::U16(samples), _) => upright(Samples::U16(&samples), size, format, orientation)?,
         (Buffer::F32(samples), _) => upright(Samples::F32(&samples), size, format, orientation)?,
     };
-    Ok(Decoded { photo, warnings: Vec::from_iter(warning) })
+    Ok(Image { warnings: Vec::from_iter(warning), ..Image::from(photo) })
 }
 
 /// The greatest sample that is not alpha.
@@ -252,14 +245,17 @@ mod tests {
         bytes.into_inner()
     }
 
-    fn read(bytes: &[u8]) -> Result<Decoded> {
+    fn read(bytes: &[u8]) -> Result<Image> {
         Reader::default().read_photo(Cursor::new(bytes))
     }
 
     #[test]
     fn a_photo_is_set_upright_and_loses_alpha() {
         let samples = Buffer::U8(vec![10, 20, 30, 0, 40, 50, 60, 255]);
-        let photo = finish(samples, ((1, 2), ColorType::Rgba8, 6), None).expect("a photo").photo;
+        let photo = finish(samples, ((1, 2), ColorType::Rgba8, 6), None)
+            .expect("a photo")
+            .into_photo()
+            .expect("a photo");
         assert_eq!((photo.size(), photo.pixels()), ((2, 1), &[10, 20, 30, 40, 50, 60][..]));
     }
 
@@ -268,7 +264,7 @@ mod tests {
         use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
         for format in [Png, Jpeg, WebP, Bmp, Tiff, Gif, Pnm] {
             let whole = encoded(format);
-            assert_eq!(read(&whole).expect("whole").photo.size(), (45, 67), "{format:?}");
+            assert_eq!(read(&whole).expect("whole").photo().map(Photo::size), Some((45, 67)), "{format:?}");
             for part in [2, 4, 8] {
                 let cut = &whole[..whole.len() - whole.len() / part];
                 assert!(read(cut).is_err(), "{format:?} without its last 1/{part}");
@@ -287,19 +283,22 @@ mod tests {
         let dark = || Buffer::U16(vec![0, 65535, 4095, 65535]);
         let decoded = finish(dark(), color, None).expect("a photo");
         assert!(decoded.warnings[0].contains("--range 0..4095"), "{:?}", decoded.warnings);
-        assert_eq!(decoded.photo.pixels(), [0, 0, 0, 16, 16, 16]);
+        assert_eq!(decoded.photo().expect("a photo").pixels(), [0, 0, 0, 16, 16, 16]);
         let range = Some("0..4095".parse().expect("a range"));
         let decoded = finish(dark(), color, range).expect("a photo");
-        assert_eq!((decoded.photo.pixels(), decoded.warnings.len()), (&[0, 0, 0, 255, 255, 255][..], 0));
+        assert_eq!(
+            (decoded.photo().expect("a photo").pixels(), decoded.warnings.len()),
+            (&[0, 0, 0, 255, 255, 255][..], 0)
+        );
         let decoded = finish(Buffer::U8(vec![7]), ((1, 1), ColorType::L8, 1), range).expect("a photo");
-        assert_eq!(decoded.photo.pixels(), [7; 3]);
+        assert_eq!(decoded.photo().expect("a photo").pixels(), [7; 3]);
         assert!(decoded.warnings[0].contains("no effect on an 8-bit photo"), "{:?}", decoded.warnings);
     }
 
     /// A decoder that panics would end the program and not the photo.
     #[test]
     fn a_damaged_photo_is_an_error_and_no_panic() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/photos");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/tests/photos");
         // A linear congruential generator (Knuth's MMIX): the same damage every time.
         let mut state = 7u64;
         let mut random = |below: usize| {

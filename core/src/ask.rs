@@ -1,0 +1,108 @@
+//! [`Ask`]: the passes that a method waits for, and the desk over which it gets their answers.
+//!
+//! A method never runs the model. It leaves an ask on its desk and waits; the driver answers asks in the order that fills
+//! batches best.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::masking::MaskedScores;
+use crate::progress::Monitor;
+use crate::{Result, Tensor, Upsample};
+
+/// Passes through the model.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// Class scores [N, classes] of `images` [N, C, H, W], then the activations of each tap.
+    Forward {
+        /// The images, as many as one likes.
+        images: Arc<Tensor>,
+        /// The names of layers.
+        taps: Vec<String>,
+    },
+    /// Class scores [M, classes] of masked images.
+    Masked(MaskedImages),
+    /// Class scores [N, classes] with other activations of a layer.
+    RunFrom {
+        /// The image whose pass gives what the activations lack, [1, C, H, W].
+        image: Arc<Tensor>,
+        /// The layer's name.
+        layer: String,
+        /// Its activations, [N, K, h, w].
+        activations: Arc<Tensor>,
+    },
+    /// Derivatives [N, K, h, w] of a class score with respect to a layer's activations.
+    Gradients {
+        /// The images, [N, C, H, W].
+        images: Arc<Tensor>,
+        /// The layer's name.
+        layer: String,
+        /// The class.
+        class: usize,
+    },
+}
+
+/// Masked images, by what they are made of; see [`MaskedScores`].
+#[derive(Debug, Clone)]
+pub struct MaskedImages {
+    /// Preprocessed images, [I, C, H, W].
+    pub images: Arc<Tensor>,
+    /// The content where a mask is 0, [I, C, H, W]; zeros when `None`.
+    pub fill: Option<Arc<Tensor>>,
+    /// Small masks, [M, h, w].
+    pub masks: Arc<Tensor>,
+    /// For each mask the index of its image; empty when there is one image.
+    pub image_of_mask: Vec<u32>,
+    /// How masks reach the size of the image.
+    pub upsample: Upsample,
+    /// Images per pass; the model's own rule has the last word.
+    pub batch_size: usize,
+}
+
+impl MaskedImages {
+    /// As a request to a backend.
+    pub(crate) fn request<'r>(&'r self, on_batch: &'r dyn Fn(usize) -> Result<()>) -> MaskedScores<'r> {
+        MaskedScores {
+            images: self.images.view(),
+            fill: self.fill.as_ref().map(|fill| fill.view()),
+            masks: self.masks.view(),
+            image_of_mask: &self.image_of_mask,
+            upsample: self.upsample,
+            batch_size: self.batch_size,
+            on_batch,
+        }
+    }
+}
+
+/// What lies between the method at work on one image and the driver.
+pub(crate) struct Desk<'a> {
+    pub(crate) monitor: Monitor<'a>,
+    next: Cell<u64>,
+    asks: RefCell<VecDeque<(u64, Ask)>>,
+    answers: RefCell<BTreeMap<u64, Result<Vec<Tensor>>>>,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(monitor: Monitor<'a>) -> Self {
+        Self { monitor, next: Cell::new(0), asks: RefCell::default(), answers: RefCell::default() }
+    }
+
+    /// The tensors that the passes give, once they are made.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Vec<Tensor>> {
+        let id = self.next.replace(self.next.get() + 1);
+        self.asks.borrow_mut().push_back((id, ask));
+        poll_fn(|_| self.answers.borrow_mut().remove(&id).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// The ask that was left first and is not answered.
+    pub(crate) fn take(&self) -> Option<(u64, Ask)> {
+        self.asks.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn answer(&self, id: u64, answer: Result<Vec<Tensor>>) {
+        self.answers.borrow_mut().insert(id, answer);
+    }
+}

@@ -1,0 +1,158 @@
+//! The passes that answer an [`Ask`]: cut into batches that the model takes, counted, and checked once.
+
+use std::cell::Cell;
+
+use crate::ask::Ask;
+use crate::masking::MaskedScores;
+use crate::tensor::{append, only};
+use crate::{BatchRule, Error, Forward, ModelBackend, Result, Tensor, TensorView, element_count};
+
+/// The tensors that `ask` is for. `passed` learns the number of images of each batch; its error ends the run.
+pub(crate) fn answer(
+    model: &dyn ModelBackend,
+    ask: &Ask,
+    batch_size: usize,
+    passed: &dyn Fn(usize) -> Result<()>,
+) -> Result<Vec<Tensor>> {
+    let batches = Batches { rule: model.info().batch, size: batch_size, passed };
+    match ask {
+        Ask::Forward { images, taps } => {
+            let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
+            let tensors = batches.run(images.view(), |batch| {
+                let Forward { scores, activations } = model.forward(batch, &taps)?;
+                Ok(std::iter::once(scores).chain(activations).collect())
+            })?;
+            let [scores, activations @ ..] = tensors.as_slice() else { return Ok(tensors) };
+            check_scores(scores, images.shape()[0])?;
+            for (tap, activations) in taps.iter().zip(activations) {
+                check_finite(activations.data(), || format!("the activations of layer {tap:?}"))?;
+            }
+            Ok(tensors)
+        }
+        Ask::Masked(masked) => Ok(vec![masked_scores(model, &masked.request(passed))?]),
+        Ask::RunFrom { image, layer, activations } => {
+            let run = |part: TensorView<'_>| Ok(vec![model.run_from_image(image.view(), layer, part)?]);
+            let scores = only(batches.run(activations.view(), run)?)?;
+            check_scores(&scores, activations.shape()[0])?;
+            Ok(vec![scores])
+        }
+        Ask::Gradients { images, layer, class } => {
+            let run = |part: TensorView<'_>| Ok(vec![model.gradients(part, layer, *class)?]);
+            let gradients = only(batches.run(images.view(), run)?)?;
+            check_finite(gradients.data(), || format!("the gradients of layer {layer:?}"))?;
+            Ok(vec![gradients])
+        }
+    }
+}
+
+/// Scores [M, classes] of the masked images of `request`, whose `on_batch` learns of each batch and may end the run.
+pub(crate) fn masked_scores(model: &dyn ModelBackend, request: &MaskedScores<'_>) -> Result<Tensor> {
+    let (_, [count, ..]) = request.dims()?;
+    if count == 0 {
+        return Tensor::zeros([0, 0]);
+    }
+    let reported = Cell::new(0usize);
+    let ended = Cell::new(None);
+    let wrong = || {
+        let reported = reported.get();
+        Error::plugin(format!(
+            "the backend reported passes of {reported} masks by on_batch; it was given {count}"
+        ))
+    };
+    let on_batch = |n| {
+        reported.set(reported.get().saturating_add(n));
+        if reported.get() > count {
+            return Err(wrong());
+        }
+        (request.on_batch)(n).inspect_err(|error| ended.set(Some(error.clone())))
+    };
+    // A backend makes a batch whole, so none is larger than the number of masks.
+    let batch_size = model.info().batch.size(request.batch_size.min(count));
+    let scores = model.masked_scores(&MaskedScores { batch_size, on_batch: &on_batch, ..*request });
+    // A backend may have gone on after it was to stop.
+    if let Some(error) = ended.take() {
+        return Err(error);
+    }
+    let scores = scores?;
+    check_scores(&scores, count)?;
+    match reported.get() == count {
+        true => Ok(scores),
+        false => Err(wrong()),
+    }
+}
+
+/// How items are cut into batches.
+struct Batches<'a> {
+    rule: BatchRule,
+    size: usize,
+    passed: &'a dyn Fn(usize) -> Result<()>,
+}
+
+impl Batches<'_> {
+    /// Runs any number of items [N, C, H, W], batch after batch; where the model fixes the size of a batch, the last one is
+    /// filled up with zeros. `run` gives some tensors [items, ...]; the result has as many, [N, ...].
+    fn run(
+        &self,
+        items: TensorView<'_>,
+        run: impl Fn(TensorView<'_>) -> Result<Vec<Tensor>>,
+    ) -> Result<Vec<Tensor>> {
+        let [n, c, h, w] = items.dims("the batch")?;
+        let size = self.rule.size(self.size);
+        let is_whole = n == size || n < size && !matches!(self.rule, BatchRule::Fixed(_));
+        if n == 0 || is_whole {
+            let tensors = run(items)?;
+            (self.passed)(n)?;
+            return Ok(tensors);
+        }
+        let mut parts: Vec<Vec<Tensor>> = Vec::new();
+        for first in (0..n).step_by(size) {
+            let count = size.min(n - first);
+            let some = &items.data()[first * c * h * w..][..count * c * h * w];
+            let shape = [if matches!(self.rule, BatchRule::Fixed(_)) { size } else { count }, c, h, w];
+            parts.push(match shape[0] == count {
+                true => run(TensorView::new(&shape, some)?)?,
+                false => {
+                    let mut padded = Tensor::zeros(shape)?;
+                    padded.data_mut()[..some.len()].copy_from_slice(some);
+                    run(padded.view())?
+                }
+            });
+            (self.passed)(count)?;
+        }
+        let count = parts.first().map_or(0, Vec::len);
+        (0..count).map(|t| join(parts.iter().filter_map(|p| p.get(t)), n)).collect()
+    }
+}
+
+/// The first `n` items of tensors one after the other.
+fn join<'a>(parts: impl Iterator<Item = &'a Tensor>, n: usize) -> Result<Tensor> {
+    let (mut shape, mut data) = (Vec::new(), Vec::new());
+    for part in parts {
+        shape = part.shape().to_vec();
+        append(&mut data, part.data())?;
+    }
+    if let Some(items) = shape.first_mut() {
+        *items = n;
+    }
+    data.truncate(element_count(&shape)?);
+    Tensor::new(shape, data)
+}
+
+fn check_scores(scores: &Tensor, items: usize) -> Result<()> {
+    match scores.shape() {
+        [n, classes] if *n == items && *classes > 0 => {
+            check_finite(scores.data(), || "the model's class scores".into())
+        }
+        shape => {
+            Err(Error::model(format!("the model returned scores of shape {shape:?} for {items} images")))
+        }
+    }
+}
+
+/// An error when a value is NaN or infinite; `what` is only called then.
+pub(crate) fn check_finite(values: &[f32], what: impl Fn() -> String) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(i) => Err(Error::model(format!("{}: value {} at index {i} is not finite", what(), values[i]))),
+    }
+}

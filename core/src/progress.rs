@@ -1,0 +1,93 @@
+//! How far an explain call is: what its caller learns of it, and may cancel by.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use crate::{Error, Result};
+
+/// Where an explain call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Passes made so far, the first one included.
+    pub passes: usize,
+    /// Passes expected in all; 0 while not known.
+    pub expected: usize,
+}
+
+/// What an explain call is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The first pass, which gives scores and activations.
+    Forward,
+    /// The method at work: masked passes above all.
+    Passes,
+    /// All is done.
+    Done,
+}
+
+/// Receives progress reports; [`ControlFlow::Break`] cancels. Called on the thread of the explain call, one report at a
+/// time.
+pub type Report<'a> = dyn Fn(Progress) -> ControlFlow<()> + 'a;
+
+/// Counts the passes of one explain call and reports them. After a cancellation it reports nothing more.
+pub(crate) struct Monitor<'a> {
+    report: Option<Box<Report<'a>>>,
+    stage: Cell<Stage>,
+    passes: Cell<usize>,
+    expected: Cell<usize>,
+    cancelled: Cell<bool>,
+}
+
+impl<'a> Monitor<'a> {
+    pub(crate) fn new(report: Option<Box<Report<'a>>>) -> Self {
+        Self {
+            report,
+            stage: Cell::new(Stage::Forward),
+            passes: Cell::new(0),
+            expected: Cell::new(0),
+            cancelled: Cell::new(false),
+        }
+    }
+
+    /// Passes made so far.
+    pub(crate) fn passes(&self) -> usize {
+        self.passes.get()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) -> Result<()> {
+        self.stage.set(stage);
+        self.report()
+    }
+
+    /// Expects so many passes from here on.
+    pub(crate) fn expect(&self, passes: usize) -> Result<()> {
+        self.expected.set(self.passes().saturating_add(passes));
+        self.report()
+    }
+
+    /// Counts `n` passes.
+    pub(crate) fn passed(&self, n: usize) -> Result<()> {
+        self.passes.set(self.passes() + n);
+        self.report()
+    }
+
+    /// Reports where the call stands; an error from the first cancellation on.
+    pub(crate) fn report(&self) -> Result<()> {
+        if !self.is_cancelled() {
+            let progress =
+                Progress { stage: self.stage.get(), passes: self.passes(), expected: self.expected.get() };
+            let answer = self.report.as_ref().map_or(ControlFlow::Continue(()), |report| report(progress));
+            self.cancelled.set(answer.is_break());
+        }
+        match self.is_cancelled() {
+            true => Err(Error::cancelled()),
+            false => Ok(()),
+        }
+    }
+}

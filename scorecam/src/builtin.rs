@@ -1,0 +1,11 @@
+//! The methods that come with the host.
+
+use std::sync::Arc;
+
+use scorecam_core::CamMethod;
+use scorecam_core::methods::{AdaptiveScoreCam, GradCam, ScoreCam};
+
+/// One of each, in the order in which they are listed.
+pub(crate) fn methods() -> Vec<Arc<dyn CamMethod>> {
+    vec![Arc::new(ScoreCam::new()), Arc::new(AdaptiveScoreCam::new()), Arc::new(GradCam::new())]
+}

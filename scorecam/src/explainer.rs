@@ -1,0 +1,216 @@
+//! [`Explainer`]: one model, one method and its settings, over any number of images.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use scorecam_core::image::Placement;
+use scorecam_core::{CamMethod, MethodInfo, Options, Report, Request, Result, Targets, Tensor, explain_many};
+
+use crate::explanation::Explanation;
+use crate::image::Content;
+use crate::{Host, Image, Model};
+
+/// What to explain, and how. The default is Score-CAM of the class with the highest score.
+#[derive(Debug, Clone)]
+pub struct ExplainOptions {
+    /// The method's id.
+    pub method: String,
+    /// A preset of the method; its default one when `None`.
+    pub preset: Option<String>,
+    /// Options of the method as (name, value), which come before the preset's.
+    pub set: Vec<(String, String)>,
+    /// The classes to explain, all from the same passes.
+    pub targets: Targets,
+    /// The target layer; the model's own when `None` ([`Model::layer`]), or its default one.
+    pub layer: Option<String>,
+    /// Images per pass, 1 to 4096; the model's preference when `None`.
+    pub batch_size: Option<usize>,
+    /// Another image, for method options that compare with one.
+    pub reference: Option<Image>,
+}
+
+impl Default for ExplainOptions {
+    fn default() -> Self {
+        Self {
+            method: "score-cam".into(),
+            preset: None,
+            set: Vec::new(),
+            targets: Targets::Top(1),
+            layer: None,
+            batch_size: None,
+            reference: None,
+        }
+    }
+}
+
+/// Explains images, with a method and options that were checked once. May be used from several threads at once.
+///
+/// ```
+#[doc = include_str!("../doc/toy_model.md")]
+/// use scorecam::{ExplainOptions, Explainer, Image, Photo, Targets};
+///
+/// let options = ExplainOptions { targets: Targets::Top(2), ..Default::default() };
+/// let explainer = Explainer::new(&host, &model, &options)?;
+/// let photo = Photo::from_rgb8((24, 32), (0..24 * 32 * 3).map(|i| (i * 7 % 256) as u8).collect())?;
+/// let explanation = explainer.explain(&Image::from(photo))?;
+/// assert_eq!(explanation.targets.len(), 2);
+/// assert!(explanation.map(0).data().iter().all(|value| (0.0..=1.0).contains(value)));
+/// # Ok::<(), scorecam::Error>(())
+/// ```
+pub struct Explainer<'m> {
+    model: &'m Model,
+    method: Arc<dyn CamMethod>,
+    options: Options,
+    preset: Option<String>,
+    targets: Targets,
+    layer: Option<String>,
+    batch_size: Option<usize>,
+    reference: Option<Arc<Tensor>>,
+    warnings: Vec<String>,
+}
+
+/// An image as the model takes it.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The tensor [1, C, H, W].
+    pub tensor: Arc<Tensor>,
+    /// Where the photo lies in it; `None` for an image that was a tensor.
+    pub placement: Option<Placement>,
+    /// What the user should know, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// One input of [`Explainer::explain_many`].
+pub struct Job<'a> {
+    /// The input.
+    pub input: Input,
+    /// Receives a report of each batch; breaking off cancels this input alone.
+    pub progress: Option<Box<Report<'a>>>,
+}
+
+impl<'m> Explainer<'m> {
+    /// Checks `options` against the method and the model, before any pass.
+    ///
+    /// An error of kind not-found for a method, preset or option that does not exist; invalid-argument for a value that
+    /// an option refuses; unsupported where the method needs an ability that the model's backend lacks.
+    pub fn new(host: &Host, model: &'m Model, options: &ExplainOptions) -> Result<Self> {
+        let method = host.method(&options.method)?;
+        let resolved = method.info().resolve(options.preset.as_deref(), &options.set)?;
+        host.check_needs(method.info(), model)?;
+        let preset = options.preset.as_deref().or(method.info().default_preset()).map(str::to_owned);
+        let mut explainer = Self {
+            model,
+            options: resolved,
+            preset,
+            method,
+            targets: options.targets.clone(),
+            layer: options.layer.clone().or_else(|| model.layer().map(str::to_owned)),
+            batch_size: options.batch_size,
+            reference: None,
+            warnings: Vec::new(),
+        };
+        if let Some(reference) = &options.reference {
+            let input = explainer.prepare(reference).map_err(|e| e.context("the reference image"))?;
+            explainer.reference = Some(input.tensor);
+            explainer.warnings = input.warnings;
+        }
+        Ok(explainer)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &'m Model {
+        self.model
+    }
+
+    /// The method's name, options and presets.
+    pub fn method(&self) -> &MethodInfo {
+        self.method.info()
+    }
+
+    /// The preset that the method's options begin with, where the method has presets.
+    pub fn preset(&self) -> Option<&str> {
+        self.preset.as_deref()
+    }
+
+    /// Remarks about the reference image, a line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The image as the model takes it: a photo preprocessed, a tensor as it is. Any thread.
+    pub fn prepare(&self, image: &Image) -> Result<Input> {
+        let mut warnings = image.warnings.clone();
+        let (tensor, placement) = match &image.content {
+            Content::Photo(photo) => {
+                let (preprocess, warning) = self.model.preprocess()?;
+                warnings.extend(warning.map(str::to_owned));
+                let prepared = preprocess.apply(photo)?;
+                (prepared.input, Some(prepared.placement))
+            }
+            Content::Tensor(tensor) => {
+                let (tensor, warning) = self.model.arrange(tensor.clone())?;
+                warnings.extend(warning);
+                (tensor, None)
+            }
+        };
+        Ok(Input { tensor: Arc::new(tensor), placement, warnings })
+    }
+
+    /// Explains one image; blocks until done.
+    pub fn explain(&self, image: &Image) -> Result<Explanation> {
+        self.explain_reporting(image, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Self::explain`]. `progress` receives a report of each batch on the calling thread, and cancels by breaking off.
+    pub fn explain_reporting(
+        &self,
+        image: &Image,
+        progress: impl Fn(scorecam_core::Progress) -> ControlFlow<()>,
+    ) -> Result<Explanation> {
+        let job = Job { input: self.prepare(image)?, progress: Some(Box::new(progress)) };
+        let mut found = Err(scorecam_core::Error::internal("an explain call has ended without a result"));
+        self.explain_many(std::iter::once(Ok(job)), 1, |_, result| {
+            found = result;
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    /// Explains many inputs on the calling thread, `at_once` of them at a time, so that their masks share batches. `jobs` is
+    /// asked for the next one when another has ended, and `found` gets each result with the position of its job, from 0; see
+    /// [`explain_many`]. A job that is an error is its own result. Where `found` breaks off, the rest is dropped.
+    pub fn explain_many<'a>(
+        &'a self,
+        jobs: impl Iterator<Item = Result<Job<'a>>>,
+        at_once: usize,
+        mut found: impl FnMut(usize, Result<Explanation>) -> ControlFlow<()>,
+    ) {
+        let at_work = std::cell::RefCell::new(std::collections::BTreeMap::new());
+        let requests = jobs.enumerate().map(|(position, job)| {
+            let Job { input: Input { tensor, placement, warnings }, progress } = job?;
+            let size = (tensor.shape()[2], tensor.shape()[3]);
+            at_work.borrow_mut().insert(position, (size, placement, warnings));
+            Ok(self.request(tensor, progress))
+        });
+        explain_many(self.model.backend(), self.method.as_ref(), requests, at_once, |position, result| {
+            let input = at_work.borrow_mut().remove(&position);
+            let result = result.and_then(|result| match input {
+                Some(input) => Ok(Explanation::new(self.model, result, input)),
+                None => Err(scorecam_core::Error::internal("an input was explained that nobody gave")),
+            });
+            found(position, result)
+        });
+    }
+
+    fn request<'a>(&'a self, input: Arc<Tensor>, progress: Option<Box<Report<'a>>>) -> Request<'a> {
+        Request {
+            input,
+            reference: self.reference.clone(),
+            targets: self.targets.clone(),
+            layer: self.layer.as_deref(),
+            options: &self.options,
+            batch_size: self.batch_size,
+            progress,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Saliency maps of any model that a runtime can run forward: Score-CAM and its relatives.
+//!
+//! A [`Host`] is a registry of backends and methods; [`Host::load_model`] brings a model's file and manifest together with
+//! the backend that loads it. An [`Explainer`] holds a method with its options, checked once, and explains any number of
+//! [`Image`]s; an [`Explanation`] has their maps, and lays them over photos.
+//!
+//! ```no_run
+//! use scorecam::{ExplainOptions, Explainer, Host, Image, Overlay};
+//!
+//! let host = Host::new()?;
+//! let model = host.load_model("resnet50.toml")?;
+//! let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
+//!
+//! let image = Image::open("cat.jpg")?;
+//! let explanation = explainer.explain(&image)?;
+//! println!("{:?}", explanation.targets[0].label);
+//! if let Some(photo) = image.photo() {
+//!     let overlay = explanation.overlay(0, photo, &Overlay::default())?;
+//!     println!("{} x {} pixels of RGB", overlay.width(), overlay.height());
+//! }
+//! # Ok::<(), scorecam::Error>(())
+//! ```
+//!
+//! The only global state is the list of loaded libraries, which stay for the life of the process; two hosts
+//! do not see each other's registries.
+
+mod builtin;
+mod choice;
+mod explainer;
+mod explanation;
+mod image;
+mod labels;
+mod library;
+mod lock;
+mod manifest;
+mod model;
+mod needs;
+#[cfg(feature = "files")]
+mod reader;
+mod register;
+mod registry;
+mod search;
+mod text_file;
+
+pub use choice::{BackendChoice, BackendHere};
+pub use explainer::{ExplainOptions, Explainer, Input, Job};
+pub use explanation::{Explanation, Target};
+pub use image::Image;
+pub use library::Proof;
+pub use lock::Lock;
+pub use manifest::{InputSection, InputValue, Manifest, ModelSection, OutputSection};
+pub use model::{Model, ModelRequest};
+#[cfg(feature = "files")]
+pub use reader::{Held, Range, Reader, read_tensor};
+pub use registry::{Host, Origin, PluginRecord};
+pub use scorecam_core::image::{Overlay, Photo, Placement};
+pub use scorecam_core::{Error, ErrorKind, Progress, Result, Stage, Targets, Tensor, TensorView};
+pub use scorecam_plugin::import::Descriptor;
+pub use scorecam_plugin::{AUTO, abi, ability_number, own_folder, status_of_kind};

@@ -1,0 +1,33 @@
+//! The built-in methods as a plugin, each under its id with `mirror-` before it.
+
+use scorecam_core::methods::{AdaptiveScoreCam, GradCam, ScoreCam};
+use scorecam_plugin::{CamMethod, MethodInfo, Options, Study, Work};
+
+scorecam_plugin::export_plugin! {
+    method: Mirror::new(ScoreCam::new()),
+    method: Mirror::new(AdaptiveScoreCam::new()),
+    method: Mirror::new(GradCam::new()),
+}
+
+/// A method under another id.
+struct Mirror<M> {
+    info: MethodInfo,
+    method: M,
+}
+
+impl<M: CamMethod> Mirror<M> {
+    fn new(method: M) -> Self {
+        let info = MethodInfo { id: format!("mirror-{}", method.info().id), ..method.info().clone() };
+        Self { info, method }
+    }
+}
+
+impl<M: CamMethod> CamMethod for Mirror<M> {
+    fn info(&self) -> &MethodInfo {
+        &self.info
+    }
+
+    fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
+        self.method.explain(study, options)
+    }
+}
