@@ -12,6 +12,13 @@ use crate::view::{Form, Meaning};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// A loaded model, ready to run forward. Calls may come from several threads at once.
+///
+/// ```
+#[doc = include_str!("../doc/channels.rs")]
+/// let scores = Channels::new().forward(Tensor::zeros([2, 3, 8, 8])?.view(), &[])?.scores;
+/// assert_eq!(scores.shape(), [2, 3]);
+/// # Ok::<(), scorecam_core::Error>(())
+/// ```
 pub trait ModelBackend: Send + Sync {
     /// What the model takes and gives; the same for the model's whole life.
     fn info(&self) -> &ModelInfo;

@@ -76,6 +76,31 @@ pub struct Target {
 }
 
 /// Explains the decision of `model` on one input; blocks until done. May be called from several threads.
+///
+/// An error of kind invalid-argument for an input, class or batch size that the model does not take, not-found for a layer
+/// that it lacks, unsupported where the method needs an ability that it lacks, cancelled where `progress` broke off.
+///
+/// ```
+#[doc = include_str!("../doc/channels.rs")]
+/// use scorecam_core::methods::ScoreCam;
+///
+/// let (model, method) = (Channels::new(), ScoreCam::new());
+/// let mut input = Tensor::zeros([1, 3, 8, 8])?;
+/// input.data_mut()[64 + 9] = 1.0; // one green pixel, in row 1 and column 1
+/// let request = Request {
+///     input: input.into(),
+///     reference: None,
+///     targets: Targets::Top(1),
+///     layer: None,
+///     options: &method.info().resolve(None, &[])?,
+///     batch_size: None,
+///     progress: None,
+/// };
+/// let found = explain(&model, &method, request)?;
+/// assert_eq!((found.targets[0].class, found.maps.shape()), (1, &[1, 8, 8][..]));
+/// assert_eq!(found.maps.data().iter().position(|&v| v == 1.0), Some(9));
+/// # Ok::<(), scorecam_core::Error>(())
+/// ```
 pub fn explain(
     model: &dyn ModelBackend,
     method: &dyn CamMethod,

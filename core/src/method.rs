@@ -11,6 +11,34 @@ use std::pin::Pin;
 use crate::{Abilities, Error, ModelInfo, Result, Study, Tensor};
 
 /// An explanation algorithm. Calls may come from several threads at once.
+///
+/// ```
+/// use scorecam_core::*;
+///
+/// /// The score that is left when the image is dimmed to a half, as a map of one value.
+/// struct Dimmed(MethodInfo);
+///
+/// impl CamMethod for Dimmed {
+///     fn info(&self) -> &MethodInfo {
+///         &self.0
+///     }
+///
+///     fn explain<'s>(&'s self, study: &'s Study<'_>, _: &'s Options) -> Work<'s> {
+///         Box::pin(async move {
+///             let context = &study.context;
+///             let masks = Tensor::new([1, 1, 1], vec![0.5])?.into();
+///             study.expect_passes(1)?;
+///             let scores = study.masked_scores(Masks { masks, upsample: Upsample::Nearest, fill: None }).await?;
+///             let left = context.targets.iter().map(|&class| scores.item(0)[class]);
+///             Ok(MethodOutput {
+///                 maps: Tensor::new([context.targets.len(), 1, 1], left.collect())?,
+///                 measures: Vec::new(),
+///                 warnings: Vec::new(),
+///             })
+///         })
+///     }
+/// }
+/// ```
 pub trait CamMethod: Send + Sync {
     /// The method's name, options and presets; the same for the method's whole life.
     fn info(&self) -> &MethodInfo;

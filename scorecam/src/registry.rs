@@ -11,6 +11,14 @@ use crate::register::{Register, Registered};
 use crate::{builtin, search};
 
 /// Backends and methods by id. All calls may come from several threads at once.
+///
+/// ```
+/// let host = scorecam::Host::new()?;
+/// let method = host.method("score-cam")?;
+/// assert!(method.info().presets.iter().any(|preset| preset.name == "paper"));
+/// assert!(host.method("no-such-method").is_err());
+/// # Ok::<(), scorecam::Error>(())
+/// ```
 pub struct Host {
     /// The folder of the library that this host is part of, when it is not the program itself.
     beside: Option<PathBuf>,

@@ -23,6 +23,9 @@ const MOST_SETTINGS: u64 = 4096;
 /// The most measures and warnings of a result.
 const MOST_REMARKS: u64 = 4096;
 
+/// The stack of a method's thread: that of a program's first thread, which plugins may count on.
+const STACK: usize = 8 << 20;
+
 /// A method of a plugin.
 pub struct ImportedMethod {
     table: &'static abi::scorecam_method,
@@ -164,11 +167,10 @@ impl CamMethod for ImportedMethod {
                 options: options.clone(),
                 model: StudyModel { info: study.model.clone(), requests },
             };
-            let start = || thread::Builder::new().name("scorecam-method".into()).spawn(move || call.run());
-            let mut worker = Worker {
-                thread: Some(start().map_err(|e| Error::internal(format!("no thread for the method: {e}")))?),
-                inbox: Some(inbox),
-            };
+            let thread = thread::Builder::new().name("scorecam-method".into()).stack_size(STACK);
+            let thread = thread.spawn(move || call.run());
+            let thread = thread.map_err(|e| Error::internal(format!("no thread for the method: {e}")))?;
+            let mut worker = Worker { thread: Some(thread), inbox: Some(inbox) };
             while let Some(request) = worker.next() {
                 match request {
                     // A refusal is a cancellation, after which nothing of this resumes.
