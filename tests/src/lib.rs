@@ -7,8 +7,6 @@ mod cases;
 mod ended;
 mod places;
 mod programs;
-mod timed;
-mod traffic;
 mod watched;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
@@ -20,6 +18,4 @@ pub use places::{
 pub use programs::{
     Language, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root, run, scorecam,
 };
-pub use timed::{Moved, Timed};
-pub use traffic::Traffic;
 pub use watched::{Sanitizer, Watched};
