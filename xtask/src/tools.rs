@@ -198,7 +198,7 @@ fn fail_for(missing: &[&Tool], who: &str) -> Outcome {
     let chosen = missing.iter().find_map(|tool| tool.chosen_by());
     let change = chosen.map(|variable| format!(", or change {variable}")).unwrap_or_default();
     Err(Failure::new(format!(
-        "{who} needs what was not found or does not run: {}; install it (Debian: apt-get install {}){change}",
+        "{who} needs tools that were not found or do not run: {}; install them (Debian: apt-get install {}){change}",
         names.join(", "),
         packages(missing).join(" ")
     )))
@@ -250,7 +250,7 @@ mod tests {
         let tools =
             [tool("no-c", "one", "clang"), tool("no-c++", "two", "clang"), tool("no-a", "three", "b c")];
         let line = fail_for(&missing(&tools), "a test").unwrap_err().to_string();
-        let expected = "a test needs what was not found or does not run: no-c (one), no-c++ (two), no-a (three); install it \
+        let expected = "a test needs tools that were not found or do not run: no-c (one), no-c++ (two), no-a (three); install them \
                         (Debian: apt-get install b c clang)";
         assert_eq!(line, expected);
         assert!(ensure(&[tool("cargo", "cargo", "cargo")], "a test").is_ok());

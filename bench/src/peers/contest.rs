@@ -26,7 +26,7 @@ const LONG_SECONDS: f64 = 20.0;
 
 /// What to do when another tool fails.
 const ADVICE: &str = "make its environment anew (--environment with another folder, or without it), or take it out of \
-                      xtask/src/peers/plan.rs";
+                      bench/src/peers/plan.rs";
 
 /// One model's contest.
 pub(crate) struct Contest<'a> {

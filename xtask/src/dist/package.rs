@@ -62,7 +62,8 @@ pub(crate) fn write(
     install_for_all(tree, &copy)?;
     let archive = format!("{root}.tar.gz");
     let mut tar = Command::new("tar");
-    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"]).arg(format!("--mtime=@{time}"));
+    tar.args(["--format=gnu", "--sort=name", "--owner=0", "--group=0", "--numeric-owner"]);
+    tar.arg(format!("--mtime=@{time}"));
     tar.arg(format!("--use-compress-program=gzip -n -{}", effort.level()));
     tar.arg("-C").arg(work).arg("-cf").arg(staging.path().join(&archive)).arg(&root);
     run(&mut tar, "tar")?;
