@@ -38,10 +38,10 @@ use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::cache::Cache;
 use crate::dist::{OnnxRuntime, Request};
-use crate::failure::Outcome;
+use crate::failure::{Outcome, While};
 use crate::fetch::What;
 use crate::libtorch::Profile;
-use crate::workspace::{Workspace, run};
+use crate::workspace::Workspace;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands of this repository")]
@@ -146,7 +146,7 @@ enum Command {
 /// The program `xtask`.
 pub fn main() -> ExitCode {
     match run_command(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE
@@ -154,14 +154,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run_command(command: Command) -> Outcome {
+fn run_command(command: Command) -> Outcome<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Bench { arguments } => {
-            let mut bench =
-                workspace.cargo(&["run", "--quiet", "-p", "scorecam-bench", "--bin", "scorecam-bench", "--"]);
-            run(bench.args(arguments), "bench")
-        }
+        Command::Bench { arguments } => return bench(&workspace, &arguments),
         Command::Zoo(choice) => zoo::zoo(&workspace, &Cache::locate()?, &choice),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
@@ -180,7 +176,16 @@ fn run_command(command: Command) -> Outcome {
             dist::dist(&workspace, &Cache::locate()?, &request)
         }
         Command::Tools => tools::list(),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the program of the crate `scorecam-bench`; its exit status is this program's.
+fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCode> {
+    let mut bench =
+        workspace.cargo(&["run", "--quiet", "-p", "scorecam-bench", "--bin", "scorecam-bench", "--"]);
+    let status = bench.args(arguments).status().doing(|| "run cargo".into())?;
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
 fn profile(debug: bool) -> Profile {

@@ -206,6 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn only_missing_files_are_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (workspace, cache) = (Workspace::find().unwrap(), Cache::at(folder.path().to_owned()));
+        let text = "title = 'a thing'\nfiles = [{ path = 'a/README.md', copy = 'README.md' }, { path = 'b', text = 'b' }]";
+        let item: &'static Item = Box::leak(Box::new(toml::from_str(text).unwrap()));
+        let paths = || -> Vec<&str> {
+            missing(&workspace, &cache, item).unwrap().iter().map(|product| product.path.as_str()).collect()
+        };
+        assert_eq!(paths(), ["a/README.md", "b"]);
+        assert!(bring(&workspace, &cache, item).unwrap());
+        fs::write(cache.path("a/README.md"), "damaged").unwrap();
+        assert_eq!(paths(), ["a/README.md"]);
+        assert!(bring(&workspace, &cache, item).unwrap() && !bring(&workspace, &cache, item).unwrap());
+        assert_eq!(fs::read(cache.path("a/README.md")).ok(), fs::read(workspace.path("README.md")).ok());
+    }
+
+    #[test]
     fn the_default_is_small_enough_for_everyone() {
         let bytes = |what: &[What]| -> u64 {
             let products: Vec<_> = what.iter().flat_map(|w| w.items()).flat_map(|item| &item.files).collect();
