@@ -8,8 +8,6 @@ mod ended;
 mod explained;
 mod places;
 mod programs;
-mod timed;
-mod traffic;
 mod watched;
 
 pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
@@ -23,6 +21,4 @@ pub use programs::{
     Language, build_example, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root,
     run, scorecam,
 };
-pub use timed::{Moved, Timed};
-pub use traffic::Traffic;
 pub use watched::{Sanitizer, Watched};

@@ -24,8 +24,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 /// May depend on every other crate, and none but each other on them.
-const TESTS: &[&str] =
-    &["scorecam-tests", "scorecam-mirror", "scorecam-fuzz", "scorecam-c-api", "scorecam-libtorch-rlib"];
+const TESTS: &[&str] = &[
+    "scorecam-tests",
+    "scorecam-mirror",
+    "scorecam-bench",
+    "scorecam-fuzz",
+    "scorecam-c-api",
+    "scorecam-libtorch-rlib",
+];
 
 /// Folders in which unsafe code may stand.
 /// Those of `tests/fuzz` play the part of callers and plugins in C.

@@ -118,7 +118,7 @@ fn build(program: &str, cc: &str, flags: &[&str], out: &Path) -> PathBuf {
     command.args(flags).arg(root().join("tests/c").join(format!("{program}.c"))).arg("-o").arg(&binary);
     let output = output(command.args(link_shared()).args(["-pthread", "-lm"]));
     let errors = String::from_utf8_lossy(&output.stderr);
-    let hint = "gcc, clang, its sanitizers and valgrind come with cargo xtask tools --install";
+    let hint = "cargo xtask tools lists gcc, clang, its sanitizers and valgrind with their packages";
     assert!(output.status.success(), "{cc} on {program}: {errors}\n{hint}");
     binary
 }
@@ -147,7 +147,7 @@ fn world<'a>(command: &'a mut Command, out: &Path) -> &'a mut Command {
 }
 
 fn output(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; run cargo xtask tools --install"))
+    command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; cargo xtask tools lists the package of it"))
 }
 
 /// What the command prints when all is well.

@@ -353,7 +353,7 @@ fn the_debian_package_is_well_formed() {
         assert!(words[1] == "root/root" || words[1] == "0/0", "{line}");
         assert!(matches!(words[0], "drwxr-xr-x" | "-rw-r--r--" | "-rwxr-xr-x" | "lrwxrwxrwx"), "{line}");
     }
-    assert!(contents.contains(" usr/share/doc/scorecam/copyright"), "{contents}");
+    assert!(contents.contains(" ./usr/share/doc/scorecam/copyright"), "{contents}");
 
     let facts = tempfile::tempdir().expect("a folder");
     run(Command::new("dpkg-deb").arg("-e").arg(&file).arg(facts.path()));

@@ -12,7 +12,9 @@ fn the_example_draws_what_the_program_draws() {
     assert!(source.lines().count() <= 40, "the example is a page");
     let folder = tempfile::tempdir().expect("a folder");
     let [photos, own, other] = ["photos", "own", "other"].map(|name| folder.path().join(name));
-    [&photos, &own].map(|path| fs::create_dir(path).expect("a folder"));
+    for path in [&photos, &own] {
+        fs::create_dir(path).expect("a folder");
+    }
     fs::copy(fetched("photos/chelsea.png"), photos.join("cat.png")).expect("copied");
     fs::write(photos.join("text.txt"), "no photo").expect("written");
     let model = fetched("models/efficientnet_lite0.toml");

@@ -52,13 +52,13 @@ impl Contents {
 }
 
 /// The cache folder; it need not exist yet.
-pub(crate) struct Cache {
+pub struct Cache {
     root: PathBuf,
 }
 
 impl Cache {
     /// The cache of this user: `$SCORECAM_CACHE`, else `scorecam` in the platform's cache folder.
-    pub(crate) fn locate() -> Outcome<Cache> {
+    pub fn locate() -> Outcome<Cache> {
         let chosen = root_on(env::consts::OS, |name| env::var_os(name))?;
         let root = std::path::absolute(&chosen)
             .doing(|| format!("make SCORECAM_CACHE={} an absolute path", chosen.display()))?;
@@ -66,15 +66,17 @@ impl Cache {
     }
 
     /// The cache in this folder, given as an absolute path.
-    pub(crate) fn at(root: PathBuf) -> Cache {
+    pub fn at(root: PathBuf) -> Cache {
         Cache { root }
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+    /// The place of a file of the cache.
+    pub fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
@@ -148,8 +150,8 @@ impl Delivery<'_> {
             let found = pinned.contents.found_at(&staged).doing(|| format!("read {}", staged.display()))?;
             if found != pinned.contents.sha256() {
                 return Err(Failure::new(format!(
-                    "{} came out with SHA-256 {found}, and {} is pinned; nothing was kept; if xtask/python was \
-                     changed on purpose, pin the new hash in xtask/src/fetch/catalogue",
+                    "{} came out with SHA-256 {found}, and {} is pinned; nothing was kept; if models/ was \
+                     changed on purpose, pin the new hash in xtask/catalogue.toml",
                     pinned.path,
                     pinned.contents.sha256()
                 )));

@@ -5,14 +5,15 @@
 use std::fmt;
 
 /// The result of a step that ends the command when it fails.
-pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+pub type Outcome<T = ()> = Result<T, Failure>;
 
 /// One line for the terminal.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub struct Failure(String);
 
 impl Failure {
-    pub(crate) fn new(line: impl Into<String>) -> Failure {
+    /// A failure with this line.
+    pub fn new(line: impl Into<String>) -> Failure {
         Failure(line.into())
     }
 }
@@ -24,7 +25,7 @@ impl fmt::Display for Failure {
 }
 
 /// Turns any error into a `Failure` by saying what was being done.
-pub(crate) trait While<T> {
+pub trait While<T> {
     /// `result.doing(|| "read x".into())` fails with `can't read x: CAUSE`.
     fn doing(self, what: impl FnOnce() -> String) -> Outcome<T>;
 }

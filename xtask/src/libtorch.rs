@@ -27,8 +27,10 @@ const ENGINE: &str = "plugins/libtorch/engine/Cargo.toml";
 
 /// One of cargo's profiles.
 #[derive(Clone, Copy)]
-pub(crate) enum Profile {
+pub enum Profile {
+    /// `target/debug`.
     Dev,
+    /// `target/release`.
     Release,
 }
 
@@ -62,7 +64,7 @@ pub(crate) fn libtorch(workspace: &Workspace, cache: &Cache, profile: Profile) -
 }
 
 /// The engine's workspace and the libtorch to build it with.
-pub(crate) struct Engine<'a> {
+pub struct Engine<'a> {
     workspace: &'a Workspace,
     libtorch: PathBuf,
     target: PathBuf,
@@ -71,8 +73,8 @@ pub(crate) struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// Makes sure that there is a libtorch to build with, and that the cache holds `what` (which may name
     /// libtorch, too).
-    pub(crate) fn prepare(workspace: &'a Workspace, cache: &Cache, what: &[What]) -> Outcome<Engine<'a>> {
-        tools::CXX.check("the libtorch engine")?;
+    pub fn prepare(workspace: &'a Workspace, cache: &Cache, what: &[What]) -> Outcome<Engine<'a>> {
+        tools::ensure(&[tools::CXX], "the libtorch engine")?;
         let own =
             env::var_os("LIBTORCH").filter(|folder| !folder.is_empty()).map(own_libtorch).transpose()?;
         let mut what: Vec<What> = what.iter().copied().filter(|what| *what != What::Libtorch).collect();
@@ -85,7 +87,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Builds the engine into the workspace's target folder.
-    pub(crate) fn build(&self, profile: Profile) -> Outcome {
+    pub fn build(&self, profile: Profile) -> Outcome {
         println!("building the libtorch engine (the first time takes minutes)");
         run(&mut self.cargo(&["build", "--profile", profile.name()]), "cargo build of the libtorch engine")
     }
@@ -131,7 +133,7 @@ impl<'a> Engine<'a> {
 }
 
 /// Whether `LIBTORCH` names a libtorch that can use a GPU. That of the cache can't.
-pub(crate) fn own_for_gpus() -> bool {
+pub fn own_for_gpus() -> bool {
     let library = format!("lib/{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
     env::var_os("LIBTORCH").is_some_and(|folder| Path::new(&folder).join(library).is_file())
 }

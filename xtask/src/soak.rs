@@ -48,8 +48,10 @@ mod tests {
     fn whatever_test_is_ignored_runs_in_soak() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut long = 0;
-        let mut folders: Vec<_> =
-            ["core", "plugins", "ffi", "cli", "tests", "xtask"].iter().map(|name| root.join(name)).collect();
+        let mut folders: Vec<_> = ["core", "plugins", "ffi", "cli", "tests", "bench", "xtask"]
+            .iter()
+            .map(|name| root.join(name))
+            .collect();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).unwrap() {
                 let path = entry.unwrap().path();

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: what has to pass before a change goes in, from a clean checkout.
 //!
 //! The steps run in the order in which a failure is cheapest to learn of, and the first one that fails ends
-//! the run. At the end, and also after a failure, a table says what ran and how long it took. Only `fetch`
-//! uses the network, and only until the cache is full.
+//! the run. At the end, and also after a failure, a table says what ran and how long it took. Only `tools`
+//! and `fetch` use the network, until nothing is missing and the cache is full.
 
 use crate::cache::Cache;
 use crate::failure::Outcome;
@@ -28,7 +28,7 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
         command.env("SCORECAM_CACHE", cache.root()).envs(variables.iter().copied());
         run(&mut command, title)
     };
-    steps.step("tools", || check_tools(workspace))?;
+    steps.step("tools", || tools::ensure_all(workspace))?;
     let engine = steps.step("fetch", || Engine::prepare(workspace, cache, &fetch::for_tests()))?;
     steps.step("format", || {
         cargo("cargo fmt", &["fmt", "--all", "--check"], &[])?;
@@ -51,9 +51,4 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
     let mut tests = vec!["test", "--workspace"];
     tests.extend(arguments.iter().map(String::as_str));
     steps.step("test", || cargo("cargo test", &tests, &[]))
-}
-
-fn check_tools(workspace: &Workspace) -> Outcome {
-    tools::check_cargo(workspace, &[("fmt", "rustfmt"), ("clippy", "clippy")])?;
-    tools::check_all()
 }

@@ -1,5 +1,6 @@
-//! The tools that builds, tests and examples call and that cargo does not bring: asked for by name before they are
-//! missed in the middle of the work, and installed where that is one command.
+//! The tools that builds, tests and examples call and that cargo does not bring. A command ensures its tools before it
+//! starts to work: missing ones are installed where nobody has to be asked, on Debian as root or with `sudo -n`, and
+//! anywhere else the command ends with the list of them.
 //!
 //! Tests never skip what they lack a tool for, so the list is what a machine must have to pass them. The packages
 //! are Debian's, the system that the tests run on; other systems have them under similar names.
@@ -9,7 +10,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::failure::{Failure, Outcome};
-use crate::workspace::{Workspace, answers, run};
+use crate::workspace::{Workspace, answers, output, run};
 
 /// Something to install.
 pub(crate) struct Tool {
@@ -47,6 +48,15 @@ pub(crate) const CXX: Tool = Tool {
     packages: "g++",
 };
 pub(crate) const STRIP: Tool = tool("strip", "strip for object files", "binutils");
+pub(crate) const NM: Tool = tool("nm", "a lister of symbols", "binutils");
+pub(crate) const OBJDUMP: Tool = tool("objdump", "a reader of libraries", "binutils");
+pub(crate) const DPKG_DEB: Tool = tool("dpkg-deb", "a maker and reader of Debian packages", "dpkg");
+pub(crate) const PYTHON: Tool = python(VERSION, "Python 3", "python3");
+pub(crate) const PIP: Tool =
+    python(&["-m", "pip", "--version"], "pip, which fetches runtimes and models", "python3-pip");
+/// Needed by `zoo` and `bench` alone.
+pub(crate) const VENV: Tool =
+    python(&["-c", "import ensurepip, venv"], "Python's own environments", "python3-venv");
 
 /// Everything, in the order in which one thing may need another.
 const ALL: &[Tool] = &[
@@ -57,23 +67,16 @@ const ALL: &[Tool] = &[
     tool("g++", "the GNU C++ compiler", "g++"),
     tool("clang", "a second C compiler, with sanitizers", "clang libclang-rt-dev"),
     tool("clang++", "a second C++ compiler, with sanitizers", "clang libclang-rt-dev"),
-    tool("nm", "a lister of symbols", "binutils"),
-    tool("readelf", "a reader of libraries", "binutils"),
+    NM,
+    OBJDUMP,
+    tool("readelf", "another reader of libraries", "binutils"),
     tool("valgrind", "a checker of memory", "valgrind"),
     tool("make", "make for CMake's builds", "make"),
     tool("cmake", "CMake", "cmake"),
     tool("pkg-config", "pkg-config", "pkg-config"),
-    tool("dpkg-deb", "a reader of Debian packages", "dpkg"),
-    Tool {
-        sign: Chosen { variable: "PYTHON", usual: "python3", arguments: VERSION },
-        what: "Python 3",
-        packages: "python3",
-    },
-    Tool {
-        sign: Chosen { variable: "PYTHON", usual: "python3", arguments: &["-m", "pip", "--version"] },
-        what: "pip, which fetches runtimes and models",
-        packages: "python3-pip",
-    },
+    DPKG_DEB,
+    PYTHON,
+    PIP,
     Tool { sign: Library("opencv4"), what: "OpenCV's headers and libraries", packages: "libopencv-dev" },
     Tool { sign: Library("gstreamer-1.0"), what: "GStreamer's headers", packages: "libgstreamer1.0-dev" },
     Tool {
@@ -94,27 +97,14 @@ const fn tool(program: &'static str, what: &'static str, packages: &'static str)
     Tool { sign: Answers(program, VERSION), what, packages }
 }
 
+const fn python(arguments: &'static [&'static str], what: &'static str, packages: &'static str) -> Tool {
+    Tool { sign: Chosen { variable: "PYTHON", usual: "python3", arguments }, what, packages }
+}
+
 impl Tool {
     /// The tool's program, to be run.
     pub(crate) fn command(&self) -> Command {
         Command::new(self.program())
-    }
-
-    /// Fails unless the tool is there; `who` needs it.
-    pub(crate) fn check(&self, who: &str) -> Outcome {
-        if self.is_there() {
-            return Ok(());
-        }
-        let Tool { what, packages, .. } = self;
-        let choose = match &self.sign {
-            Chosen { variable, .. } => format!(" or set {variable}"),
-            _ => String::new(),
-        };
-        Err(Failure::new(format!(
-            "{} was not found or does not run, and {who} needs {what}; install one (`cargo xtask tools --install`, \
-             Debian: apt-get install {packages}){choose}",
-            self.name()
-        )))
     }
 
     fn is_there(&self) -> bool {
@@ -138,6 +128,14 @@ impl Tool {
         }
     }
 
+    /// The variable that names the program, where it is not the usual one.
+    fn chosen_by(&self) -> Option<&'static str> {
+        match self.sign {
+            Chosen { variable, usual, .. } if self.program() != usual => Some(variable),
+            _ => None,
+        }
+    }
+
     /// What it is called in a list; one that a variable names, with the variable, which may be what is wrong.
     fn name(&self) -> String {
         let program = self.program().to_string_lossy().into_owned();
@@ -150,69 +148,60 @@ impl Tool {
 }
 
 /// Lists all tools, and fails when one is missing.
-pub(crate) fn check_all() -> Outcome {
-    let missing = survey();
-    match missing.as_slice() {
-        [] => Ok(()),
-        missing => Err(Failure::new(missing_line(missing))),
+pub(crate) fn list() -> Outcome {
+    for tool in ALL {
+        let state = if tool.is_there() { "found" } else { "MISSING" };
+        println!("{state:<9}{:<22}{:<42}{}", tool.name(), tool.what, tool.packages);
     }
+    fail_for(&missing(ALL), "`cargo xtask test`")
 }
 
-/// Installs what is missing, if anything is.
-pub(crate) fn install() -> Outcome {
-    let missing = survey();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let packages = packages(&missing);
-    let names = packages.join(" ");
-    if !answers(Command::new("apt-get").arg("--version")) {
-        return Err(Failure::new(format!(
-            "this system has no apt-get; install what Debian calls {names}, and run `cargo xtask tools` again"
-        )));
-    }
-    // Without the latest lists apt-get may refuse packages whose parts are newer on this machine.
-    let who = user();
-    run(&mut apt_get(who, &["update"]), "apt-get update")?;
-    let mut install = apt_get(who, &["install", "--yes", "--no-install-recommends"]);
-    run(install.args(&packages), &format!("apt-get install of {names}"))?;
-    println!();
-    check_all()
-}
-
-/// Fails unless these commands of cargo are installed, each given with the component it comes in.
-pub(crate) fn check_cargo(workspace: &Workspace, commands: &[(&str, &str)]) -> Outcome {
-    for (command, component) in commands {
+/// Makes sure that all tools are there, and that cargo has what the tests ask of it.
+pub(crate) fn ensure_all(workspace: &Workspace) -> Outcome {
+    ensure(ALL, "`cargo xtask test`")?;
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if !answers(&mut workspace.cargo(&[command, "--version"])) {
-            return Err(Failure::new(format!(
-                "cargo {command} is missing; run `rustup component add {component}`"
-            )));
+            let mut rustup = Command::new("rustup");
+            rustup.args(["component", "add", component]);
+            run(&mut rustup, &format!("cargo {command} is missing: rustup component add {component}"))?;
         }
     }
     Ok(())
 }
 
-/// Prints what is there and what is not, and returns the latter.
-fn survey() -> Vec<&'static Tool> {
-    let mut missing = Vec::new();
-    for tool in ALL {
-        let there = tool.is_there();
-        let state = if there { "found" } else { "MISSING" };
-        println!("{state:<9}{:<22}{:<42}{}", tool.name(), tool.what, tool.packages);
-        if !there {
-            missing.push(tool);
-        }
-    }
-    missing
+/// Makes sure that these tools are there, which `who` needs: installs missing ones, or fails with their names.
+pub(crate) fn ensure(tools: &[Tool], who: &str) -> Outcome {
+    let lacking = missing(tools);
+    // No package brings a program that a variable names.
+    let can_help = !lacking.is_empty() && lacking.iter().all(|tool| tool.chosen_by().is_none());
+    let Some(installer) = can_help.then(Installer::find).flatten() else { return fail_for(&lacking, who) };
+    let packages = packages(&lacking);
+    let names = packages.join(" ");
+    println!("installing {names}, which {who} needs");
+    // Without the latest lists apt-get may refuse packages whose parts are newer on this machine.
+    run(&mut installer.apt_get(&["update"]), "apt-get update")?;
+    let mut install = installer.apt_get(&["install", "--yes", "--no-install-recommends"]);
+    run(install.args(&packages), &format!("apt-get install of {names}"))?;
+    fail_for(&missing(tools), who)
 }
 
-fn missing_line(missing: &[&Tool]) -> String {
-    let names: Vec<String> = missing.iter().map(|tool| tool.name()).collect();
-    format!(
-        "missing: {}; run `cargo xtask tools --install` (Debian: apt-get install {})",
+fn missing(tools: &[Tool]) -> Vec<&Tool> {
+    tools.iter().filter(|tool| !tool.is_there()).collect()
+}
+
+/// Fails with the names of missing tools, if there are any.
+fn fail_for(missing: &[&Tool], who: &str) -> Outcome {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing.iter().map(|tool| format!("{} ({})", tool.name(), tool.what)).collect();
+    let chosen = missing.iter().find_map(|tool| tool.chosen_by());
+    let change = chosen.map(|variable| format!(", or change {variable}")).unwrap_or_default();
+    Err(Failure::new(format!(
+        "{who} needs tools that were not found or do not run: {}; install them (Debian: apt-get install {}){change}",
         names.join(", "),
         packages(missing).join(" ")
-    )
+    )))
 }
 
 /// Each package once.
@@ -223,33 +212,33 @@ fn packages(tools: &[&Tool]) -> Vec<&'static str> {
     packages
 }
 
-/// Who runs this.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum User {
+/// How packages are installed without a question, not even for a password.
+#[derive(Clone, Copy)]
+enum Installer {
     Root,
-    Other,
+    Sudo,
 }
 
-fn user() -> User {
-    let number = Command::new("id").arg("-u").output();
-    match number.is_ok_and(|number| number.stdout.trim_ascii() == b"0") {
-        true => User::Root,
-        false => User::Other,
-    }
-}
-
-/// apt-get that asks nothing, not even for a password.
-fn apt_get(who: User, arguments: &[&str]) -> Command {
-    let mut command = match who {
-        User::Root => Command::new("env"),
-        User::Other => {
-            let mut sudo = Command::new("sudo");
-            sudo.args(["-n", "env"]);
-            sudo
+impl Installer {
+    /// None where that needs someone's word, or where there is no apt-get.
+    fn find() -> Option<Installer> {
+        let apt_get = answers(Command::new("apt-get").arg("--version"));
+        let user = output(Command::new("id").arg("-u"), "id").ok().filter(|_| apt_get)?;
+        if user.trim() == "0" {
+            return Some(Installer::Root);
         }
-    };
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
-    command
+        answers(Command::new("sudo").args(["-n", "true"])).then_some(Installer::Sudo)
+    }
+
+    fn apt_get(self, arguments: &[&str]) -> Command {
+        let words: &[&str] = match self {
+            Installer::Root => &["env"],
+            Installer::Sudo => &["sudo", "-n", "env"],
+        };
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
+        command
+    }
 }
 
 #[cfg(test)]
@@ -257,33 +246,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named_with_the_command_that_installs_it() {
-        let two = [tool("clang", "one", "clang"), tool("clang++", "two", "clang"), tool("a", "three", "b c")];
-        let line = missing_line(&two.iter().collect::<Vec<_>>());
-        let expected = "missing: clang, clang++, a; run `cargo xtask tools --install` (Debian: apt-get install b c clang)";
+    fn missing_tools_are_named_with_the_packages_that_have_them() {
+        let tools =
+            [tool("no-c", "one", "clang"), tool("no-c++", "two", "clang"), tool("no-a", "three", "b c")];
+        let line = fail_for(&missing(&tools), "a test").unwrap_err().to_string();
+        let expected = "a test needs tools that were not found or do not run: no-c (one), no-c++ (two), no-a (three); install them \
+                        (Debian: apt-get install b c clang)";
         assert_eq!(line, expected);
-    }
-
-    #[test]
-    fn one_that_does_not_run_is_missed_with_what_to_do() {
-        let failure = tool("no-such-program", "a thing", "thing").check("a test").unwrap_err().to_string();
-        assert!(
-            failure.starts_with("no-such-program was not found or does not run, and a test needs a thing;")
-        );
-        assert!(failure.contains("apt-get install thing") && !failure.contains('\n'), "{failure}");
+        assert!(ensure(&[tool("cargo", "cargo", "cargo")], "a test").is_ok());
         assert!(!Tool { sign: Library("no-such-library"), what: "", packages: "" }.is_there());
         assert!(!Tool { sign: Element("no-such-element"), what: "", packages: "" }.is_there());
     }
 
     #[test]
+    fn a_program_that_a_variable_names_is_not_installed_but_named() {
+        // A variable that every run under cargo has, and a program that its value is not.
+        let sign = Chosen { variable: "CARGO_MANIFEST_DIR", usual: "python3", arguments: VERSION };
+        let failure = ensure(&[Tool { sign, what: "Python", packages: "python3" }], "a test").unwrap_err();
+        assert!(failure.to_string().ends_with(", or change CARGO_MANIFEST_DIR"), "{failure}");
+    }
+
+    #[test]
     fn packages_are_installed_without_a_question() {
-        let words = |who| {
-            let command = apt_get(who, &["install", "gcc"]);
+        let words = |installer: Installer| {
+            let command = installer.apt_get(&["install", "gcc"]);
             let program = command.get_program().to_string_lossy().into_owned();
             let arguments = command.get_args().map(|word| word.to_string_lossy().into_owned());
             [program].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(words(User::Root), "env DEBIAN_FRONTEND=noninteractive apt-get install gcc");
-        assert_eq!(words(User::Other), "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install gcc");
+        assert_eq!(words(Installer::Root), "env DEBIAN_FRONTEND=noninteractive apt-get install gcc");
+        assert_eq!(words(Installer::Sudo), "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install gcc");
     }
 }

@@ -7,11 +7,19 @@ use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
 
 use crate::cache::Cache;
-use crate::environment::{Environment, ZOO};
+use crate::environment::{Environment, Recipe};
 use crate::failure::Outcome;
 use crate::fetch::{self, What};
 use crate::libtorch::{self, Profile};
 use crate::workspace::{Workspace, run};
+
+/// The exporters and networks of the zoo. Its list is complete, and leaves CUDA out, which PyTorch would need.
+const ZOO: Recipe = Recipe {
+    scripts: "tests/zoo",
+    pip: &["--no-deps"],
+    room: "free some 3 GB, or set SCORECAM_CACHE to a folder on another disk",
+    elsewhere: "remove it, or set SCORECAM_CACHE to another folder",
+};
 
 /// Where the environment and the exports lie in the cache.
 const ENVIRONMENT: &str = "zoo/environment";

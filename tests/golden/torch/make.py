@@ -1,6 +1,6 @@
 """Makes the small TorchScript models, the files that are none, and the golden values: `python make.py MODEL`.
 
-MODEL is `resnet18_random.ts.pt`, as `cargo xtask fetch` or `xtask/python/resnet18_random.py` writes it. Needs
+MODEL is `resnet18_random.ts.pt`, as `cargo xtask fetch` or `models/resnet18_random.py` writes it. Needs
 torch 2.13.0 and torchvision 0.28.0. The README beside this file says what a row of the index holds.
 
 Values come from the eager modules, by hooks that hand on a clone of what they keep, since the next layer may
@@ -23,7 +23,7 @@ import networks
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent
-sys.path.insert(0, str(HERE.parents[2] / "xtask" / "python"))
+sys.path.insert(0, str(HERE.parents[2] / "models"))
 from torchscript_file import write_zip  # noqa: E402
 
 # Model -> layers whose values are kept, with the step between kept rows and columns.

@@ -51,8 +51,7 @@ pub(crate) fn dist(workspace: &Workspace, cache: &Cache, request: &Request) -> O
             env::consts::OS
         )));
     }
-    tools::C.check("the shared library")?;
-    tools::STRIP.check("dist")?;
+    tools::ensure(&[tools::C, tools::STRIP, tools::NM, tools::OBJDUMP], "dist")?;
     let bundled = match request.runtime {
         OnnxRuntime::Bundled => {
             fetch::fetch(workspace, cache, &[What::Onnxruntime])?;
@@ -77,7 +76,7 @@ pub(crate) fn dist(workspace: &Workspace, cache: &Cache, request: &Request) -> O
             Profile::Dev => package::Effort::Fast,
             Profile::Release => package::Effort::Small,
         };
-        for package in package::write(&tree, &release, effort, folder)? {
+        for package in package::write(&tree, &release, effort, (folder, work.path()))? {
             println!("packed    {}", package.display());
         }
     }

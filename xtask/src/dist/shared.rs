@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::symbols::{self, Script};
+use super::symbols;
 use crate::failure::{Failure, Outcome};
 use crate::tools;
 use crate::workspace::run;
@@ -21,23 +21,24 @@ pub(crate) const SYSTEM_LIBRARIES: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 
 /// Links `out`, which exports exactly what the version script at `script` says.
 pub(crate) fn link(archive: &Path, script: &Path, soname: &str, out: &Path) -> Outcome {
-    let wanted = Script::read(script)?;
+    let wanted = symbols::script(script)?;
     let mut cc = tools::C.command();
     cc.args(["-shared", "-o"]).arg(out).arg(format!("-Wl,-soname,{soname}"));
     cc.arg(format!("-Wl,--version-script={}", script.display()));
-    cc.args(wanted.exports.iter().map(|export| format!("-Wl,-u,{}", export.name)));
+    cc.args(
+        wanted.iter().filter_map(|export| export.split("@@").next()).map(|name| format!("-Wl,-u,{name}")),
+    );
     cc.arg(archive);
     cc.args(["-Wl,--gc-sections", "-Wl,-O1", "-Wl,--build-id", "-Wl,--as-needed"]);
     cc.args(["-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]);
     cc.arg("-lgcc_s").args(SYSTEM_LIBRARIES);
     run(&mut cc, "linking the shared library")?;
     let found = symbols::exports(out)?;
-    if found == wanted.exports {
+    if found == wanted {
         return Ok(());
     }
-    let differs = |export: &&symbols::Export| !found.contains(export) || !wanted.exports.contains(export);
-    let names: Vec<String> =
-        wanted.exports.iter().chain(&found).filter(differs).map(ToString::to_string).collect();
+    let differs = |export: &&String| !found.contains(export) || !wanted.contains(export);
+    let names: Vec<&str> = wanted.iter().chain(&found).filter(differs).map(String::as_str).collect();
     Err(Failure::new(format!(
         "the shared library and {} do not export the same: {}; a new function goes into the script, and into \
          include/ by `cargo xtask headers`",

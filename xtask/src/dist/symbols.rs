@@ -1,126 +1,64 @@
-//! What a shared library exports and needs, by name and version, read from ELF files; and the version script that
-//! says what libscorecam should export.
+//! The symbols that a library exports and the glibc that a file needs, as binutils read them; and the version script
+//! that lists the exports of libscorecam.
 
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use object::read::elf::{FileHeader, SectionTable, Sym};
-use object::{Endianness, elf};
-
 use crate::failure::{Failure, Outcome, While};
+use crate::tools::{NM, OBJDUMP};
+use crate::workspace::output;
 
-/// An exported function.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Export {
-    pub(crate) name: String,
-    /// Empty where a library has no versions.
-    pub(crate) version: String,
-}
-
-impl fmt::Display for Export {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {:?}", self.name, self.version)
+/// The exports of a version script, as far as this project's own goes: nodes with one name a line. Each is
+/// `NAME@@VERSION`, as `nm` prints it, and they are in order.
+pub(crate) fn script(path: &Path) -> Outcome<Vec<String>> {
+    let text = fs::read_to_string(path).doing(|| format!("read {}", path.display()))?;
+    let exports = parse(&text);
+    if exports.is_empty() {
+        return Err(Failure::new(format!("{} exports nothing", path.display())));
     }
+    Ok(exports)
 }
 
-/// A version script, as far as this project's own goes: nodes with one name a line.
-pub(crate) struct Script {
-    /// In the order of their names.
-    pub(crate) exports: Vec<Export>,
-}
-
-impl Script {
-    pub(crate) fn read(path: &Path) -> Outcome<Script> {
-        let text = fs::read_to_string(path).doing(|| format!("read {}", path.display()))?;
-        let script = Script::parse(&text);
-        if script.exports.is_empty() {
-            return Err(Failure::new(format!("{} exports nothing", path.display())));
+fn parse(text: &str) -> Vec<String> {
+    // A node closes the comment or the node before it, so what stands before the last of these goes.
+    let code: String = text.split("/*").map(|part| part.rsplit("*/").next().unwrap_or_default()).collect();
+    let mut exports = Vec::new();
+    let mut version = "";
+    for line in code.lines().map(str::trim) {
+        if let Some(node) = line.strip_suffix('{') {
+            version = node.trim();
+        } else if let Some(name) = line.strip_suffix(';').filter(|name| !name.starts_with(['}', '*'])) {
+            exports.push(format!("{name}@@{version}"));
         }
-        Ok(script)
     }
-
-    fn parse(text: &str) -> Script {
-        // A node closes the comment or the node before it, so what stands before the last of these goes.
-        let code: String =
-            text.split("/*").map(|part| part.rsplit("*/").next().unwrap_or_default()).collect();
-        let mut exports = Vec::new();
-        let mut version = String::new();
-        for line in code.lines().map(str::trim) {
-            if let Some(node) = line.strip_suffix('{') {
-                version = node.trim().to_owned();
-            } else if let Some(name) = line.strip_suffix(';').filter(|name| !name.starts_with(['}', '*'])) {
-                exports.push(Export { name: name.to_owned(), version: version.clone() });
-            }
-        }
-        exports.sort();
-        Script { exports }
-    }
+    exports.sort();
+    exports
 }
 
-/// What the library exports, in the order of the names.
-pub(crate) fn exports(library: &Path) -> Outcome<Vec<Export>> {
-    with_sections(library, |endian, data, sections| {
-        let symbols = sections.symbols(endian, data, elf::SHT_DYNSYM)?;
-        let versions = sections.versions(endian, data)?;
-        let mut exports = Vec::new();
-        for (index, symbol) in symbols.enumerate() {
-            // The linker may also define each version's own name, as an absolute symbol.
-            let own = symbol.st_shndx(endian) == elf::SHN_ABS;
-            if own || symbol.is_undefined(endian) || symbol.is_local() {
-                continue;
-            }
-            let version = match &versions {
-                Some(table) => table.version(table.version_index(endian, index).index())?,
-                None => None,
-            };
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            exports.push(Export {
-                name: text(symbol.name(endian, symbols.strings())?),
-                version: version.map(|version| text(version.name())).unwrap_or_default(),
-            });
-        }
-        exports.sort();
-        Ok(exports)
-    })
+/// The exports of a library, in order: `NAME@@VERSION`, or `NAME` where the library has no versions.
+pub(crate) fn exports(library: &Path) -> Outcome<Vec<String>> {
+    let mut nm = NM.command();
+    nm.args(["--dynamic", "--defined-only", "--extern-only", "--format=posix"]).arg(library);
+    let listed = output(&mut nm, "nm")?;
+    let words = listed.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    // The linker may also define each version's own name, as an absolute symbol.
+    let functions = words.filter(|words| words.get(1) != Some(&"A"));
+    let mut exports: Vec<String> = functions.map(|words| words[0].to_owned()).collect();
+    exports.sort();
+    Ok(exports)
 }
 
 /// The oldest glibc that has all that a program or library needs: major and minor number. (0, 0) where it
 /// needs none.
 pub(crate) fn glibc(file: &Path) -> Outcome<(u32, u32)> {
-    with_sections(file, |endian, data, sections| {
-        let mut newest = (0, 0);
-        let Some((mut libraries, link)) = sections.gnu_verneed(endian, data)? else { return Ok(newest) };
-        let strings = sections.strings(endian, data, link)?;
-        while let Some((_, mut versions)) = libraries.next()? {
-            while let Some(version) = versions.next()? {
-                let name = String::from_utf8_lossy(version.name(endian, strings)?).into_owned();
-                newest = newest.max(glibc_of(&name).unwrap_or_default());
-            }
-        }
-        Ok(newest)
-    })
+    let headers = output(OBJDUMP.command().arg("--private-headers").arg(file), "objdump")?;
+    Ok(headers.split_whitespace().filter_map(glibc_of).max().unwrap_or_default())
 }
 
 /// `GLIBC_2.34` is (2, 34), and so is `GLIBC_2.34.1`.
 fn glibc_of(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.strip_prefix("GLIBC_")?.split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-type Elf = elf::FileHeader64<Endianness>;
-
-fn with_sections<T>(
-    path: &Path,
-    read: impl FnOnce(Endianness, &[u8], SectionTable<'_, Elf>) -> object::Result<T>,
-) -> Outcome<T> {
-    let data = fs::read(path).doing(|| format!("read {}", path.display()))?;
-    let data = data.as_slice();
-    let found = Elf::parse(data).and_then(|header| {
-        let endian = header.endian()?;
-        read(endian, data, header.sections(endian, data)?)
-    });
-    found.doing(|| format!("read {} as a library of 64 bits", path.display()))
 }
 
 #[cfg(test)]
@@ -131,9 +69,7 @@ mod tests {
     fn a_script_gives_each_name_the_version_of_its_node() {
         let text = "/* a { \n b; \n*/\nA_1.0 {\n    global:\n        f;\n        d;\n    local:\n        *;\n};\n\
                     A_1.1 {\n    global:\n        e;\n} A_1.0;\n";
-        let exports = Script::parse(text).exports;
-        let found: Vec<_> = exports.iter().map(|e| (e.name.as_str(), e.version.as_str())).collect();
-        assert_eq!(found, [("d", "A_1.0"), ("e", "A_1.1"), ("f", "A_1.0")]);
+        assert_eq!(parse(text), ["d@@A_1.0", "e@@A_1.1", "f@@A_1.0"]);
     }
 
     #[test]
@@ -149,8 +85,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.so");
         fs::write(&path, "text").unwrap();
-        let failure = exports(&path).unwrap_err().to_string();
-        assert!(failure.contains("a.so") && !failure.contains('\n'), "{failure}");
+        for failure in [exports(&path).unwrap_err(), glibc(&path).unwrap_err()].map(|f| f.to_string()) {
+            assert!(failure.contains("a.so") && !failure.contains('\n'), "{failure}");
+        }
     }
 
     #[cfg(target_os = "linux")]

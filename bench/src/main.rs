@@ -1,0 +1,73 @@
+//! `cargo xtask bench`: explain calls against raw forward passes of the same engine (`speed`), and other tools and ours
+//! side by side (`peers`).
+//!
+//! The measuring itself is done by the programs `bench` and `bench_worker` in `src/bin`, one process a figure, and by
+//! `peers/peer.py` for the other tools. This program fetches and builds what they need, runs them, and writes down what
+//! they found.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
+
+mod device;
+mod environment;
+mod nvidia;
+mod peers;
+mod speed;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use xtask::cache::Cache;
+use xtask::failure::Outcome;
+use xtask::workspace::Workspace;
+
+use crate::peers::Choice;
+use crate::speed::Rows;
+
+/// Measure explain calls against raw forward passes of the same engine, and print a table
+///
+/// With --peers or --quality it measures something else instead.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Arguments {
+    /// Measure other tools and ours in turn, and write docs/benchmarks.md and docs/benchmarks.svg
+    ///
+    /// On a GPU (--device) the files are docs/benchmarks-gpu.md and docs/benchmarks-gpu.svg.
+    /// Installs torch-cam, grad-cam, captum and PyTorch in a Python environment of their own (some GB).
+    #[arg(long)]
+    peers: bool,
+    /// Measure how close maps of fewer passes are to the exact one, and print a table; needs no Python packages
+    #[arg(long, conflicts_with = "peers")]
+    quality: bool,
+    #[command(flatten)]
+    rows: Rows,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Outcome {
+    let (workspace, cache) = (Workspace::find()?, Cache::locate()?);
+    match arguments {
+        Arguments { peers: true, choice, .. } => peers::peers(&workspace, &cache, choice),
+        Arguments { quality: true, choice, .. } => peers::quality(&workspace, &cache, choice),
+        Arguments { rows, choice, .. } => speed::bench(&workspace, &cache, rows, choice.device),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}
