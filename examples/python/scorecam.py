@@ -32,7 +32,7 @@ class Handle(Structure):
     """What the library hands out; its inside is the library's own."""
 
 
-class scorecam(Handle):
+class scorecam_host(Handle):
     pass
 
 
@@ -98,13 +98,13 @@ class scorecam_overlay_options(Sized):
                 ("row_stride", c_uint64)]
 
 
-_host, _model, _explanation = POINTER(scorecam), POINTER(scorecam_model), POINTER(scorecam_explanation)
+_host, _model, _explanation = POINTER(scorecam_host), POINTER(scorecam_model), POINTER(scorecam_explanation)
 _count = POINTER(c_uint64)
 
 # What is called: the result, then the parameters.
 FUNCTIONS = {
-    "scorecam_create": (c_int32, POINTER(_host)),
-    "scorecam_free": (c_int32, _host),
+    "scorecam_host_create": (c_int32, POINTER(_host)),
+    "scorecam_host_free": (c_int32, _host),
     "scorecam_load_plugin": (c_int32, _host, c_char_p),
     "scorecam_model_load": (c_int32, POINTER(_model), _host, c_char_p, POINTER(scorecam_model_options)),
     "scorecam_model_free": (c_int32, _model),
@@ -242,11 +242,11 @@ class Owner:
 class Host(Owner):
     """Backends and methods: the built-in ones, and those of the plugins whose files are given."""
 
-    _free = "scorecam_free"
+    _free = "scorecam_host_free"
 
     def __init__(self, plugins=()):
         super().__init__(_host())
-        _call("scorecam_create", byref(self._handle))
+        _call("scorecam_host_create", byref(self._handle))
         for plugin in plugins:
             _call("scorecam_load_plugin", self._handle, _bytes(plugin))
 

@@ -1,4 +1,4 @@
-//! `scorecam`: a registry of plugins.
+//! `scorecam_host`: a registry of plugins.
 
 use std::ffi::{CString, c_char};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::read;
 
 /// A registry of backends and methods. It begins with the built-in methods; plugins are added to it. Models
 /// keep what they need of their host, so a host may be freed before them.
-pub struct scorecam {
+pub struct scorecam_host {
     _opaque: [u8; 0],
 }
 
@@ -49,7 +49,7 @@ read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 /// # Safety
 /// `out` leads to a writable handle.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_create(out: *mut *mut scorecam) -> i32 {
+pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> i32 {
     export!({
         read::check_pointer(out, "out")?;
         let host = HostObject { host: Host::beside(own_folder())?, items: Mutex::default() };
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn scorecam_create(out: *mut *mut scorecam) -> i32 {
 
 /// Frees a host; NULL is right. Models and explanations made with it live on. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn scorecam_free(host: *mut scorecam) -> i32 {
+pub extern "C" fn scorecam_host_free(host: *mut scorecam_host) -> i32 {
     export!({ handles::remove(host) })
 }
 
@@ -72,7 +72,7 @@ pub extern "C" fn scorecam_free(host: *mut scorecam) -> i32 {
 /// # Safety
 /// `path` is a string that ends with NUL; the file is one whose code may run in this process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_load_plugin(host: *const scorecam, path: *const c_char) -> i32 {
+pub unsafe extern "C" fn scorecam_load_plugin(host: *const scorecam_host, path: *const c_char) -> i32 {
     export!({
         let host = handles::get(host)?;
         // SAFETY: as the caller promises.
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn scorecam_load_plugin(host: *const scorecam, path: *cons
 /// # Safety
 /// `out` leads to a writable number.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_plugin_count(out: *mut u64, host: *const scorecam) -> i32 {
+pub unsafe extern "C" fn scorecam_plugin_count(out: *mut u64, host: *const scorecam_host) -> i32 {
     export!({
         let count = handles::get(host)?.with_items(|items| items.len() as u64);
         // SAFETY: as the caller promises.
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn scorecam_plugin_count(out: *mut u64, host: *const score
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_plugin_get(
     out: *mut scorecam_plugin_info,
-    host: *const scorecam,
+    host: *const scorecam_host,
     index: u64,
 ) -> i32 {
     export!({
@@ -118,13 +118,13 @@ pub unsafe extern "C" fn scorecam_plugin_get(
     })
 }
 
-impl Handle for scorecam {
+impl Handle for scorecam_host {
     type Object = HostObject;
     const KIND: u8 = 1;
-    const NAME: &'static str = "scorecam";
+    const NAME: &'static str = "scorecam_host";
 }
 
-/// What a `scorecam` leads to.
+/// What a `scorecam_host` leads to.
 pub(crate) struct HostObject {
     pub(crate) host: Host,
     /// The items asked about so far, as C strings; only ever appended to.

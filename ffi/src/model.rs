@@ -10,7 +10,7 @@ use scorecam_core::{Error, LayerInfo};
 
 use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
-use crate::host::{HostObject, optional, scorecam};
+use crate::host::{HostObject, optional, scorecam_host};
 use crate::read;
 
 /// A loaded model. Every call that takes it as const may be made from several threads at once.
@@ -66,7 +66,7 @@ read::versioned!(scorecam_layer_info = "SCORECAM_LAYER_INFO_INIT");
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_load(
     out: *mut *mut scorecam_model,
-    host: *const scorecam,
+    host: *const scorecam_host,
     path: *const c_char,
     options: *const scorecam_model_options,
 ) -> i32 {
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn scorecam_model_load(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_from_backend(
     out: *mut *mut scorecam_model,
-    host: *const scorecam,
+    host: *const scorecam_host,
     backend: *const scorecam_backend,
     user_data: *mut c_void,
     manifest: *const c_char,

@@ -188,7 +188,8 @@ impl<'m> Explainer<'m> {
         let at_work = std::cell::RefCell::new(std::collections::BTreeMap::new());
         let requests = jobs.enumerate().map(|(position, job)| {
             let Job { input: Input { tensor, placement, warnings }, progress } = job?;
-            let size = (tensor.shape()[2], tensor.shape()[3]);
+            // A tensor of another rank is refused below.
+            let size = if let [_, _, height, width] = *tensor.shape() { (height, width) } else { (0, 0) };
             at_work.borrow_mut().insert(position, (size, placement, warnings));
             Ok(self.request(tensor, progress))
         });

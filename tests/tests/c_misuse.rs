@@ -184,7 +184,7 @@ impl Parameter {
     }
 
     fn is_handle(&self) -> bool {
-        let opaque = ["scorecam *", "scorecam_model *", "scorecam_explanation *"];
+        let opaque = ["scorecam_host *", "scorecam_model *", "scorecam_explanation *"];
         opaque.iter().any(|o| self.declaration.contains(o)) && !self.declaration.contains("**")
     }
 

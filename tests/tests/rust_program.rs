@@ -25,7 +25,7 @@ fn the_example_draws_what_the_program_draws() {
     let output = example.output().expect("the example starts");
     let [out, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
     assert!(output.status.success(), "{error}");
-    assert!(out.contains("cat.png: Egyptian cat (0."), "{out}");
+    assert!(out.contains("cat.png: tiger cat (0."), "{out}");
     assert!(error.contains("text.txt: ") && error.lines().count() == 1, "{error}");
 
     run(scorecam()

@@ -13,8 +13,8 @@
 //! [`CamMethod::explain`] (the algorithm); the rest stays as it is.
 
 use scorecam_plugin::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result, Study,
-    Tensor, Upsample, Upsampler, Work,
+    Abilities, CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Study, Tensor,
+    Upsample, Upsampler, Work,
 };
 
 // This is all that makes the library a plugin.

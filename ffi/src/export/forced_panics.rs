@@ -43,8 +43,8 @@ macro_rules! statuses {
 }
 
 const STATUS_CALLS: [StatusCall; 26] = statuses![
-    scorecam_create(null_mut()),
-    scorecam_free(null_mut()),
+    scorecam_host_create(null_mut()),
+    scorecam_host_free(null_mut()),
     scorecam_load_plugin(null(), null()),
     scorecam_plugin_count(null_mut(), null()),
     scorecam_plugin_get(null_mut(), null(), 0),

@@ -22,7 +22,7 @@ static HANDLES: LazyLock<(usize, usize)> = LazyLock::new(|| {
     let (mut host, mut model) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: the places are writable, the table and its functions static.
     let made = unsafe {
-        let made = scorecam_create(&raw mut host);
+        let made = scorecam_host_create(&raw mut host);
         let table = &raw const engine::TABLE;
         made | scorecam_model_from_backend(&raw mut model, host, table, ptr::null_mut(), ptr::null())
     };
@@ -267,7 +267,7 @@ fn draw(
 
 /// What is filled in the caller's structs stays within the size that they say.
 fn describe(input: &mut Unstructured<'_>, lent: &mut Lent) {
-    let (host, model) = (HANDLES.0 as *const scorecam, HANDLES.1 as *const scorecam_model);
+    let (host, model) = (HANDLES.0 as *const scorecam_host, HANDLES.1 as *const scorecam_model);
     // SAFETY: plain integers and pointers, for which zeros are values.
     let (layer, plugin): (scorecam_layer_info, scorecam_plugin_info) = unsafe { std::mem::zeroed() };
     // SAFETY: each struct has as many bytes as it says.

@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use scorecam_core::{
     Abilities, BatchRule, Error, Forward, LayerInfo, Layout, MaskedScores, Meaning, ModelBackend,
     ModelConfig, ModelInfo, OutputActivation, Readiness, Result, Tensor, TensorInfo, TensorView,
 };
 
+use super::ownership::Ownership;
 use super::readiness::ImportedReadiness;
 use super::tensors::{Expected, Sizes, take};
 use super::{Descriptor, checked_struct, checked_table};
@@ -143,7 +142,7 @@ impl OwnedConfig {
 pub struct ImportedModel<'a> {
     table: abi::scorecam_backend,
     model: *mut c_void,
-    release: Arc<AtomicBool>,
+    release: Ownership,
     info: ModelInfo,
     who: String,
     masked: Option<&'static abi::scorecam_masked_scores>,
@@ -152,16 +151,6 @@ pub struct ImportedModel<'a> {
     remarks: Vec<String>,
     /// What a study lends goes with it.
     lent: PhantomData<&'a ()>,
-}
-
-/// A borrowed model's way to another owner.
-pub struct Ownership(Arc<AtomicBool>);
-
-impl Ownership {
-    /// The model is released when its [`ImportedModel`] is dropped.
-    pub fn take_over(self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 // SAFETY: the ABI demands that a model can be called from several threads at once.
@@ -203,14 +192,14 @@ impl<'a> ImportedModel<'a> {
 
     /// By which a model that was borrowed is taken over later.
     pub fn ownership(&self) -> Ownership {
-        Ownership(Arc::clone(&self.release))
+        self.release.clone()
     }
 
     fn held(table: &abi::scorecam_backend, model: *mut c_void, who: String, release: bool) -> Self {
         Self {
             table: *table,
             model,
-            release: Arc::new(AtomicBool::new(release)),
+            release: Ownership::new(release),
             info: placeholder(),
             who,
             masked: None,
@@ -306,7 +295,7 @@ impl<'a> ImportedModel<'a> {
 
 impl Drop for ImportedModel<'_> {
     fn drop(&mut self) {
-        if let Some(release) = self.table.release.filter(|_| self.release.load(Ordering::Relaxed)) {
+        if let Some(release) = self.table.release.filter(|_| self.release.is_ours()) {
             // SAFETY: the model belongs to the table and nobody else uses it any more.
             unsafe { release(self.model) };
         }

@@ -256,18 +256,29 @@ impl ModelBackend for StudyModel {
         Ok(Forward { scores, activations: tensors.collect() })
     }
 
+    /// Batch after batch, since the method's own `on_batch` may stop after each.
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        let (_, [count, ..]) = request.dims()?;
-        let scores = self.one(Ask::Masked(MaskedImages {
-            images: shared(request.images)?,
-            fill: request.fill.map(shared).transpose()?,
-            masks: shared(request.masks)?,
-            image_of_mask: request.image_of_mask.to_vec(),
-            upsample: request.upsample,
-            batch_size: request.batch_size,
-        }))?;
-        (request.on_batch)(count)?;
-        Ok(scores)
+        let (_, [count, h, w]) = request.dims()?;
+        let size = self.info.batch.size(request.batch_size.min(count));
+        let (images, fill) = (shared(request.images)?, request.fill.map(shared).transpose()?);
+        let (mut classes, mut all) = (0, Vec::new());
+        for first in (0..count).step_by(size) {
+            let masks = first..(first + size).min(count);
+            let values = &request.masks.data()[masks.start * h * w..masks.end * h * w];
+            let scores = self.one(Ask::Masked(MaskedImages {
+                images: Arc::clone(&images),
+                fill: fill.clone(),
+                masks: shared(TensorView::new(&[masks.len(), h, w], values)?)?,
+                image_of_mask: request.image_of_mask.get(masks.clone()).unwrap_or(&[]).to_vec(),
+                upsample: request.upsample,
+                batch_size: request.batch_size,
+            }))?;
+            classes = scores.shape().get(1).copied().unwrap_or(0);
+            all.try_reserve(scores.data().len()).map_err(|_| Error::invalid("no memory for the scores"))?;
+            all.extend_from_slice(scores.data());
+            (request.on_batch)(masks.len())?;
+        }
+        Tensor::new([count, classes], all)
     }
 
     fn run_from_image(

@@ -7,6 +7,7 @@
 mod backend;
 mod details;
 mod method;
+mod ownership;
 mod readiness;
 mod remarks;
 mod tensors;
@@ -14,6 +15,7 @@ mod tensors;
 pub(crate) use backend::activation;
 pub use backend::{ImportedLoader, ImportedModel};
 pub use method::ImportedMethod;
+pub use ownership::Ownership;
 use readiness::ImportedReadiness;
 pub(crate) use tensors::{BorrowedTensor, optional_view, view};
 
