@@ -42,8 +42,8 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
     steps.step("engine clippy", || engine.clippy())?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
     steps.step("engine test", || engine.test())?;
-    // Libraries only: the program and the C library share a name, and cargo can document but one of them.
-    let documentation = ["doc", "--workspace", "--no-deps", "--lib"];
+    // Of the crate, the program and the C library, which share a name, only the crate has pages.
+    let documentation = ["doc", "--workspace", "--no-deps"];
     steps.step("documentation", || {
         cargo("cargo doc", &documentation, &[("RUSTDOCFLAGS", "-D warnings")])?;
         engine.document()
