@@ -9,6 +9,7 @@ use std::path::Path;
 
 use scorecam_plugin::{Error, Result};
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 const EXPORT: &str = "export it with torch.jit.trace(model, example).save(path)";
 
@@ -35,7 +36,8 @@ pub fn check_content(path: &Path, mut file: impl Read + Seek) -> Result<()> {
         let what = stranger(&start);
         return Err(Error::model(format!("model {name} is {what}, not a TorchScript file; {EXPORT}")));
     }
-    let names = ZipArchive::new(file)
+    // The archive begins with the file. Where it is searched for, sound files are found damaged.
+    let names = ZipArchive::with_config(Config { archive_offset: ArchiveOffset::Known(0) }, file)
         .and_then(|archive| archive.file_names().map(|n| Ok(n?.into_owned())).collect::<Result<Vec<_>, _>>())
         .map_err(|e| {
             let text = format!("model {name} is truncated or damaged; fetch or export it again (zip: {e})");
@@ -119,6 +121,35 @@ mod tests {
             archive(&path, names);
             let message = check(&path).expect_err("no TorchScript").to_string();
             assert!(message.contains(expected) && message.contains("torch.jit.trace"), "{message}");
+        }
+    }
+
+    /// PyTorch ends every archive with ZIP64's records as well.
+    fn with_zip64_records(archive: &[u8]) -> Vec<u8> {
+        let end = archive.len() - 22;
+        let number = |at: usize, bytes: usize| {
+            archive[end + at..][..bytes].iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte))
+        };
+        let (count, size, start) = (number(10, 2), number(12, 4), number(16, 4));
+        let record = [&b"PK\x06\x06"[..], &44u64.to_le_bytes(), &[30, 3, 45, 0], &[0; 8]].concat();
+        let numbers = [count, count, size, start].map(u64::to_le_bytes).concat();
+        let locator =
+            [&b"PK\x06\x07"[..], &[0; 4], &(end as u64).to_le_bytes(), &1u32.to_le_bytes()].concat();
+        [&archive[..end], &record, &numbers, &locator, &archive[end..]].concat()
+    }
+
+    #[test]
+    fn archives_of_every_size_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("m.pt");
+        for count in (1..2000).step_by(397) {
+            let names: Vec<String> =
+                (0..count).map(|i| format!(".20371-levit_128s.trace/data/{i}")).collect();
+            let program = ["m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"];
+            archive(&path, &names.iter().map(String::as_str).chain(program).collect::<Vec<_>>());
+            let bytes = with_zip64_records(&fs::read(&path).expect("an archive"));
+            fs::write(&path, bytes).expect("written");
+            assert_eq!(check(&path), Ok(()), "{count} tensors");
         }
     }
 
