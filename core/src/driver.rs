@@ -66,7 +66,7 @@ impl<'t, T> Task<'t, T> {
                 return Some(result);
             }
             let Some((id, ask)) = self.desk.take() else {
-                return Some(Err(Error::plugin("the method waits for something else than its study")));
+                return Some(Err(Error::plugin("the method waits for something other than its study")));
             };
             match ask {
                 Ask::Masked(masked) if masked.may_share(self.batch_size) => {
@@ -194,12 +194,13 @@ impl<'m, 't, T> Driver<'m, 't, T> {
         let is_alone = !leader.shares || is_all && self.tasks.len() == 1;
         let whole = if is_alone { left } else { left / size * size };
         let parts = if whole > 0 { vec![(0, whole)] } else { self.parts(waiting, size) };
-        match (self.scores(&parts), parts.len()) {
-            (Err(error), 2..) => {
+        match (self.scores(&parts), &parts[..]) {
+            (scores, &[(leader, _)]) => self.tasks[leader].scored(scores),
+            (Ok(scores), _) => self.hand_out(&parts, &scores),
+            (Err(error), _) => {
                 tracing::debug!(%error, "a shared batch failed; its images go on alone");
                 parts.iter().for_each(|&(task, _)| self.tasks[task].shares = false);
             }
-            (scores, _) => self.hand_out(&parts, scores),
         }
     }
 
@@ -240,22 +241,17 @@ impl<'m, 't, T> Driver<'m, 't, T> {
         passes::masked_scores(self.model, &stacked.request(&|_| Ok(())))
     }
 
-    /// Gives each task the scores of its masks.
-    fn hand_out(&mut self, parts: &[(usize, usize)], scores: Result<Tensor>) {
-        let is_shared = parts.len() > 1;
-        let mut first = 0;
+    /// Gives each task the scores of its masks in a shared batch, and reports them.
+    fn hand_out(&mut self, parts: &[(usize, usize)], scores: &Tensor) {
+        let classes = scores.shape()[1];
+        let mut rest = scores.data();
         for &(i, masks) in parts {
-            let task = &mut self.tasks[i];
-            let own = scores.as_ref().map_err(Error::clone).map(|scores| {
-                let classes = scores.shape()[1];
-                ([masks, classes], &scores.data()[first * classes..][..masks * classes])
-            });
-            task.scored(own.and_then(|(shape, data)| TensorView::new(&shape, data)?.try_to_tensor()));
-            first += masks;
-            if is_shared {
-                // A cancellation is seen by whoever asks the monitor next.
-                drop(task.desk.monitor.passed(masks));
-            }
+            let (own, others) = rest.split_at(masks * classes);
+            let own = TensorView::new(&[masks, classes], own).and_then(|own| own.try_to_tensor());
+            self.tasks[i].scored(own);
+            // A cancellation is kept, and found by `next`.
+            drop(self.tasks[i].desk.monitor.passed(masks));
+            rest = others;
         }
     }
 }

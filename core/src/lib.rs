@@ -1,8 +1,9 @@
 //! The heart of scorecam: what a model and a method are, and how one explains the other.
 //!
 //! Start with [`ModelBackend`] (a loaded model) and [`CamMethod`] (an explanation algorithm). [`explain`]
-//! brings them together on one preprocessed image; [`image`] makes that image from a photo and draws the
-//! result. [`methods`] holds the algorithms that come with the crate, Score-CAM and Grad-CAM.
+//! brings them together on one preprocessed image, [`explain_many`] on many that share batches; [`image`] makes
+//! such an image from a photo and draws the result. [`methods`] holds the algorithms that come with the crate,
+//! Score-CAM and Grad-CAM.
 //!
 //! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints or loads a
 //! library; whoever calls does. The one thread that is started makes masked images while the model runs, and

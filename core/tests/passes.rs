@@ -232,9 +232,9 @@ fn a_method_may_ask_for_several_things_at_once() {
 }
 
 #[test]
-fn a_method_that_waits_for_something_else_than_its_study_is_refused() {
+fn a_method_that_waits_for_something_other_than_its_study_is_refused() {
     let found = CALL.on(&Model::new(ANY), async |_| std::future::pending().await);
-    failure(found, ErrorKind::Plugin, "the method waits for something else than its study");
+    failure(found, ErrorKind::Plugin, "the method waits for something other than its study");
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! [`Explainer`]: one model, one method and its settings, over any number of images.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use scorecam_core::image::Placement;
-use scorecam_core::{CamMethod, MethodInfo, Options, Report, Request, Result, Targets, Tensor, explain_many};
+use scorecam_core::{
+    CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, explain_many,
+};
 
 use crate::explanation::Explanation;
 use crate::image::Content;
@@ -165,10 +169,10 @@ impl<'m> Explainer<'m> {
     pub fn explain_reporting(
         &self,
         image: &Image,
-        progress: impl Fn(scorecam_core::Progress) -> ControlFlow<()>,
+        progress: impl Fn(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation> {
         let job = Job { input: self.prepare(image)?, progress: Some(Box::new(progress)) };
-        let mut found = Err(scorecam_core::Error::internal("an explain call has ended without a result"));
+        let mut found = Err(Error::internal("an explain call has ended without a result"));
         self.explain_many(std::iter::once(Ok(job)), 1, |_, result| {
             found = result;
             ControlFlow::Continue(())
@@ -179,13 +183,31 @@ impl<'m> Explainer<'m> {
     /// Explains many inputs on the calling thread, `at_once` of them at a time, so that their masks share batches. `jobs` is
     /// asked for the next one when another has ended, and `found` gets each result with the position of its job, from 0; see
     /// [`explain_many`]. A job that is an error is its own result. Where `found` breaks off, the rest is dropped.
+    ///
+    /// ```
+    #[doc = include_str!("../doc/toy_model.md")]
+    /// use std::ops::ControlFlow;
+    ///
+    /// use scorecam::{ExplainOptions, Explainer, Image, Job, Photo};
+    ///
+    /// let photos = [40, 120, 200].map(|gray| Photo::from_rgb8((32, 32), vec![gray; 32 * 32 * 3]));
+    /// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
+    /// let job = |photo| Ok(Job { input: explainer.prepare(&Image::from(photo?))?, progress: None });
+    /// let mut classes = [None; 3];
+    /// explainer.explain_many(photos.into_iter().map(job), 2, |position, found| {
+    ///     classes[position] = found.ok().map(|explanation| explanation.targets[0].class);
+    ///     ControlFlow::Continue(())
+    /// });
+    /// assert!(classes.iter().all(Option::is_some));
+    /// # Ok::<(), scorecam::Error>(())
+    /// ```
     pub fn explain_many<'a>(
         &'a self,
         jobs: impl Iterator<Item = Result<Job<'a>>>,
         at_once: usize,
         mut found: impl FnMut(usize, Result<Explanation>) -> ControlFlow<()>,
     ) {
-        let at_work = std::cell::RefCell::new(std::collections::BTreeMap::new());
+        let at_work = RefCell::new(BTreeMap::new());
         let requests = jobs.enumerate().map(|(position, job)| {
             let Job { input: Input { tensor, placement, warnings }, progress } = job?;
             // A tensor of another rank is refused below.
@@ -197,7 +219,7 @@ impl<'m> Explainer<'m> {
             let input = at_work.borrow_mut().remove(&position);
             let result = result.and_then(|result| match input {
                 Some(input) => Ok(Explanation::new(self.model, result, input)),
-                None => Err(scorecam_core::Error::internal("an input was explained that nobody gave")),
+                None => Err(Error::internal("an input was explained that nobody gave")),
             });
             found(position, result)
         });

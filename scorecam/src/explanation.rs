@@ -6,6 +6,19 @@ use scorecam_core::{Result, Tensor, TensorView};
 use crate::Model;
 
 /// Saliency maps of one image. It needs neither the model nor the explainer any more.
+///
+/// ```
+#[doc = include_str!("../doc/toy_model.md")]
+/// use scorecam::{ExplainOptions, Explainer, Overlay, Photo};
+///
+/// let photo = Photo::from_rgb8((48, 64), (0..48 * 64 * 3).map(|i| (i * 7 % 256) as u8).collect())?;
+/// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
+/// let explanation = explainer.explain(&photo.clone().into())?;
+/// assert_eq!(explanation.map(0).shape(), [32, 32]); // the size of the model's input
+/// let overlay = explanation.overlay(0, &photo, &Overlay::default())?;
+/// assert_eq!(overlay.size(), photo.size());
+/// # Ok::<(), scorecam::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// The target layer.

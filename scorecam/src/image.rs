@@ -63,7 +63,8 @@ impl From<Photo> for Image {
     }
 }
 
-/// A tensor [1, C, H, W] is the model's input exactly as it is.
+/// A tensor [1, C, H, W] is the model's input as it is. One that is [1, H, W, C] for the model is turned, and a warning of
+/// the explanation says so.
 impl From<Tensor> for Image {
     fn from(tensor: Tensor) -> Self {
         Self { content: Content::Tensor(tensor), warnings: Vec::new() }

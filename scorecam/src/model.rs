@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
-use scorecam_core::image::{Photo, Prepared, Preprocess};
+use scorecam_core::image::Preprocess;
 use scorecam_core::{
     Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelInfo, ModelView, Result, Tensor, ViewOptions,
     printable,
@@ -231,11 +231,6 @@ impl Model {
             }
             _ => Ok((tensor, None)),
         }
-    }
-
-    /// A photo as the model's input.
-    pub fn prepare(&self, photo: &Photo) -> Result<Prepared> {
-        self.preprocess()?.0.apply(photo)
     }
 
     /// The name of a class, where a labels file gives one.

@@ -100,11 +100,6 @@ impl<M: ModelBackend> ModelView<M> {
         &self.model
     }
 
-    /// As [`Self::model`].
-    pub fn model_mut(&mut self) -> &mut M {
-        &mut self.model
-    }
-
     /// The layers with the shapes of their raw tensors and what these mean, as far as it is known by now.
     pub fn raw_layers(&self) -> Vec<LayerInfo> {
         self.layers().all.clone()

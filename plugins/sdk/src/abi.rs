@@ -606,7 +606,7 @@ pub struct scorecam_method_result {
     pub release: Option<unsafe extern "C" fn(owner: *mut c_void)>,
 }
 
-/// `scorecam.method/1`: an explanation algorithm. Called from several threads at once.
+/// `scorecam.method/1`: an explanation algorithm. Called from several threads at once, as a rule on a thread of its own.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct scorecam_method {
