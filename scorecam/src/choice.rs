@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use scorecam_core::{Error, ErrorKind, ModelConfig, Readiness, Result};
 use scorecam_plugin::AUTO;
-use scorecam_plugin::import::{ImportedLoader, ImportedModel};
+use scorecam_plugin::backend::{ImportedLoader, ImportedModel};
 
 use crate::Host;
 

@@ -55,5 +55,5 @@ pub use reader::{Held, Range, Reader, read_tensor};
 pub use registry::{Host, Origin, PluginRecord};
 pub use scorecam_core::image::{Overlay, Photo, Placement};
 pub use scorecam_core::{Error, ErrorKind, Progress, Result, Stage, Targets, Tensor, TensorView};
-pub use scorecam_plugin::import::Descriptor;
+pub use scorecam_plugin::plugin::Descriptor;
 pub use scorecam_plugin::{AUTO, abi, ability_number, own_folder, status_of_kind};

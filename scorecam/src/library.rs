@@ -7,7 +7,7 @@ use abi_stable::library::{AbiHeader, AbiHeaderRef};
 use libloading::Library;
 use scorecam_core::{Error, Result};
 use scorecam_plugin::abi::scorecam_plugin_table;
-use scorecam_plugin::import::ImportedPlugin;
+use scorecam_plugin::plugin::ImportedPlugin;
 use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL, open_library};
 
 use crate::lock::Lock;

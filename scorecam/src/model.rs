@@ -11,7 +11,7 @@ use scorecam_core::{
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
-use scorecam_plugin::import::ImportedModel;
+use scorecam_plugin::backend::ImportedModel;
 
 use crate::labels::Labels;
 use crate::{BackendChoice, Host, Manifest};

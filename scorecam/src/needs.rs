@@ -4,7 +4,7 @@
 //! asks here, before the first image is read.
 
 use scorecam_core::{Abilities, Error, MethodInfo, Result};
-use scorecam_plugin::import::ImportedLoader;
+use scorecam_plugin::backend::ImportedLoader;
 
 use crate::{Host, Model};
 

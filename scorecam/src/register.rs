@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use scorecam_core::{CamMethod, Error, Result};
 use scorecam_plugin::abi::{SCORECAM_KIND_BACKEND, SCORECAM_KIND_METHOD};
-use scorecam_plugin::import::{Descriptor, ImportedLoader};
+use scorecam_plugin::{backend::ImportedLoader, plugin::Descriptor};
 
 use crate::library::{Opened, Proof};
 use crate::lock::Lock;
@@ -162,7 +162,7 @@ mod interleavings {
     use scorecam_core::ErrorKind;
     use scorecam_core::methods::{GradCam, ScoreCam};
     use scorecam_plugin::abi::scorecam_plugin_table;
-    use scorecam_plugin::import::ImportedPlugin;
+    use scorecam_plugin::plugin::ImportedPlugin;
 
     use super::*;
     use crate::library::{Libraries, OpenedFiles};

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use scorecam_core::{CamMethod, Error, Result};
-use scorecam_plugin::import::{Descriptor, ImportedLoader};
+use scorecam_plugin::backend::ImportedLoader;
+use scorecam_plugin::plugin::Descriptor;
 
 use crate::library::{self, Proof};
 use crate::register::{Register, Registered};

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use scorecam_plugin::abi::scorecam_plugin_table;
-use scorecam_plugin::import::{ImportedLoader, ImportedPlugin};
 use scorecam_plugin::{ENTRY_SYMBOL, Error, Readiness, Result, cache_folder, open_library, own_folder};
+use scorecam_plugin::{backend::ImportedLoader, plugin::ImportedPlugin};
 
 /// The version that the engine is built for: C++ libraries of other versions do not fit.
 const VERSION: &str = "2.13.0";

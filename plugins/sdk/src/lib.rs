@@ -4,33 +4,36 @@
 //! [`export_plugin!`]. The macro makes both doors of the library: the C table of [`abi`], which any host can
 //! read, and an abi_stable root module, by which a host proves that both sides see the same layout.
 //!
-//! The adapters stand here once for all sides: [`export`] turns a Rust object into a table, [`import`] turns
-//! a table into a Rust object. A host imports backends and exports studies; a plugin does the reverse.
+//! The adapters stand here once for all sides, a folder for each object: its `export` turns a Rust object into a table,
+//! its `import` turns a table into a Rust object. A host imports backends and exports studies; a plugin does the
+//! reverse. What both are made of is in `wire`.
 //! Everything of core is re-exported, so that a plugin needs no other dependency.
 
 pub mod abi;
-mod ability;
-pub mod export;
+pub mod backend;
+mod details;
 mod file;
-pub mod import;
 #[cfg(test)]
 mod layout;
 mod library;
+pub mod method;
 mod places;
+pub mod plugin;
 pub mod precision;
+mod readiness;
+mod remarks;
 mod root;
-mod status;
-mod text;
+mod wire;
 
 pub use abi_stable;
-pub use ability::number as ability_number;
 pub use file::read_file;
 pub use library::{check_library_file, open_library};
 pub use places::{cache_folder, own_folder};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
 pub use scorecam_core::*;
-pub use status::{kind_of_status, status_of_kind};
-pub use text::caught;
+pub use wire::ability::number as ability_number;
+pub use wire::guard::caught;
+pub use wire::status::{kind_of_status, status_of_kind};
 
 /// The id of the interface of a backend.
 pub const BACKEND: &std::ffi::CStr = c"scorecam.backend/1";
@@ -97,18 +100,18 @@ macro_rules! plugin_table {
         $(#[$attribute])*
         $visibility static $name: $crate::abi::scorecam_plugin_table = {
             const COUNT: usize = <[&str]>::len(&[$(stringify!($kind)),+]);
-            static ITEMS: [$crate::export::Item; COUNT] = [$($crate::plugin_item!($kind, $make)),+];
+            static ITEMS: [$crate::plugin::Item; COUNT] = [$($crate::plugin_item!($kind, $make)),+];
             unsafe extern "C" fn descriptor(index: u32) -> *const $crate::abi::scorecam_descriptor {
-                $crate::export::descriptor(&ITEMS, index)
+                $crate::plugin::descriptor(&ITEMS, index)
             }
             unsafe extern "C" fn get_interface(
                 index: u32,
                 id: *const ::core::ffi::c_char,
             ) -> *const ::core::ffi::c_void {
                 // SAFETY: the host passes a string that ends with NUL, as the table's contract says.
-                unsafe { $crate::export::interface(&ITEMS, index, id) }
+                unsafe { $crate::plugin::interface(&ITEMS, index, id) }
             }
-            $crate::export::table(&ITEMS, descriptor, get_interface)
+            $crate::plugin::table(&ITEMS, descriptor, get_interface)
         };
     };
 }
@@ -119,29 +122,29 @@ macro_rules! plugin_table {
 macro_rules! plugin_item {
     (backend, $make:expr) => {{
         struct This;
-        impl $crate::export::ExportedLoader for This {
+        impl $crate::backend::ExportedLoader for This {
             fn loader() -> &'static dyn $crate::BackendLoader {
                 static LOADER: ::std::sync::OnceLock<Box<dyn $crate::BackendLoader>> =
                     ::std::sync::OnceLock::new();
                 LOADER.get_or_init(|| Box::new($make)).as_ref()
             }
         }
-        $crate::export::Item::backend::<This>()
+        $crate::plugin::Item::backend::<This>()
     }};
     (method, $make:expr) => {{
         struct This;
-        impl $crate::export::ExportedMethod for This {
+        impl $crate::method::ExportedMethod for This {
             fn method() -> &'static dyn $crate::CamMethod {
                 static METHOD: ::std::sync::OnceLock<Box<dyn $crate::CamMethod>> =
                     ::std::sync::OnceLock::new();
                 METHOD.get_or_init(|| Box::new($make)).as_ref()
             }
-            fn description() -> &'static ::std::sync::OnceLock<$crate::export::Description> {
-                static DESCRIPTION: ::std::sync::OnceLock<$crate::export::Description> =
+            fn description() -> &'static ::std::sync::OnceLock<$crate::method::Description> {
+                static DESCRIPTION: ::std::sync::OnceLock<$crate::method::Description> =
                     ::std::sync::OnceLock::new();
                 &DESCRIPTION
             }
         }
-        $crate::export::Item::method::<This>()
+        $crate::plugin::Item::method::<This>()
     }};
 }

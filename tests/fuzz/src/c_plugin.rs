@@ -12,7 +12,7 @@ use arbitrary::Unstructured;
 use scorecam::Host;
 use scorecam_core::{CamMethod, Error, ModelBackend, Request, Targets, Tensor, explain};
 use scorecam_plugin::abi::*;
-use scorecam_plugin::import::ImportedModel;
+use scorecam_plugin::backend::ImportedModel;
 
 use crate::engine::{Handed, hand_over, outstanding, shape};
 use crate::foreign::{Lent, byte, number};

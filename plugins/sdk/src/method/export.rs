@@ -10,11 +10,12 @@ use scorecam_core::{
     StudyContext, run_method,
 };
 
-use super::tensors::tensor_of;
 use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
-use crate::ability;
-use crate::import::{BorrowedTensor, ImportedModel, activation, checked_struct, optional_view, view};
-use crate::text::{Texts, guard, read, slice};
+use crate::backend::ImportedModel;
+use crate::backend::import::activation;
+use crate::wire::{
+    BorrowedTensor, Texts, ability, checked_struct, guard, optional_view, read, slice, tensor_of, view,
+};
 
 /// A method that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedMethod: 'static {
@@ -26,7 +27,7 @@ pub trait ExportedMethod: 'static {
 }
 
 /// The table of a method.
-pub(super) const fn table<M: ExportedMethod>() -> &'static abi::scorecam_method {
+pub(crate) const fn table<M: ExportedMethod>() -> &'static abi::scorecam_method {
     const {
         &abi::scorecam_method {
             struct_size: size_of::<abi::scorecam_method>() as u32,
@@ -68,7 +69,7 @@ impl Description {
         let values: Vec<Vec<abi::scorecam_option>> = info
             .presets
             .iter()
-            .map(|p| p.values.iter().map(|(name, value)| pair(name, value, &mut texts)).collect())
+            .map(|p| p.values.iter().map(|(name, value)| texts.pair(name, value)).collect())
             .collect();
         let presets: Vec<_> =
             info.presets.iter().zip(&values).map(|(p, values)| preset(p, values, &mut texts)).collect();
@@ -111,10 +112,6 @@ fn preset(preset: &Preset, values: &[abi::scorecam_option], texts: &mut Texts) -
         values: values.as_ptr(),
         value_count: values.len() as u64,
     }
-}
-
-pub(crate) fn pair(name: &str, value: &str, texts: &mut Texts) -> abi::scorecam_option {
-    abi::scorecam_option { name: texts.keep(name), value: texts.keep(value) }
 }
 
 unsafe extern "C" fn describe<M: ExportedMethod>(

@@ -7,15 +7,14 @@ use scorecam_core::{
     OutputActivation, Result, Upsample,
 };
 
-use super::tensors::{hand_over, shape_of};
-use super::{details, remarks};
 use crate::abi::{
     self, scorecam_message, scorecam_model_config, scorecam_model_description, scorecam_outputs,
 };
-use crate::import::{checked_struct, optional_view, view};
-use crate::status::kind_of_status;
-use crate::text::{Texts, caught, guard, read, read_optional, slice};
-use crate::{DETAILS, GRADIENTS, MASKED_SCORES, REMARKS, RUN_FROM};
+use crate::wire::{
+    Texts, caught, checked_struct, guard, hand_over, kind_of_status, optional_view, read, read_optional,
+    shape_of, slice, view,
+};
+use crate::{DETAILS, GRADIENTS, MASKED_SCORES, REMARKS, RUN_FROM, details, remarks};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedLoader: 'static {
@@ -24,7 +23,7 @@ pub trait ExportedLoader: 'static {
 }
 
 /// The table of a loader.
-pub(super) const fn table<L: ExportedLoader>() -> &'static abi::scorecam_backend {
+pub(crate) const fn table<L: ExportedLoader>() -> &'static abi::scorecam_backend {
     const { &abi::scorecam_backend { load: Some(load::<L>), release: Some(release), ..MODEL_TABLE } }
 }
 
@@ -41,7 +40,7 @@ const MODEL_TABLE: abi::scorecam_backend = abi::scorecam_backend {
 
 /// A model with its description in C form.
 pub(crate) struct ExportedModel<'a> {
-    pub(super) model: Box<dyn ModelBackend + 'a>,
+    pub(crate) model: Box<dyn ModelBackend + 'a>,
     description: Description,
     /// What [`get_interface`] gives tables for.
     offers: Abilities,
@@ -74,7 +73,7 @@ impl<'a> ExportedModel<'a> {
 ///
 /// # Safety
 /// `model` is NULL or came from [`ExportedModel::as_model`] or `load`, and is alive.
-pub(super) unsafe fn exported<'a>(model: *mut c_void) -> Result<&'a ExportedModel<'a>> {
+pub(crate) unsafe fn exported<'a>(model: *mut c_void) -> Result<&'a ExportedModel<'a>> {
     // SAFETY: as the caller promises.
     unsafe { model.cast::<ExportedModel<'a>>().as_ref() }.ok_or_else(|| Error::invalid("model is NULL"))
 }
@@ -269,8 +268,10 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         id if id == MASKED_SCORES && has.masked_scores => (&raw const MASKED).cast(),
         id if id == RUN_FROM && has.run_from => (&raw const FROM).cast(),
         id if id == GRADIENTS && has.gradients => (&raw const GRADS).cast(),
-        id if id == REMARKS => (&raw const remarks::TABLE).cast(),
-        id if id == DETAILS => std::ptr::from_ref(details::table(exported.model.info().takes_bytes)).cast(),
+        id if id == REMARKS => (&raw const remarks::export::TABLE).cast(),
+        id if id == DETAILS => {
+            std::ptr::from_ref(details::export::table(exported.model.info().takes_bytes)).cast()
+        }
         _ => std::ptr::null(),
     }
 }

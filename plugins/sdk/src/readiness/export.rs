@@ -4,12 +4,12 @@ use std::ffi::c_char;
 
 use scorecam_core::Error;
 
-use super::ExportedLoader;
 use crate::abi::{self, scorecam_message};
-use crate::text::{guard, one_line, read_optional, write_message};
+use crate::backend::ExportedLoader;
+use crate::wire::{guard, one_line, read_optional, write_message};
 
 /// The table of a loader.
-pub(super) const fn table<L: ExportedLoader>() -> &'static abi::scorecam_readiness {
+pub(crate) const fn table<L: ExportedLoader>() -> &'static abi::scorecam_readiness {
     const {
         &abi::scorecam_readiness {
             struct_size: size_of::<abi::scorecam_readiness>() as u32,
@@ -45,7 +45,7 @@ unsafe extern "C" fn assess<L: ExportedLoader>(
 mod tests {
     use scorecam_core::{BackendLoader, ModelBackend, ModelConfig, Readiness, Result};
 
-    use crate::import::ImportedPlugin;
+    use crate::plugin::ImportedPlugin;
 
     /// A backend that is as ready as its function says.
     struct Asked(fn(Option<&str>) -> Result<Readiness>);

@@ -4,12 +4,12 @@ use std::ffi::c_void;
 
 use scorecam_core::Error;
 
-use super::backend::exported;
 use crate::abi::{self, scorecam_message};
-use crate::text::{guard, one_line, write_message};
+use crate::backend::export::exported;
+use crate::wire::{guard, one_line, write_message};
 
 /// The table of every model.
-pub(super) static TABLE: abi::scorecam_remarks = abi::scorecam_remarks {
+pub(crate) static TABLE: abi::scorecam_remarks = abi::scorecam_remarks {
     struct_size: size_of::<abi::scorecam_remarks>() as u32,
     reserved: 0,
     remark: Some(remark),

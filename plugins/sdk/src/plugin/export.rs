@@ -3,25 +3,15 @@
 //! Every function here is an `extern "C"` shim that converts its arguments, calls the trait inside a guard
 //! that catches panics, and converts the result. Results are boxed; their `release` drops the box.
 
-mod backend;
-mod details;
-mod method;
-mod readiness;
-mod remarks;
-mod tensors;
-
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
-pub use backend::ExportedLoader;
-pub(crate) use backend::{ExportedModel, activation_number};
-pub(crate) use method::pair;
-pub use method::{Description, ExportedMethod};
-pub(crate) use tensors::tensor_of;
-
 use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table};
-use crate::text::{Texts, caught};
-use crate::{BACKEND, BackendLoader, METHOD, READINESS, ability};
+use crate::backend::{self, ExportedLoader};
+use crate::method::{self, ExportedMethod};
+use crate::readiness;
+use crate::wire::{Texts, ability, caught};
+use crate::{BACKEND, BackendLoader, METHOD, READINESS};
 
 /// The table over `items`, whose functions [`crate::plugin_table!`] supplies.
 pub const fn table(
@@ -74,8 +64,8 @@ impl Item {
             },
             described: OnceLock::new(),
             interfaces: [
-                Some(Interface::new(BACKEND, backend::table::<L>())),
-                Some(Interface::new(READINESS, readiness::table::<L>())),
+                Some(Interface::new(BACKEND, backend::export::table::<L>())),
+                Some(Interface::new(READINESS, readiness::export::table::<L>())),
             ],
         }
     }
@@ -92,7 +82,7 @@ impl Item {
                 )
             },
             described: OnceLock::new(),
-            interfaces: [Some(Interface::new(METHOD, method::table::<M>())), None],
+            interfaces: [Some(Interface::new(METHOD, method::export::table::<M>())), None],
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use scorecam_core::{Error, Result};
 
 use crate::abi;
-use crate::text::{check, empty_message, read_line};
+use crate::wire::{check, empty_message, read_line};
 
 /// The most that a model is asked for.
 const MOST: u64 = 16;
@@ -14,7 +14,7 @@ const MOST: u64 = 16;
 ///
 /// # Safety
 /// `model` is one whose interface the table is.
-pub(super) unsafe fn read(table: &abi::scorecam_remarks, model: *mut c_void) -> Result<Vec<String>> {
+pub(crate) unsafe fn read(table: &abi::scorecam_remarks, model: *mut c_void) -> Result<Vec<String>> {
     let remark = table.remark.ok_or_else(|| Error::plugin("its remarks table lacks the function remark"))?;
     let mut remarks = Vec::new();
     for index in 0..MOST {

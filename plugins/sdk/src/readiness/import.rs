@@ -5,15 +5,15 @@ use std::ffi::c_char;
 use scorecam_core::{Error, Readiness, Result};
 
 use crate::abi;
-use crate::text::{Texts, check, empty_message, read_line};
+use crate::wire::{Texts, check, empty_message, read_line};
 
 /// What a plugin says of a backend's readiness.
-pub(super) struct ImportedReadiness {
+pub(crate) struct ImportedReadiness {
     assess: unsafe extern "C" fn(*const c_char, *mut u32, *mut abi::scorecam_message) -> i32,
 }
 
 impl ImportedReadiness {
-    pub(super) fn new(table: &abi::scorecam_readiness) -> Result<Self> {
+    pub(crate) fn new(table: &abi::scorecam_readiness) -> Result<Self> {
         match table.assess {
             Some(assess) => Ok(Self { assess }),
             None => Err(Error::plugin("its readiness table lacks the function assess")),
@@ -21,7 +21,7 @@ impl ImportedReadiness {
     }
 
     /// Asks the plugin; what it answers is one line and a rank within bounds, or an error. `who` names the backend.
-    pub(super) fn ask(&self, device: Option<&str>, who: &str) -> Result<Readiness> {
+    pub(crate) fn ask(&self, device: Option<&str>, who: &str) -> Result<Readiness> {
         let mut texts = Texts::default();
         let device = device.map_or(std::ptr::null(), |device| texts.keep(device));
         let (mut rank, mut text) = (abi::SCORECAM_READY_CPU, empty_message());
@@ -158,7 +158,7 @@ mod tests {
             get_interface: Some(interface::<WAY>),
         };
         // SAFETY: a sound table, which lives as long as anybody may ask.
-        let plugin = unsafe { crate::import::ImportedPlugin::new(Box::leak(Box::new(table))) }?;
+        let plugin = unsafe { crate::plugin::ImportedPlugin::new(Box::leak(Box::new(table))) }?;
         plugin.backend(0)?.readiness(None)
     }
 

@@ -4,28 +4,15 @@
 //! ranks, products of dimensions, numbers of tensors. A pointer that lies about what it points to cannot be
 //! found out; a plugin is code in the same process.
 
-mod backend;
-mod details;
-mod method;
-mod ownership;
-mod readiness;
-mod remarks;
-mod tensors;
-
-pub(crate) use backend::activation;
-pub use backend::{ImportedLoader, ImportedModel};
-pub use method::ImportedMethod;
-pub use ownership::Ownership;
-use readiness::ImportedReadiness;
-pub(crate) use tensors::{BorrowedTensor, optional_view, view};
-
 use std::ffi::CStr;
 
 use scorecam_core::{Abilities, Error, MethodInfo, Result};
 
 use crate::abi;
-use crate::ability;
-use crate::text::{read, read_line};
+use crate::backend::ImportedLoader;
+use crate::method::ImportedMethod;
+use crate::readiness::import::ImportedReadiness;
+use crate::wire::{ability, check_size, checked_struct, checked_table, read, read_line};
 
 /// What a plugin says of one of its items.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,46 +157,6 @@ impl ImportedPlugin {
     fn address(&self, index: u32, id: &CStr) -> *const std::ffi::c_void {
         // SAFETY: the function takes any index and a string that ends with NUL.
         self.table.get_interface.map_or(std::ptr::null(), |f| unsafe { f(index, id.as_ptr()) })
-    }
-}
-
-/// The table behind an interface id.
-///
-/// # Safety
-/// As for [`checked_struct`]: every table behind an interface id begins with its size.
-unsafe fn checked_table<'a, T>(table: *const std::ffi::c_void, id: &CStr) -> Result<&'a T> {
-    // SAFETY: as the caller promises.
-    unsafe { checked_struct(table.cast(), &format!("interface {}", id.to_string_lossy())) }
-}
-
-/// The most bytes that a struct of a newer version may have; more is memory that was never set.
-const MAX_STRUCT: usize = 4096;
-
-/// A struct of a plugin that begins with its size: not NULL, aligned, of sufficient size.
-///
-/// # Safety
-/// `given` is NULL or leads to as many readable bytes as the size in its first four says, valid for `'a`.
-pub(crate) unsafe fn checked_struct<'a, T>(given: *const T, what: &str) -> Result<&'a T> {
-    if given.is_null() {
-        return Err(Error::plugin(format!("its {what} is NULL")));
-    }
-    if !given.is_aligned() {
-        return Err(Error::plugin(format!("its {what} is not aligned for its type")));
-    }
-    // SAFETY: four bytes are readable; no reference to the whole is made before the size is known.
-    let size = unsafe { given.cast::<u32>().read() };
-    check_size(size, size_of::<T>(), what)?;
-    // SAFETY: not NULL, aligned, of sufficient size, and valid for `'a` as the caller promises.
-    Ok(unsafe { &*given })
-}
-
-fn check_size(size: u32, wanted: usize, what: &str) -> Result<()> {
-    match size as usize {
-        size if size > MAX_STRUCT => {
-            Err(Error::plugin(format!("its {what} has struct_size {size}; {MAX_STRUCT} is the most")))
-        }
-        size if size >= wanted => Ok(()),
-        size => Err(Error::plugin(format!("its {what} has struct_size {size}; at least {wanted} is needed"))),
     }
 }
 

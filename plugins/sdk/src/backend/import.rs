@@ -11,14 +11,14 @@ use scorecam_core::{
 };
 
 use super::ownership::Ownership;
-use super::readiness::ImportedReadiness;
-use super::tensors::{Expected, Sizes, take};
-use super::{Descriptor, checked_struct, checked_table};
-use super::{details, remarks};
 use crate::abi::{self, scorecam_outputs};
-use crate::export::tensor_of;
-use crate::status::status_of_kind;
-use crate::text::{Texts, caught, check, empty_message, list, read_line};
+use crate::plugin::Descriptor;
+use crate::readiness::import::ImportedReadiness;
+use crate::wire::{
+    Expected, Sizes, Texts, caught, check, checked_struct, checked_table, empty_message, list, read_line,
+    status_of_kind, take, tensor_of,
+};
+use crate::{details, remarks};
 
 /// A backend of a plugin.
 pub struct ImportedLoader {
@@ -28,7 +28,7 @@ pub struct ImportedLoader {
 }
 
 impl ImportedLoader {
-    pub(super) fn new(
+    pub(crate) fn new(
         table: &'static abi::scorecam_backend,
         readiness: Option<ImportedReadiness>,
         descriptor: Descriptor,
@@ -230,7 +230,7 @@ impl<'a> ImportedModel<'a> {
         self.gradients = self.ability(crate::GRADIENTS)?;
         if let Some(table) = self.ability(crate::REMARKS)? {
             // SAFETY: the model belongs to the table.
-            self.remarks = unsafe { remarks::read(table, self.model) }?;
+            self.remarks = unsafe { remarks::import::read(table, self.model) }?;
         }
         let abilities = Abilities {
             masked_scores: self.masked.is_some_and(|t| t.run.is_some()),
@@ -241,7 +241,7 @@ impl<'a> ImportedModel<'a> {
         self.info = unsafe { read_description(description, abilities) }?;
         if let Some(table) = self.ability(crate::DETAILS)? {
             // SAFETY: the model belongs to the table.
-            unsafe { details::complete(table, self.model, &mut self.info.layers) }?;
+            unsafe { details::import::complete(table, self.model, &mut self.info.layers) }?;
             self.info.takes_bytes = table.takes_bytes != 0;
         }
         Ok(())

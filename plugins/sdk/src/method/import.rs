@@ -12,11 +12,12 @@ use scorecam_core::{
     TensorView, Work,
 };
 
-use super::{Descriptor, checked_struct, view};
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
-use crate::ability;
-use crate::export::{ExportedModel, activation_number, pair, tensor_of};
-use crate::text::{Texts, caught, check, empty_message, list, one_line, read, read_line};
+use crate::backend::export::{ExportedModel, activation_number};
+use crate::plugin::Descriptor;
+use crate::wire::{
+    Texts, ability, caught, check, checked_struct, empty_message, list, one_line, read, read_line, tensor_of, view,
+};
 
 /// The most options, choices, presets, and values of a preset.
 const MOST_SETTINGS: u64 = 4096;
@@ -33,7 +34,7 @@ pub struct ImportedMethod {
 }
 
 impl ImportedMethod {
-    pub(super) fn new(table: &'static abi::scorecam_method, descriptor: &Descriptor) -> Result<Self> {
+    pub(crate) fn new(table: &'static abi::scorecam_method, descriptor: &Descriptor) -> Result<Self> {
         let (Some(describe), Some(_)) = (table.describe, table.explain) else {
             return Err(Error::plugin("its method table lacks the function describe or explain"));
         };
@@ -311,7 +312,7 @@ impl Call {
             self.table.explain.ok_or_else(|| Error::internal("a table without explain was kept"))?;
         let mut texts = Texts::default();
         let options: Vec<_> =
-            self.options.iter().map(|(name, value)| pair(name, value, &mut texts)).collect();
+            self.options.iter().map(|(name, value)| texts.pair(name, value)).collect();
         let (context, requests) = (self.context, self.model.requests.clone());
         let model = ExportedModel::of_study(Box::new(self.model))?;
         let layer = CString::new(context.layer.as_str())

@@ -4,12 +4,12 @@ use std::ffi::c_void;
 
 use scorecam_core::{Error, Form, LayerInfo, Meaning};
 
-use super::backend::exported;
 use crate::abi::{self, scorecam_layer_hint, scorecam_message};
-use crate::text::guard;
+use crate::backend::export::exported;
+use crate::wire::guard;
 
 /// The table of a model that takes floating-point pixels, or that takes bytes.
-pub(super) fn table(takes_bytes: bool) -> &'static abi::scorecam_details {
+pub(crate) fn table(takes_bytes: bool) -> &'static abi::scorecam_details {
     const fn of(takes_bytes: u32) -> abi::scorecam_details {
         let struct_size = size_of::<abi::scorecam_details>() as u32;
         abi::scorecam_details { struct_size, takes_bytes, hint: Some(hint) }

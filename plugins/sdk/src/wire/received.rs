@@ -2,8 +2,8 @@
 
 use scorecam_core::{Error, Result, Tensor, TensorView, element_count};
 
+use super::table::slice;
 use crate::abi::{SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
-use crate::text::slice;
 
 /// The sizes of a shape, at most four.
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ pub(crate) unsafe fn optional_view<'a>(
 
 /// The sizes of a tensor that is asked for, `None` where any is right. They are compared before the data is
 /// looked at: an engine that mistakes its own shapes is found out, and nothing is read behind what it made.
-pub(super) struct Expected(pub(super) Vec<Option<usize>>);
+pub(crate) struct Expected(pub(crate) Vec<Option<usize>>);
 
 impl Expected {
     fn check(&self, sizes: &[usize], what: &str) -> Result<()> {
@@ -120,7 +120,7 @@ impl Expected {
 ///
 /// # Safety
 /// `outputs` was filled by a callee that returned `SCORECAM_OK`, or is zeroed.
-pub(super) unsafe fn take(
+pub(crate) unsafe fn take(
     outputs: scorecam_outputs,
     expected: &[Expected],
     who: &str,

@@ -5,13 +5,13 @@ use std::ffi::c_void;
 use scorecam_core::{Error, Form, LayerInfo, Meaning, Result};
 
 use crate::abi;
-use crate::text::{check, empty_message};
+use crate::wire::{check, empty_message};
 
 /// Completes what `layers` say.
 ///
 /// # Safety
 /// `model` is one whose interface the table is.
-pub(super) unsafe fn complete(
+pub(crate) unsafe fn complete(
     table: &abi::scorecam_details,
     model: *mut c_void,
     layers: &mut [LayerInfo],

@@ -38,7 +38,7 @@ struct Owned {
 ///
 /// # Safety
 /// `outputs` is NULL or writable.
-pub(super) unsafe fn hand_over(tensors: Vec<Tensor>, outputs: *mut scorecam_outputs) -> Result<()> {
+pub(crate) unsafe fn hand_over(tensors: Vec<Tensor>, outputs: *mut scorecam_outputs) -> Result<()> {
     if outputs.is_null() {
         return Err(Error::invalid("outputs is NULL; the caller must give a place for them"));
     }

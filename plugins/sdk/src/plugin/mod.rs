@@ -1,0 +1,7 @@
+//! A plugin's entry table: [`export`] makes one of Rust items, [`import`] reads one.
+
+mod export;
+mod import;
+
+pub use export::{Item, descriptor, interface, table};
+pub use import::{Descriptor, ImportedPlugin};

@@ -1,0 +1,4 @@
+//! `scorecam.remarks/1`, both ways.
+
+pub(crate) mod export;
+pub(crate) mod import;

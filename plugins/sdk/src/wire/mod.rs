@@ -1,0 +1,17 @@
+//! What crosses the boundary, whichever table it crosses by: strings, lists, structs that begin with their size, tensors,
+//! statuses, and the guard that no panic passes.
+
+pub(crate) mod ability;
+pub(crate) mod guard;
+pub(crate) mod received;
+pub(crate) mod sent;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod text;
+
+pub(crate) use guard::{caught, check, empty_message, guard, write_message};
+pub(crate) use received::{BorrowedTensor, Expected, Sizes, optional_view, take, view};
+pub(crate) use sent::{hand_over, shape_of, tensor_of};
+pub(crate) use status::{kind_of_status, status_of_kind};
+pub(crate) use table::{check_size, checked_struct, checked_table, list, slice};
+pub(crate) use text::{Texts, one_line, read, read_line, read_optional};
