@@ -34,7 +34,7 @@
 #define SCORECAM_MODEL_OPTIONS_INIT \
     { SCORECAM_SIZE_OF(scorecam_model_options), 0, NULL, NULL, NULL, NULL, 0 }
 #define SCORECAM_LAYER_INFO_INIT \
-    { SCORECAM_SIZE_OF(scorecam_layer_info), 0, NULL, NULL, { 0, 0, { 0, 0, 0, 0 } } }
+    { SCORECAM_SIZE_OF(scorecam_layer_info), 0, NULL, NULL, { 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } } }
 #define SCORECAM_IMAGE_INIT \
     { SCORECAM_SIZE_OF(scorecam_image), SCORECAM_IMAGE_PHOTO, NULL, 0, 0, 0, 0, 0, \
       SCORECAM_PIXELS_RGB, SCORECAM_SAMPLES_U8, SCORECAM_LAYOUT_HWC, 1, 0, 0 }

@@ -15,6 +15,7 @@
 #ifndef SCORECAM_PLUGIN_HPP
 #define SCORECAM_PLUGIN_HPP
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,7 +57,7 @@ struct ModelConfig {
     std::string path;
     // Name of the image input; none for the only one.
     std::optional<std::string> input;
-    // Name of the output that holds class scores; none for the first.
+    // Name of the output that class scores are read from; none for the one that looks like class scores.
     std::optional<std::string> output;
     // The layer that will be explained, as a hint.
     std::optional<std::string> layer;
@@ -88,6 +89,24 @@ struct Readiness {
     // What it would run on, in one line ("the CPU"); empty when it does not say.
     std::string device;
 };
+
+namespace detail {
+
+// What the host does for this plugin; NULL before it opened it.
+SCORECAM_HIDDEN inline std::atomic<const scorecam_services *> services{nullptr};
+
+inline void open_plugin(const scorecam_services *given) noexcept { services.store(given); }
+
+}  // namespace detail
+
+// Writes a line into the host's log, where users find it by SCORECAM_LOG. `level` is one of SCORECAM_LOG_*, `target` says
+// which part of the plugin speaks. Any thread.
+inline void log(std::uint32_t level, const std::string &target, const std::string &text) noexcept {
+    const scorecam_services *const host = detail::services.load();
+    if (host != nullptr && host->log != nullptr && level <= host->log_level) {
+        host->log(host->context, level, target.c_str(), text.c_str());
+    }
+}
 
 // A runtime that loads models. One instance is made per process, when it is first asked for.
 class Backend {
@@ -356,8 +375,8 @@ struct PluginOf {
     }
 
     static constexpr scorecam_plugin_table table() noexcept {
-        return {SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), sizeof...(Items), 0, descriptor,
-                get_interface};
+        return {SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), sizeof...(Items), 0, open_plugin,
+                descriptor, get_interface};
     }
 };
 

@@ -4,13 +4,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use scorecam_core::{Forward, MaskedScores, ModelBackend, ModelInfo, Result, Tensor, TensorView};
+use scorecam_core::{Forward, MaskedScores, Result, Tensor, TensorView, ViewInfo, ViewedModel};
 
 use crate::Traffic;
 
 /// A model that adds up the time that its passes take, and what they move to a device and back.
 pub struct Timed<'a> {
-    model: &'a dyn ModelBackend,
+    model: &'a dyn ViewedModel,
     nanoseconds: AtomicU64,
     moved: Mutex<Moved>,
 }
@@ -27,7 +27,7 @@ pub struct Moved {
 impl<'a> Timed<'a> {
     /// `model`, measured from here on. It runs forward and scores masked images; gradients and runs from a layer
     /// are not passed on.
-    pub fn new(model: &'a dyn ModelBackend) -> Self {
+    pub fn new(model: &'a dyn ViewedModel) -> Self {
         Self { model, nanoseconds: AtomicU64::new(0), moved: Mutex::new(Moved::default()) }
     }
 
@@ -51,8 +51,8 @@ impl<'a> Timed<'a> {
     }
 }
 
-impl ModelBackend for Timed<'_> {
-    fn info(&self) -> &ModelInfo {
+impl ViewedModel for Timed<'_> {
+    fn info(&self) -> &ViewInfo {
         self.model.info()
     }
 
@@ -64,7 +64,7 @@ impl ModelBackend for Timed<'_> {
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        if !self.info().abilities.masked_scores {
+        if !self.info().abilities.masked {
             return request.on_cpu(self);
         }
         let scores = self.timed(|| self.model.masked_scores(request))?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use scorecam::{BackendHere, Descriptor, Host, Model, ModelRequest, PluginRecord, abi};
-use scorecam_core::{Abilities, Channels, Form, LayerInfo, Meaning, MethodInfo, OptionKind, Order, Result};
+use scorecam_core::{Abilities, Channels, LayerInfo, Meaning, MethodInfo, OptionKind, Order, Result};
 
 use crate::args::{LayersArgs, ModelArgs, PluginFiles};
 use crate::table::{lines, row};
@@ -73,7 +73,6 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
 fn meaning(layer: &LayerInfo) -> String {
     let (form, maps) = match (layer.meaning, layer.map_shape()) {
         (Meaning::Map(form), Some(maps)) => (form, maps),
-        (Meaning::Presumed, Some(maps)) => (Form::MAPS, maps),
         _ => return String::new(),
     };
     let mut text = format!("{} {}", if form.tokens.is_some() { "tokens" } else { "maps" }, shape(&maps[1..]));

@@ -74,7 +74,7 @@ fn measured((host, model): (&Host, &Model), layer: &str, image: &Image) -> Resul
         batch_size: 1,
         on_batch: &|_| Ok(()),
     })?;
-    let applied = model.info().output_activation;
+    let applied = model.info().output.applied;
     let left = class_score(ClassScore::Softmax, applied, outputs.item(0), target.class);
     let kept = if target.score == 0.0 { 0.0 } else { left / target.score };
     Ok(Ranked { layer: layer.to_owned(), kept, passes: found.passes + 1 })

@@ -5,15 +5,15 @@ struct Channels(ModelInfo);
 
 impl Channels {
     fn new() -> Self {
-        let tensor = |name: &str, shape: &[Option<usize>]| TensorInfo { name: name.into(), shape: shape.into() };
         Self(ModelInfo {
-            input: tensor("image", &[None, Some(3), Some(8), Some(8)]),
-            output: tensor("means", &[None, Some(3)]),
-            output_activation: OutputActivation::None,
+            input: InputInfo::image("image", vec![None, Some(3), Some(8), Some(8)]),
+            other_inputs: Vec::new(),
+            outputs: vec![OutputInfo::new("means", vec![None, Some(3)], OutputActivation::None)],
+            // Class scores are read from the first output.
+            scores: Ok(0),
             layers: vec![LayerInfo::maps("image", "Input", vec![Some(3), Some(8), Some(8)])],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 16 },
-            takes_bytes: false,
             abilities: Abilities::NONE,
         })
     }
@@ -24,12 +24,14 @@ impl ModelBackend for Channels {
         &self.0
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let [n, c, h, w] = batch.dims("the batch")?;
-        let means = batch.data().chunks(h * w).map(|channel| channel.iter().sum::<f32>() / (h * w) as f32);
-        Ok(Forward {
-            scores: Tensor::new([n, c], means.collect())?,
-            activations: taps.iter().map(|_| batch.to_tensor()).collect(),
-        })
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let images = inputs.images;
+        let [n, c, h, w] = images.dims("the batch")?;
+        let means = || images.data().chunks(h * w).map(|pixels| pixels.iter().sum::<f32>() / (h * w) as f32);
+        let tensor = |name: &&str| match *name {
+            "means" => Tensor::new([n, c], means().collect()),
+            _ => Ok(images.to_tensor()),
+        };
+        wanted.iter().map(tensor).collect()
     }
 }

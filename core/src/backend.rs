@@ -1,65 +1,62 @@
 //! [`ModelBackend`]: a model that a runtime has loaded, and all that the pipeline asks of it.
 //!
-//! An implementor writes two methods: [`ModelBackend::info`] and [`ModelBackend::forward`]. Everything
-//! else is an ability with a default that is right but slow, or that answers "unsupported".
-//! [`BackendLoader`] is what a backend plugin exports: it turns a [`ModelConfig`] into a model.
+//! Backends are raw: they name their inputs, outputs and layers, run, and return tensors as they are. What these mean is
+//! [`crate::ModelView`]'s business. An implementor writes two methods, [`ModelBackend::info`] and
+//! [`ModelBackend::forward`]. Everything else is an ability with a default that is right but slow, or that answers
+//! "unsupported". A [`crate::BackendLoader`] makes models.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use crate::masking::MaskedScores;
+use crate::masking::{EachBatch, MaskedRequest};
 use crate::view::{Form, Meaning};
 use crate::{Error, Result, Tensor, TensorView};
 
-/// A loaded model, ready to run forward. Calls may come from several threads at once.
+/// A loaded model, ready to run. Calls may come from several threads at once.
+///
+/// `wanted` names outputs and layers alike. What is asked for comes back in that order, the batch first, of any rank up
+/// to [`MAX_RANK`]; a name may be asked for twice, and one that is both an output and a layer is the output.
 ///
 /// ```
 #[doc = include_str!("../doc/channels.rs")]
-/// let scores = Channels::new().forward(Tensor::zeros([2, 3, 8, 8])?.view(), &[])?.scores;
-/// assert_eq!(scores.shape(), [2, 3]);
+/// let images = Tensor::zeros([2, 3, 8, 8])?;
+/// let found = Channels::new().forward(&Inputs::of(images.view()), &["means", "image"])?;
+/// assert_eq!((found[0].shape(), found[1].shape()), (&[2, 3][..], &[2, 3, 8, 8][..]));
 /// # Ok::<(), scorecam_core::Error>(())
 /// ```
 pub trait ModelBackend: Send + Sync {
     /// What the model takes and gives; the same for the model's whole life.
     fn info(&self) -> &ModelInfo;
 
-    /// Runs `batch` [N, C, H, W] and returns the output, with the activations of the layers in `taps`.
+    /// Runs a batch of images and returns the tensors that are `wanted`.
     ///
-    /// Tensors are raw: [`crate::ModelView`] makes class scores and maps of them.
-    ///
-    /// The result for one item must not depend on what else is in the batch, beyond rounding.
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward>;
+    /// The result for one image must not depend on what else is in the batch, beyond rounding.
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>>;
 
-    /// Scores of masked images, [masks, classes]; see [`MaskedScores`] for what is computed.
+    /// Runs masked images, batch by batch; see [`MaskedRequest`] for what is computed. `each` gets the wanted tensors of
+    /// every batch as they come, a row for each of its masks, so that nothing piles up. An error of `each` ends the run.
     ///
-    /// The default makes the masked images on the CPU in reused buffers and runs them in batches. A
-    /// backend whose device makes them itself overrides this, and reports each batch to `request.on_batch`.
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        request.on_cpu(self)
+    /// The default makes the masked images on the CPU in reused buffers and runs them forward. A backend whose device
+    /// makes them itself overrides this.
+    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
+        request.on_cpu(self, wanted, each)
     }
 
-    /// The raw output [N, ...] when `activations` [N, ...] are put in place of those of `layer`.
-    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
-        let _ = (layer, activations);
+    /// The tensors that are `wanted` when `activations` [N, ...] are put in place of those of `layer`.
+    ///
+    /// `inputs` holds the one image [1, C, H, W] under explanation: what goes round the layer is that of its own pass.
+    fn run_from(
+        &self,
+        inputs: &Inputs<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        let _ = (inputs, layer, activations, wanted);
         Err(Error::unsupported("this backend cannot run a model from an inner layer"))
     }
 
-    /// As [`Self::run_from`], for activations that replace those of a pass on `image` [1, C, H, W]. A view of the layer
-    /// takes from that pass what its maps do not hold, such as a class token.
-    fn run_from_image(
-        &self,
-        image: TensorView<'_>,
-        layer: &str,
-        activations: TensorView<'_>,
-    ) -> Result<Tensor> {
-        let _ = image;
-        self.run_from(layer, activations)
-    }
-
-    /// The derivative of the model's own output for `class`, as [`Self::forward`] returns it, with respect to the
-    /// activations of `layer`, and of their shape.
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        let _ = (batch, layer, class);
+    /// Vector-Jacobian product: the derivative of the sum of `cotangents` times the outputs of their names with respect
+    /// to the activations of `layer`, and of their shape. A cotangent has the shape of its output.
+    fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
+        let _ = (inputs, layer, cotangents);
         Err(Error::unsupported("this backend has no gradients"))
     }
 
@@ -76,29 +73,26 @@ impl<M: ModelBackend + ?Sized> ModelBackend for Box<M> {
         (**self).info()
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        (**self).forward(batch, taps)
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        (**self).forward(inputs, wanted)
     }
 
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        (**self).masked_scores(request)
+    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
+        (**self).masked(request, wanted, each)
     }
 
-    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
-        (**self).run_from(layer, activations)
-    }
-
-    fn run_from_image(
+    fn run_from(
         &self,
-        image: TensorView<'_>,
+        inputs: &Inputs<'_>,
         layer: &str,
         activations: TensorView<'_>,
-    ) -> Result<Tensor> {
-        (**self).run_from_image(image, layer, activations)
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        (**self).run_from(inputs, layer, activations, wanted)
     }
 
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        (**self).gradients(batch, layer, class)
+    fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
+        (**self).gradients(inputs, layer, cotangents)
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -106,24 +100,48 @@ impl<M: ModelBackend + ?Sized> ModelBackend for Box<M> {
     }
 }
 
-/// What one forward pass returns.
-#[derive(Debug, Clone)]
-pub struct Forward {
-    /// The model's raw output, the batch first: [N, classes] for a classifier.
-    pub scores: Tensor,
-    /// One raw tensor for each tap, the batch first, in the order in which they were asked for.
-    pub activations: Vec<Tensor>,
+/// The most axes that a tensor may have.
+pub const MAX_RANK: usize = 8;
+
+/// A tensor and the name of the input or output that it is for.
+pub type NamedTensor<'a> = (&'a str, TensorView<'a>);
+
+/// What goes into a pass.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The images, [N, C, H, W].
+    pub images: TensorView<'a>,
+    /// Inputs beside the image, for this call in place of those of [`crate::ModelConfig`]. One that is
+    /// [`InputInfo::per_image`] has a row for each image.
+    pub others: &'a [NamedTensor<'a>],
+    /// Whether the caller wants the call to end; to be asked on the thread of the call.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Inputs<'a> {
+    /// Images alone, which nobody cancels.
+    pub fn of(images: TensorView<'a>) -> Self {
+        Self { images, others: &[], cancelled: &|| false }
+    }
+
+    /// An error that says so where the caller wants the call to end.
+    pub fn check_cancelled(&self) -> Result<()> {
+        if (self.cancelled)() { Err(Error::cancelled()) } else { Ok(()) }
+    }
 }
 
 /// What a model takes and gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
     /// The image input, [N, C, H, W].
-    pub input: TensorInfo,
-    /// The output that holds the class scores, the batch first.
-    pub output: TensorInfo,
-    /// What the model itself applies to its scores, when the backend can tell.
-    pub output_activation: OutputActivation,
+    pub input: InputInfo,
+    /// The inputs beside the image.
+    pub other_inputs: Vec<InputInfo>,
+    /// All outputs.
+    pub outputs: Vec<OutputInfo>,
+    /// Index into `outputs` of the one that class scores are read from when nothing else is asked for, or why there is
+    /// none. See [`crate::choose_output`].
+    pub scores: Result<usize>,
     /// Layers that can be tapped, in the order in which they run.
     pub layers: Vec<LayerInfo>,
     /// Index into `layers` of the one to explain when none is named, as far as the backend can tell; see
@@ -131,8 +149,6 @@ pub struct ModelInfo {
     pub default_layer: Option<usize>,
     /// How many images one pass may hold.
     pub batch: BatchRule,
-    /// Whether the model takes pixels as they are, 0 to 255 in 8 bits.
-    pub takes_bytes: bool,
     /// What the backend can do beyond running forward.
     pub abilities: Abilities,
 }
@@ -140,48 +156,137 @@ pub struct ModelInfo {
 impl ModelInfo {
     /// The layer called `name`, or the default one; an error that lists those that there are.
     pub fn layer(&self, name: Option<&str>) -> Result<&LayerInfo> {
-        match name {
-            Some(name) => self.layers.iter().find(|l| l.name == name).ok_or_else(|| {
-                Error::not_found(format!("layer {name:?} is not in the model; {}", self.known_layers()))
-            }),
-            None => self.default_layer.and_then(|i| self.layers.get(i)).ok_or_else(|| {
-                Error::invalid(format!(
-                    "no layer was given, and which one to take is not certain; {}",
-                    self.known_layers()
-                ))
-            }),
-        }
+        layer(&self.layers, (self.default_layer, &self.input), name)
     }
 
-    /// The layers that can be explained, in words.
-    pub(crate) fn known_layers(&self) -> String {
-        const SHOWN: usize = 8;
-        let spatial: Vec<&str> =
-            self.layers.iter().filter(|l| l.has_spatial_extent()).map(|l| l.name.as_str()).collect();
-        if spatial.is_empty() {
-            let size = match self.input.shape.iter().skip(2).any(Option::is_none) {
-                true => {
-                    "; its input may have any size: give input.size in a manifest, so that layers can be looked at"
-                }
-                false => "",
-            };
-            return format!(
-                "no layer of the model is known to have spatial extent, which a saliency map needs{size}"
-            );
-        }
-        let hidden = spatial.len().saturating_sub(SHOWN);
-        let more = if hidden > 0 { format!("{hidden} earlier ones, ") } else { String::new() };
-        format!("layers with spatial extent: {more}{}", spatial[hidden..].join(", "))
+    /// The output that class scores are read from, or why there is none.
+    pub fn score_output(&self) -> Result<&OutputInfo> {
+        let index = self.scores.clone()?;
+        let none = || Error::internal(format!("class scores are output {index} of {}", self.outputs.len()));
+        self.outputs.get(index).ok_or_else(none)
     }
 }
 
-/// Name and shape of an input or output; an axis whose length is free is `None`.
+/// The one of `layers` called `name`, or the default one; an error that lists those that there are.
+pub(crate) fn layer<'l>(
+    layers: &'l [LayerInfo],
+    (default, input): (Option<usize>, &InputInfo),
+    name: Option<&str>,
+) -> Result<&'l LayerInfo> {
+    let known = || known_layers(layers, input);
+    match name {
+        Some(name) => layers
+            .iter()
+            .find(|l| l.name == name)
+            .ok_or_else(|| Error::not_found(format!("layer {name:?} is not in the model; {}", known()))),
+        None => default.and_then(|i| layers.get(i)).ok_or_else(|| {
+            Error::invalid(format!("no layer was given, and which one to take is not certain; {}", known()))
+        }),
+    }
+}
+
+/// The layers that can be explained, in words.
+pub(crate) fn known_layers(layers: &[LayerInfo], input: &InputInfo) -> String {
+    const SHOWN: usize = 8;
+    let spatial: Vec<&str> =
+        layers.iter().filter(|l| l.has_spatial_extent()).map(|l| l.name.as_str()).collect();
+    if spatial.is_empty() {
+        let size = match input.shape.iter().skip(2).any(Option::is_none) {
+            true => {
+                "; its input may have any size: give input.size in a manifest, so that layers can be looked at"
+            }
+            false => "",
+        };
+        return format!(
+            "no layer of the model is known to have spatial extent, which a saliency map needs{size}"
+        );
+    }
+    let hidden = spatial.len().saturating_sub(SHOWN);
+    let more = if hidden > 0 { format!("{hidden} earlier ones, ") } else { String::new() };
+    format!("layers with spatial extent: {more}{}", spatial[hidden..].join(", "))
+}
+
+/// An input of a model; an axis whose length is free is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
+pub struct InputInfo {
+    /// The name in the model.
+    pub name: String,
+    /// The length of each axis; of an image input [N, C, H, W], whatever the model's own order.
+    pub shape: Vec<Option<usize>>,
+    /// The model's own element type. Tensors are given in f32, and the backend converts them.
+    pub element: ElementType,
+    /// Whether it has a row for each image, so that its first axis is the batch.
+    pub per_image: bool,
+}
+
+impl InputInfo {
+    /// An input of f32 for the images of a batch.
+    pub fn image(name: impl Into<String>, shape: Vec<Option<usize>>) -> Self {
+        Self { name: name.into(), shape, element: ElementType::F32, per_image: true }
+    }
+
+    /// Whether a model takes pixels as they are, 0 to 255 in 8 bits.
+    pub fn takes_bytes(&self) -> bool {
+        self.element == ElementType::U8
+    }
+}
+
+/// An output of a model; an axis whose length is free is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputInfo {
     /// The name in the model.
     pub name: String,
     /// The length of each axis, batch first.
     pub shape: Vec<Option<usize>>,
+    /// The model's own element type. The backend returns f32, whichever it is.
+    pub element: ElementType,
+    /// What the model itself applies to the values, when the backend can tell.
+    pub applied: OutputActivation,
+}
+
+impl OutputInfo {
+    /// An output of f32.
+    pub fn new(name: impl Into<String>, shape: Vec<Option<usize>>, applied: OutputActivation) -> Self {
+        Self { name: name.into(), shape, element: ElementType::F32, applied }
+    }
+}
+
+/// An element type by DLPack's numbers. Shown as `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElementType {
+    /// The kind of number: 0 signed, 1 unsigned, 2 floating-point, 4 bfloat, 6 truth value.
+    pub code: u8,
+    /// Bits of one number.
+    pub bits: u8,
+    /// Numbers of one element; 1 but for vectors.
+    pub lanes: u16,
+}
+
+impl ElementType {
+    /// 32-bit floating-point numbers.
+    pub const F32: Self = Self::new(2, 32);
+    /// Bytes, 0 to 255.
+    pub const U8: Self = Self::new(1, 8);
+
+    /// Single numbers of a kind.
+    pub const fn new(code: u8, bits: u8) -> Self {
+        Self { code, bits, lanes: 1 }
+    }
+}
+
+impl std::fmt::Display for ElementType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code, bits, lanes } = *self;
+        match code {
+            0 => write!(f, "i{bits}")?,
+            1 => write!(f, "u{bits}")?,
+            2 => write!(f, "f{bits}")?,
+            4 => write!(f, "bf{bits}")?,
+            6 => write!(f, "bool{bits}")?,
+            code => write!(f, "type {code} of {bits} bits")?,
+        }
+        if lanes == 1 { Ok(()) } else { write!(f, "x{lanes}") }
+    }
 }
 
 /// A layer that can be tapped.
@@ -204,13 +309,13 @@ pub struct LayerInfo {
 }
 
 impl LayerInfo {
-    /// A layer whose three axes are [K, h, w] unless trial passes show another form.
+    /// A layer whose axes are not known.
     pub fn new(name: impl Into<String>, operator: impl Into<String>, shape: Vec<Option<usize>>) -> Self {
         Self {
             name: name.into(),
             operator: operator.into(),
             shape,
-            meaning: Meaning::Presumed,
+            meaning: Meaning::Unknown,
             preference: 0,
             like: None,
         }
@@ -225,7 +330,6 @@ impl LayerInfo {
     pub fn map_shape(&self) -> Option<[Option<usize>; 3]> {
         match self.meaning {
             Meaning::Map(form) => form.map_shape(&self.shape),
-            Meaning::Presumed => Form::MAPS.map_shape(&self.shape),
             Meaning::Unknown | Meaning::NoMap => None,
         }
     }
@@ -296,7 +400,7 @@ impl OutputActivation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Abilities {
     /// Masked images are made by the backend itself, faster than by the default.
-    pub masked_scores: bool,
+    pub masked: bool,
     /// A model is run from an inner layer.
     pub run_from: bool,
     /// A class score is differentiated.
@@ -305,12 +409,12 @@ pub struct Abilities {
 
 impl Abilities {
     /// None at all.
-    pub const NONE: Self = Self { masked_scores: false, run_from: false, gradients: false };
+    pub const NONE: Self = Self { masked: false, run_from: false, gradients: false };
 
     /// Those that `others` lacks.
     pub fn without(self, others: Self) -> Self {
         Self {
-            masked_scores: self.masked_scores && !others.masked_scores,
+            masked: self.masked && !others.masked,
             run_from: self.run_from && !others.run_from,
             gradients: self.gradients && !others.gradients,
         }
@@ -319,113 +423,8 @@ impl Abilities {
 
 impl std::fmt::Display for Abilities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = [
-            (self.masked_scores, "masked-scores"),
-            (self.run_from, "run-from"),
-            (self.gradients, "gradients"),
-        ];
+        let all = [(self.masked, "masked"), (self.run_from, "run-from"), (self.gradients, "gradients")];
         let names: Vec<&str> = all.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
         f.write_str(&names.join(", "))
-    }
-}
-
-/// What a backend needs to load a model. Made by the host from a manifest, the command line or C options.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ModelConfig {
-    /// The model's file.
-    pub path: PathBuf,
-    /// Name of the image input; when `None`, the only input or the only one that may be an image.
-    pub input: Option<String>,
-    /// Height and width at which the model is to run, for models whose input size is free.
-    pub input_size: Option<(usize, usize)>,
-    /// The order of axes that the model's input wants; `None` for what its shape tells.
-    pub layout: Option<Layout>,
-    /// Name of the output that holds class scores; when `None`, the only output or the only one that looks like class
-    /// scores ([`crate::choose_output`]).
-    pub output: Option<String>,
-    /// The layer that will be explained; a hint that lets a backend prepare for it.
-    pub layer: Option<String>,
-    /// Threads for the runtime; all cores when `None`.
-    pub threads: Option<usize>,
-    /// The device ("cpu", "cuda:0"); the backend's own default when `None`.
-    pub device: Option<String>,
-    /// Settings of the backend itself, as `key = value`; unknown keys are errors.
-    pub settings: BTreeMap<String, String>,
-}
-
-/// The order of axes of a model's input. Tensors in this workspace are always NCHW; a backend transposes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
-    /// Channels before rows and columns.
-    #[default]
-    Nchw,
-    /// Channels last, as TensorFlow exports.
-    Nhwc,
-}
-
-/// A runtime that loads models: what a backend plugin exports.
-pub trait BackendLoader: Send + Sync {
-    /// The backend's id ("onnx-cpu").
-    fn id(&self) -> &str;
-
-    /// The plugin's own version.
-    fn version(&self) -> &str;
-
-    /// File extensions of models that this backend loads, without the dot ("onnx").
-    fn extensions(&self) -> &[&str];
-
-    /// What can be done with its models, as far as the backend can. A model may have fewer of these abilities
-    /// (see [`ModelInfo::abilities`]), never another one: that is refused when it is loaded.
-    fn abilities(&self) -> Abilities {
-        Abilities::NONE
-    }
-
-    /// Whether this backend can work on this machine, on `device` where one was asked for ("cpu", "cuda:0"): what
-    /// it would run on, or the line that says what is missing and which command gets it.
-    ///
-    /// It is asked before any model is loaded, of every backend that loads such files, so that the best one is
-    /// tried first. So it takes milliseconds: it looks at files, and opens a driver's library at most; it starts
-    /// no runtime, and what [`Self::load`] is going to find out anyway it leaves to that. The default is ready
-    /// everywhere, by a processor's rank, and does not say on what.
-    fn readiness(&self, device: Option<&str>) -> Result<Readiness> {
-        let _ = device;
-        Ok(Readiness::unsaid())
-    }
-
-    /// Loads a model.
-    fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>>;
-}
-
-/// That a backend can work on this machine, and how it goes among others that can, too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Readiness {
-    /// Which of several backends is preferred: the highest, at most [`Self::HIGHEST`].
-    pub rank: u32,
-    /// What a model would run on, in one line ("the CPU", "NVIDIA H200, driver for CUDA 13.0"); empty when the
-    /// backend does not say.
-    pub device: String,
-}
-
-impl Readiness {
-    /// The rank of a backend that runs models on the processor.
-    pub const CPU: u32 = 100;
-    /// The rank of a backend that runs models on a graphics card or its like.
-    pub const ACCELERATOR: u32 = 200;
-    /// The most that a rank may be.
-    pub const HIGHEST: u32 = 1000;
-
-    /// Ready on the processor.
-    pub fn on_cpu() -> Self {
-        Self { rank: Self::CPU, device: "the CPU".into() }
-    }
-
-    /// Ready on an accelerator, which `device` names.
-    pub fn on_accelerator(device: impl Into<String>) -> Self {
-        Self { rank: Self::ACCELERATOR, device: device.into() }
-    }
-
-    /// What is taken of a backend that says nothing of it.
-    pub fn unsaid() -> Self {
-        Self { rank: Self::CPU, device: String::new() }
     }
 }

@@ -25,7 +25,7 @@ use crate::ask::{Ask, Desk, MaskedImages};
 use crate::masking::MaskedScores;
 use crate::passes;
 use crate::tensor::{append, gathered, room_for};
-use crate::{Error, ModelBackend, Result, Tensor, TensorView, Upsample};
+use crate::{Error, Result, Tensor, TensorView, Upsample, ViewedModel};
 
 /// One explain call under way.
 pub(crate) struct Task<'t, T> {
@@ -60,7 +60,7 @@ impl<'t, T> Task<'t, T> {
     }
 
     /// Goes on until the work ends, whose result is returned, or waits for masked scores.
-    fn settle(&mut self, model: &dyn ModelBackend) -> Option<Result<T>> {
+    fn settle(&mut self, model: &dyn ViewedModel) -> Option<Result<T>> {
         while self.waiting.is_none() {
             if let Poll::Ready(result) = self.work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Some(result);
@@ -149,12 +149,12 @@ impl Waiting {
 
 /// Tasks on one model.
 pub(crate) struct Driver<'m, 't, T> {
-    model: &'m dyn ModelBackend,
+    model: &'m dyn ViewedModel,
     tasks: VecDeque<Task<'t, T>>,
 }
 
 impl<'m, 't, T> Driver<'m, 't, T> {
-    pub(crate) fn new(model: &'m dyn ModelBackend) -> Self {
+    pub(crate) fn new(model: &'m dyn ViewedModel) -> Self {
         Self { model, tasks: VecDeque::new() }
     }
 

@@ -16,8 +16,8 @@ use crate::passes::check_finite;
 use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
 use crate::{
-    BatchRule, CamMethod, Error, MethodOutput, ModelBackend, Options, OutputActivation, Report, Result,
-    Stage, Study, StudyContext, Tensor,
+    BatchRule, CamMethod, Error, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
+    StudyContext, Tensor, ViewedModel,
 };
 
 /// Which classes to explain.
@@ -84,7 +84,8 @@ pub struct Target {
 #[doc = include_str!("../doc/channels.rs")]
 /// use scorecam_core::methods::ScoreCam;
 ///
-/// let (model, method) = (Channels::new(), ScoreCam::new());
+/// let model = ModelView::new(Channels::new(), &ViewOptions::default())?;
+/// let method = ScoreCam::new();
 /// let mut input = Tensor::zeros([1, 3, 8, 8])?;
 /// input.data_mut()[64 + 9] = 1.0; // one green pixel, in row 1 and column 1
 /// let request = Request {
@@ -101,11 +102,7 @@ pub struct Target {
 /// assert_eq!(found.maps.data().iter().position(|&v| v == 1.0), Some(9));
 /// # Ok::<(), scorecam_core::Error>(())
 /// ```
-pub fn explain(
-    model: &dyn ModelBackend,
-    method: &dyn CamMethod,
-    request: Request<'_>,
-) -> Result<Explanation> {
+pub fn explain(model: &dyn ViewedModel, method: &dyn CamMethod, request: Request<'_>) -> Result<Explanation> {
     let mut found = Err(Error::internal("an explain call has ended without a result"));
     explain_many(model, method, std::iter::once(Ok(request)), 1, |_, result| {
         found = result;
@@ -122,7 +119,7 @@ pub fn explain(
 ///
 /// Equal requests in the same order make equal batches, whatever the machine and the time.
 pub fn explain_many<'a>(
-    model: &'a dyn ModelBackend,
+    model: &'a dyn ViewedModel,
     method: &'a dyn CamMethod,
     requests: impl Iterator<Item = Result<Request<'a>>>,
     at_once: usize,
@@ -152,12 +149,12 @@ pub fn explain_many<'a>(
 /// An explain call as the driver runs it.
 fn task<'a>(
     position: usize,
-    model: &'a dyn ModelBackend,
+    model: &'a dyn ViewedModel,
     method: &'a dyn CamMethod,
     mut request: Request<'a>,
 ) -> Result<Task<'a, Explanation>> {
     check_input(model, &request)?;
-    method.info().check_needs(model.info())?;
+    method.info().check_needs(model.info().abilities)?;
     let batch_size = batch_size(model, request.batch_size)?;
     let desk = Rc::new(Desk::new(Monitor::new(request.progress.take())));
     let work = explain_one(model, method, request, batch_size, Rc::clone(&desk));
@@ -165,7 +162,7 @@ fn task<'a>(
 }
 
 async fn explain_one<'a>(
-    model: &'a dyn ModelBackend,
+    model: &'a dyn ViewedModel,
     method: &'a dyn CamMethod,
     request: Request<'a>,
     batch_size: usize,
@@ -214,7 +211,7 @@ async fn explain_one<'a>(
 /// Runs `method` on an image of which the first pass is made already, on the calling thread. `explain` of a method plugin
 /// is made of this, with the study's table as `model`.
 pub fn run_method<'a>(
-    model: &'a dyn ModelBackend,
+    model: &'a dyn ViewedModel,
     method: &'a dyn CamMethod,
     context: StudyContext,
     options: &'a Options,
@@ -232,7 +229,7 @@ pub fn run_method<'a>(
 
 /// The target layer. Of a layer that is not listed the model itself is asked, since it may know why: a backend's
 /// own words say more than a list of others. That is a pass like any other, counted and of a size that it takes.
-async fn find_layer(model: &dyn ModelBackend, request: &Request<'_>, desk: &Desk<'_>) -> Result<String> {
+async fn find_layer(model: &dyn ViewedModel, request: &Request<'_>, desk: &Desk<'_>) -> Result<String> {
     let unknown = match model.info().layer(request.layer) {
         Ok(layer) => return Ok(layer.name.clone()),
         Err(unknown) => unknown,
@@ -242,7 +239,7 @@ async fn find_layer(model: &dyn ModelBackend, request: &Request<'_>, desk: &Desk
     Err(desk.ask(ask).await.err().unwrap_or(unknown))
 }
 
-fn check_input(model: &dyn ModelBackend, request: &Request<'_>) -> Result<()> {
+fn check_input(model: &dyn ViewedModel, request: &Request<'_>) -> Result<()> {
     let shape: [usize; 4] = request.input.view().dims("the input")?;
     if shape[0] != 1 || shape.contains(&0) {
         return Err(Error::invalid(format!(
@@ -285,11 +282,11 @@ fn spatial_activations(activations: Option<Tensor>, layer: &str) -> Result<Tenso
 }
 
 fn resolve_activation(
-    model: &dyn ModelBackend,
+    model: &dyn ViewedModel,
     scores: &[f32],
     warnings: &mut Vec<String>,
 ) -> OutputActivation {
-    match model.info().output_activation {
+    match model.info().output.applied {
         OutputActivation::Unknown if scores::sum_to_one(scores) => {
             warnings.push(
                 "the model's output sums to 1, so it is taken as softmax probabilities; \
@@ -346,7 +343,7 @@ fn choose_targets(targets: &Targets, scores: &[f32], applied: OutputActivation) 
 }
 
 /// The number of images per pass that `wanted` comes to.
-fn batch_size(model: &dyn ModelBackend, wanted: Option<usize>) -> Result<usize> {
+fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
         (Some(0), _) => Err(Error::invalid("batch size 0 was asked for; at least 1 is needed")),
         (Some(n), _) if n > BatchRule::MOST => {

@@ -17,6 +17,7 @@ mod error;
 mod explain;
 mod flat;
 pub mod image;
+mod loader;
 mod masked_batches;
 mod masking;
 mod method;
@@ -32,12 +33,13 @@ mod view;
 
 pub use ask::{Ask, MaskedImages};
 pub use backend::{
-    Abilities, BackendLoader, BatchRule, Forward, LayerInfo, Layout, ModelBackend, ModelConfig, ModelInfo,
-    OutputActivation, Readiness, TensorInfo,
+    Abilities, BatchRule, ElementType, InputInfo, Inputs, LayerInfo, MAX_RANK, ModelBackend, ModelInfo,
+    NamedTensor, OutputActivation, OutputInfo,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explanation, Request, Target, Targets, explain, explain_many, run_method};
-pub use masking::MaskedScores;
+pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
+pub use masking::{EachBatch, MaskedRequest, MaskedScores};
 pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work};
 pub use noise::noise;
 pub use progress::{Progress, Report, Stage};
@@ -46,6 +48,6 @@ pub use study::{Masks, Study, StudyContext};
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};
 pub use view::{
-    Candidate, Channels, Form, IsRegression, Looks, MapView, Meaning, ModelView, Order, Tokens, ViewOptions,
-    choose_output, written,
+    Candidate, Channels, Form, Forward, IsRegression, Looks, MapView, Meaning, ModelView, Order, Tokens,
+    ViewInfo, ViewOptions, ViewedModel, choose_output, written,
 };

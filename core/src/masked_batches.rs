@@ -1,4 +1,4 @@
-//! Batches of masked images, made on the CPU and run forward: what [`MaskedScores::on_cpu`] does.
+//! Batches of masked images, made on the CPU and run forward: what [`MaskedRequest::on_cpu`] does.
 //!
 //! On a machine of many cores the model runs fast, and making masks on one of them does not: there a thread
 //! makes the next batch in a second buffer while the model runs one. The two change hands through channels, so
@@ -12,10 +12,10 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::masking::MaskedScores;
-use crate::tensor::{append, room_for};
+use crate::masking::{EachBatch, MaskedRequest};
+use crate::tensor::room_for;
 use crate::upsample::Upsampler;
-use crate::{BatchRule, Error, ModelBackend, Result, Tensor, TensorView};
+use crate::{BatchRule, Error, Inputs, NamedTensor, Result, Tensor, TensorView};
 
 /// From how many cores on batches are made ahead. On two cores, which an engine keeps busy, a third thread gained
 /// nothing that could be measured, and cost the memory of a batch.
@@ -30,22 +30,33 @@ enum Schedule {
     Ahead,
 }
 
-/// The scores of all masks of `request`, in order.
-pub(crate) fn scores<B: ModelBackend + ?Sized>(model: &B, request: &MaskedScores<'_>) -> Result<Tensor> {
+/// How a batch is run forward.
+type Forward<'f> = dyn FnMut(&Inputs<'_>) -> Result<Vec<Tensor>> + 'f;
+/// The model's rule, and which of its other inputs have a row for each image.
+type Rule<'r> = (BatchRule, &'r dyn Fn(&str) -> bool);
+
+/// Runs all masks of `request` by `forward`, and hands each batch to `each`, in order.
+pub(crate) fn run(
+    rule: Rule<'_>,
+    request: &MaskedRequest<'_>,
+    forward: &mut Forward<'_>,
+    each: &mut EachBatch<'_>,
+) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    scores_by(if cores < MANY_CORES { Schedule::InTurn } else { Schedule::Ahead }, model, request)
+    let way = if cores < MANY_CORES { Schedule::InTurn } else { Schedule::Ahead };
+    run_by(way, rule, request, (forward, each))
 }
 
-fn scores_by<B: ModelBackend + ?Sized>(
+fn run_by(
     way: Schedule,
-    model: &B,
-    request: &MaskedScores<'_>,
-) -> Result<Tensor> {
+    (rule, per_image): Rule<'_>,
+    request: &MaskedRequest<'_>,
+    (forward, each): (&mut Forward<'_>, &mut EachBatch<'_>),
+) -> Result<()> {
     let ([_, channels, height, width], [count, h, w]) = request.dims()?;
-    let rule = model.info().batch;
     let (size, whole) = (rule.size(request.batch_size.min(count)), matches!(rule, BatchRule::Fixed(_)));
     let masker = Masker {
-        images: request.images,
+        images: request.inputs.images,
         fill: request.fill,
         masks: request.masks,
         image_of_mask: request.image_of_mask,
@@ -53,18 +64,14 @@ fn scores_by<B: ModelBackend + ?Sized>(
         size,
     };
     let shape = [size, channels, height, width];
-    let mut run = Scoring { model, request, shape, whole, scores: Vec::new(), item: Vec::new() };
+    let mut run = Run { request, per_image, shape, whole, forward, each };
     let first = Tensor::zeros(run.shape)?.into_data();
     // Only reserved: its pages are touched first by the thread that fills it.
     let second = (way == Schedule::Ahead && count > size).then(|| room_for(&run.shape));
     match second {
-        Some(Ok(second)) => run.ahead(&masker, first, second)?,
-        Some(Err(_)) | None => run.in_turn(&masker, first)?,
+        Some(Ok(second)) => run.ahead(&masker, first, second),
+        Some(Err(_)) | None => run.in_turn(&masker, first),
     }
-    if count == 0 {
-        return Tensor::new([0, 0], run.scores);
-    }
-    Tensor::new([&[count], run.item.as_slice()].concat(), run.scores)
 }
 
 /// Makes masked images: all of a request that another thread may see.
@@ -133,26 +140,24 @@ impl Masker<'_> {
     }
 }
 
-/// Batches being run forward, and their scores so far.
-struct Scoring<'a, 'r, B: ModelBackend + ?Sized> {
-    model: &'a B,
-    request: &'a MaskedScores<'r>,
+/// Batches being run forward.
+struct Run<'a, 'r> {
+    request: &'a MaskedRequest<'r>,
+    per_image: &'a dyn Fn(&str) -> bool,
     /// Of a batch, [N, C, H, W].
     shape: [usize; 4],
     /// Whether the model takes whole batches only.
     whole: bool,
-    scores: Vec<f32>,
-    /// The shape of one image's output.
-    item: Vec<usize>,
+    forward: &'a mut Forward<'a>,
+    each: &'a mut EachBatch<'a>,
 }
 
-impl<B: ModelBackend + ?Sized> Scoring<'_, '_, B> {
+impl Run<'_, '_> {
     /// Makes and runs batch after batch.
     fn in_turn(&mut self, masker: &Masker<'_>, mut buffer: Vec<f32>) -> Result<()> {
         for masks in (0..).map_while(|i| masker.batch(i)) {
-            let n = masks.len();
-            masker.make(masks, &mut buffer)?;
-            self.forward(n, &buffer)?;
+            masker.make(masks.clone(), &mut buffer)?;
+            self.pass(masks, &buffer)?;
         }
         Ok(())
     }
@@ -174,36 +179,64 @@ impl<B: ModelBackend + ?Sized> Scoring<'_, '_, B> {
             let hand_over = |buffer| drop(to_masker.send(buffer));
             hand_over(second);
             for (i, masks) in (0..).map_while(|i| masker.batch(i)).enumerate() {
-                let n = masks.len();
                 match i {
                     // The first one is made here, while the thread is at the second.
-                    0 => masker.make(masks, &mut buffer)?,
+                    0 => masker.make(masks.clone(), &mut buffer)?,
                     _ => {
                         let stopped = |_| Error::internal("the thread that makes masked images has stopped");
                         buffer = from_masker.recv().map_err(stopped)??;
                     }
                 }
-                self.forward(n, &buffer)?;
+                self.pass(masks, &buffer)?;
                 hand_over(std::mem::take(&mut buffer));
             }
             Ok(())
         })
     }
 
-    /// Runs the first `n` images of a batch, keeps their scores and reports them.
-    fn forward(&mut self, n: usize, batch: &[f32]) -> Result<()> {
+    /// Runs the images of `masks`, which are the first of a batch, and hands on what comes of them.
+    fn pass(&mut self, masks: Range<usize>, batch: &[f32]) -> Result<()> {
         let [size, c, h, w] = self.shape;
-        let shape = [if self.whole { size } else { n }, c, h, w];
-        let images = &batch[..shape.iter().product()];
-        let forward = self.model.forward(TensorView::new(&shape, images)?, &[])?;
-        let scores = &forward.scores;
-        let (rows, values) = (scores.shape().first().copied().unwrap_or(0), scores.data().len());
-        if rows != shape[0] {
-            return Err(Error::model(format!("the model gave the scores of {rows} images for {}", shape[0])));
-        }
-        append(&mut self.scores, &scores.data()[..n * (values / rows)])?;
-        self.item = scores.shape()[1..].to_vec();
-        (self.request.on_batch)(n)
+        let n = masks.len();
+        let rows = if self.whole { size } else { n };
+        let shape = [rows, c, h, w];
+        let images = TensorView::new(&shape, &batch[..shape.iter().product()])?;
+        let own = self.others(masks, rows)?;
+        let names = self.request.inputs.others.iter().map(|(name, _)| *name);
+        let others: Vec<NamedTensor<'_>> = names.zip(own.iter().map(Tensor::view)).collect();
+        let tensors = (self.forward)(&Inputs { images, others: &others, ..self.request.inputs })?;
+        let shapes = tensors.iter().map(|t| match t.shape() {
+            [found, item @ ..] if *found == rows => Ok([&[n], item].concat()),
+            other => Err(Error::model(format!(
+                "the model gave a tensor of {} images for {rows}",
+                other.first().copied().unwrap_or(0)
+            ))),
+        });
+        let shapes = shapes.collect::<Result<Vec<Vec<usize>>>>()?;
+        let views = tensors.iter().zip(&shapes);
+        let views = views.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
+        (self.each)(&views.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The other inputs for a batch of `masks`, filled up to `rows` with the rows of its last mask.
+    fn others(&self, masks: Range<usize>, rows: usize) -> Result<Vec<Tensor>> {
+        let of_batch = |&(name, given): &NamedTensor<'_>| {
+            if !(self.per_image)(name) {
+                return given.try_to_tensor();
+            }
+            let last = masks.end.saturating_sub(1);
+            let images = (masks.start..masks.start + rows).map(|m| self.request.image_of(m.min(last)));
+            let shape = [&[rows], given.shape().get(1..).unwrap_or(&[])].concat();
+            let mut values = room_for(&shape)?;
+            for image in images {
+                if image >= given.shape().first().copied().unwrap_or(0) {
+                    return Err(Error::invalid(format!("input {name:?} has no row for image {image}")));
+                }
+                values.extend_from_slice(given.item(image));
+            }
+            Tensor::new(shape, values)
+        };
+        self.request.inputs.others.iter().map(of_batch).collect()
     }
 }
 

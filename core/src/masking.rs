@@ -5,17 +5,18 @@
 //! small masks travel to a backend, which upsamples them, multiplies and runs.
 
 use crate::masked_batches;
+use crate::tensor::append;
 use crate::upsample::Upsample;
-use crate::{Error, ModelBackend, Result, Tensor, TensorView};
+use crate::{Error, Inputs, ModelBackend, Result, Tensor, TensorView, ViewedModel};
 
-/// A request for the scores of masked images.
+/// Masked images to run.
 ///
 /// Image of pass `m`: `U(mask_m) * image + (1 - U(mask_m)) * fill`, with the image and fill that
 /// `image_of_mask[m]` selects.
 #[derive(Clone, Copy)]
-pub struct MaskedScores<'a> {
-    /// Preprocessed images, [I, C, H, W].
-    pub images: TensorView<'a>,
+pub struct MaskedRequest<'a> {
+    /// Preprocessed images, [I, C, H, W], and the other inputs, whose rows are those of the images.
+    pub inputs: Inputs<'a>,
     /// What shows where a mask is 0, [I, C, H, W]; zeros when `None`.
     pub fill: Option<TensorView<'a>>,
     /// Small masks, [M, h, w]; values are used as they are.
@@ -26,16 +27,25 @@ pub struct MaskedScores<'a> {
     pub upsample: Upsample,
     /// Images a pass; the model's own rule has the last word.
     pub batch_size: usize,
-    /// Called after each batch with the number of masks scored in it; an error stops the run.
-    pub on_batch: &'a dyn Fn(usize) -> Result<()>,
 }
 
-impl MaskedScores<'_> {
-    /// The default of [`ModelBackend::masked_scores`]: makes the masked images on the CPU, in at most two
-    /// reused buffers of a batch, and runs them forward on the calling thread. On a machine of many
-    /// cores a thread that ends before the call makes the next batch meanwhile.
-    pub fn on_cpu<B: ModelBackend + ?Sized>(&self, model: &B) -> Result<Tensor> {
-        masked_batches::scores(model, self)
+/// What takes the tensors of a batch, each with a row for each of the batch's masks.
+pub type EachBatch<'e> = dyn FnMut(&[TensorView<'_>]) -> Result<()> + 'e;
+
+impl MaskedRequest<'_> {
+    /// The default of [`ModelBackend::masked`]: makes the masked images on the CPU, in at most two reused buffers of a
+    /// batch, and runs them forward on the calling thread. On a machine of many cores a thread that ends before the call
+    /// makes the next batch meanwhile.
+    pub fn on_cpu<B: ModelBackend + ?Sized>(
+        &self,
+        model: &B,
+        wanted: &[&str],
+        each: &mut EachBatch<'_>,
+    ) -> Result<()> {
+        let info = model.info();
+        let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
+        let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
+        masked_batches::run((info.batch, &per_image), self, &mut forward, each)
     }
 
     /// The index of the image that mask `m` covers.
@@ -45,9 +55,9 @@ impl MaskedScores<'_> {
 
     /// Checks that shapes agree and indices are in range; returns ([I, C, H, W], [M, h, w]).
     pub fn dims(&self) -> Result<([usize; 4], [usize; 3])> {
-        let images: [usize; 4] = self.images.dims("the tensor of images")?;
+        let images: [usize; 4] = self.inputs.images.dims("the tensor of images")?;
         let masks: [usize; 3] = self.masks.dims("the tensor of masks")?;
-        if let Some(fill) = self.fill.filter(|f| f.shape() != self.images.shape()) {
+        if let Some(fill) = self.fill.filter(|f| f.shape() != self.inputs.images.shape()) {
             return Err(Error::invalid(format!(
                 "the fill has shape {:?}, the images {images:?}; they must be equal",
                 fill.shape()
@@ -69,5 +79,83 @@ impl MaskedScores<'_> {
             return Err(Error::invalid("batch size 0 was asked for; at least 1 is needed"));
         }
         Ok((images, masks))
+    }
+}
+
+/// A request for the scores of masked images; the fields are those of [`MaskedRequest`].
+#[derive(Clone, Copy)]
+pub struct MaskedScores<'a> {
+    /// Preprocessed images, [I, C, H, W].
+    pub images: TensorView<'a>,
+    /// What shows where a mask is 0, [I, C, H, W]; zeros when `None`.
+    pub fill: Option<TensorView<'a>>,
+    /// Small masks, [M, h, w]; values are used as they are.
+    pub masks: TensorView<'a>,
+    /// For each mask the index of its image; empty when there is one image.
+    pub image_of_mask: &'a [u32],
+    /// How masks reach the size of the image.
+    pub upsample: Upsample,
+    /// Images a pass; the model's own rule has the last word.
+    pub batch_size: usize,
+    /// Called after each batch with the number of masks scored in it, and with 0 in between; an error stops the run.
+    pub on_batch: &'a dyn Fn(usize) -> Result<()>,
+}
+
+impl MaskedScores<'_> {
+    /// The default of [`ViewedModel::masked_scores`]: as [`MaskedRequest::on_cpu`].
+    pub fn on_cpu<B: ViewedModel + ?Sized>(&self, model: &B) -> Result<Tensor> {
+        let mut forward =
+            |inputs: &Inputs<'_>| model.forward(inputs.images, &[]).map(|forward| vec![forward.scores]);
+        self.collected(|request, each| {
+            masked_batches::run((model.info().batch, &|_| false), request, &mut forward, each)
+        })
+    }
+
+    /// The index of the image that mask `m` covers.
+    pub fn image_of(&self, m: usize) -> usize {
+        self.with_raw(|request| request.image_of(m))
+    }
+
+    /// Checks the request; see [`MaskedRequest::dims`].
+    pub fn dims(&self) -> Result<([usize; 4], [usize; 3])> {
+        self.with_raw(|request| request.dims())
+    }
+
+    /// The scores that batches bring one after the other, in order.
+    pub(crate) fn collected(
+        &self,
+        run: impl FnOnce(&MaskedRequest<'_>, &mut EachBatch<'_>) -> Result<()>,
+    ) -> Result<Tensor> {
+        let (mut scores, mut item, mut rows) = (Vec::new(), None, 0);
+        let mut each = |tensors: &[TensorView<'_>]| {
+            let [found] = tensors else {
+                return Err(Error::internal("a batch has not one tensor of scores"));
+            };
+            let (n, axes) =
+                found.shape().split_first().ok_or_else(|| Error::model("the scores have no batch axis"))?;
+            if item.get_or_insert_with(|| axes.to_vec()) != axes {
+                return Err(Error::model(
+                    "the model returned scores of more classes in one batch than in another",
+                ));
+            }
+            append(&mut scores, found.data())?;
+            rows += n;
+            (self.on_batch)(*n)
+        };
+        self.with_raw(|request| run(request, &mut each))?;
+        Tensor::new([&[rows], item.as_deref().unwrap_or(&[0])].concat(), scores)
+    }
+
+    fn with_raw<T>(&self, use_it: impl FnOnce(&MaskedRequest<'_>) -> T) -> T {
+        // Between batches nothing is reported, but the caller may want the run to end.
+        let cancelled = || (self.on_batch)(0).is_err();
+        use_it(&MaskedRequest {
+            inputs: Inputs { images: self.images, others: &[], cancelled: &cancelled },
+            fill: self.fill,
+            masks: self.masks,
+            image_of_mask: self.image_of_mask,
+            upsample: self.upsample,
+            batch_size: self.batch_size,
+        })
     }
 }

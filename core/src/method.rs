@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
-use crate::{Abilities, Error, ModelInfo, Result, Study, Tensor};
+use crate::{Abilities, Error, Result, Study, Tensor};
 
 /// An explanation algorithm. Calls may come from several threads at once.
 ///
@@ -167,9 +167,9 @@ impl MethodInfo {
         Ok(Options { values })
     }
 
-    /// An error when `model` lacks what the method needs; it names the abilities.
-    pub fn check_needs(&self, model: &ModelInfo) -> Result<()> {
-        match self.needs.without(model.abilities) {
+    /// An error when a model of these abilities lacks what the method needs; it names what is lacking.
+    pub fn check_needs(&self, abilities: Abilities) -> Result<()> {
+        match self.needs.without(abilities) {
             Abilities::NONE => Ok(()),
             lacking => Err(Error::unsupported(format!(
                 "method {:?} needs {lacking}, which the model's backend does not offer for it",

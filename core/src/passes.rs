@@ -5,11 +5,11 @@ use std::cell::Cell;
 use crate::ask::Ask;
 use crate::masking::MaskedScores;
 use crate::tensor::{append, only};
-use crate::{BatchRule, Error, Forward, ModelBackend, Result, Tensor, TensorView, element_count};
+use crate::{BatchRule, Error, Forward, Result, Tensor, TensorView, ViewedModel, element_count};
 
 /// The tensors that `ask` is for. `passed` learns the number of images of each batch; its error ends the run.
 pub(crate) fn answer(
-    model: &dyn ModelBackend,
+    model: &dyn ViewedModel,
     ask: &Ask,
     batch_size: usize,
     passed: &dyn Fn(usize) -> Result<()>,
@@ -31,7 +31,7 @@ pub(crate) fn answer(
         }
         Ask::Masked(masked) => Ok(vec![masked_scores(model, &masked.request(passed))?]),
         Ask::RunFrom { image, layer, activations } => {
-            let run = |part: TensorView<'_>| Ok(vec![model.run_from_image(image.view(), layer, part)?]);
+            let run = |part: TensorView<'_>| Ok(vec![model.run_from(image.view(), layer, part)?]);
             let scores = only(batches.run(activations.view(), run)?)?;
             check_scores(&scores, activations.shape()[0])?;
             Ok(vec![scores])
@@ -46,7 +46,7 @@ pub(crate) fn answer(
 }
 
 /// Scores [M, classes] of the masked images of `request`, whose `on_batch` learns of each batch and may end the run.
-pub(crate) fn masked_scores(model: &dyn ModelBackend, request: &MaskedScores<'_>) -> Result<Tensor> {
+pub(crate) fn masked_scores(model: &dyn ViewedModel, request: &MaskedScores<'_>) -> Result<Tensor> {
     let (_, [count, ..]) = request.dims()?;
     if count == 0 {
         return Tensor::zeros([0, 0]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ask::{Ask, Desk, MaskedImages};
 use crate::tensor::only;
-use crate::{Error, ModelInfo, OutputActivation, Result, Tensor, Upsample};
+use crate::{Error, OutputActivation, Result, Tensor, Upsample, ViewInfo};
 
 /// What is known of an image before the method begins.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Study<'a> {
     /// What is known of the image already.
     pub context: Arc<StudyContext>,
     /// What the model takes and gives.
-    pub model: &'a ModelInfo,
+    pub model: &'a ViewInfo,
     desk: Rc<Desk<'a>>,
 }
 
@@ -53,7 +53,7 @@ pub struct Masks {
 }
 
 impl<'a> Study<'a> {
-    pub(crate) fn new(model: &'a ModelInfo, context: Arc<StudyContext>, desk: Rc<Desk<'a>>) -> Self {
+    pub(crate) fn new(model: &'a ViewInfo, context: Arc<StudyContext>, desk: Rc<Desk<'a>>) -> Self {
         Self { context, model, desk }
     }
 

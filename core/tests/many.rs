@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use scorecam_core::{
-    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MaskedScores, Masks,
-    MethodInfo, MethodOutput, ModelBackend, ModelInfo, Options, OutputActivation, Progress, Request, Result,
-    Study, Targets, Tensor, TensorInfo, TensorView, Upsample, Work, explain_many,
+    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, InputInfo, LayerInfo,
+    MaskedScores, Masks, MethodInfo, MethodOutput, Options, OutputActivation, OutputInfo, Progress, Request,
+    Result, Study, Targets, Tensor, TensorView, Upsample, ViewInfo, ViewedModel, Work, explain_many,
 };
 
 /// Mask `.1` of photo `.0`.
@@ -17,7 +17,7 @@ type Masked = (usize, usize);
 /// Images of 1 x 1 x 2 pixels: the first says which photo it is, the second is 1. The scores of a masked image are
 /// made of its pixels and of its place in the batch.
 struct Model {
-    info: ModelInfo,
+    info: ViewInfo,
     batches: Mutex<Vec<Vec<Masked>>>,
     /// Called before each batch.
     before: Before,
@@ -27,15 +27,12 @@ type Before = Box<dyn Fn(&[Masked]) -> Result<()> + Send + Sync>;
 
 impl Model {
     fn new(batch: BatchRule) -> Self {
-        let tensor = |name: &str, shape: Vec<Option<usize>>| TensorInfo { name: name.into(), shape };
-        let info = ModelInfo {
-            input: tensor("input", vec![None, Some(1), Some(1), Some(2)]),
-            output: tensor("scores", vec![None, Some(2)]),
-            output_activation: OutputActivation::None,
+        let info = ViewInfo {
+            input: InputInfo::image("input", vec![None, Some(1), Some(1), Some(2)]),
+            output: OutputInfo::new("scores", vec![None, Some(2)], OutputActivation::None),
             layers: vec![LayerInfo::maps("maps", "Conv", vec![Some(1), Some(1), Some(2)])],
             default_layer: Some(0),
             batch,
-            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         Self { info, batches: Mutex::default(), before: Box::new(|_| Ok(())) }
@@ -51,8 +48,8 @@ impl Model {
     }
 }
 
-impl ModelBackend for Model {
-    fn info(&self) -> &ModelInfo {
+impl ViewedModel for Model {
+    fn info(&self) -> &ViewInfo {
         &self.info
     }
 
@@ -145,7 +142,7 @@ impl CamMethod for Method {
 /// Explains photo after photo, so many at once; the result of each, in the order of the photos. `progress` gets each report
 /// with its photo.
 fn run_with(
-    model: &dyn ModelBackend,
+    model: &dyn ViewedModel,
     calls: &[Asked],
     at_once: usize,
     progress: &dyn Fn(usize, Progress) -> ControlFlow<()>,
@@ -171,7 +168,7 @@ fn run_with(
     found.into_values().collect()
 }
 
-fn run(model: &dyn ModelBackend, calls: &[Asked], at_once: usize) -> Vec<Result<Explanation>> {
+fn run(model: &dyn ViewedModel, calls: &[Asked], at_once: usize) -> Vec<Result<Explanation>> {
     run_with(model, calls, at_once, &|_, _| ControlFlow::Continue(()))
 }
 
@@ -303,8 +300,8 @@ fn a_batch_that_fails_is_an_error_of_the_photo_that_made_it_fail() {
 #[test]
 fn a_backend_that_miscounts_a_shared_batch_runs_each_call_alone() {
     struct Miscounts(Model);
-    impl ModelBackend for Miscounts {
-        fn info(&self) -> &ModelInfo {
+    impl ViewedModel for Miscounts {
+        fn info(&self) -> &ViewInfo {
             self.0.info()
         }
         fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use scorecam_core::{
-    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, LayerInfo, MaskedScores, Masks,
-    MethodInfo, MethodOutput, ModelBackend, ModelInfo, Options, OutputActivation, Progress, Request, Result,
-    Study, Targets, Tensor, TensorInfo, TensorView, Upsample, Work, explain,
+    Abilities, BatchRule, CamMethod, Error, ErrorKind, Explanation, Forward, InputInfo, LayerInfo,
+    MaskedScores, Masks, MethodInfo, MethodOutput, Options, OutputActivation, OutputInfo, Progress, Request,
+    Result, Study, Targets, Tensor, TensorView, Upsample, ViewInfo, ViewedModel, Work, explain,
 };
 
 /// Images of 1 x 1 x 2 pixels, two classes, and the layer `maps` of one map of 1 x 2 cells.
 struct Model {
-    info: ModelInfo,
+    info: ViewInfo,
     /// The number of images of each pass.
     sizes: Mutex<Vec<usize>>,
     masked: fn(&Self, &MaskedScores<'_>) -> Result<Tensor>,
@@ -24,18 +24,13 @@ struct Model {
 impl Model {
     fn new(batch: BatchRule) -> Self {
         let axes = |sizes: &[usize]| sizes.iter().map(|&n| Some(n)).collect::<Vec<_>>();
-        let tensor = |name: &str, sizes: &[usize]| TensorInfo {
-            name: name.into(),
-            shape: [vec![None], axes(sizes)].concat(),
-        };
-        let info = ModelInfo {
-            input: tensor("input", &[1, 1, 2]),
-            output: tensor("scores", &[2]),
-            output_activation: OutputActivation::None,
+        let shape = |sizes: &[usize]| [vec![None], axes(sizes)].concat();
+        let info = ViewInfo {
+            input: InputInfo::image("input", shape(&[1, 1, 2])),
+            output: OutputInfo::new("scores", shape(&[2]), OutputActivation::None),
             layers: vec![LayerInfo::maps("maps", "Conv", axes(&[1, 1, 2]))],
             default_layer: Some(0),
             batch,
-            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         Self { info, sizes: Mutex::default(), masked: |model, request| request.on_cpu(model) }
@@ -46,8 +41,8 @@ impl Model {
     }
 }
 
-impl ModelBackend for Model {
-    fn info(&self) -> &ModelInfo {
+impl ViewedModel for Model {
+    fn info(&self) -> &ViewInfo {
         &self.info
     }
 
@@ -106,7 +101,7 @@ const CALL: Call<'static> =
 impl Call<'_> {
     fn on(
         &self,
-        model: &dyn ModelBackend,
+        model: &dyn ViewedModel,
         work: impl AsyncFn(&Study<'_>) -> Result<()> + Send + Sync,
     ) -> Result<Explanation> {
         let info = MethodInfo {

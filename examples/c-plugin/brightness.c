@@ -7,7 +7,7 @@
  *     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
  *
  * A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
- * 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each colour in each cell.
+ * 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell.
  * The picture's columns are shared out among the classes, from left to right, and a class's score is how
  * bright its columns are. To bring a runtime of your own, change load(), release(), describe() and forward();
  * the rest stays as it is. All functions may be called from several threads at once.
@@ -23,6 +23,8 @@ enum { CHANNELS = 3, SIDE = 64, GRID = 8, CELL = SIDE / GRID, CELLS = CHANNELS *
 /* A loaded model. Nothing in it changes after load(), so threads may share it without a lock. */
 typedef struct model {
     size_t classes;
+    scorecam_input_info image;
+    scorecam_output_info scores;
     scorecam_layer cells;
     scorecam_model_description description;
 } model;
@@ -36,7 +38,7 @@ static int32_t fail(scorecam_message *why, int32_t status, const char *what, con
 
 static scorecam_shape shape_of(uint32_t rank, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-    scorecam_shape shape = { 0, 0, { 0, 0, 0, 0 } };
+    scorecam_shape shape = { 0, 0, { 0 } };
     shape.rank = rank;
     shape.sizes[0] = a;
     shape.sizes[1] = b;
@@ -45,24 +47,41 @@ static scorecam_shape shape_of(uint32_t rank, uint64_t a, uint64_t b, uint64_t c
     return shape;
 }
 
+/* A tensor of 32-bit floating-point numbers in main memory, as all are today. */
+static scorecam_tensor tensor_of(const float *values, scorecam_shape shape)
+{
+    scorecam_tensor tensor = { 0, SCORECAM_CPU, SCORECAM_F32, 0, { 0, 0, { 0 } } };
+    tensor.data = values;
+    tensor.shape = shape;
+    return tensor;
+}
+
 static model *new_model(size_t classes)
 {
+    static const scorecam_data_type f32 = SCORECAM_F32;
     model *made = calloc(1, sizeof *made);
     scorecam_model_description *d;
     if (made == NULL) {
         return NULL;
     }
     made->classes = classes;
+    made->image.name = "image";
+    made->image.shape = shape_of(4, 0, CHANNELS, SIDE, SIDE); /* 0 is an axis of free length: here the batch */
+    made->image.dtype = f32;
+    made->scores.name = "scores";
+    made->scores.shape = shape_of(2, 0, classes, 0, 0);
+    made->scores.dtype = f32;
+    made->scores.activation = SCORECAM_OUTPUT_LOGITS;
     made->cells.name = "cells";
     made->cells.operation = "MeanPool";
     made->cells.shape = shape_of(3, CHANNELS, GRID, GRID, 0);
+    made->cells.meaning = SCORECAM_LAYER_MAPS;
     d = &made->description;
     d->struct_size = sizeof *d;
-    d->output_activation = SCORECAM_OUTPUT_LOGITS;
-    d->input_name = "image";
-    d->input_shape = shape_of(4, 0, CHANNELS, SIDE, SIDE); /* 0 is an axis of free length: here the batch */
-    d->output_name = "scores";
-    d->output_shape = shape_of(2, 0, classes, 0, 0);
+    d->inputs = &made->image;
+    d->input_count = 1;
+    d->outputs = &made->scores;
+    d->output_count = 1; /* score_output is 0: class scores are read from it */
     d->layers = &made->cells;
     d->layer_count = 1;
     d->default_layer = 0;
@@ -132,10 +151,11 @@ static void score(const float *cells, size_t classes, float *scores)
 }
 
 /* What a pass made, in one block: the tensors, then their values. */
-static int32_t run(const model *loaded, const scorecam_tensor *batch, uint64_t tap_count,
-                   scorecam_outputs *outputs)
+static int32_t run(const model *loaded, const scorecam_tensor *batch, const char *const *wanted,
+                   uint64_t wanted_count, scorecam_outputs *outputs)
 {
-    const size_t images = (size_t)batch->shape.sizes[0], tensors = 1 + (size_t)tap_count;
+    const float *pixels = batch->data;
+    const size_t images = (size_t)batch->shape.sizes[0], tensors = (size_t)wanted_count + 1;
     const size_t values = images * (loaded->classes + CELLS);
     scorecam_tensor *made = malloc(tensors * sizeof *made + values * sizeof(float));
     float *scores, *cells;
@@ -146,39 +166,39 @@ static int32_t run(const model *loaded, const scorecam_tensor *batch, uint64_t t
     scores = (float *)(void *)(made + tensors);
     cells = scores + images * loaded->classes;
     for (i = 0; i < images; i++) {
-        mean_of_cells(batch->data + i * CHANNELS * SIDE * SIDE, cells + i * CELLS);
+        mean_of_cells(pixels + i * CHANNELS * SIDE * SIDE, cells + i * CELLS);
         score(cells + i * CELLS, loaded->classes, scores + i * loaded->classes);
     }
-    made[0].data = scores;
-    made[0].shape = shape_of(2, images, loaded->classes, 0, 0);
-    /* There is one layer, so each tap is the same tensor. */
-    for (i = 1; i < tensors; i++) {
-        made[i].data = cells;
-        made[i].shape = shape_of(4, images, CHANNELS, GRID, GRID);
+    for (i = 0; i < wanted_count; i++) {
+        made[i] = strcmp(wanted[i], "scores") == 0
+                      ? tensor_of(scores, shape_of(2, images, loaded->classes, 0, 0))
+                      : tensor_of(cells, shape_of(4, images, CHANNELS, GRID, GRID));
     }
     outputs->tensors = made;
-    outputs->count = tensors;
+    outputs->count = wanted_count;
     outputs->owner = made;
     outputs->release = free;
     return SCORECAM_OK;
 }
 
-static int32_t forward(void *loaded, const scorecam_tensor *batch, const char *const *taps,
-                       uint64_t tap_count, scorecam_outputs *outputs, scorecam_message *why)
+static int32_t forward(void *loaded, const scorecam_inputs *inputs, const char *const *wanted,
+                       uint64_t wanted_count, scorecam_outputs *outputs, scorecam_message *why)
 {
+    const scorecam_tensor *batch = &inputs->images;
     const uint64_t *sizes = batch->shape.sizes;
     int32_t status;
     uint64_t i;
+
     /* Shapes and names come from outside, so they are checked before anything is indexed by them. */
     if (batch->shape.rank != 4 || sizes[1] != CHANNELS || sizes[2] != SIDE || sizes[3] != SIDE) {
         return fail(why, SCORECAM_ERR_INVALID_ARGUMENT, "the model takes [any, 3, 64, 64]", "the batch");
     }
-    for (i = 0; i < tap_count; i++) {
-        if (strcmp(taps[i], "cells") != 0) {
-            return fail(why, SCORECAM_ERR_NOT_FOUND, "no such layer; there is cells", taps[i]);
+    for (i = 0; i < wanted_count; i++) {
+        if (strcmp(wanted[i], "scores") != 0 && strcmp(wanted[i], "cells") != 0) {
+            return fail(why, SCORECAM_ERR_NOT_FOUND, "no such layer; there is cells", wanted[i]);
         }
     }
-    status = run(loaded, batch, tap_count, outputs);
+    status = run(loaded, batch, wanted, wanted_count, outputs);
     return status == SCORECAM_OK ? status : fail(why, status, "memory ran out", "the batch");
 }
 
@@ -205,5 +225,5 @@ __attribute__((visibility("default")))
 #endif
 extern const scorecam_plugin_table scorecam_plugin_entry;
 const scorecam_plugin_table scorecam_plugin_entry = {
-    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, descriptor, get_interface,
+    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, NULL, descriptor, get_interface,
 };

@@ -7,7 +7,7 @@
 //     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
 //
 // A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
-// 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each colour in each cell.
+// 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell.
 // The picture's columns are shared out among the classes, from left to right, and a class's score is how
 // bright its columns are. To bring a runtime of your own, change Brightness::load() and
 // BrightnessModel::forward(); for a method, MeanCells::explain(). What they throw becomes a status.
@@ -49,27 +49,28 @@ class BrightnessModel final : public scorecam::Engine {
 
     scorecam::ModelDescription describe() const override {
         scorecam::ModelDescription description;
-        description.output_activation = SCORECAM_OUTPUT_LOGITS;
         // 0 is an axis of free length: here the batch.
-        description.input_shape = {0, kChannels, kSide, kSide};
-        description.output_shape = {0, classes_};
-        description.layers = {{"cells", "MeanPool", {kChannels, kGrid, kGrid}}};
+        description.input.shape = {0, kChannels, kSide, kSide};
+        description.outputs = {{"scores", {0, classes_}, SCORECAM_OUTPUT_LOGITS}};
+        description.layers = {{"cells", "MeanPool", {kChannels, kGrid, kGrid}, SCORECAM_LAYER_MAPS}};
         description.default_layer = 0;
         description.preferred_batch = 16;
         return description;
     }
 
-    scorecam::Forward forward(const TensorView &batch, View<const std::string_view> taps) const override {
+    std::vector<scorecam::Tensor> forward(const scorecam::Inputs &inputs,
+                                          View<const std::string_view> wanted) const override {
+        const TensorView batch = inputs.images();
         // Shapes and names come from outside, so they are checked before anything is indexed by them.
         const scorecam::Shape &shape = batch.shape();
         if (shape.rank() != 4 || shape != scorecam::Shape(shape[0], kChannels, kSide, kSide)) {
             throw Error(SCORECAM_ERR_INVALID_ARGUMENT,
                         "the batch has shape " + shape.text() + "; the model takes [any, 3, 64, 64]");
         }
-        for (const std::string_view tap : taps) {
-            if (tap != "cells") {
+        for (const std::string_view name : wanted) {
+            if (name != "scores" && name != "cells") {
                 throw Error(SCORECAM_ERR_NOT_FOUND,
-                            "layer " + std::string(tap) + " does not exist; there is cells");
+                            "layer " + std::string(name) + " does not exist; there is cells");
             }
         }
         std::vector<float> cells, scores;
@@ -79,9 +80,13 @@ class BrightnessModel final : public scorecam::Engine {
             cells.insert(cells.end(), of_image.begin(), of_image.end());
             scores.insert(scores.end(), of_classes.begin(), of_classes.end());
         }
-        const scorecam::Tensor activations({shape[0], kChannels, kGrid, kGrid}, std::move(cells));
-        // There is one layer, so each tap is the same tensor.
-        return {{{shape[0], classes_}, std::move(scores)}, {taps.size(), activations}};
+        std::vector<scorecam::Tensor> made;
+        for (const std::string_view name : wanted) {
+            made.push_back(name == "scores"
+                               ? scorecam::Tensor({shape[0], classes_}, scores)
+                               : scorecam::Tensor({shape[0], kChannels, kGrid, kGrid}, cells));
+        }
+        return made;
     }
 
    private:
@@ -153,8 +158,8 @@ class MeanCells final : public scorecam::Method {
         const auto [least, greatest] = std::minmax_element(mean.begin(), mean.end());
         const float low = *least, range = *greatest > *least ? *greatest - *least : 1.0f;
 
-        // One map is due for each target. A method that weighs maps by class runs passes by study.forward(),
-        // which counts them, reports progress and heeds cancelling.
+        // One map is due for each target. A method that weighs maps by class gets class scores from
+        // study.masked_scores() or study.image_scores(), which count passes, report progress and heed cancelling.
         scorecam::Tensor maps({study.targets().size(), height, width});
         for (std::size_t i = 0; i < maps.size(); i++) {
             const std::size_t y = i / width % height, x = i % width;

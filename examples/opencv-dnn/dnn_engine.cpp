@@ -77,8 +77,7 @@ cv::dnn::Net DnnEngine::read() const {
 }
 
 void DnnEngine::describe_layers(cv::dnn::Net &net, const cv::dnn::MatShape &input) {
-    description_.output_activation = SCORECAM_OUTPUT_UNKNOWN;
-    description_.input_shape = scorecam::Shape(0, input[1], input[2], input[3]);
+    description_.input.shape = scorecam::Shape(0, input[1], input[2], input[3]);
     description_.preferred_batch = kPreferredBatch;
     const std::string output = net.getUnconnectedOutLayersNames().at(0);
     for (const std::string &dnn_name : net.getLayerNames()) {
@@ -90,30 +89,35 @@ void DnnEngine::describe_layers(cv::dnn::Net &net, const cv::dnn::MatShape &inpu
                                      ? plain_name(dnn_name)
                                      : dnn_names_.emplace(dnn_name, dnn_name).first->first;
         if (dnn_name == output) {
-            description_.output_name = dnn_name;
-            description_.output_shape = scorecam::Shape(0, shape.at(1));
+            description_.outputs = {{dnn_name, scorecam::Shape(0, shape.at(1)), SCORECAM_OUTPUT_UNKNOWN}};
         } else if (shape.size() == 4 && shape[0] == input[0]) {
             if (shape[2] * shape[3] > 1) {
                 description_.default_layer = description_.layers.size();
             }
             description_.layers.push_back(
-                {name, net.getLayer(id)->type, scorecam::Shape(shape[1], shape[2], shape[3])});
+                {name, net.getLayer(id)->type, scorecam::Shape(shape[1], shape[2], shape[3]), SCORECAM_LAYER_MAPS});
         }
     }
 }
 
-scorecam::Forward DnnEngine::forward(const scorecam::TensorView &batch,
-                                     scorecam::View<const std::string_view> taps) const {
-    std::vector<cv::String> names = {description_.output_name};
-    for (const std::string_view tap : taps) {
-        const auto found = dnn_names_.find(tap);
+std::vector<scorecam::Tensor> DnnEngine::forward(const scorecam::Inputs &inputs,
+                                                 scorecam::View<const std::string_view> wanted) const {
+    const std::string &output = description_.outputs.at(0).name;
+    std::vector<cv::String> names;
+    for (const std::string_view name : wanted) {
+        if (name == output) {
+            names.push_back(output);
+            continue;
+        }
+        const auto found = dnn_names_.find(name);
         if (found == dnn_names_.end()) {
             throw scorecam::Error(SCORECAM_ERR_NOT_FOUND,
-                                  "layer \"" + std::string(tap) + "\" does not exist in " + path_);
+                                  "layer \"" + std::string(name) + "\" does not exist in " + path_);
         }
         names.push_back(found->second);
     }
-    const auto &shape = batch.shape();
+    const scorecam::TensorView batch = inputs.images();
+    const scorecam::Shape shape = batch.shape();
     const int sizes[] = {static_cast<int>(shape[0]), static_cast<int>(shape[1]), static_cast<int>(shape[2]),
                          static_cast<int>(shape[3])};
     Lease lease(*this);
@@ -125,13 +129,14 @@ scorecam::Forward DnnEngine::forward(const scorecam::TensorView &batch,
     } catch (const cv::Exception &error) {
         throw refusal(path_, error);
     }
-    scorecam::Forward pass;
-    pass.scores = copy_of(outputs[0], scorecam::Shape(sizes[0], outputs[0].total() / shape[0]));
-    for (std::size_t i = 1; i < outputs.size(); i++) {
-        const cv::Mat &maps = outputs[i];
-        pass.activations.push_back(
-            copy_of(maps, scorecam::Shape(maps.size[0], maps.size[1], maps.size[2], maps.size[3])));
+    std::vector<scorecam::Tensor> made;
+    for (std::size_t i = 0; i < outputs.size(); i++) {
+        const cv::Mat &found = outputs[i];
+        made.push_back(wanted[i] == output
+                           ? copy_of(found, scorecam::Shape(sizes[0], found.total() / shape[0]))
+                           : copy_of(found, scorecam::Shape(found.size[0], found.size[1], found.size[2],
+                                                            found.size[3])));
     }
     lease.put_back();
-    return pass;
+    return made;
 }

@@ -26,8 +26,8 @@ class DnnEngine final : public scorecam::Engine {
     DnnEngine(std::string path, cv::Size size);
 
     scorecam::ModelDescription describe() const override { return description_; }
-    scorecam::Forward forward(const scorecam::TensorView &batch,
-                              scorecam::View<const std::string_view> taps) const override;
+    std::vector<scorecam::Tensor> forward(const scorecam::Inputs &inputs,
+                                          scorecam::View<const std::string_view> wanted) const override;
 
  private:
     // A net for the time of one call. It goes back to the pool at put_back() alone: what threw has left it in

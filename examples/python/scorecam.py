@@ -56,7 +56,7 @@ class scorecam_option(Structure):
 
 
 class scorecam_shape(Structure):
-    _fields_ = [("rank", c_uint32), ("reserved", c_uint32), ("sizes", c_uint64 * 4)]
+    _fields_ = [("rank", c_uint32), ("reserved", c_uint32), ("sizes", c_uint64 * 8)]
 
 
 class scorecam_image(Sized):

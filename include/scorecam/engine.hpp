@@ -8,7 +8,6 @@
 #define SCORECAM_ENGINE_HPP
 
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,25 +21,54 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
+// An input of a model.
+struct InputInfo {
+    std::string name = "image";
+    // Of an image [N, C, H, W]; 0 is an axis of free length.
+    Shape shape;
+    // The model's own element type; tensors are given in f32.
+    scorecam_data_type dtype = kFloat32;
+    // Whether it has a row for each image.
+    bool per_image = true;
+};
+
+// An output of a model.
+struct OutputInfo {
+    std::string name = "scores";
+    // The batch first.
+    Shape shape;
+    // What the model applies to the values: one of SCORECAM_OUTPUT_*.
+    std::uint32_t activation = SCORECAM_OUTPUT_UNKNOWN;
+    // The model's own element type; tensors are returned in f32.
+    scorecam_data_type dtype = kFloat32;
+};
+
 // A layer that can be tapped.
 struct Layer {
     std::string name;
     // What it does, in the model's own words ("Conv").
     std::string operation;
-    // Of its activations without the batch axis: [K, h, w] for a layer with spatial extent.
+    // Of its raw tensor without the batch axis.
     Shape shape;
+    // What these axes are: one of SCORECAM_LAYER_*. Trial passes find out what is unknown.
+    std::uint32_t meaning = SCORECAM_LAYER_UNKNOWN;
+    // When no layer is named, the one of the highest preference that is known to hold maps is explained.
+    std::uint32_t preference = 0;
+    // 1 + the index of an earlier layer whose axes mean the same; 0 when there is none.
+    std::uint64_t like = 0;
 };
 
 // What a model takes and gives.
 struct ModelDescription {
-    // One of SCORECAM_OUTPUT_*.
-    std::uint32_t output_activation = SCORECAM_OUTPUT_UNKNOWN;
-    std::string input_name = "image";
-    // [N, C, H, W]; 0 is an axis of free length.
-    Shape input_shape;
-    std::string output_name = "scores";
-    // [N, classes].
-    Shape output_shape;
+    // The image input.
+    InputInfo input;
+    // Inputs beside the image.
+    std::vector<InputInfo> other_inputs;
+    std::vector<OutputInfo> outputs;
+    // Index of the output that class scores are read from; none where there is none.
+    std::optional<std::size_t> score_output = 0;
+    // Why there is none, in one line.
+    std::string why_no_scores;
     // In the order in which they run.
     std::vector<Layer> layers;
     // Index of the last layer with spatial extent before the classifier.
@@ -51,40 +79,67 @@ struct ModelDescription {
     std::uint64_t preferred_batch = 1;
 };
 
-// What a forward pass gives.
-struct Forward {
-    // [N, classes].
-    Tensor scores;
-    // [N, K, h, w] of each tap, in their order.
-    std::vector<Tensor> activations;
+// What goes into a call. Valid during the call.
+class Inputs {
+   public:
+    explicit Inputs(const scorecam_inputs &raw) : raw_(&raw) {
+        for (std::uint32_t i = 0; i < raw.other_count; i++) {
+            others_.push_back({raw.others[i].name, TensorView(raw.others[i].tensor)});
+        }
+    }
+
+    // [N, C, H, W].
+    TensorView images() const noexcept { return TensorView(raw_->images); }
+    // Inputs beside the image, for this call in place of what was given when the model was loaded.
+    const std::vector<NamedTensor> &others() const noexcept { return others_; }
+    // Whether the caller wants the call to end; to be asked on the thread of the call.
+    bool cancelled() const noexcept {
+        return raw_->is_cancelled != nullptr && raw_->is_cancelled(raw_->context) != 0;
+    }
+
+   private:
+    const scorecam_inputs *raw_;
+    std::vector<NamedTensor> others_;
 };
 
-// A request for the scores of masked images. Image of pass m: U(mask m) * image + (1 - U(mask m)) * fill, U
-// being the upsampling to the image's size.
-struct MaskedRequest {
-    // One of SCORECAM_UPSAMPLE_*.
-    std::uint32_t upsample = SCORECAM_UPSAMPLE_HALF_PIXEL;
-    // Preprocessed, [I, C, H, W].
-    TensorView images;
-    // What shows where a mask is 0, [I, C, H, W]; none for zeros.
-    std::optional<TensorView> fill;
-    // Small masks, [M, h, w].
-    TensorView masks;
-    // For each mask the index of its image; empty when there is one image. A view, as the tensors are: what
-    // it is made from must outlive the request.
-    View<const std::uint32_t> image_of_mask;
-    // Images in a pass.
-    std::uint64_t batch_size = 1;
-    // Is told after each batch how many masks were scored in it, all of them in the end; any status but
-    // SCORECAM_OK ends the run.
-    std::function<std::int32_t(std::uint64_t)> on_batch;
+// Masked images to run. Image of pass m: U(mask m) * image + (1 - U(mask m)) * fill, U being the upsampling to the
+// image's size. Valid during the call.
+class MaskedRequest {
+   public:
+    explicit MaskedRequest(const scorecam_masked_request &raw) : raw_(&raw), inputs_(*raw.inputs) {}
 
-    // To be called by an Engine after each batch; a failure is to be passed on.
-    Outcome<void> scored(std::uint64_t masks_in_batch) const {
-        const std::int32_t status = on_batch ? on_batch(masks_in_batch) : SCORECAM_OK;
+    // One of SCORECAM_UPSAMPLE_*.
+    std::uint32_t upsample() const noexcept { return raw_->upsample; }
+    // Preprocessed images [I, C, H, W], and the other inputs, whose rows are those of the images.
+    const Inputs &inputs() const noexcept { return inputs_; }
+    // What shows where a mask is 0, [I, C, H, W]; none for zeros.
+    std::optional<TensorView> fill() const noexcept {
+        return raw_->fill.data == nullptr ? std::nullopt : std::optional(TensorView(raw_->fill));
+    }
+    // Small masks, [M, h, w].
+    TensorView masks() const noexcept { return TensorView(raw_->masks); }
+    // The index of the image that mask `m` covers.
+    std::size_t image_of(std::size_t m) const noexcept {
+        return raw_->image_of_mask == nullptr ? 0 : raw_->image_of_mask[m];
+    }
+    // Images in a pass.
+    std::uint64_t batch_size() const noexcept { return raw_->batch_size; }
+
+    // To be called after each batch with the tensors that are wanted, a row for each of its masks; a failure is to be
+    // passed on.
+    Outcome<void> each(const std::vector<Tensor> &tensors) const {
+        std::vector<scorecam_tensor> raw;
+        for (const Tensor &tensor : tensors) {
+            raw.push_back(tensor.view().raw());
+        }
+        const std::int32_t status = raw_->each(raw_->context, raw.data(), raw.size());
         return detail::outcome(
             status, [] { return "stopped by the caller"; }, [] {});
     }
+
+   private:
+    const scorecam_masked_request *raw_;
+    Inputs inputs_;
 };
 
 // A loaded model. Its functions are const because they are called from several threads at once: an engine
@@ -97,34 +152,40 @@ class Engine {
     // Called once, before everything else.
     virtual Outcome<ModelDescription> describe() const = 0;
 
-    // Runs `batch` [N, C, H, W]; `taps` are names of layers. One that describe() does not list may come, since
-    // users choose it: to be refused by SCORECAM_ERR_NOT_FOUND, with a text that is shown to them.
-    virtual Outcome<Forward> forward(const TensorView &batch, View<const std::string_view> taps) const = 0;
+    // Runs a batch of images and returns the tensors that are wanted, names of outputs and layers alike, raw, in that
+    // order. One that describe() does not list may come, since users choose layers: to be refused by
+    // SCORECAM_ERR_NOT_FOUND, with a text that is shown to them.
+    virtual Outcome<std::vector<Tensor>> forward(const Inputs &inputs,
+                                                 View<const std::string_view> wanted) const = 0;
 
     // What else it can, a sum of SCORECAM_ABILITY_*: for each of them the function below is to be overridden.
     // A plugin's descriptor names them, too.
     virtual std::uint32_t abilities() const { return 0; }
 
-    // SCORECAM_ABILITY_GRADIENTS: the derivative [N, K, h, w] of the output for a class, as forward() gives
-    // it, with respect to the layer's activations on `batch` [N, C, H, W].
-    virtual Outcome<Tensor> gradients(const TensorView &batch, const std::string &layer,
-                                      std::uint64_t class_index) const {
-        static_cast<void>(batch), static_cast<void>(layer), static_cast<void>(class_index);
+    // SCORECAM_ABILITY_GRADIENTS: the derivative of the sum of the cotangents times the outputs of their names with
+    // respect to the layer's activations, and of their shape. A cotangent has the shape of its output.
+    virtual Outcome<Tensor> gradients(const Inputs &inputs, const std::string &layer,
+                                      View<const NamedTensor> cotangents) const {
+        static_cast<void>(inputs), static_cast<void>(layer), static_cast<void>(cotangents);
         return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED, "the engine does not differentiate");
     }
 
-    // SCORECAM_ABILITY_RUN_FROM: class scores [N, classes], with `activations` [N, K, h, w] in place of the
-    // layer's own.
-    virtual Outcome<Tensor> run_from(const std::string &layer, const TensorView &activations) const {
-        static_cast<void>(layer), static_cast<void>(activations);
-        return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED, "the engine does not run from a layer");
+    // SCORECAM_ABILITY_RUN_FROM: the tensors that are wanted, with `activations` in place of the layer's own. The inputs
+    // are those of the one image under explanation.
+    virtual Outcome<std::vector<Tensor>> run_from(const Inputs &inputs, const std::string &layer,
+                                                  const TensorView &activations,
+                                                  View<const std::string_view> wanted) const {
+        static_cast<void>(inputs), static_cast<void>(layer), static_cast<void>(activations);
+        static_cast<void>(wanted);
+        return detail::failed<std::vector<Tensor>>(SCORECAM_ERR_UNSUPPORTED,
+                                                   "the engine does not run from a layer");
     }
 
-    // SCORECAM_ABILITY_MASKED_SCORES: class scores [M, classes] of masked images. Calls request.scored()
-    // after each batch.
-    virtual Outcome<Tensor> masked_scores(const MaskedRequest &request) const {
-        static_cast<void>(request);
-        return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED, "the engine does not mask images");
+    // SCORECAM_ABILITY_MASKED: runs masked images batch by batch, all in their order, and calls request.each() after
+    // each batch.
+    virtual Outcome<void> masked(const MaskedRequest &request, View<const std::string_view> wanted) const {
+        static_cast<void>(request), static_cast<void>(wanted);
+        return detail::failed<void>(SCORECAM_ERR_UNSUPPORTED, "the engine does not mask images");
     }
 
     // What users should know of how this model runs, one line each and at most 16: that it runs in another
@@ -173,15 +234,24 @@ inline Outcome<void> hand_over_one(Tensor &&tensor, scorecam_outputs *outputs) {
 class DescriptionTable {
    public:
     explicit DescriptionTable(ModelDescription said) : said_(std::move(said)), raw_() {
+        add(said_.input);
+        for (const InputInfo &input : said_.other_inputs) {
+            add(input);
+        }
+        for (const OutputInfo &output : said_.outputs) {
+            outputs_.push_back({output.name.c_str(), output.shape.raw(), output.dtype, output.activation});
+        }
         for (const Layer &layer : said_.layers) {
-            layers_.push_back({layer.name.c_str(), layer.operation.c_str(), layer.shape.raw()});
+            layers_.push_back({layer.name.c_str(), layer.operation.c_str(), layer.shape.raw(), layer.meaning,
+                               layer.preference, layer.like});
         }
         raw_.struct_size = sizeof raw_;
-        raw_.output_activation = said_.output_activation;
-        raw_.input_name = said_.input_name.c_str();
-        raw_.input_shape = said_.input_shape.raw();
-        raw_.output_name = said_.output_name.c_str();
-        raw_.output_shape = said_.output_shape.raw();
+        raw_.inputs = inputs_.data();
+        raw_.input_count = inputs_.size();
+        raw_.outputs = outputs_.data();
+        raw_.output_count = outputs_.size();
+        raw_.score_output = said_.score_output ? static_cast<std::int64_t>(*said_.score_output) : -1;
+        raw_.why_no_scores = said_.why_no_scores.empty() ? nullptr : said_.why_no_scores.c_str();
         raw_.layers = layers_.data();
         raw_.layer_count = layers_.size();
         raw_.default_layer = said_.default_layer ? static_cast<std::int64_t>(*said_.default_layer) : -1;
@@ -194,7 +264,13 @@ class DescriptionTable {
     const scorecam_model_description *raw() const noexcept { return &raw_; }
 
    private:
+    void add(const InputInfo &input) {
+        inputs_.push_back({input.name.c_str(), input.shape.raw(), input.dtype, input.per_image ? 1U : 0U});
+    }
+
     ModelDescription said_;
+    std::vector<scorecam_input_info> inputs_;
+    std::vector<scorecam_output_info> outputs_;
     std::vector<scorecam_layer> layers_;
     scorecam_model_description raw_;
 };
@@ -254,56 +330,51 @@ inline std::int32_t describe_engine(void *model, const scorecam_model_descriptio
     return guarded(why, [&] { return HeldEngine::of(model).describe(description); });
 }
 
-inline std::int32_t run_forward(void *model, const scorecam_tensor *batch, const char *const *taps,
-                                std::uint64_t tap_count, scorecam_outputs *outputs,
+// The names that are wanted.
+inline std::vector<std::string_view> names_of(const char *const *wanted, std::uint64_t count) {
+    return count == 0 ? std::vector<std::string_view>() : std::vector<std::string_view>(wanted, wanted + count);
+}
+
+inline std::int32_t run_forward(void *model, const scorecam_inputs *inputs, const char *const *wanted,
+                                std::uint64_t wanted_count, scorecam_outputs *outputs,
                                 scorecam_message *why) noexcept {
     return guarded(why, [&] {
-        const std::vector<std::string_view> names(taps, taps + tap_count);
-        auto give = [&](Forward &&pass) -> Outcome<void> {
-            pass.activations.insert(pass.activations.begin(), std::move(pass.scores));
-            return hand_over(std::move(pass.activations), outputs);
-        };
-        return then(HeldEngine::of(model).engine().forward(TensorView(*batch), names), give);
+        const auto names = names_of(wanted, wanted_count);
+        auto give = [&](std::vector<Tensor> &&made) { return hand_over(std::move(made), outputs); };
+        return then(HeldEngine::of(model).engine().forward(Inputs(*inputs), names), give);
     });
 }
 
-inline std::int32_t run_gradients(void *model, const scorecam_tensor *batch, const char *layer,
-                                  std::uint64_t class_index, scorecam_outputs *outputs,
-                                  scorecam_message *why) noexcept {
+inline std::int32_t run_gradients(void *model, const scorecam_inputs *inputs, const char *layer,
+                                  const scorecam_named_tensor *cotangents, std::uint64_t cotangent_count,
+                                  scorecam_outputs *outputs, scorecam_message *why) noexcept {
     return guarded(why, [&] {
+        std::vector<NamedTensor> given;
+        for (std::uint64_t i = 0; i < cotangent_count; i++) {
+            given.push_back({cotangents[i].name, TensorView(cotangents[i].tensor)});
+        }
         auto give = [&](Tensor &&tensor) { return hand_over_one(std::move(tensor), outputs); };
-        return then(HeldEngine::of(model).engine().gradients(TensorView(*batch), layer, class_index), give);
+        return then(HeldEngine::of(model).engine().gradients(Inputs(*inputs), layer, given), give);
     });
 }
 
-inline std::int32_t run_from_layer(void *model, const char *layer, const scorecam_tensor *activations,
-                                   scorecam_outputs *outputs, scorecam_message *why) noexcept {
+inline std::int32_t run_from_layer(void *model, const scorecam_inputs *inputs, const char *layer,
+                                   const scorecam_tensor *activations, const char *const *wanted,
+                                   std::uint64_t wanted_count, scorecam_outputs *outputs,
+                                   scorecam_message *why) noexcept {
     return guarded(why, [&] {
-        auto give = [&](Tensor &&tensor) { return hand_over_one(std::move(tensor), outputs); };
-        return then(HeldEngine::of(model).engine().run_from(layer, TensorView(*activations)), give);
+        const auto names = names_of(wanted, wanted_count);
+        auto give = [&](std::vector<Tensor> &&made) { return hand_over(std::move(made), outputs); };
+        const Engine &engine = HeldEngine::of(model).engine();
+        return then(engine.run_from(Inputs(*inputs), layer, TensorView(*activations), names), give);
     });
 }
 
-inline std::int32_t run_masked(void *model, const scorecam_masked_request *raw, scorecam_outputs *outputs,
-                               scorecam_message *why) noexcept {
+inline std::int32_t run_masked(void *model, const scorecam_masked_request *request, const char *const *wanted,
+                               std::uint64_t wanted_count, scorecam_message *why) noexcept {
     return guarded(why, [&] {
-        MaskedRequest request;
-        request.upsample = raw->upsample;
-        request.images = TensorView(raw->images);
-        if (raw->fill.data != nullptr) {
-            request.fill = TensorView(raw->fill);
-        }
-        request.masks = TensorView(raw->masks);
-        if (raw->image_of_mask != nullptr) {
-            const auto masks = static_cast<std::size_t>(request.masks.shape()[0]);
-            request.image_of_mask = View<const std::uint32_t>(raw->image_of_mask, masks);
-        }
-        request.batch_size = raw->batch_size;
-        if (raw->on_batch != nullptr) {
-            request.on_batch = [raw](std::uint64_t masks) { return raw->on_batch(raw->context, masks); };
-        }
-        auto give = [&](Tensor &&tensor) { return hand_over_one(std::move(tensor), outputs); };
-        return then(HeldEngine::of(model).engine().masked_scores(request), give);
+        const auto names = names_of(wanted, wanted_count);
+        return HeldEngine::of(model).engine().masked(MaskedRequest(*request), names);
     });
 }
 
@@ -327,8 +398,7 @@ inline std::int32_t write_remark(void *model, std::uint64_t index, scorecam_mess
 }
 
 // Hidden: they lead to functions of the headers that this library was compiled with.
-SCORECAM_HIDDEN inline constexpr scorecam_masked_scores kMaskedTable = {sizeof(scorecam_masked_scores), 0,
-                                                                        run_masked};
+SCORECAM_HIDDEN inline constexpr scorecam_masked kMaskedTable = {sizeof(scorecam_masked), 0, run_masked};
 SCORECAM_HIDDEN inline constexpr scorecam_run_from kRunFromTable = {sizeof(scorecam_run_from), 0,
                                                                     run_from_layer};
 SCORECAM_HIDDEN inline constexpr scorecam_gradients kGradientsTable = {sizeof(scorecam_gradients), 0,
@@ -342,7 +412,7 @@ inline const void *engine_interface(void *model, const char *id) noexcept {
         const auto offers = [&](const char *name, std::uint32_t ability) {
             return std::strcmp(id, name) == 0 && (abilities & ability) != 0;
         };
-        if (offers("scorecam.masked-scores/1", SCORECAM_ABILITY_MASKED_SCORES)) {
+        if (offers("scorecam.masked/1", SCORECAM_ABILITY_MASKED)) {
             table = &kMaskedTable;
         } else if (offers("scorecam.run-from/1", SCORECAM_ABILITY_RUN_FROM)) {
             table = &kRunFromTable;

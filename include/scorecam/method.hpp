@@ -3,7 +3,6 @@
 #define SCORECAM_METHOD_HPP
 
 #include <cstring>
-#include <functional>
 #include <locale>
 #include <optional>
 #include <sstream>
@@ -109,6 +108,17 @@ class OptionValues {
     View<const scorecam_option> values_;
 };
 
+// Small masks and how they cover the study's input. The image of pass m is U(mask m) * input + (1 - U(mask m)) * fill, U
+// being the upsampling to the input's size.
+struct Masks {
+    // [M, h, w].
+    TensorView masks;
+    // One of SCORECAM_UPSAMPLE_*.
+    std::uint32_t upsample = SCORECAM_UPSAMPLE_HALF_PIXEL;
+    // What shows where a mask is 0, [1, C, H, W]; none for zeros.
+    std::optional<TensorView> fill;
+};
+
 // One image under explanation: what a method is given. Every pass through it is counted and reported, and may
 // be cancelled: a failure is to be passed on. Valid during the call.
 class Study {
@@ -126,7 +136,7 @@ class Study {
     // Of the target layer, [1, K, h, w].
     TensorView activations() const noexcept { return TensorView(raw_->activations); }
     const char *layer() const noexcept { return raw_->layer; }
-    // The model's raw output on the input, one number a class.
+    // The class scores of the input, one number a class.
     View<const float> scores() const noexcept {
         return {raw_->scores, static_cast<std::size_t>(raw_->class_count)};
     }
@@ -137,51 +147,56 @@ class Study {
     // Images in a pass.
     std::uint64_t batch_size() const noexcept { return raw_->batch_size; }
 
-    // Tells how many passes will be made, for progress reports.
-    void expect_passes(std::uint64_t passes) const { raw_->expect_passes(raw_->context, passes); }
+    // Says how many passes will be made, for progress reports.
+    Outcome<void> expect_passes(std::uint64_t passes) const {
+        scorecam_message why{};
+        const std::int32_t status = raw_->expect_passes(raw_->context, passes, &why);
+        return detail::outcome(
+            status, [&] { return std::string(why.text); }, [] {});
+    }
 
-    // As Engine's functions of these names. run_from() and gradients() fail with SCORECAM_ERR_UNSUPPORTED
-    // where the model lacks the ability; what a method names as its needs is never lacking.
-    Outcome<Forward> forward(const TensorView &batch, View<const std::string> taps = {}) const;
-    Outcome<Tensor> masked_scores(const MaskedRequest &request) const;
-    Outcome<Tensor> run_from(const std::string &layer, const TensorView &activations) const;
-    Outcome<Tensor> gradients(const TensorView &batch, const std::string &layer,
-                              std::uint64_t class_index) const;
+    // Class scores [M, classes] of the input under each of M masks.
+    Outcome<Tensor> masked_scores(const Masks &masks) const {
+        const scorecam_masks raw = {sizeof raw, masks.upsample, masks.masks.raw(),
+                                    masks.fill ? masks.fill->raw() : scorecam_tensor{}};
+        return made([&](scorecam_outputs *outputs, scorecam_message *why) {
+            return raw_->masked_scores(raw_->context, &raw, outputs, why);
+        });
+    }
+    // Class scores [N, classes] of images [N, C, H, W].
+    Outcome<Tensor> image_scores(const TensorView &images) const {
+        const scorecam_tensor raw = images.raw();
+        return made([&](scorecam_outputs *outputs, scorecam_message *why) {
+            return raw_->image_scores(raw_->context, &raw, outputs, why);
+        });
+    }
+    // Class scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's. Fails with
+    // SCORECAM_ERR_UNSUPPORTED where the model cannot; what a method names as its needs is never lacking.
+    Outcome<Tensor> scores_from_layer(const TensorView &activations) const {
+        const scorecam_tensor raw = activations.raw();
+        return made([&](scorecam_outputs *outputs, scorecam_message *why) {
+            return raw_->scores_from_layer(raw_->context, &raw, outputs, why);
+        });
+    }
+    // The derivatives [1, K, h, w] of a class's score with respect to the target layer's activations. Fails as
+    // scores_from_layer() does.
+    Outcome<Tensor> gradients(std::uint64_t class_index) const {
+        return made([&](scorecam_outputs *outputs, scorecam_message *why) {
+            return raw_->gradients(raw_->context, class_index, outputs, why);
+        });
+    }
 
    private:
-    // Calls a function of the model's tables, and copies what it made.
+    // Calls a function of the study, and copies the tensor that it made.
     template <typename Call>
-    Outcome<std::vector<Tensor>> made(Call &&call) const {
+    Outcome<Tensor> made(Call &&call) const {
         scorecam_outputs outputs{};
         scorecam_message why{};
         const Released released{outputs};
         const std::int32_t status = call(&outputs, &why);
         return detail::outcome(
             status, [&] { return std::string(why.text); },
-            [&] {
-                std::vector<Tensor> tensors;
-                for (std::uint64_t i = 0; i < outputs.count; i++) {
-                    tensors.emplace_back(TensorView(outputs.tensors[i]));
-                }
-                return tensors;
-            });
-    }
-
-    template <typename Table, typename Call>
-    Outcome<Tensor> made_by(const char *interface_id, Call &&call) const {
-        const auto get = raw_->backend->get_interface;
-        const auto *table =
-            static_cast<const Table *>(get == nullptr ? nullptr : get(raw_->model, interface_id));
-        if (table == nullptr) {
-            return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED,
-                                          std::string("the model has no interface ") + interface_id);
-        }
-        const auto run = [&](scorecam_outputs *outputs, scorecam_message *why) {
-            return call(*table, outputs, why);
-        };
-        return detail::then(made(run), [](std::vector<Tensor> &&tensors) -> Outcome<Tensor> {
-            return tensors.empty() ? Tensor() : std::move(tensors.front());
-        });
+            [&] { return outputs.count == 0 ? Tensor() : Tensor(TensorView(outputs.tensors[0])); });
     }
 
     // Frees what a call made, also when copying it fails. A call that fails makes nothing.
@@ -196,80 +211,6 @@ class Study {
 
     const scorecam_study *raw_;
 };
-
-namespace detail {
-
-// A request's on_batch on its way through C.
-struct BatchCall {
-    static std::int32_t call(void *self, std::uint64_t masks) noexcept {
-        auto &call = *static_cast<BatchCall *>(self);
-        return call.thrown.kept([&] { return call.on_batch ? call.on_batch(masks) : SCORECAM_OK; });
-    }
-
-    const std::function<std::int32_t(std::uint64_t)> &on_batch;
-    Thrown thrown;
-};
-
-}  // namespace detail
-
-inline Outcome<Forward> Study::forward(const TensorView &batch, View<const std::string> taps) const {
-    std::vector<const char *> names;
-    for (const std::string &tap : taps) {
-        names.push_back(tap.c_str());
-    }
-    const scorecam_tensor raw = batch.raw();
-    const auto run = [&](scorecam_outputs *outputs, scorecam_message *why) {
-        return raw_->backend->forward(raw_->model, &raw, names.data(), names.size(), outputs, why);
-    };
-    return detail::then(made(run), [](std::vector<Tensor> &&tensors) -> Outcome<Forward> {
-        Forward pass;
-        for (Tensor &tensor : tensors) {
-            pass.activations.push_back(std::move(tensor));
-        }
-        if (!pass.activations.empty()) {
-            pass.scores = std::move(pass.activations.front());
-            pass.activations.erase(pass.activations.begin());
-        }
-        return pass;
-    });
-}
-
-inline Outcome<Tensor> Study::masked_scores(const MaskedRequest &request) const {
-    scorecam_masked_request raw{};
-    raw.struct_size = sizeof raw;
-    raw.upsample = request.upsample;
-    raw.images = request.images.raw();
-    raw.fill = request.fill ? request.fill->raw() : scorecam_tensor{};
-    raw.masks = request.masks.raw();
-    raw.image_of_mask = request.image_of_mask.data();
-    raw.batch_size = request.batch_size;
-    detail::BatchCall call{request.on_batch, {}};
-    raw.context = &call;
-    raw.on_batch = detail::BatchCall::call;
-    return made_by<scorecam_masked_scores>(
-        "scorecam.masked-scores/1", [&](const auto &table, scorecam_outputs *outputs, scorecam_message *why) {
-            const std::int32_t status = table.run(raw_->model, &raw, outputs, why);
-            call.thrown.rethrow();
-            return status;
-        });
-}
-
-inline Outcome<Tensor> Study::run_from(const std::string &layer, const TensorView &activations) const {
-    const scorecam_tensor raw = activations.raw();
-    return made_by<scorecam_run_from>(
-        "scorecam.run-from/1", [&](const auto &table, scorecam_outputs *outputs, scorecam_message *why) {
-            return table.run(raw_->model, layer.c_str(), &raw, outputs, why);
-        });
-}
-
-inline Outcome<Tensor> Study::gradients(const TensorView &batch, const std::string &layer,
-                                        std::uint64_t class_index) const {
-    const scorecam_tensor raw = batch.raw();
-    return made_by<scorecam_gradients>(
-        "scorecam.gradients/1", [&](const auto &table, scorecam_outputs *outputs, scorecam_message *why) {
-            return table.run(raw_->model, &raw, layer.c_str(), class_index, outputs, why);
-        });
-}
 
 }  // namespace SCORECAM_MODE
 }  // namespace scorecam

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -136,14 +137,18 @@ class Shape {
     scorecam_shape raw_;
 };
 
+// The element type of all tensors.
+inline constexpr scorecam_data_type kFloat32 = {SCORECAM_TYPE_FLOAT, 32, 1};
+
 // A tensor in somebody else's memory.
 class TensorView {
    public:
     TensorView() noexcept = default;
     TensorView(const Shape &shape, View<const float> values) noexcept : shape_(shape), values_(values) {}
-    // One that crossed the ABI, which promises as many values as the shape says.
+    // One that crossed the ABI, which promises f32 on the CPU, and as many values as the shape says.
     explicit TensorView(const scorecam_tensor &raw) noexcept : shape_(raw.shape) {
-        values_ = View<const float>(raw.data, raw.data == nullptr ? 0 : shape_.count());
+        values_ = View<const float>(static_cast<const float *>(raw.data),
+                                    raw.data == nullptr ? 0 : shape_.count());
     }
 
     const Shape &shape() const noexcept { return shape_; }
@@ -153,7 +158,9 @@ class TensorView {
     const float &operator[](std::size_t index) const { return values_[index]; }
     const float *begin() const noexcept { return values_.begin(); }
     const float *end() const noexcept { return values_.end(); }
-    scorecam_tensor raw() const noexcept { return {values_.data(), shape_.raw()}; }
+    scorecam_tensor raw() const noexcept {
+        return {values_.data(), {SCORECAM_DEVICE_CPU, 0}, kFloat32, 0, shape_.raw()};
+    }
 
     // The values at `index` of the outermost axis: one image of a batch.
     View<const float> item(std::size_t index) const {
@@ -197,6 +204,12 @@ class Tensor {
    private:
     Shape shape_;
     std::vector<float> values_;
+};
+
+// A tensor and the name of the input or output that it is for. The name is a view, too.
+struct NamedTensor {
+    std::string_view name;
+    TensorView tensor;
 };
 
 // A name and a value, both text: a setting of a backend, an option of a method.

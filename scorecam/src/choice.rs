@@ -66,7 +66,7 @@ impl Host {
         &self,
         config: &ModelConfig,
         asked: Option<&str>,
-    ) -> Result<(ImportedModel<'static>, String, Option<BackendChoice>)> {
+    ) -> Result<(ImportedModel, String, Option<BackendChoice>)> {
         let extension = extension_of(&config.path);
         let (loaders, backends): (Vec<_>, Vec<_>) =
             self.candidates(&extension, config.device.as_deref()).into_iter().unzip();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Color, Filter, Fit, Preprocess};
-use scorecam_core::{Error, Form, IsRegression, Layout, ModelInfo, OutputActivation, Result};
+use scorecam_core::{Error, Form, InputInfo, IsRegression, Layout, OutputActivation, Result};
 use serde::Deserialize;
 
 use crate::text_file::read_text;
@@ -150,8 +150,8 @@ impl Manifest {
 
     /// The preprocessing of photos for a model: at its size and in as many channels as it takes, where the manifest does
     /// not say.
-    pub(crate) fn preprocess_for(&self, info: &ModelInfo) -> Result<Preprocess> {
-        let (channels, size) = match info.input.shape[..] {
+    pub(crate) fn preprocess_for(&self, input: &InputInfo) -> Result<Preprocess> {
+        let (channels, size) = match input.shape[..] {
             [_, channels, Some(h), Some(w)] => (channels, Some((h, w))),
             [_, channels, ..] => (channels, None),
             _ => (None, None),
@@ -160,7 +160,7 @@ impl Manifest {
         if channels == Some(1) && self.input.color.is_none() {
             preprocess.color = Color::Gray;
         }
-        if info.takes_bytes && !self.normalises() {
+        if input.takes_bytes() && !self.normalises() {
             preprocess.scale = 1.0;
         }
         Ok(preprocess)

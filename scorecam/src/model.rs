@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use scorecam_core::image::Preprocess;
 use scorecam_core::{
-    Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelInfo, ModelView, Result, Tensor, ViewOptions,
-    printable,
+    Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewInfo, ViewOptions,
+    ViewedModel, printable,
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
@@ -116,7 +116,7 @@ impl Host {
         let manifest = manifest.map(Manifest::read).transpose()?.unwrap_or_default();
         let labels = Labels::of(&manifest, folder)?;
         // SAFETY: as the caller promises.
-        let borrowed = unsafe { ImportedModel::borrow_table(table, model, OWN_NAME.to_owned()) }?;
+        let borrowed = unsafe { ImportedModel::borrow(table, model, OWN_NAME.to_owned()) }?;
         let ownership = borrowed.ownership();
         let adopted = Model::own(Box::new(borrowed), &manifest, labels)?;
         ownership.take_over();
@@ -156,23 +156,23 @@ impl Model {
             form: form.or(manifest.layer_form()?),
             activation: manifest.activation()?,
             is_regression: manifest.is_regression()?,
-            preprocess: manifest.preprocess_for(model.info())?,
+            preprocess: manifest.preprocess_for(&model.info().input)?,
         };
         let model = ModelView::new(model, &options).map_err(of_model)?;
         if let [_, Some(classes)] = model.info().output.shape[..] {
-            labels.check(classes, model.info().output_activation.is_one_value()).map_err(of_model)?;
+            labels.check(classes, model.info().output.applied.is_one_value()).map_err(of_model)?;
         }
         let preprocess = preprocess(&model, manifest, &name);
         Ok(Self { model, backend, choice, name, layer, labels, preprocess })
     }
 
     /// The model, for [`scorecam_core::explain`].
-    pub fn backend(&self) -> &dyn ModelBackend {
+    pub fn backend(&self) -> &dyn ViewedModel {
         &self.model
     }
 
     /// What the model takes and gives, as methods see it.
-    pub fn info(&self) -> &ModelInfo {
+    pub fn info(&self) -> &ViewInfo {
         self.model.info()
     }
 
@@ -244,7 +244,7 @@ impl Model {
         if let Ok(class) = text.parse() {
             return Ok(class);
         }
-        if text == "not" && self.info().output_activation.is_one_value() {
+        if text == "not" && self.info().output.applied.is_one_value() {
             return Ok(0);
         }
         self.labels.class(text, &self.name)
@@ -252,7 +252,7 @@ impl Model {
 }
 
 fn preprocess(
-    model: &dyn ModelBackend,
+    model: &dyn ViewedModel,
     manifest: &Manifest,
     name: &str,
 ) -> Result<(Preprocess, Option<String>)> {
@@ -262,12 +262,12 @@ fn preprocess(
             "model {name} takes images of any size; give input.size in a manifest"
         )));
     }
-    let warning = (!manifest.normalises() && !info.takes_bytes).then(|| {
+    let warning = (!manifest.normalises() && !info.input.takes_bytes()).then(|| {
         format!(
             "nothing says how {name} wants its pixels: they are scaled to 0..1, without mean and deviation; a manifest can say"
         )
     });
-    let preprocess = manifest.preprocess_for(info)?;
+    let preprocess = manifest.preprocess_for(&info.input)?;
     match info.input.shape[1] {
         Some(n) if n != preprocess.color.channels() => Err(Error::invalid(format!(
             "model {name} takes {n} channels, and a photo in {} has {}; give input.color in a manifest, or the input itself \

@@ -11,11 +11,12 @@
 /* Each struct with what a later version has put behind it. */
 #define LATER(type) struct { type now; uint64_t later[3]; }
 
-static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 2, 2, 0}}}};
+static const scorecam_input_info inputs[] = {{"image", {4, 0, {0, 1, 4, 4}}, SCORECAM_F32, 1}};
+static const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 3}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 2, 2}}, SCORECAM_LAYER_MAPS, 0, 0}};
 
 static const LATER(scorecam_model_description) description = {
-    {sizeof description, SCORECAM_OUTPUT_LOGITS, "image", {4, 0, {0, 1, 4, 4}}, "scores", {2, 0, {0, 3, 0, 0}}, layers,
-     1, 0, 0, 1}, {7, 7, 7}};
+    {sizeof description, 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 1}, {7, 7, 7}};
 
 static int32_t load(const scorecam_model_config *config, void **model, scorecam_message *why)
 {
@@ -33,19 +34,20 @@ static int32_t describe(void *model, const scorecam_model_description **out, sco
     return SCORECAM_OK;
 }
 
-static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
+static int32_t forward(void *model, const scorecam_inputs *in, const char *const *wanted, uint64_t wanted_count,
                        scorecam_outputs *out, scorecam_message *why)
 {
     static const float scores[] = {1, 2, 3}, maps[] = {0, 1, 2, 3, 3, 2, 1, 0};
-    static const scorecam_tensor tensors[] = {{scores, {2, 0, {1, 3, 0, 0}}}, {maps, {4, 0, {1, 2, 2, 2}}}};
+    static const scorecam_tensor tensors[] = {{scores, SCORECAM_CPU, SCORECAM_F32, 0, {2, 0, {1, 3}}},
+                                              {maps, SCORECAM_CPU, SCORECAM_F32, 0, {4, 0, {1, 2, 2, 2}}}};
     (void)model;
-    (void)taps;
-    if (batch->shape.sizes[0] != 1) {
+    (void)wanted;
+    if (in->images.shape.sizes[0] != 1) {
         strcpy(why->text, "one image at a time was agreed on");
         return SCORECAM_ERR_INVALID_ARGUMENT;
     }
     out->tensors = tensors;
-    out->count = 1 + tap_count;
+    out->count = wanted_count;
     return SCORECAM_OK;
 }
 
@@ -73,11 +75,12 @@ static int32_t explain(const scorecam_study *study, const scorecam_option *given
                        scorecam_method_result *result, scorecam_message *why)
 {
     static const float map[16] = {1};
+    static const scorecam_tensor maps = {map, SCORECAM_CPU, SCORECAM_F32, 0, {3, 0, {1, 4, 4}}};
     (void)given;
     (void)given_count;
     (void)why;
-    result->maps.data = map;
-    result->maps.shape = (scorecam_shape){3, 0, {study->target_count, 4, 4, 0}};
+    result->maps = maps;
+    result->maps.shape.sizes[0] = study->target_count;
     return SCORECAM_OK;
 }
 
@@ -108,4 +111,4 @@ static const void *get_interface(uint32_t index, const char *id)
 
 typedef LATER(scorecam_plugin_table) later_table;
 const later_table scorecam_plugin_entry = {
-    {SCORECAM_ABI_VERSION, sizeof(later_table), 3, 0, descriptor, get_interface}, {7, 7, 7}};
+    {SCORECAM_ABI_VERSION, sizeof(later_table), 3, 0, NULL, descriptor, get_interface}, {7, 7, 7}};

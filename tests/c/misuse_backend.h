@@ -30,11 +30,13 @@ static inline void engine_release_outputs(void *owner)
 static inline int32_t engine_describe(void *model, const scorecam_model_description **out,
                                       scorecam_message *why)
 {
-    static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 4, 4, 0}}}};
+    static const scorecam_input_info inputs[] = {
+        {"input", {4, 0, {0, 3, ENGINE_SIDE, ENGINE_SIDE}}, SCORECAM_F32, 1}};
+    static const scorecam_output_info outputs[] = {
+        {"scores", {2, 0, {0, ENGINE_CLASSES}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+    static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0}};
     static const scorecam_model_description description = {
-        sizeof(scorecam_model_description), SCORECAM_OUTPUT_LOGITS,
-        "input", {4, 0, {0, 3, ENGINE_SIDE, ENGINE_SIDE}}, "scores", {2, 0, {0, ENGINE_CLASSES, 0, 0}},
-        layers, 1, 0, 0, 2};
+        sizeof(scorecam_model_description), 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 2};
     (void)model;
     (void)why;
     *out = &description;
@@ -42,15 +44,18 @@ static inline int32_t engine_describe(void *model, const scorecam_model_descript
 }
 
 /* Score c of an image is its mean times c + 1; both maps are the image at half its size, one turned round. */
-static inline int32_t engine_forward(void *model, const scorecam_tensor *batch, const char *const *taps,
-                                     uint64_t tap_count, scorecam_outputs *outputs, scorecam_message *why)
+static inline int32_t engine_forward(void *model, const scorecam_inputs *inputs, const char *const *wanted,
+                                     uint64_t wanted_count, scorecam_outputs *outputs, scorecam_message *why)
 {
-    uint64_t images = batch->shape.sizes[0], n, i;
+    static const scorecam_tensor kind = {NULL, SCORECAM_CPU, SCORECAM_F32, 0, {0, 0, {0}}};
+    const float *pixels = inputs->images.data;
+    uint64_t images = inputs->images.shape.sizes[0], n, i;
     engine_outputs *made = calloc(1, sizeof *made);
     (void)model;
-    (void)taps;
     (void)why;
-    if (made == NULL) {
+    /* The scores come first, whoever asks. */
+    if (made == NULL || wanted_count < 1 || wanted_count > 2 || strcmp(wanted[0], "scores") != 0) {
+        free(made);
         return SCORECAM_ERR_INTERNAL;
     }
     made->data[0] = calloc(images * ENGINE_CLASSES, sizeof(float));
@@ -60,7 +65,7 @@ static inline int32_t engine_forward(void *model, const scorecam_tensor *batch, 
         return SCORECAM_ERR_INTERNAL;
     }
     for (n = 0; n < images; n++) {
-        const float *image = batch->data + n * 3 * ENGINE_SIDE * ENGINE_SIDE;
+        const float *image = pixels + n * 3 * ENGINE_SIDE * ENGINE_SIDE;
         for (i = 0; i < ENGINE_SIDE * ENGINE_SIDE; i++) {
             made->data[0][n * ENGINE_CLASSES + i % ENGINE_CLASSES] += image[i] * (float)(1 + i % ENGINE_CLASSES);
         }
@@ -70,6 +75,7 @@ static inline int32_t engine_forward(void *model, const scorecam_tensor *batch, 
             made->data[1][n * 32 + 31 - i] = cell;
         }
     }
+    made->tensors[0] = made->tensors[1] = kind;
     made->tensors[0].data = made->data[0];
     made->tensors[0].shape.rank = 2;
     made->tensors[0].shape.sizes[0] = images;
@@ -81,7 +87,7 @@ static inline int32_t engine_forward(void *model, const scorecam_tensor *batch, 
     made->tensors[1].shape.sizes[2] = 4;
     made->tensors[1].shape.sizes[3] = 4;
     outputs->tensors = made->tensors;
-    outputs->count = 1 + tap_count;
+    outputs->count = wanted_count;
     outputs->owner = made;
     outputs->release = engine_release_outputs;
     return SCORECAM_OK;

@@ -23,8 +23,10 @@ typedef enum lie {
     NULL_DATA,
     ODD_DATA,
     ODD_TENSORS,
+    ON_A_GPU,
+    OF_HALVES,
     RANK_0,
-    RANK_5,
+    RANK_9,
     RANK_HUGE,
     SIZE_0,
     SIZES_OVERFLOW,
@@ -88,12 +90,14 @@ static void spoil(const engine *e, engine_outputs *made, scorecam_outputs *outpu
     case TOO_FEW_TENSORS: outputs->count = 0; break;
     case TOO_MANY_TENSORS: outputs->count = UINT64_MAX; break;
     case NULL_DATA: made->tensors[0].data = NULL; break;
-    case ODD_DATA: made->tensors[0].data = (const float *)(const void *)((const char *)made->data[0] + 1); break;
+    case ODD_DATA: made->tensors[0].data = (const char *)made->data[0] + 1; break;
+    case ON_A_GPU: made->tensors[0].device.kind = SCORECAM_DEVICE_CUDA; break;
+    case OF_HALVES: made->tensors[1].dtype.bits = 16; break;
     case ODD_TENSORS:
         outputs->tensors = (const scorecam_tensor *)(const void *)((const char *)made->tensors + 1);
         break;
     case RANK_0: scores->rank = 0; break;
-    case RANK_5: scores->rank = 5; break;
+    case RANK_9: scores->rank = 9; break;
     case RANK_HUGE: maps->rank = UINT32_MAX; break;
     case SIZE_0: scores->sizes[1] = 0; break;
     case SIZES_OVERFLOW: maps->sizes[2] = maps->sizes[3] = UINT64_MAX / 2; break;
@@ -108,7 +112,7 @@ static void spoil(const engine *e, engine_outputs *made, scorecam_outputs *outpu
     }
 }
 
-static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
+static int32_t forward(void *model, const scorecam_inputs *inputs, const char *const *wanted, uint64_t wanted_count,
                        scorecam_outputs *outputs, scorecam_message *why)
 {
     engine *e = model;
@@ -116,7 +120,7 @@ static int32_t forward(void *model, const scorecam_tensor *batch, const char *co
     if (status != SCORECAM_OK || e->lie == NOTHING_WRITTEN) {
         return status;
     }
-    status = engine_forward(model, batch, taps, tap_count, outputs, why);
+    status = engine_forward(model, inputs, wanted, wanted_count, outputs, why);
     if (status == SCORECAM_OK) {
         e->forwards++;
         outputs->release = release_counted;
@@ -234,6 +238,8 @@ static void descriptions(world *w)
     static char endless[SCORECAM_MAX_STRING + 1];
     const scorecam_model_description sound = *sound_description();
     scorecam_model_description d;
+    scorecam_input_info input = sound.inputs[0];
+    scorecam_output_info output = sound.outputs[0];
     scorecam_layer layer = sound.layers[0];
     uint32_t *cut = guarded(8);
     union {
@@ -250,12 +256,21 @@ static void descriptions(world *w)
     described(w, (const void *)cut, "struct_size 8");
 #define SPOILED(statement, word) (d = sound, statement, described(w, &d, word))
     SPOILED(d.struct_size = 0, "struct_size 0");
-    SPOILED(d.output_activation = 8, "activation 8");
-    SPOILED(d.input_name = NULL, "input");
-    SPOILED(d.output_name = endless, "does not end");
-    SPOILED(d.input_name = "\xc3(", "UTF-8");
-    SPOILED(d.input_shape.rank = 0, "rank 0");
-    SPOILED(d.output_shape.rank = 5, "rank 5");
+    SPOILED(d.inputs = NULL, "NULL");
+    SPOILED(d.outputs = (const void *)((const char *)sound.outputs + 1), "not aligned");
+    SPOILED(d.input_count = UINT64_MAX, "inputs");
+    SPOILED(d.output_count = 0, "output 0 of 0");
+    SPOILED(d.image_input = 1, "image input");
+    SPOILED(d.score_output = 1, "output 1 of 1");
+#define SPOILED_PORT(statement, word) \
+    (d = sound, input = sound.inputs[0], output = sound.outputs[0], d.inputs = &input, d.outputs = &output, \
+     statement, described(w, &d, word))
+    SPOILED_PORT(output.activation = 8, "activation 8");
+    SPOILED_PORT(input.name = NULL, "input");
+    SPOILED_PORT(output.name = endless, "does not end");
+    SPOILED_PORT(input.name = "\xc3(", "UTF-8");
+    SPOILED_PORT(input.shape.rank = 0, "rank 0");
+    SPOILED_PORT(output.shape.rank = 9, "rank 9");
     SPOILED(d.layers = NULL, "NULL");
     SPOILED(d.layers = (const void *)((const char *)sound.layers + 1), "not aligned");
     SPOILED(d.layer_count = UINT64_MAX, "layers");
@@ -271,6 +286,12 @@ static void descriptions(world *w)
     layer = sound.layers[0];
     layer.shape.rank = UINT32_MAX;
     described(w, &d, "rank");
+    layer = sound.layers[0];
+    layer.meaning = 4;
+    described(w, &d, "meaning 4");
+    layer = sound.layers[0];
+    layer.like = 2;
+    described(w, &d, "no earlier one");
 }
 
 /* Odd, but not wrong by itself: the call must end with a status, whichever. */
@@ -281,6 +302,7 @@ static void odd_descriptions(world *w)
     int i;
     for (i = 0; i < 9; i++) {
         scorecam_model_description d = sound;
+        scorecam_input_info input = sound.inputs[0];
         engine e = {SOUND, 0, 0, 0, NULL};
         scorecam_backend table = table_of();
         scorecam_model *model = NULL;
@@ -288,16 +310,17 @@ static void odd_descriptions(world *w)
         int32_t status;
         e.description = &d;
         under_test = &e;
+        d.inputs = &input;
         switch (i) {
         case 0: d.fixed_batch = UINT64_MAX; break;
         case 1: d.preferred_batch = UINT64_MAX; break;
         case 2: d.preferred_batch = 0; break;
-        case 3: d.input_shape.sizes[2] = UINT64_MAX; break;
-        case 4: d.input_shape.sizes[1] = 65536; break;
+        case 3: input.shape.sizes[2] = UINT64_MAX; break;
+        case 4: input.shape.sizes[1] = 65536; break;
         case 5: d.default_layer = INT64_MIN; break;
         case 6: d.layer_count = 0; d.default_layer = -1; break;
-        case 7: d.input_shape.sizes[2] = d.input_shape.sizes[3] = 65535; break;
-        default: d.input_shape.rank = 1; break;
+        case 7: input.shape.sizes[2] = input.shape.sizes[3] = 65535; break;
+        default: input.shape.rank = 1; break;
         }
         status = scorecam_model_from_backend(&model, w->host, &table, &e, NULL);
         if (status == SCORECAM_OK) {
@@ -337,8 +360,10 @@ static void lies(world *w)
         {NULL_DATA, SCORECAM_ERR_PLUGIN, "NULL"},
         {ODD_DATA, SCORECAM_ERR_PLUGIN, "aligned"},
         {ODD_TENSORS, SCORECAM_ERR_PLUGIN, "aligned"},
+        {ON_A_GPU, SCORECAM_ERR_PLUGIN, "f32 on cuda:0; f32 on the CPU is needed"},
+        {OF_HALVES, SCORECAM_ERR_PLUGIN, "f16 on the CPU; f32"},
         {RANK_0, SCORECAM_ERR_PLUGIN, "rank 0"},
-        {RANK_5, SCORECAM_ERR_PLUGIN, "rank 5"},
+        {RANK_9, SCORECAM_ERR_PLUGIN, "rank 9"},
         {RANK_HUGE, SCORECAM_ERR_PLUGIN, "rank 4294967295"},
         {SIZE_0, SCORECAM_ERR_PLUGIN, "[1, 0]"},
         {SIZES_OVERFLOW, SCORECAM_ERR_PLUGIN, "asked for"},

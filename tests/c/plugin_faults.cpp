@@ -48,23 +48,25 @@ class Sums final : public scorecam::Engine {
 
     Outcome<scorecam::ModelDescription> describe() const override {
         scorecam::ModelDescription description;
-        description.output_activation = SCORECAM_OUTPUT_LOGITS;
-        description.input_shape = {0, kChannels, kSide, kSide};
-        description.output_shape = {0, kClasses};
-        description.layers = {{"pixels", "Identity", {kChannels, kSide, kSide}}};
+        description.input.shape = {0, kChannels, kSide, kSide};
+        description.outputs = {{"scores", {0, kClasses}, SCORECAM_OUTPUT_LOGITS}};
+        description.layers = {{"pixels", "Identity", {kChannels, kSide, kSide}, SCORECAM_LAYER_MAPS}};
         description.default_layer = 0;
         return description;
     }
 
-    Outcome<scorecam::Forward> forward(const TensorView &batch,
-                                       View<const std::string_view> taps) const override {
-        const auto images = static_cast<std::size_t>(batch.shape()[0]);
-        scorecam::Forward pass{Tensor({images, kClasses}), {}};
+    Outcome<std::vector<Tensor>> forward(const scorecam::Inputs &inputs,
+                                         View<const std::string_view> wanted) const override {
+        const TensorView batch = inputs.images();
+        Tensor scores({static_cast<std::size_t>(batch.shape()[0]), kClasses});
         for (std::size_t i = 0; i < batch.size(); i++) {
-            pass.scores[i / (kSide * kSide)] += batch[i];
+            scores[i / (kSide * kSide)] += batch[i];
         }
-        pass.activations.assign(taps.size(), Tensor(batch));
-        return pass;
+        std::vector<Tensor> made;
+        for (const std::string_view name : wanted) {
+            made.push_back(name == "scores" ? scores : Tensor(batch));
+        }
+        return made;
     }
 
    private:
@@ -120,80 +122,61 @@ class OneMorePass final : public scorecam::Method {
 
     Outcome<scorecam::MethodResult> explain(const scorecam::Study &study,
                                             const scorecam::OptionValues &options) const override {
-        study.expect_passes(1);
         return scorecam::detail::then(options.number("factor"), [&](double factor) {
             return scorecam::detail::then(options.text("sign"), [&](const std::string &sign) {
-                const std::string layer = study.layer();
-                return scorecam::detail::then(
-                    study.forward(study.input(), View<const std::string>(&layer, 1)),
-                    [&](scorecam::Forward &&pass) {
-                        return map(study, pass, static_cast<float>(sign == "minus" ? -factor : factor));
-                    });
+                return scorecam::detail::then(study.image_scores(study.input()), [&](Tensor &&scores) {
+                    return map(study, scores, static_cast<float>(sign == "minus" ? -factor : factor));
+                });
             });
         });
     }
 
    private:
-    static Outcome<scorecam::MethodResult> map(const scorecam::Study &study, const scorecam::Forward &pass,
+    static Outcome<scorecam::MethodResult> map(const scorecam::Study &study, const Tensor &scores,
                                                float factor) {
         const scorecam::View<const std::uint64_t> targets = study.targets();
         scorecam::MethodResult result;
         result.maps = Tensor({targets.size(), kSide, kSide});
         for (std::size_t i = 0; i < result.maps.size(); i++) {
             const auto channel = static_cast<std::size_t>(targets[i / (kSide * kSide)]);
-            result.maps[i] = factor * pass.activations.at(0)[channel * kSide * kSide + i % (kSide * kSide)];
+            result.maps[i] = factor * study.activations()[channel * kSide * kSide + i % (kSide * kSide)];
         }
         result.measures = {{"factor", factor}};
-        result.warnings = {"the scores were " + std::to_string(pass.scores[0] == study.scores()[0])};
+        result.warnings = {"the scores were " + std::to_string(scores[0] == study.scores()[0])};
         return result;
     }
 };
 
-// Makes a map of zeros, and says after which batch of masks it stopped the scoring by its own on_batch.
+// Makes a map of zeros, logs a line, and says what its study refused to run.
 class Stops final : public scorecam::Method {
     scorecam::Descriptor descriptor() const override { return {"stops", "1.0.0", "stops itself", {}, 0}; }
 
     Outcome<scorecam::MethodResult> explain(const scorecam::Study &study,
                                             const scorecam::OptionValues &) const override {
+        scorecam::log(SCORECAM_LOG_WARN, "stops", "it is about to stop");
         const Tensor masks({5, kSide, kSide});
-        scorecam::MaskedRequest request;
-        request.images = study.input();
+        scorecam::Masks request;
         request.masks = masks.view();
+        // No such way of resizing.
+        request.upsample = 99;
         scorecam::MethodResult result;
         result.maps = Tensor({study.targets().size(), kSide, kSide});
-        result.warnings = {"stopped at " + std::to_string(stopped_at(study, request))};
+        result.warnings = {"stopped by " + std::to_string(refusal(study, request))};
         return result;
     }
 
-    struct Stop {
-        int at;
-    };
-
+    static std::int32_t refusal(const scorecam::Study &study, const scorecam::Masks &request) {
 #ifdef __cpp_exceptions
-    static int stopped_at(const scorecam::Study &study, scorecam::MaskedRequest &request) {
-        int batches = 0;
-        request.on_batch = [&](std::uint64_t) -> std::int32_t {
-            if (++batches == 2) {
-                throw Stop{batches};
-            }
-            return SCORECAM_OK;
-        };
         try {
             static_cast<void>(study.masked_scores(request));
-        } catch (const Stop &stop) {
-            return stop.at;
+        } catch (const Error &error) {
+            return error.status();
         }
-        return 0;
-    }
+        return SCORECAM_OK;
 #else
-    static int stopped_at(const scorecam::Study &study, scorecam::MaskedRequest &request) {
-        int batches = 0;
-        request.on_batch = [&](std::uint64_t) {
-            return ++batches == 2 ? SCORECAM_ERR_CANCELLED : SCORECAM_OK;
-        };
-        return study.masked_scores(request).status() == SCORECAM_ERR_CANCELLED ? batches : 0;
-    }
+        return study.masked_scores(request).status();
 #endif
+    }
 };
 
 }  // namespace

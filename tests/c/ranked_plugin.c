@@ -48,40 +48,46 @@ static int32_t load(const scorecam_model_config *config, void **model, scorecam_
 
 static int32_t describe(void *model, const scorecam_model_description **out, scorecam_message *why)
 {
-    static const scorecam_layer layers[] = {{"features", "Relu", {3, 0, {MAPS, MAP, MAP, 0}}}};
+    static const scorecam_input_info inputs[] = {{"input", {4, 0, {0, 3, SIDE, SIDE}}, SCORECAM_F32, 1}};
+    static const scorecam_output_info outputs[] = {
+        {"scores", {2, 0, {0, CLASSES}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+    static const scorecam_layer layers[] = {
+        {"features", "Relu", {3, 0, {MAPS, MAP, MAP}}, SCORECAM_LAYER_MAPS, 0, 0}};
     static const scorecam_model_description description = {
-        sizeof description, SCORECAM_OUTPUT_LOGITS, "input", {4, 0, {0, 3, SIDE, SIDE}},
-        "scores", {2, 0, {0, CLASSES, 0, 0}}, layers, 1, 0, 0, 4};
+        sizeof description, 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 4};
     (void)model;
     (void)why;
     *out = &description;
     return SCORECAM_OK;
 }
 
-static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
+static int32_t forward(void *model, const scorecam_inputs *inputs, const char *const *wanted, uint64_t wanted_count,
                        scorecam_outputs *out, scorecam_message *why)
 {
-    const size_t n = (size_t)batch->shape.sizes[0], pixels = 3 * SIDE * SIDE, cells = MAPS * MAP * MAP;
-    scorecam_tensor *tensors = calloc(1, 2 * sizeof *tensors + n * (CLASSES + cells) * sizeof(float));
-    float *scores = (float *)(tensors + 2), *maps = scores + n * CLASSES;
+    const float *batch = inputs->images.data;
+    const size_t n = (size_t)inputs->images.shape.sizes[0], pixels = 3 * SIDE * SIDE, cells = MAPS * MAP * MAP;
+    scorecam_tensor *tensors = calloc(1, (size_t)(wanted_count + 1) * sizeof *tensors + n * (CLASSES + cells) * sizeof(float));
+    float *scores = (float *)(tensors + wanted_count + 1), *maps = scores + n * CLASSES;
     size_t i, j;
     (void)model;
-    (void)taps;
     (void)why;
     if (tensors == NULL) {
         abort();
     }
     for (i = 0; i < n; i++) {
         for (j = 0; j < pixels; j++) {
-            scores[i * CLASSES + j % CLASSES] += batch->data[i * pixels + j] / 1024.0f;
+            scores[i * CLASSES + j % CLASSES] += batch[i * pixels + j] / 1024.0f;
         }
         for (j = 0; j < cells; j++) {
             maps[i * cells + j] = (float)(j % 7);
         }
     }
-    tensors[0] = (scorecam_tensor){scores, {2, 0, {n, CLASSES, 0, 0}}};
-    tensors[1] = (scorecam_tensor){maps, {4, 0, {n, MAPS, MAP, MAP}}};
-    *out = (scorecam_outputs){tensors, 1 + tap_count, tensors, free};
+    for (i = 0; i < wanted_count; i++) {
+        tensors[i] = strcmp(wanted[i], "scores") == 0
+                         ? (scorecam_tensor){scores, SCORECAM_CPU, SCORECAM_F32, 0, {2, 0, {n, CLASSES}}}
+                         : (scorecam_tensor){maps, SCORECAM_CPU, SCORECAM_F32, 0, {4, 0, {n, MAPS, MAP, MAP}}};
+    }
+    *out = (scorecam_outputs){tensors, wanted_count, tensors, free};
     return SCORECAM_OK;
 }
 
@@ -104,4 +110,4 @@ static const void *get_interface(uint32_t index, const char *id)
 
 extern const scorecam_plugin_table scorecam_plugin_entry;
 const scorecam_plugin_table scorecam_plugin_entry = {
-    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, descriptor, get_interface};
+    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, NULL, descriptor, get_interface};

@@ -20,13 +20,13 @@ static int32_t describe(void *model, const scorecam_model_description **descript
     return SCORECAM_ERR_UNSUPPORTED;
 }
 
-static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
-                       scorecam_outputs *outputs, scorecam_message *why)
+static int32_t forward(void *model, const scorecam_inputs *inputs, const char *const *wanted,
+                       uint64_t wanted_count, scorecam_outputs *outputs, scorecam_message *why)
 {
     (void)model;
-    (void)batch;
-    (void)taps;
-    (void)tap_count;
+    (void)inputs;
+    (void)wanted;
+    (void)wanted_count;
     (void)outputs;
     (void)why;
     return SCORECAM_ERR_UNSUPPORTED;
@@ -48,4 +48,4 @@ static const void *get_interface(uint32_t index, const char *id)
 }
 
 const scorecam_plugin_table scorecam_plugin_entry = {
-    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, descriptor, get_interface};
+    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, NULL, descriptor, get_interface};

@@ -1,4 +1,5 @@
 // The second half of wrapper.cpp, a translation unit of its own: engines of the application.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -25,7 +26,7 @@ struct Account {
 // What an engine does in place of a forward pass.
 enum class Fault { None, NoDescription, OurError, StandardError, OutOfMemory, Number, FewValues, NoTensor };
 
-Outcome<scorecam::Forward> failing(Fault fault) {
+Outcome<std::vector<Tensor>> failing(Fault fault) {
 #ifdef __cpp_exceptions
     switch (fault) {
         case Fault::StandardError:
@@ -39,12 +40,12 @@ Outcome<scorecam::Forward> failing(Fault fault) {
     }
 #endif
     if (fault == Fault::FewValues) {
-        return scorecam::Forward{Tensor({1, kClasses}, {1.0f}), {Tensor({1, kChannels, kSide, kSide})}};
+        return std::vector<Tensor>{Tensor({1, kClasses}, {1.0f}), Tensor({1, kChannels, kSide, kSide})};
     }
     if (fault == Fault::NoTensor) {
-        return scorecam::Forward{};
+        return std::vector<Tensor>{Tensor(), Tensor()};
     }
-    return scorecam::detail::failed<scorecam::Forward>(SCORECAM_ERR_UNSUPPORTED, "the runtime is shy");
+    return scorecam::detail::failed<std::vector<Tensor>>(SCORECAM_ERR_UNSUPPORTED, "the runtime is shy");
 }
 
 // Its layer is its input, and class c is the mean of channel c.
@@ -61,31 +62,34 @@ class Means : public scorecam::Engine {
             return scorecam::detail::failed<scorecam::ModelDescription>(SCORECAM_ERR_MODEL, "no weights");
         }
         scorecam::ModelDescription description;
-        description.output_activation = SCORECAM_OUTPUT_LOGITS;
-        description.input_shape = {0, kChannels, kSide, kSide};
-        description.output_shape = {0, kClasses};
-        description.layers = {{"pixels", "Identity", {kChannels, kSide, kSide}}};
+        description.input.shape = {0, kChannels, kSide, kSide};
+        description.outputs = {{"scores", {0, kClasses}, SCORECAM_OUTPUT_LOGITS}};
+        description.layers = {{"pixels", "Identity", {kChannels, kSide, kSide}, SCORECAM_LAYER_MAPS}};
         description.default_layer = 0;
         description.preferred_batch = 2;
         return description;
     }
 
-    Outcome<scorecam::Forward> forward(const TensorView &batch,
-                                       View<const std::string_view> taps) const override {
+    Outcome<std::vector<Tensor>> forward(const scorecam::Inputs &inputs,
+                                         View<const std::string_view> wanted) const override {
         ++account_.forwards;
         if (fault_ != Fault::None) {
             return failing(fault_);
         }
+        const TensorView batch = inputs.images();
         const auto images = static_cast<std::size_t>(batch.shape()[0]);
-        scorecam::Forward pass{Tensor({images, kClasses}), {}};
+        Tensor scores({images, kClasses});
         for (std::size_t i = 0; i < images * kClasses; i++) {
             const float *channel = batch.item(i / kClasses).data() + i % kClasses * kArea;
             for (std::size_t j = 0; j < kArea; j++) {
-                pass.scores[i] += channel[j] / float{kArea};
+                scores[i] += channel[j] / float{kArea};
             }
         }
-        pass.activations.assign(taps.size(), Tensor(batch));
-        return pass;
+        std::vector<Tensor> made;
+        for (const std::string_view name : wanted) {
+            made.push_back(name == "scores" ? scores : Tensor(batch));
+        }
+        return made;
     }
 
    protected:
@@ -101,40 +105,45 @@ class AbleMeans final : public Means {
     using Means::Means;
 
     std::uint32_t abilities() const override {
-        return SCORECAM_ABILITY_GRADIENTS | SCORECAM_ABILITY_RUN_FROM | SCORECAM_ABILITY_MASKED_SCORES;
+        return SCORECAM_ABILITY_GRADIENTS | SCORECAM_ABILITY_RUN_FROM | SCORECAM_ABILITY_MASKED;
     }
 
-    Outcome<Tensor> gradients(const TensorView &batch, const std::string &layer,
-                              std::uint64_t class_index) const override {
-        CHECK(layer == "pixels" && batch.shape()[0] == 1);
+    Outcome<Tensor> gradients(const scorecam::Inputs &inputs, const std::string &layer,
+                              View<const scorecam::NamedTensor> cotangents) const override {
+        const TensorView batch = inputs.images();
+        CHECK(layer == "pixels" && batch.shape()[0] == 1 && inputs.others().empty());
+        CHECK(cotangents.size() == 1 && cotangents[0].name == "scores");
+        CHECK(cotangents[0].tensor.shape() == scorecam::Shape(1, kClasses));
         Tensor slope(batch.shape());
-        for (std::size_t i = 0; i < kArea; i++) {
-            slope[static_cast<std::size_t>(class_index) * kArea + i] = 1.0f / float{kArea};
+        for (std::size_t i = 0; i < kClasses * kArea; i++) {
+            slope[i] = cotangents[0].tensor[i / kArea] / float{kArea};
         }
         return slope;
     }
 
-    Outcome<Tensor> masked_scores(const scorecam::MaskedRequest &request) const override {
+    // Two masks a batch.
+    Outcome<void> masked(const scorecam::MaskedRequest &request,
+                         View<const std::string_view> wanted) const override {
         ++account_.masked;
-        CHECK(request.images.shape() == scorecam::Shape(1, kChannels, kSide, kSide));
-        const auto masks = static_cast<std::size_t>(request.masks.shape()[0]);
-        CHECK(request.image_of_mask.empty() || request.image_of_mask.size() == masks);
-        Tensor scores({masks, kClasses});
-        for (std::size_t i = 0; i < scores.size(); i++) {
-            scores[i] = request.masks.item(i / kClasses)[0];
-        }
-        return scorecam::detail::outcome(
-            scored(request, masks), [] { return "stopped"; }, [&] { return std::move(scores); });
-    }
-
-   private:
-    static std::int32_t scored(const scorecam::MaskedRequest &request, std::size_t masks) {
+        CHECK(request.inputs().images().shape() == scorecam::Shape(1, kChannels, kSide, kSide));
+        CHECK(wanted.size() == 1 && wanted[0] == "scores" && !request.inputs().cancelled());
+        const auto masks = static_cast<std::size_t>(request.masks().shape()[0]);
+        CHECK(request.image_of(masks - 1) == 0 && request.batch_size() > 0);
+        for (std::size_t first = 0; first < masks; first += 2) {
+            const std::size_t count = std::min<std::size_t>(2, masks - first);
+            Tensor scores({count, kClasses});
+            for (std::size_t i = 0; i < scores.size(); i++) {
+                scores[i] = request.masks().item(first + i / kClasses)[0];
+            }
 #ifdef SCORECAM_NO_EXCEPTIONS
-        return request.scored(masks).status();
+            if (const auto handed = request.each({std::move(scores)}); !handed) {
+                return handed;
+            }
 #else
-        request.scored(masks);
-        return SCORECAM_OK;
+            request.each({std::move(scores)});
 #endif
+        }
+        return Outcome<void>();
     }
 };
 

@@ -78,14 +78,23 @@ static char endless[8192];
 
 /* ---- the backend ---- */
 
+static scorecam_input_info inputs[] = {{"input", {4, 0, {0, 1, 6, 6}}, SCORECAM_F32, 1}};
+
+static scorecam_output_info outputs[] = {
+    {"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS},
+    {"boxes", {3, 0, {0, 5, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_UNKNOWN},
+};
+
 static scorecam_layer layers[] = {
-    {"first", "Conv", {3, 0, {2, 3, 3, 0}}},
-    {"maps", "Conv", {3, 0, {2, 3, 3, 0}}},
+    {"first", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0},
+    {"maps", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0},
 };
 
 static scorecam_model_description description = {
-    sizeof(scorecam_model_description), SCORECAM_OUTPUT_LOGITS,
-    "input", {4, 0, {0, 1, 6, 6}}, "scores", {2, 0, {0, 4, 0, 0}}, layers, 2, 1, 0, 2};
+    sizeof(scorecam_model_description), 0, inputs, 1, outputs, 2, 0, NULL, layers, 2, 1, 0, 2};
+
+static const scorecam_device cpu = SCORECAM_CPU;
+static const scorecam_data_type f32 = SCORECAM_F32;
 
 /* What is handed out and not yet taken back. */
 static int outputs_out, models_out;
@@ -175,6 +184,8 @@ static void hand_over(scorecam_outputs *out, const scorecam_shape *shapes, uint6
     uint64_t i;
     for (i = 0; i < count; i++) {
         given->tensors[i].data = values + 64 * i;
+        given->tensors[i].device = cpu;
+        given->tensors[i].dtype = f32;
         given->tensors[i].shape = shapes[i];
     }
     given->values = values;
@@ -197,7 +208,20 @@ static void hand_over(scorecam_outputs *out, const scorecam_shape *shapes, uint6
     } else if (is("data NULL")) {
         given->tensors[0].data = NULL;
     } else if (is("data not aligned")) {
-        given->tensors[0].data = (const float *)((const char *)values + 1);
+        given->tensors[0].data = (const char *)values + 1;
+    } else if (is("data on a GPU")) {
+        given->tensors[0].device.kind = SCORECAM_DEVICE_CUDA;
+        given->tensors[0].device.id = 1;
+    } else if (is("data on no known device")) {
+        given->tensors[0].device.kind = 0;
+    } else if (is("data in half precision")) {
+        given->tensors[0].dtype.bits = 16;
+    } else if (is("data in whole numbers")) {
+        given->tensors[0].dtype.code = SCORECAM_TYPE_INT;
+    } else if (is("data in vectors")) {
+        given->tensors[0].dtype.lanes = 4;
+    } else if (is("data of no type")) {
+        memset(&given->tensors[0].dtype, 0, sizeof f32);
     }
 }
 
@@ -259,20 +283,21 @@ static void spoil_values(float *scores, float *maps)
     }
 }
 
-static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
+/* The scores, and behind them the maps where these are wanted, too. */
+static int32_t forward(void *model, const scorecam_inputs *in, const char *const *wanted, uint64_t wanted_count,
                        scorecam_outputs *out, scorecam_message *why)
 {
     static float calls;
-    const uint64_t n = batch->shape.sizes[0];
-    scorecam_shape shapes[2] = {{2, 0, {0, 4, 0, 0}}, {4, 0, {0, 2, 3, 3}}};
+    const float *batch = in->images.data;
+    const uint64_t n = in->images.shape.sizes[0];
+    scorecam_shape shapes[2] = {{2, 0, {0, 4}}, {4, 0, {0, 2, 3, 3}}};
     float *values = calloc(256, sizeof *values);
     uint64_t i;
     (void)model;
-    (void)taps;
     misbehave("forward");
-    if (values == NULL || n > 3 || tap_count > 1) {
+    if (values == NULL || n > 3 || wanted_count < 1 || wanted_count > 2 || strcmp(wanted[0], "scores") != 0) {
         free(values);
-        return fail(why, SCORECAM_ERR_INVALID_ARGUMENT, "that many images or taps were not agreed on");
+        return fail(why, SCORECAM_ERR_INVALID_ARGUMENT, "that many images or tensors were not agreed on");
     }
     if (is("forward fails")) {
         free(values);
@@ -284,7 +309,7 @@ static int32_t forward(void *model, const scorecam_tensor *batch, const char *co
     }
     shapes[0].sizes[0] = shapes[1].sizes[0] = n;
     for (i = 0; i < n * 4; i++) {
-        values[i] = 0.25f * (float)(i % 4) * batch->data[i / 4 * 36 + 8];
+        values[i] = 0.25f * (float)(i % 4) * batch[i / 4 * 36 + 8];
     }
     for (i = 0; i < n * 18; i++) {
         values[64 + i] = (float)(i % 18);
@@ -298,17 +323,19 @@ static int32_t forward(void *model, const scorecam_tensor *batch, const char *co
     }
     spoil_shapes(&shapes[0], &shapes[1]);
     spoil_values(values, values + 64);
-    hand_over(out, shapes, 1 + tap_count, values);
+    hand_over(out, shapes, wanted_count, values);
     return SCORECAM_OK;
 }
 
-static int32_t slopes(void *model, const scorecam_tensor *batch, const char *layer, uint64_t class_index,
-                      scorecam_outputs *out, scorecam_message *why)
+static int32_t slopes(void *model, const scorecam_inputs *in, const char *layer,
+                      const scorecam_named_tensor *cotangents, uint64_t cotangent_count, scorecam_outputs *out,
+                      scorecam_message *why)
 {
     (void)model;
-    (void)batch;
+    (void)in;
     (void)layer;
-    (void)class_index;
+    (void)cotangents;
+    (void)cotangent_count;
     (void)out;
     return fail(why, SCORECAM_ERR_UNSUPPORTED, "no gradients after all");
 }
@@ -367,6 +394,8 @@ static void spoil_result(scorecam_method_result *result, float *map)
         map[7] = -INFINITY;
     } else if (is("map NULL")) {
         result->maps.data = NULL;
+    } else if (is("map on a GPU")) {
+        result->maps.device.kind = SCORECAM_DEVICE_CUDA;
     } else if (is("map of rank 2")) {
         result->maps.shape.rank = 2;
     } else if (is("map of rank 5")) {
@@ -425,7 +454,9 @@ static int32_t explain(const scorecam_study *study, const scorecam_option *given
     kept->alive = 1;
     outputs_out++;
     result->maps.data = kept->values;
-    result->maps.shape = (scorecam_shape){3, 0, {1, image.sizes[2], image.sizes[3], 0}};
+    result->maps.device = cpu;
+    result->maps.dtype = f32;
+    result->maps.shape = (scorecam_shape){3, 0, {1, image.sizes[2], image.sizes[3]}};
     result->owner = kept;
     result->release = release_answer;
     spoil_result(result, kept->values);
@@ -493,9 +524,19 @@ static const void *get_interface(uint32_t index, const char *id)
     return index == 1 && strcmp(id, "scorecam.method/1") == 0 ? &method : NULL;
 }
 
+static void open_plugin(const scorecam_services *services)
+{
+    misbehave("open");
+    if (is("a log of odd lines")) {
+        services->log(services->context, 77, NULL, NULL);
+        services->log(services->context, SCORECAM_LOG_WARN, "\xff", "one\ntwo\033[2J");
+        services->log(services->context, SCORECAM_LOG_ERROR, endless, endless);
+    }
+}
+
 /* Not const here, so that it can be spoiled; a host sees no difference. */
 scorecam_plugin_table scorecam_plugin_entry = {
-    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 2, 0, descriptor, get_interface};
+    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 2, 0, open_plugin, descriptor, get_interface};
 
 /* A way that changes a number or a pointer: `size` bytes at `place` become those at `value`. */
 typedef struct change {
@@ -511,7 +552,7 @@ static void spoil_tables(void)
 {
     const change changes[] = {
         SET("version 0", scorecam_plugin_entry.abi_version, 0),
-        SET("version 2", scorecam_plugin_entry.abi_version, 2),
+        SET("version 1", scorecam_plugin_entry.abi_version, 1),
         SET("version 4 billion", scorecam_plugin_entry.abi_version, UINT32_MAX),
         SET("table size 0", scorecam_plugin_entry.struct_size, 0),
         SET("table size 8", scorecam_plugin_entry.struct_size, 8),
@@ -519,6 +560,7 @@ static void spoil_tables(void)
         SET("no items", scorecam_plugin_entry.count, 0),
         SET("one item too many", scorecam_plugin_entry.count, 3),
         SET("4 billion items", scorecam_plugin_entry.count, UINT32_MAX),
+        SET("table without open", scorecam_plugin_entry.open, 0),
         SET("table without descriptor", scorecam_plugin_entry.descriptor, 0),
         SET("table without get_interface", scorecam_plugin_entry.get_interface, 0),
         SET("descriptor size 0", items[0].struct_size, 0),
@@ -552,15 +594,30 @@ static void spoil_tables(void)
         SET("ability of size 0", gradients.struct_size, 0),
         SET("ability without function", gradients.run, 0),
         SET("description size 4", description.struct_size, 4),
-        SET("unknown output activation", description.output_activation, 9),
-        SET("input name NULL", description.input_name, 0),
-        SET("input name without end", description.input_name, (uintptr_t)endless),
-        SET("input of rank 0", description.input_shape.rank, 0),
-        SET("input of rank 5", description.input_shape.rank, 5),
-        SET("input of rank 2", description.input_shape.rank, 2),
-        SET("input of 2^62 rows", description.input_shape.sizes[2], UINT64_C(1) << 62),
-        SET("output name NULL", description.output_name, 0),
-        SET("output of rank 9", description.output_shape.rank, 9),
+        SET("unknown output activation", outputs[0].activation, 9),
+        SET("input name NULL", inputs[0].name, 0),
+        SET("input name without end", inputs[0].name, (uintptr_t)endless),
+        SET("input of rank 0", inputs[0].shape.rank, 0),
+        SET("input of rank 5", inputs[0].shape.rank, 5),
+        SET("input of rank 2", inputs[0].shape.rank, 2),
+        SET("input of 2^62 rows", inputs[0].shape.sizes[2], UINT64_C(1) << 62),
+        SET("output name NULL", outputs[0].name, 0),
+        SET("output of rank 9", outputs[0].shape.rank, 9),
+        SET("inputs NULL", description.inputs, 0),
+        SET("no inputs", description.input_count, 0),
+        SET("inputs without number", description.input_count, UINT64_MAX),
+        SET("an image input that there is not", description.image_input, 1),
+        SET("outputs NULL", description.outputs, 0),
+        SET("no outputs", description.output_count, 0),
+        SET("outputs without number", description.output_count, UINT64_MAX),
+        SET("scores from output 2", description.score_output, 2),
+        SET("scores from no output", description.score_output, -1),
+        SET("scores from boxes", description.score_output, 1),
+        SET("why there are no scores in two lines", description.why_no_scores, (uintptr_t)"be\ncause"),
+        SET("second output without name", outputs[1].name, 0),
+        SET("layer of an unknown meaning", layers[1].meaning, 9),
+        SET("layer like a later one", layers[1].like, 3),
+        SET("layer like none that there is", layers[0].like, UINT64_MAX),
         SET("layers NULL", description.layers, 0),
         SET("layers without number", description.layer_count, UINT64_MAX),
         SET("no layers", description.layer_count, 0),

@@ -17,12 +17,15 @@ void throw_in(const char *place)
     }
 }
 
-const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 3, 3, 0}}}};
+const scorecam_input_info inputs[] = {{"input", {4, 0, {0, 1, 6, 6}}, SCORECAM_F32, 1}};
+const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0}};
 const scorecam_model_description description = {
-    sizeof(scorecam_model_description), SCORECAM_OUTPUT_LOGITS, "input", {4, 0, {0, 1, 6, 6}}, "scores",
-    {2, 0, {0, 4, 0, 0}}, layers, 1, 0, 1, 1};
+    sizeof(scorecam_model_description), 0, inputs, 1, outputs, 1, 0, nullptr, layers, 1, 0, 1, 1};
+
 const float zeros[18] = {};
-const scorecam_tensor tensors[] = {{zeros, {2, 0, {1, 4, 0, 0}}}, {zeros, {4, 0, {1, 2, 3, 3}}}};
+const scorecam_tensor tensors[] = {{zeros, SCORECAM_CPU, SCORECAM_F32, 0, {2, 0, {1, 4}}},
+                                   {zeros, SCORECAM_CPU, SCORECAM_F32, 0, {4, 0, {1, 2, 3, 3}}}};
 
 int32_t load(const scorecam_model_config *config, void **, scorecam_message *)
 {
@@ -45,12 +48,12 @@ int32_t describe(void *, const scorecam_model_description **out, scorecam_messag
     return SCORECAM_OK;
 }
 
-int32_t forward(void *, const scorecam_tensor *, const char *const *, uint64_t taps, scorecam_outputs *out,
+int32_t forward(void *, const scorecam_inputs *, const char *const *, uint64_t wanted, scorecam_outputs *out,
                 scorecam_message *)
 {
     throw_in("exception in forward");
     out->tensors = tensors;
-    out->count = 1 + taps;
+    out->count = wanted;
     return SCORECAM_OK;
 }
 
@@ -71,4 +74,4 @@ const void *get_interface(uint32_t, const char *)
 }  // namespace
 
 extern "C" const scorecam_plugin_table scorecam_plugin_entry = {
-    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, descriptor, get_interface};
+    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 1, 0, nullptr, descriptor, get_interface};

@@ -18,7 +18,7 @@ pub use places::{
     torch_model, toy_host,
 };
 pub use programs::{
-    Language, build_example, compiler, compiler_named, link_shared, link_static, photo_as_ppm, raw_f32, root,
-    run, scorecam,
+    Language, build_example, compiler, compiler_named, header, link_shared, link_static, photo_as_ppm,
+    raw_f32, root, run, scorecam,
 };
 pub use watched::{Sanitizer, Watched};

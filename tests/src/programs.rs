@@ -61,6 +61,26 @@ pub fn scorecam() -> Command {
     Command::new(built(&format!("scorecam{}", std::env::consts::EXE_SUFFIX)))
 }
 
+/// The text of a header with those that it includes by quotes in its place.
+pub fn header(path: &Path) -> String {
+    fn add(path: &Path, seen: &mut Vec<PathBuf>, text: &mut String) {
+        if seen.iter().any(|other| other == path) {
+            return;
+        }
+        seen.push(path.to_path_buf());
+        for line in std::fs::read_to_string(path).expect("the header").lines() {
+            let included = line.strip_prefix("#include \"").and_then(|rest| rest.split('"').next());
+            match included {
+                Some(name) => add(&path.parent().unwrap_or(Path::new("")).join(name), seen, text),
+                None => text.push_str(&format!("{line}\n")),
+            }
+        }
+    }
+    let mut text = String::new();
+    add(path, &mut Vec::new(), &mut text);
+    text
+}
+
 /// A photo of the cache as a P6 PPM, which C programs can read themselves.
 pub fn photo_as_ppm(photo: &Path, folder: &Path) -> PathBuf {
     let path = folder.join("photo.ppm");

@@ -4,7 +4,7 @@ use scorecam::{Model, ModelRequest};
 use scorecam_core::{Error, ErrorKind, MaskedScores, Tensor, Upsample};
 use scorecam_tests::{golden, read_npy, toy_host};
 
-const EVERYTHING: &str = "abilities = [\"masked-scores\", \"run-from\", \"gradients\"]\n";
+const EVERYTHING: &str = "abilities = [\"masked\", \"run-from\", \"gradients\"]\n";
 
 fn load(extra: &str) -> Model {
     let folder = tempfile::tempdir().expect("a folder");
@@ -39,7 +39,7 @@ fn masked(model: &Model, on_batch: &dyn Fn(usize) -> Result<(), Error>) -> Resul
 #[test]
 fn a_backend_that_masks_by_itself_gives_the_scores_of_the_default() {
     let (own, default) = (load(EVERYTHING), load(""));
-    assert!(own.info().abilities.masked_scores && !default.info().abilities.masked_scores);
+    assert!(own.info().abilities.masked && !default.info().abilities.masked);
     let scores = |model| masked(model, &|_| Ok(())).expect("the masks are scored");
     let (own, default) = (scores(&own), scores(&default));
     assert_eq!(own.shape(), default.shape());
@@ -65,7 +65,10 @@ fn a_callback_s_error_comes_back_as_it_was() {
 fn running_from_a_layer_gives_the_scores_of_the_whole() {
     let model = load(EVERYTHING);
     let whole = model.backend().forward(input().view(), &["features"]).expect("it runs");
-    let head = model.backend().run_from("features", whole.activations[0].view()).expect("it runs from there");
+    let head = model
+        .backend()
+        .run_from(input().view(), "features", whole.activations[0].view())
+        .expect("it runs from there");
     assert_eq!(head, whole.scores);
 }
 
@@ -78,7 +81,8 @@ fn gradients_are_the_slope_of_the_score() {
     let (cell, step) = (11, 0.5f32);
     let mut moved = whole.activations[0].clone();
     moved.data_mut()[cell] += step;
-    let scores = model.backend().run_from("features", moved.view()).expect("it runs from there");
+    let scores =
+        model.backend().run_from(input().view(), "features", moved.view()).expect("it runs from there");
     let slope = (scores.data()[3] - whole.scores.data()[3]) / step;
     assert!((slope - gradients.data()[cell]).abs() < 1e-3, "{slope} and {}", gradients.data()[cell]);
 }
@@ -87,7 +91,8 @@ fn gradients_are_the_slope_of_the_score() {
 fn an_ability_that_is_not_offered_is_refused_by_name() {
     let model = load("");
     let activations = Tensor::zeros([1, 16, 8, 8]).expect("a tensor");
-    let from = model.backend().run_from("features", activations.view()).expect_err("not offered");
+    let from =
+        model.backend().run_from(input().view(), "features", activations.view()).expect_err("not offered");
     let gradients = model.backend().gradients(input().view(), "features", 3).expect_err("not offered");
     for error in [from, gradients] {
         assert_eq!(error.kind(), ErrorKind::Unsupported);

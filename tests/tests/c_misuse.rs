@@ -196,12 +196,12 @@ impl Parameter {
 }
 
 fn header(name: &str) -> String {
-    std::fs::read_to_string(root().join("include").join(name)).expect("the header")
+    scorecam_tests::header(&root().join("include").join(name))
 }
 
 fn functions() -> Vec<Function> {
     let header = header("scorecam.h");
-    let declarations = header.split("extern \"C\" {").nth(1).expect("the functions");
+    let declarations = header.split("extern \"C\" {").last().expect("the functions");
     let code: String = declarations.split("/*").map(|s| s.split_once("*/").map_or(s, |(_, c)| c)).collect();
     let functions: Vec<Function> = code.split(';').filter_map(function).collect();
     assert!(functions.len() > 20, "only {} functions were found in the header", functions.len());

@@ -14,6 +14,7 @@ use std::time::Duration;
 use scorecam_tests::{Ended, Language, compiler, library, link_shared, root, run, scorecam};
 use sha2::{Digest, Sha256};
 
+/// The first includes the second, and that its parts.
 const HEADERS: [&str; 2] = ["scorecam.h", "scorecam_plugin.h"];
 
 fn frozen() -> PathBuf {
@@ -60,7 +61,7 @@ fn explain(folder: &Path, plugin: &Path, model: &Path, method: &str) -> Ended {
 fn nothing_frozen_has_changed() {
     let sums = std::fs::read_to_string(frozen().join("sha256sums")).expect("the sums");
     let lines: Vec<_> = sums.lines().map(|line| line.split_once("  ").expect("a sum and a name")).collect();
-    assert_eq!(lines.len(), 5, "{sums}");
+    assert_eq!(lines.len(), 13, "{sums}");
     for (sum, name) in lines {
         let bytes = std::fs::read(frozen().join(name)).expect("a frozen file");
         let is: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -146,7 +147,7 @@ struct Declarations {
 
 impl Declarations {
     fn read(header: &Path) -> Self {
-        let text = std::fs::read_to_string(header).expect("the header");
+        let text = scorecam_tests::header(header);
         let mut found = Self::default();
         let code = without_comments(&text).replace("\\\n", " ");
         let mut plain = String::new();

@@ -225,10 +225,10 @@ fn nothing_leaves_a_cpp_plugin_but_a_status_and_a_message() {
         }
         std::fs::write(&model, "none").expect("written");
         one_more_pass(&host, &model);
-        // What a method's own callback throws, or returns, comes back to it.
+        // What its study refuses comes to the method as an error that it can catch.
         let input = Tensor::new([1, 2, 4, 4], vec![0.5; 32]).expect("a tensor");
         let stopped = explain_top(&host, &model, "stops", None, &input);
-        assert!(stopped.warnings.iter().any(|w| w == "stopped at 2"), "{flags:?} {:?}", stopped.warnings);
+        assert!(stopped.warnings.iter().any(|w| w == "stopped by 3"), "{flags:?} {:?}", stopped.warnings);
     }
 }
 

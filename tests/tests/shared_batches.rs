@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use scorecam::{Host, Model, ModelRequest, Result, Targets, Tensor, TensorView};
-use scorecam_core::{Explanation, Forward, MaskedScores, ModelBackend, ModelInfo, Request, explain_many};
+use scorecam_core::{Explanation, Forward, MaskedScores, Request, ViewInfo, ViewedModel, explain_many};
 use scorecam_tests::{CaseFile, fetched, golden, library, pairs, read_npy, toy_host};
 
 /// A model with the photos that it is to explain.
@@ -19,10 +19,10 @@ struct Folder {
 }
 
 /// A model that counts the batches that it runs, but for those in which its backend masks images itself.
-struct Counting<'a>(&'a dyn ModelBackend, AtomicUsize);
+struct Counting<'a>(&'a dyn ViewedModel, AtomicUsize);
 
-impl ModelBackend for Counting<'_> {
-    fn info(&self) -> &ModelInfo {
+impl ViewedModel for Counting<'_> {
+    fn info(&self) -> &ViewInfo {
         self.0.info()
     }
 
@@ -32,7 +32,7 @@ impl ModelBackend for Counting<'_> {
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        match self.info().abilities.masked_scores {
+        match self.info().abilities.masked {
             true => self.0.masked_scores(request),
             false => request.on_cpu(self),
         }

@@ -37,7 +37,7 @@ fn layers_are_the_modules_by_their_dotted_paths() {
     assert_eq!(layer.shape, [Some(512), Some(7), Some(7)]);
     assert_eq!(info.input.shape, [None, Some(3), Some(224), Some(224)]);
     assert_eq!(info.output.shape, [None, Some(1000)]);
-    assert_eq!(info.output_activation, OutputActivation::None);
+    assert_eq!(info.output.applied, OutputActivation::None);
     // Pooled maps are the same evidence in less detail.
     let model = torch_model(&host, &small("plain.pt"), SIZE, None).expect("loads");
     assert_eq!(model.info().layer(None).map(|l| l.name.as_str()), Ok("relu2"));
@@ -69,7 +69,7 @@ fn what_the_graph_ends_in_is_seen() {
         ("softmax_call.pt", OutputActivation::Softmax),
     ] {
         let model = torch_model(&host, &small(name), SIZE, None).expect("loads");
-        assert_eq!(model.info().output_activation, ending, "{name}");
+        assert_eq!(model.info().output.applied, ending, "{name}");
     }
 }
 
@@ -107,12 +107,16 @@ fn settings_in_ifs_hide_no_layers_and_shape_checks_no_cuts() {
     // What an identity hands on is not its own: the model uses it past the identity, too.
     let model = torch_model(&host, &small("writes_in_place.pt"), SIZE, None).expect("loads");
     let handed = Tensor::zeros([1, 6, 16, 16]).expect("activations");
+    let image = Tensor::zeros([1, 3, 16, 16]).expect("an image");
     refused(
-        model.backend().run_from("hand_on", handed.view()),
+        model.backend().run_from(image.view(), "hand_on", handed.view()),
         ErrorKind::Unsupported,
         &["hand_on", "past it"],
     );
-    model.backend().run_from("block", handed.view()).expect("everything passes through the block");
+    model
+        .backend()
+        .run_from(image.view(), "block", handed.view())
+        .expect("everything passes through the block");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use scorecam::{Host, Model};
-use scorecam_core::{ErrorKind, ModelBackend, Tensor, TensorView};
+use scorecam_core::{ErrorKind, Tensor, TensorView, ViewedModel};
 use scorecam_tests::{fetched, golden, read_npy, torch_host, torch_model};
 use serde::Deserialize;
 
@@ -167,7 +167,7 @@ fn activations_and_gradients_are_those_of_python() {
         check("gradient", &gradient.unwrap_or_else(|e| panic!("{name}: {e}")), &case.gradient);
         let mut half = forward.activations[0].clone();
         half.data_mut().iter_mut().for_each(|v| *v *= 0.5);
-        match run_from(backend, &case.layer, half.view()) {
+        match run_from(backend, input.view(), (&case.layer, half.view())) {
             Some(scores) => check("scores from half the activation", &scores, &case.scores_from_half),
             None => whole.push(name.as_str()),
         }
@@ -184,8 +184,12 @@ fn activations_and_gradients_are_those_of_python() {
 }
 
 /// Scores from an inner layer; `None` where the model can't be cut there, which is told in one line.
-fn run_from(backend: &dyn ModelBackend, layer: &str, activations: TensorView<'_>) -> Option<Tensor> {
-    match backend.run_from(layer, activations) {
+fn run_from(
+    backend: &dyn ViewedModel,
+    image: TensorView<'_>,
+    (layer, activations): (&str, TensorView<'_>),
+) -> Option<Tensor> {
+    match backend.run_from(image, layer, activations) {
         Ok(scores) => Some(scores),
         Err(e) => {
             assert_eq!(e.kind(), ErrorKind::Unsupported);

@@ -1,6 +1,6 @@
 //! The part of docs/abi.md that is generated: every table of the plugin header, with types and offsets.
 //!
-//! Types come from the header, which comes from plugins/sdk/src/abi.rs; offsets come from
+//! Types come from its parts in include/scorecam, which come from plugins/sdk/src/abi; offsets come from
 //! tests/golden/layout.txt, which nobody generates and compilers and Rust tests prove. So the page cannot say
 //! anything but what both say, and a field that is new in one of them only is an error here.
 

@@ -1,5 +1,5 @@
-//! `cargo xtask headers`: writes the two C headers from the Rust sources they describe, and the part of
-//! docs/abi.md that is made from them.
+//! `cargo xtask headers`: writes the C headers from the Rust sources they describe, and the part of docs/abi.md that
+//! is made from them. `include/scorecam_plugin.h` holds nothing but those of the plugin ABI, and is not written.
 //!
 //! The headers are committed, so an application needs no Rust to compile against them, and `--check` keeps
 //! them honest. cbindgen reads the sources alone, without asking cargo, so this works offline and on code
@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -17,26 +17,46 @@ use crate::workspace::Workspace;
 
 /// A header, all paths relative to the checkout.
 struct Header {
-    path: &'static str,
+    path: String,
     /// Modules that this file declares are followed.
-    source: &'static str,
+    source: String,
     config: &'static str,
+    /// Of an object of the plugin ABI: the headers that it includes.
+    object: Option<&'static [&'static str]>,
 }
 
-const HEADERS: [Header; 2] = [
-    Header { path: "include/scorecam.h", source: "ffi/src/lib.rs", config: "ffi/cbindgen.toml" },
-    Header {
-        path: "include/scorecam_plugin.h",
-        source: "plugins/sdk/src/abi.rs",
-        config: "plugins/sdk/cbindgen.toml",
-    },
+/// The objects of the plugin ABI, each a file of `plugins/sdk/src/abi` and a header, and the headers that it includes.
+const OBJECTS: [(&str, &[&str]); 8] = [
+    ("core", &[]),
+    ("backend", &["core.h"]),
+    ("masked", &["backend.h"]),
+    ("run_from", &["backend.h"]),
+    ("gradients", &["backend.h"]),
+    ("readiness", &["core.h"]),
+    ("remarks", &["core.h"]),
+    ("method", &["core.h"]),
 ];
 
-/// Writes both headers and the page; one that is right already keeps its time stamp.
+fn headers() -> Vec<Header> {
+    let object = |&(name, includes): &(&str, &'static [&'static str])| Header {
+        path: format!("include/scorecam/{name}.h"),
+        source: format!("plugins/sdk/src/abi/{name}.rs"),
+        config: "plugins/sdk/cbindgen.toml",
+        object: Some(includes),
+    };
+    let api = Header {
+        path: "include/scorecam.h".into(),
+        source: "ffi/src/lib.rs".into(),
+        config: "ffi/cbindgen.toml",
+        object: None,
+    };
+    std::iter::once(api).chain(OBJECTS.iter().map(object)).collect()
+}
+
+/// Writes the headers and the page; one that is right already keeps its time stamp.
 pub(crate) fn write(workspace: &Workspace) -> Outcome {
-    for header in &HEADERS {
-        let text = generate(&workspace.path(header.source), &workspace.path(header.config))?;
-        put(workspace, header.path, &text)?;
+    for header in headers() {
+        put(workspace, &header.path, &generate(&|name| workspace.path(name), &header)?)?;
     }
     // Made from the header just written.
     put(workspace, abi_page::PAGE, &abi_page(workspace)?)
@@ -54,14 +74,16 @@ fn put(workspace: &Workspace, name: &str, text: &str) -> Outcome {
 
 fn abi_page(workspace: &Workspace) -> Outcome<String> {
     let read = |name: &str| fs::read_to_string(workspace.path(name)).doing(|| format!("read {name}"));
-    abi_page::page(&read(abi_page::PAGE)?, &read(abi_page::HEADER)?, &read(abi_page::LAYOUT)?)
+    let objects = headers().into_iter().filter(|header| header.object.is_some());
+    let texts = objects.map(|header| read(&header.path)).collect::<Outcome<Vec<_>>>()?;
+    abi_page::page(&read(abi_page::PAGE)?, &texts.concat(), &read(abi_page::LAYOUT)?)
 }
 
 /// Fails with the first line that differs.
 pub(crate) fn check(workspace: &Workspace) -> Outcome {
-    for header in &HEADERS {
-        let text = generate(&workspace.path(header.source), &workspace.path(header.config))?;
-        let found = committed(&workspace.path(header.path))?;
+    for header in headers() {
+        let text = generate(&|name| workspace.path(name), &header)?;
+        let found = committed(&workspace.path(&header.path))?;
         let difference = match &found {
             None => "is missing".to_owned(),
             Some(found) if *found == text => continue,
@@ -86,12 +108,18 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
     Ok(())
 }
 
-fn generate(source: &Path, config: &Path) -> Outcome<String> {
+/// The text of a header; `path` leads to a file of the checkout.
+fn generate(path: &dyn Fn(&str) -> PathBuf, header: &Header) -> Outcome<String> {
+    let (source, config) = (&path(&header.source), &path(header.config));
     for needed in [source, config] {
         fs::metadata(needed).doing(|| format!("read {}", needed.display()))?;
     }
-    let settings = cbindgen::Config::from_file(config)
+    let mut settings = cbindgen::Config::from_file(config)
         .map_err(|cause| Failure::new(format!("can't use {}: {}", config.display(), one_line(&cause))))?;
+    if let Some(includes) = header.object {
+        let text = fs::read_to_string(source).doing(|| format!("read {}", source.display()))?;
+        describe(&mut settings, header, &text, includes);
+    }
     let bindings = cbindgen::Builder::new().with_config(settings).with_src(source).generate();
     let bindings = bindings.map_err(|cause| {
         let cause = one_line(&cause.to_string());
@@ -100,6 +128,37 @@ fn generate(source: &Path, config: &Path) -> Outcome<String> {
     let mut text = Vec::new();
     bindings.write(&mut text);
     String::from_utf8(text).doing(|| format!("read the header made of {} as UTF-8", source.display()))
+}
+
+/// What C writes into a tensor.
+const INITIALIZERS: &str = "
+/**
+ * Initializer of a `scorecam_data_type`: 32-bit floating-point numbers.
+ */
+#define SCORECAM_F32 { SCORECAM_TYPE_FLOAT, 32, 1 }
+
+/**
+ * Initializer of a `scorecam_device`: main memory.
+ */
+#define SCORECAM_CPU { SCORECAM_DEVICE_CPU, 0 }";
+
+/// Settings for the header of an object, whose source is `text`.
+fn describe(settings: &mut cbindgen::Config, header: &Header, text: &str, includes: &[&str]) {
+    let name = header.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".h");
+    let about = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
+    settings.include_guard = Some(format!("SCORECAM_{}_H", name.to_uppercase()));
+    settings.includes = includes.iter().map(|&include| include.to_owned()).collect();
+    settings.sys_includes = vec!["stdint.h".into()];
+    settings.header = Some(format!(
+        "/*\n * {about}\n *\n * Part of scorecam_plugin.h. Generated from {} by `cargo xtask headers`; do not edit.\n */",
+        header.source
+    ));
+    if name == "core" {
+        settings.after_includes = Some(INITIALIZERS.into());
+    }
+    // Without functions in a header, nothing else would lead to its structs.
+    let structs = text.lines().filter_map(|line| line.strip_prefix("pub struct ")?.split(' ').next());
+    settings.export.include = structs.map(str::to_owned).collect();
 }
 
 fn committed(path: &Path) -> Outcome<Option<String>> {
@@ -166,6 +225,23 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn header(object: Option<&'static [&'static str]>) -> Header {
+        Header { path: "include/a.h".into(), source: "lib.rs".into(), config: "cbindgen.toml", object }
+    }
+
+    #[test]
+    fn the_header_of_an_object_includes_others_and_holds_its_structs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("cbindgen.toml"), "language = \"C\"\n").unwrap();
+        fs::write(path("lib.rs"), "//! A thing.\n#[repr(C)]\npub struct thing {\n    pub of: other,\n}\n")
+            .unwrap();
+        let text = generate(&path, &header(Some(&["b.h"]))).unwrap();
+        for expected in ["\n * A thing.\n", "#ifndef SCORECAM_A_H", "#include \"b.h\"", "other of;"] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+
     #[test]
     fn a_header_holds_what_the_source_and_its_modules_export() {
         let folder = tempfile::tempdir().unwrap();
@@ -174,7 +250,7 @@ mod tests {
         fs::write(path("lib.rs"), "mod inner;\n").unwrap();
         let function = "#[unsafe(no_mangle)]\npub extern \"C\" fn a_sum(x: i32, y: i32) -> i32 { x + y }\n";
         fs::write(path("inner.rs"), function).unwrap();
-        let text = generate(&path("lib.rs"), &path("cbindgen.toml")).unwrap();
+        let text = generate(&path, &header(None)).unwrap();
         assert!(text.contains("int32_t a_sum(int32_t x, int32_t y);"), "{text}");
         replace(&path("include/a.h"), &text).unwrap();
         assert_eq!(committed(&path("include/a.h")).unwrap(), Some(text));
@@ -185,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let check = |expected: &str| {
-            let failure = generate(&path("lib.rs"), &path("cbindgen.toml")).unwrap_err().to_string();
+            let failure = generate(&path, &header(None)).unwrap_err().to_string();
             assert!(failure.contains(expected) && !failure.contains('\n'), "{failure}");
         };
         check("lib.rs: No such file");

@@ -377,7 +377,7 @@ fn what_there_is_can_be_listed() {
     check(&run(&["layers", "--model", &golden("plain.toy")]), &["features", "default", "16x8x8"]);
     check(
         &run(&["plugins"]),
-        &["score-cam", "built in", "toy", "layout verified", "offers masked-scores, run-from, gradients"],
+        &["score-cam", "built in", "toy", "layout verified", "offers masked, run-from, gradients"],
     );
     check(&run(&["methods"]), &["score-cam", "official", "OPTION", "PRESET"]);
     check(&run(&["methods"]), &["grad-cam", "needs gradients", "captum"]);

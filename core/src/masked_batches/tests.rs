@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
-use super::{Schedule, scores_by};
+use super::{Schedule, run_by};
 use crate::{
-    Abilities, BatchRule, Error, ErrorKind, Forward, MaskedScores, ModelBackend, ModelInfo, OutputActivation,
-    Result, Tensor, TensorInfo, TensorView, Upsample,
+    Abilities, BatchRule, EachBatch, Error, ErrorKind, InputInfo, Inputs, MaskedRequest, ModelBackend,
+    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, Upsample,
 };
 
 const WAYS: [Schedule; 2] = [Schedule::InTurn, Schedule::Ahead];
@@ -33,18 +33,16 @@ struct Seen {
 
 impl Sums {
     fn new(batch: BatchRule, fails: Option<usize>) -> Self {
-        let tensor = |shape: &[usize]| TensorInfo {
-            name: "x".into(),
-            shape: std::iter::once(None).chain(shape.iter().map(|&d| Some(d))).collect(),
-        };
+        let axes = |shape: &[usize]| std::iter::once(None).chain(shape.iter().map(|&d| Some(d))).collect();
+        let output = |name: &str| OutputInfo::new(name, axes(&[2]), OutputActivation::None);
         let info = ModelInfo {
-            input: tensor(&SIZE[1..]),
-            output: tensor(&[2]),
-            output_activation: OutputActivation::None,
+            input: InputInfo::image("x", axes(&SIZE[1..])),
+            other_inputs: vec![InputInfo::image("gain", axes(&[1]))],
+            outputs: vec![output("sums"), output("twice")],
+            scores: Ok(0),
             layers: Vec::new(),
             default_layer: None,
             batch,
-            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         Self { info, fails, rows: None, seen: Mutex::default() }
@@ -56,7 +54,8 @@ impl ModelBackend for Sums {
         &self.info
     }
 
-    fn forward(&self, batch: TensorView<'_>, _: &[&str]) -> Result<Forward> {
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let batch = inputs.images;
         let mut seen = self.seen.lock().expect("no thread panics");
         if self.fails == Some(seen.batches.len()) {
             return Err(Error::model("the engine has had enough"));
@@ -70,8 +69,13 @@ impl ModelBackend for Sums {
             [image.iter().sum::<f32>(), weighted.sum::<f32>()]
         };
         let rows = self.rows.unwrap_or(n);
-        let scores = (0..rows).flat_map(|i| sums(batch.item(i.min(n - 1)))).collect();
-        Ok(Forward { scores: Tensor::new([rows, 2], scores)?, activations: Vec::new() })
+        let gain = |i: usize| inputs.others.first().map_or(1.0, |(_, gain)| gain.item(i)[0]);
+        let scores = |times: f32| -> Vec<f32> {
+            let of = |i: usize| sums(batch.item(i.min(n - 1))).map(|sum| sum * times * gain(i.min(n - 1)));
+            (0..rows).flat_map(of).collect()
+        };
+        let tensor = |name: &&str| Tensor::new([rows, 2], scores(if *name == "twice" { 2.0 } else { 1.0 }));
+        wanted.iter().map(tensor).collect()
     }
 }
 
@@ -95,21 +99,65 @@ fn run(
     let image_of_mask: Vec<u32> = (0..count as u32).map(|m| m % 3).collect();
     let told = RefCell::new(Vec::new());
     let caller = thread::current().id();
-    let request = MaskedScores {
-        images: images.view(),
+    let request = MaskedRequest {
+        inputs: Inputs::of(images.view()),
         fill: Some(fill.view()),
         masks: masks.view(),
         image_of_mask: &image_of_mask,
         upsample: Upsample::HalfPixel,
         batch_size: size,
-        on_batch: &|n| {
-            assert_eq!(thread::current().id(), caller, "progress is told on the caller's thread");
-            told.borrow_mut().push(n);
-            stops(told.borrow().len())
-        },
     };
-    let scores = scores_by(way, model, &request);
-    (scores, told.into_inner())
+    let mut scores = Vec::new();
+    let mut each = |tensors: &[TensorView<'_>]| {
+        assert_eq!(thread::current().id(), caller, "batches are handed on by the caller's thread");
+        scores.extend_from_slice(tensors[0].data());
+        told.borrow_mut().push(tensors[0].shape()[0]);
+        stops(told.borrow().len())
+    };
+    let ran = by(way, model, &request, (&["sums"], &mut each));
+    (ran.and_then(|()| Tensor::new([scores.len() / 2, 2], scores)), told.into_inner())
+}
+
+/// Runs a request one way.
+fn by(
+    way: Schedule,
+    model: &dyn ModelBackend,
+    request: &MaskedRequest<'_>,
+    (wanted, each): (&[&str], &mut EachBatch<'_>),
+) -> Result<()> {
+    let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
+    run_by(way, (model.info().batch, &|name| name == "gain"), request, (&mut forward, each))
+}
+
+#[test]
+fn every_batch_has_all_that_was_wanted_and_the_inputs_of_its_images() {
+    let (images, masks) = (some(&[2, 2, 6, 5]), some(&[5, 2, 3]));
+    let gain = Tensor::new([2, 1], vec![1.0, -3.0]).expect("a tensor");
+    let run = |way, rule, others: &[NamedTensor<'_>]| {
+        let request = MaskedRequest {
+            inputs: Inputs { others, ..Inputs::of(images.view()) },
+            fill: None,
+            masks: masks.view(),
+            image_of_mask: &[0, 1, 1, 0, 1],
+            upsample: Upsample::HalfPixel,
+            batch_size: 2,
+        };
+        let mut found = vec![Vec::new(); 2];
+        let mut each = |tensors: &[TensorView<'_>]| {
+            found.iter_mut().zip(tensors).for_each(|(all, t)| all.extend_from_slice(t.data()));
+            Ok(())
+        };
+        by(way, &Sums::new(rule, None), &request, (&["twice", "sums"], &mut each)).expect("it runs");
+        found
+    };
+    for (way, rule) in
+        WAYS.into_iter().flat_map(|w| [BatchRule::Any { preferred: 2 }, BatchRule::Fixed(3)].map(|r| (w, r)))
+    {
+        let (plain, gained) = (run(way, rule, &[]), run(way, rule, &[("gain", gain.view())]));
+        assert_eq!(plain[0], plain[1].iter().map(|v| 2.0 * v).collect::<Vec<_>>());
+        let factors = [1.0, -3.0, -3.0, 1.0, -3.0].into_iter().flat_map(|f: f32| [f, f]);
+        assert_eq!(gained[1], plain[1].iter().zip(factors).map(|(v, f)| v * f).collect::<Vec<_>>());
+    }
 }
 
 #[test]
@@ -153,7 +201,7 @@ fn scores_of_another_number_than_images_are_refused() {
     for (way, rows) in WAYS.into_iter().flat_map(|way| [0, 3, 5].map(|rows| (way, rows))) {
         let model = Sums { rows: Some(rows), ..Sums::new(BatchRule::Any { preferred: 1 }, None) };
         let error = run(way, &model, (8, 4), |_| Ok(())).0.expect_err("a wrong number of scores");
-        let text = format!("the model gave the scores of {rows} images for 4");
+        let text = format!("the model gave a tensor of {rows} images for 4");
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Model, text), "{way:?}");
     }
 }
@@ -187,26 +235,25 @@ fn an_engine_that_panics_takes_no_thread_with_it() {
         fn info(&self) -> &ModelInfo {
             self.0.info()
         }
-        fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+        fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
             let made = self.0.seen.lock().map(|seen| seen.batches.len()).expect("no thread panics");
             assert!(made < 2, "on purpose");
-            self.0.forward(batch, taps)
+            self.0.forward(inputs, wanted)
         }
     }
     let model = Panics(Sums::new(BatchRule::Any { preferred: 1 }, None));
     let (image, masks) = (some(&SIZE), some(&[9, 2, 3]));
-    let request = MaskedScores {
-        images: image.view(),
+    let request = MaskedRequest {
+        inputs: Inputs::of(image.view()),
         fill: None,
         masks: masks.view(),
         image_of_mask: &[],
         upsample: Upsample::Nearest,
         batch_size: 1,
-        on_batch: &|_| Ok(()),
     };
     for way in WAYS {
         model.0.seen.lock().expect("no thread panics").batches.clear();
-        let run = std::panic::AssertUnwindSafe(|| scores_by(way, &model, &request));
+        let run = std::panic::AssertUnwindSafe(|| by(way, &model, &request, (&["sums"], &mut |_| Ok(()))));
         let panic = std::panic::catch_unwind(run).expect_err("the engine's panic is handed on");
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"), "{way:?}");
     }

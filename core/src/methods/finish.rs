@@ -1,13 +1,29 @@
-//! The last step of a method: ReLU, resize and normalise, in the order that the options say.
+//! The last step of a method: ReLU, resize and normalize, in the order that the options say.
 //!
 //! The options of this step bear the same names and mean the same in every method that ends with it.
+//!
+//! ```
+//! use scorecam_core::methods::{finish::Finish, map::Map};
+//! use scorecam_core::Upsample;
+//! # use scorecam_core::{Abilities, MethodInfo};
+//! # let info = MethodInfo {
+//! #     id: "m".into(), version: "1".into(), summary: String::new(), options: Finish::specs(Upsample::Nearest),
+//! #     presets: vec![], needs: Abilities::NONE,
+//! # };
+//! # let options = info.resolve(None, &[])?;
+//! // A method's options hold those of `Finish::specs`.
+//! let map = Map { size: (1, 2), values: vec![-1.0, 3.0] };
+//! let map = Finish::read(&options)?.apply(map, (1, 4))?;
+//! assert_eq!(map.values, [0.0, 0.0, 1.0, 1.0]);
+//! # Ok::<(), scorecam_core::Error>(())
+//! ```
 
 use super::choices::{choice, number, pick, pick_upsample, spec, upsample};
 use super::map::Map;
 use crate::{Error, OptionKind, OptionSpec, Options, Result, Upsample, Upsampler};
 
 /// How a combined map becomes the saliency map.
-pub(super) struct Finish {
+pub struct Finish {
     post_relu: bool,
     norm: Norm,
     eps: f64,
@@ -52,7 +68,7 @@ const ORDER: &[(&str, Order)] = &[
 
 impl Finish {
     /// The options of this step; `resize` is the default of the one of that name.
-    pub(super) fn specs(resize: Upsample) -> Vec<OptionSpec> {
+    pub fn specs(resize: Upsample) -> Vec<OptionSpec> {
         vec![
             spec("post_relu", OptionKind::Flag, "true", "rectify the combined map"),
             spec(
@@ -79,7 +95,7 @@ impl Finish {
     }
 
     /// Reads what [`Self::specs`] describes.
-    pub(super) fn read(options: &Options) -> Result<Self> {
+    pub fn read(options: &Options) -> Result<Self> {
         Ok(Self {
             post_relu: options.parse("post_relu")?,
             norm: pick(options, "final", NORM)?,
@@ -90,8 +106,8 @@ impl Finish {
         })
     }
 
-    /// Turns the combined map into the saliency map.
-    pub(super) fn apply(&self, mut map: Map, input_size: (usize, usize)) -> Result<Map> {
+    /// Turns the combined map into the saliency map, of the input's size (height, width) unless the options say otherwise.
+    pub fn apply(&self, mut map: Map, input_size: (usize, usize)) -> Result<Map> {
         if self.post_relu {
             rectify(&mut map);
         }

@@ -112,13 +112,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        BatchRule, Error, ErrorKind, Explanation, Forward, LayerInfo, ModelBackend, ModelInfo, Request,
-        Result, Targets, TensorInfo, TensorView, explain,
+        BatchRule, Error, ErrorKind, Explanation, Forward, InputInfo, LayerInfo, OutputInfo, Request, Result,
+        Targets, TensorView, ViewInfo, ViewedModel, explain,
     };
 
     /// Two maps of 1 x 2 cells, whose gradients by class are given.
     struct Model {
-        info: ModelInfo,
+        info: ViewInfo,
         gradients: Vec<Tensor>,
         /// The batch size of each gradient pass.
         calls: Mutex<Vec<usize>>,
@@ -129,19 +129,14 @@ mod tests {
     impl Model {
         fn new(gradients: &[&[f32]], batch: BatchRule) -> Self {
             let axis = |sizes: &[usize]| sizes.iter().map(|&n| Some(n)).collect::<Vec<_>>();
-            let tensor = |name: &str, sizes: &[usize]| {
-                let shape = [vec![None], axis(sizes)].concat();
-                TensorInfo { name: name.into(), shape }
-            };
+            let shape = |sizes: &[usize]| [vec![None], axis(sizes)].concat();
             let layer = LayerInfo::maps("maps", "Conv", axis(&[2, 1, 2]));
-            let info = ModelInfo {
-                input: tensor("input", &[1, 1, 2]),
-                output: tensor("scores", &[gradients.len()]),
-                output_activation: OutputActivation::None,
+            let info = ViewInfo {
+                input: InputInfo::image("input", shape(&[1, 1, 2])),
+                output: OutputInfo::new("scores", shape(&[gradients.len()]), OutputActivation::None),
                 layers: vec![layer],
                 default_layer: Some(0),
                 batch,
-                takes_bytes: false,
                 abilities: Abilities { gradients: true, ..Abilities::NONE },
             };
             let tensor = |g: &&[f32]| Tensor::new([1, g.len() / 2, 1, 2], g.to_vec()).expect("a tensor");
@@ -165,8 +160,8 @@ mod tests {
         }
     }
 
-    impl ModelBackend for Model {
-        fn info(&self) -> &ModelInfo {
+    impl ViewedModel for Model {
+        fn info(&self) -> &ViewInfo {
             &self.info
         }
 
@@ -245,7 +240,7 @@ mod tests {
     #[test]
     fn a_model_that_ends_in_softmax_is_told() {
         let mut model = Model::new(&[&[1.0; 4]], ANY);
-        model.info.output_activation = OutputActivation::Softmax;
+        model.info.output.applied = OutputActivation::Softmax;
         let warnings = model.explain(&[], Targets::Top(1)).expect("a map").warnings;
         assert!(warnings.iter().any(|w| w.contains("before softmax")), "{warnings:?}");
     }

@@ -4,14 +4,16 @@ use crate::tensor::{gathered, room_for};
 use crate::{Result, Study, Tensor};
 
 /// A map of `size` (height, width), row-major.
-pub(super) struct Map {
-    pub(super) size: (usize, usize),
-    pub(super) values: Vec<f64>,
+pub struct Map {
+    /// Height and width.
+    pub size: (usize, usize),
+    /// As many values as the size has cells.
+    pub values: Vec<f64>,
 }
 
 impl Map {
-    /// The sum of `maps`, each times its weight.
-    pub(super) fn weighted_sum<'a>(
+    /// The sum of `maps`, each times its weight: each of `size.0 * size.1` values. An error where there is no memory.
+    pub fn weighted_sum<'a>(
         size: (usize, usize),
         maps: impl Iterator<Item = (&'a [f32], f64)>,
     ) -> Result<Self> {
@@ -25,10 +27,7 @@ impl Map {
 }
 
 /// One map for each target of `study`, [targets, H, W]; `explain` makes that of the i-th target, a class.
-pub(super) fn of_targets(
-    study: &Study<'_>,
-    mut explain: impl FnMut(usize, usize) -> Result<Map>,
-) -> Result<Tensor> {
+pub fn of_targets(study: &Study<'_>, mut explain: impl FnMut(usize, usize) -> Result<Map>) -> Result<Tensor> {
     let targets = &study.context.targets;
     let mut data = Vec::new();
     let mut size = (0, 0);

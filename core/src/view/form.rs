@@ -16,8 +16,6 @@ pub enum Meaning {
     /// Not known; trial passes find out, when the model is loaded or the layer is named.
     #[default]
     Unknown,
-    /// Not described by the backend: three axes are [K, h, w], unless trial passes show another form.
-    Presumed,
     /// No map of the image, such as attention scores.
     NoMap,
     /// Activation maps.

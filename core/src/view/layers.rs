@@ -49,7 +49,7 @@ impl Layers {
     fn is_open(&self, i: usize) -> bool {
         let layer = &self.all[i];
         let long = layer.shape.iter().filter(|axis| axis.is_none_or(|n| n > 1)).count();
-        matches!(layer.meaning, Meaning::Unknown | Meaning::Presumed)
+        layer.meaning == Meaning::Unknown
             && matches!(layer.shape.len(), 2 | 3)
             && long > 1
             && !self.seen.contains(&self.head(i))
@@ -128,12 +128,7 @@ impl Layers {
     }
 
     fn set(&mut self, i: usize, form: Option<Form>) {
-        let layer = &mut self.all[i];
-        match (form, layer.meaning) {
-            (Some(form), _) => layer.meaning = Meaning::Map(form),
-            (None, Meaning::Presumed) if layer.shape.len() == 3 => {}
-            (None, _) => layer.meaning = Meaning::Unknown,
-        }
+        self.all[i].meaning = form.map_or(Meaning::Unknown, Meaning::Map);
     }
 
     /// Completes the shape of layer `i` by what was seen of layer `tap` of its family, whose last axis may differ.

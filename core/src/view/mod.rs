@@ -14,7 +14,9 @@ mod probe;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod viewed;
 
 pub use form::{Channels, Form, MapView, Meaning, Order, Tokens};
 pub use model::{ModelView, ViewOptions};
 pub use output::{Candidate, IsRegression, Looks, choose_output, written};
+pub use viewed::{Forward, ViewInfo, ViewedModel};

@@ -8,8 +8,8 @@ use super::output::{IsRegression, OutputView};
 use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
 use crate::{
-    BatchRule, Error, Forward, LayerInfo, MaskedScores, ModelBackend, ModelInfo, OutputActivation, Result,
-    Tensor, TensorInfo, TensorView, element_count,
+    BatchRule, Error, Forward, Inputs, LayerInfo, MaskedRequest, MaskedScores, ModelBackend, ModelInfo,
+    OutputActivation, OutputInfo, Result, Tensor, TensorView, ViewInfo, ViewedModel, element_count,
 };
 
 /// What the caller says of a model; it counts more than what is found out.
@@ -27,10 +27,10 @@ pub struct ViewOptions {
     pub preprocess: Preprocess,
 }
 
-/// A model behind its view. Itself a [`ModelBackend`], whose description and tensors are those that methods take.
+/// A model behind its view, whose description and tensors are those that methods take.
 pub struct ModelView<M> {
     model: M,
-    info: ModelInfo,
+    info: ViewInfo,
     layers: RwLock<Layers>,
     /// The images of trial passes, and why these failed when the model was loaded.
     trial: Option<Trial>,
@@ -48,8 +48,9 @@ impl<M: ModelBackend> ModelView<M> {
     pub fn new(model: M, options: &ViewOptions) -> Result<Self> {
         let described = model.info().clone();
         let known = options.activation.filter(|a| *a != OutputActivation::Unknown);
-        let declared = known.unwrap_or(described.output_activation);
-        let port = (described.output.name.as_str(), described.output.shape.as_slice());
+        let raw_output = described.score_output()?;
+        let declared = known.unwrap_or(raw_output.applied);
+        let port = (raw_output.name.as_str(), raw_output.shape.as_slice());
         let mut output = OutputView::new(port, declared, options.is_regression)?;
 
         let mut layers = Layers::new(&described);
@@ -90,7 +91,7 @@ impl<M: ModelBackend> ModelView<M> {
         }
         let mut remarks = remarks((output, declared, known), findings.batches, failure.as_ref());
         remarks.extend(findings.is_random.then(|| AT_RANDOM.into()));
-        let info = viewed(&described, &layers, (output, findings.batches));
+        let info = viewed((&described, raw_output), &layers, (output, findings.batches));
         let (layers, batches) = (RwLock::new(layers), findings.batches);
         Ok(Self { model, info, layers, trial, failure, output, batches, remarks })
     }
@@ -138,9 +139,8 @@ impl<M: ModelBackend> ModelView<M> {
     /// The view of a layer in a tensor of `shape`, batch first; an error that says why there is none.
     fn map_view(&self, name: &str, shape: &[usize]) -> Result<MapView> {
         let item = shape.get(1..).unwrap_or(&[]);
-        let form = match self.layer(name)?.map_or(Meaning::Presumed, |layer| layer.meaning) {
+        let form = match self.layer(name)?.map_or(Meaning::Map(Form::MAPS), |layer| layer.meaning) {
             Meaning::Map(form) => form,
-            Meaning::Presumed => Form::MAPS,
             Meaning::Unknown => return Err(self.uncertain(name, shape)),
             Meaning::NoMap => {
                 return Err(Error::invalid(format!(
@@ -190,79 +190,38 @@ impl<M: ModelBackend> ModelView<M> {
     }
 }
 
-impl<M: ModelBackend> ModelBackend for ModelView<M> {
-    fn info(&self) -> &ModelInfo {
+impl<M: ModelBackend> ViewedModel for ModelView<M> {
+    fn info(&self) -> &ViewInfo {
         &self.info
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let copies = self.copies();
-        let forward = match copies {
-            1 => self.model.forward(batch, taps)?,
-            _ => {
-                let repeated = repeated(batch, copies)?;
-                let Forward { scores, activations } = self.model.forward(repeated.view(), taps)?;
-                let first = |t: Tensor| every(t, copies);
-                let activations = activations.into_iter().map(first).collect::<Result<_>>()?;
-                Forward { scores: first(scores)?, activations }
-            }
-        };
-        let scores = self.output.scores(forward.scores)?;
-        Ok(Forward { scores, activations: self.maps((taps, batch.shape()[0]), forward.activations)? })
+        let output = self.info.output.name.as_str();
+        let wanted = [&[output], taps].concat();
+        let mut activations = self.run(&Inputs::of(batch), &wanted)?;
+        let scores = self.output.scores(activations.remove(0))?;
+        Ok(Forward { scores, activations: self.maps((taps, batch.shape()[0]), activations)? })
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
         if self.copies() > 1 {
             return request.on_cpu(self);
         }
-        let batch_size = match self.info.batch {
-            BatchRule::Fixed(n) => n,
-            BatchRule::Any { .. } => request.batch_size,
-        };
-        self.output.scores(self.model.masked_scores(&MaskedScores { batch_size, ..*request })?)
+        let output = [self.info.output.name.as_str()];
+        let raw = request.collected(|request, each| {
+            let batch_size = match self.info.batch {
+                BatchRule::Fixed(n) => n,
+                BatchRule::Any { .. } => request.batch_size,
+            };
+            self.model.masked(&MaskedRequest { batch_size, ..*request }, &output, each)
+        })?;
+        if raw.data().is_empty() { Ok(raw) } else { self.output.scores(raw) }
     }
 
-    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
-        self.run_with(None, layer, activations)
-    }
-
-    fn run_from_image(
-        &self,
-        image: TensorView<'_>,
-        layer: &str,
-        activations: TensorView<'_>,
-    ) -> Result<Tensor> {
-        self.run_with(Some(image), layer, activations)
-    }
-
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        let (element, factor) = self.output.raw_class(class);
-        let raw = self.model.gradients(batch, layer, element)?;
-        let mut maps = self.map_view(layer, raw.shape())?.maps(raw)?;
-        if factor != 1.0 {
-            maps.data_mut().iter_mut().for_each(|v| *v *= factor);
-        }
-        Ok(maps)
-    }
-
-    fn remarks(&self) -> Vec<String> {
-        [self.model.remarks(), self.remarks.clone()].concat()
-    }
-}
-
-impl<M: ModelBackend> ModelView<M> {
-    /// Class scores with `activations` [N, K, h, w] in the place of a layer's own.
-    fn run_with(
-        &self,
-        image: Option<TensorView<'_>>,
-        layer: &str,
-        activations: TensorView<'_>,
-    ) -> Result<Tensor> {
+    fn run_from(&self, image: TensorView<'_>, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
         let [n, ..] = activations.dims::<4>("the tensor of activations")?;
         let axes = self.layer(layer)?.and_then(|l| l.shape.iter().copied().collect::<Option<Vec<usize>>>());
-        let Some(axes) = axes else {
-            return self.output.scores(self.model.run_from(layer, activations)?);
-        };
+        let Some(axes) = axes else { return self.run_raw_from(image, layer, activations) };
         let shape = [&[n], axes.as_slice()].concat();
         let view = self.map_view(layer, &shape)?;
         if activations.shape()[1..] != view.shape() {
@@ -273,25 +232,90 @@ impl<M: ModelBackend> ModelView<M> {
             )));
         }
         if view.is_plain() {
-            return self.output.scores(self.model.run_from(layer, activations)?);
+            return self.run_raw_from(image, layer, activations);
         }
-        let mut raw = match (view.is_whole(), image) {
-            (true, _) => Tensor::zeros(shape)?,
-            (false, Some(image)) => {
-                let own = self.model.forward(image, &[layer])?.activations;
-                let own = own.first().ok_or_else(|| Error::plugin("the backend returned no activations"))?;
-                repeated(own.view(), n)?
-            }
-            (false, None) => {
-                return Err(Error::invalid(format!(
-                    "layer {layer:?} has tokens that belong to no cell; they are taken from the pass of an image, and \
-                     none was given"
-                )));
-            }
+        let mut raw = match view.is_whole() {
+            true => Tensor::zeros(shape)?,
+            // Tokens that belong to no cell are those of the image's own pass.
+            false => repeated(only(self.model.forward(&Inputs::of(image), &[layer])?)?.view(), n)?,
         };
         view.put_back(activations, &mut raw);
-        self.output.scores(self.model.run_from(layer, raw.view())?)
+        self.run_raw_from(image, layer, raw.view())
     }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        let output = self.info.output.name.as_str();
+        let cotangent = self.cotangent(batch, class)?;
+        let raw = self.model.gradients(&Inputs::of(batch), layer, &[(output, cotangent.view())])?;
+        self.map_view(layer, raw.shape())?.maps(raw)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        [self.model.remarks(), self.remarks.clone()].concat()
+    }
+}
+
+impl<M: ModelBackend> ModelView<M> {
+    /// The raw tensors that are `wanted`, a row for each image, however many the backend has to be given for one.
+    fn run(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let copies = self.copies();
+        let found = match copies {
+            1 => self.model.forward(inputs, wanted)?,
+            _ => {
+                let images = repeated(inputs.images, copies)?;
+                let found = self.model.forward(&Inputs { images: images.view(), ..*inputs }, wanted)?;
+                found.into_iter().map(|t| every(t, copies)).collect::<Result<_>>()?
+            }
+        };
+        match found.len() == wanted.len() {
+            true => Ok(found),
+            false => Err(Error::plugin(format!(
+                "the backend returned {} tensors where {} were asked for",
+                found.len(),
+                wanted.len()
+            ))),
+        }
+    }
+
+    /// Class scores with raw `activations` in the place of a layer's own.
+    fn run_raw_from(
+        &self,
+        image: TensorView<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+    ) -> Result<Tensor> {
+        let output = self.info.output.name.as_str();
+        self.output.scores(only(self.model.run_from(&Inputs::of(image), layer, activations, &[output])?)?)
+    }
+
+    /// What the derivative of a class's score takes of the raw output of a batch.
+    fn cotangent(&self, batch: TensorView<'_>, class: usize) -> Result<Tensor> {
+        let [n, ..] = batch.dims::<4>("the batch")?;
+        let described = self.model.info().score_output()?;
+        let axes: Option<Vec<usize>> = described.shape.iter().skip(1).copied().collect();
+        let axes = match axes {
+            Some(axes) => axes,
+            None => only(self.model.forward(&Inputs::of(batch), &[&described.name])?)?.shape()[1..].to_vec(),
+        };
+        let elements = element_count(&axes)?;
+        let (element, factor) = self.output.raw_class(class);
+        if element >= elements {
+            return Err(Error::invalid(format!(
+                "class {class} is out of range; the model has {elements} classes"
+            )));
+        }
+        let mut cotangent = Tensor::zeros([&[n], axes.as_slice()].concat())?;
+        cotangent.data_mut().chunks_exact_mut(elements).for_each(|row| row[element] = factor);
+        Ok(cotangent)
+    }
+}
+
+/// The one tensor that was asked for.
+fn only(tensors: Vec<Tensor>) -> Result<Tensor> {
+    let [only] = <[Tensor; 1]>::try_from(tensors).map_err(|t| {
+        Error::plugin(format!("the backend returned {} tensors where 1 was asked for", t.len()))
+    })?;
+    Ok(only)
 }
 
 /// The most values of a trial image: 64 MiB of them, of which there are four.
@@ -315,7 +339,11 @@ fn names<'i>(info: &'i ModelInfo, layers: &[usize]) -> Vec<&'i str> {
 }
 
 /// The description of the model as its view shows it.
-fn viewed(described: &ModelInfo, layers: &Layers, (output, batches): (OutputView, Batches)) -> ModelInfo {
+fn viewed(
+    (described, raw_output): (&ModelInfo, &OutputInfo),
+    layers: &Layers,
+    (output, batches): (OutputView, Batches),
+) -> ViewInfo {
     let layer = |layer: &LayerInfo| match layer.map_shape() {
         Some(shape) => {
             LayerInfo { shape: shape.to_vec(), meaning: Meaning::Map(Form::MAPS), ..layer.clone() }
@@ -326,15 +354,17 @@ fn viewed(described: &ModelInfo, layers: &Layers, (output, batches): (OutputView
         Batches::OneOnly | Batches::Dependent => BatchRule::Fixed(1),
         Batches::AsDescribed => described.batch,
     };
-    let rows = described.output.shape.first().copied().flatten();
-    ModelInfo {
+    let rows = raw_output.shape.first().copied().flatten();
+    ViewInfo {
         input: described.input.clone(),
-        output: TensorInfo { name: described.output.name.clone(), shape: vec![rows, output.classes] },
-        output_activation: output.applied,
+        output: OutputInfo {
+            shape: vec![rows, output.classes],
+            applied: output.applied,
+            ..raw_output.clone()
+        },
         layers: layers.all.iter().map(layer).collect(),
         default_layer: layers.default(),
         batch,
-        takes_bytes: described.takes_bytes,
         abilities: described.abilities,
     }
 }

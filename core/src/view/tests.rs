@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Form, Meaning, ModelView, ViewOptions};
 use crate::{
-    Abilities, BatchRule, Error, Forward, LayerInfo, ModelBackend, ModelInfo, OutputActivation, Result,
-    Tensor, TensorInfo, TensorView,
+    Abilities, BatchRule, Error, InputInfo, Inputs, LayerInfo, ModelBackend, ModelInfo, OutputActivation,
+    OutputInfo, Result, Tensor, TensorView, ViewedModel,
 };
 
 /// How the network treats a batch.
@@ -41,16 +41,13 @@ impl Small {
         let layer =
             LayerInfo { meaning: Meaning::Unknown, preference: 1, ..LayerInfo::new("layer", "Add", axes) };
         let info = ModelInfo {
-            input: TensorInfo {
-                name: "x".into(),
-                shape: vec![None, Some(3), Some(image[0]), Some(image[1])],
-            },
-            output: TensorInfo { name: "y".into(), shape: vec![None, Some(CLASSES)] },
-            output_activation: OutputActivation::Unknown,
+            input: InputInfo::image("x", vec![None, Some(3), Some(image[0]), Some(image[1])]),
+            other_inputs: Vec::new(),
+            outputs: vec![OutputInfo::new("y", vec![None, Some(CLASSES)], OutputActivation::Unknown)],
+            scores: Ok(0),
             layers: vec![layer],
             default_layer: None,
             batch: BatchRule::Any { preferred: 16 },
-            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         let form = (form != "none").then(|| form.parse().expect("a form"));
@@ -121,7 +118,8 @@ impl ModelBackend for Small {
         &self.info
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let batch = inputs.images;
         let [n, ..] = batch.dims::<4>("batch")?;
         if self.batch == Batch::OneOnly && n != 1 || self.batch == Batch::OfThree && n != 3 {
             return Err(Error::model(format!("{n} images")));
@@ -142,8 +140,8 @@ impl ModelBackend for Small {
         }
         let axes: Vec<usize> = self.info.layers[0].shape.iter().flatten().copied().collect();
         let raw = Tensor::new([&[n], axes.as_slice()].concat(), raw)?;
-        let activations = taps.iter().map(|_| raw.clone()).collect();
-        Ok(Forward { scores: Tensor::new([n, CLASSES], scores)?, activations })
+        let scores = Tensor::new([n, CLASSES], scores)?;
+        Ok(wanted.iter().map(|name| if *name == "y" { scores.clone() } else { raw.clone() }).collect())
     }
 }
 
@@ -246,7 +244,7 @@ fn nothing_is_certain_of_a_model_of_random_numbers() {
 fn values_of_outputs_tell_what_was_applied() {
     let check = |ending: fn(&mut [f32]), expected| {
         let view = viewed(Small::ending_in(ending)).expect("a view");
-        assert_eq!(view.info().output_activation, expected);
+        assert_eq!(view.info().output.applied, expected);
         assert_eq!(view.remarks().is_empty(), expected == OutputActivation::Unknown);
     };
     check(|_| (), OutputActivation::Unknown);

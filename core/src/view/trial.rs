@@ -8,7 +8,7 @@ use super::layers::Found;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
-use crate::{BatchRule, ModelBackend, OutputActivation, Result, Tensor, TensorView, noise};
+use crate::{BatchRule, Inputs, ModelBackend, OutputActivation, Result, Tensor, TensorView, noise};
 
 /// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. They are that large so that layers of few
 /// cells, which look at parts of the image only, see each of them.
@@ -105,7 +105,7 @@ impl Trial {
         let among_others = self.pass(model, taps, &mixed)?;
         seen.look(&among_others, &mixed);
         // What is read from the values of outputs needs more than two images.
-        if !taps.is_empty() || model.info().output_activation == OutputActivation::Unknown {
+        if !taps.is_empty() || model.info().score_output()?.applied == OutputActivation::Unknown {
             let rest = filled(&[2, 3]);
             seen.look(&self.pass(model, taps, &rest)?, &rest);
         }
@@ -124,8 +124,8 @@ impl Trial {
         let shape = [images.len(), c, h, w];
         let mut batch = room_for(&shape)?;
         images.iter().for_each(|&i| batch.extend_from_slice(&self.images[i]));
-        let forward = model.forward(TensorView::new(&shape, &batch)?, taps)?;
-        Ok(std::iter::once(forward.scores).chain(forward.activations).collect())
+        let output = model.info().score_output()?.name.as_str();
+        model.forward(&Inputs::of(TensorView::new(&shape, &batch)?), &[&[output], taps].concat())
     }
 }
 

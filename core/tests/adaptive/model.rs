@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use scorecam_core::{
-    Abilities, BatchRule, Error, Forward, LayerInfo, ModelBackend, ModelInfo, OutputActivation, Result,
-    Tensor, TensorInfo, TensorView,
+    Abilities, BatchRule, Error, Forward, InputInfo, LayerInfo, OutputActivation, OutputInfo, Result, Tensor,
+    TensorView, ViewInfo, ViewedModel,
 };
 
 /// What three windows of the image let through, each from 0 to 1, made into outputs of three classes.
@@ -12,7 +12,7 @@ pub(crate) type Scores = fn([f32; 3]) -> [f32; 3];
 
 /// A layer of given maps, and outputs that follow what shows of the image in three windows of it.
 pub(crate) struct Model {
-    pub(crate) info: ModelInfo,
+    pub(crate) info: ViewInfo,
     maps: Tensor,
     /// Side of the image in pixels.
     pub(crate) side: usize,
@@ -28,18 +28,13 @@ impl Model {
         let [count, height, width] = maps.view().dims("maps").expect("maps are [K, h, w]");
         let side = 2 * height.max(width);
         let axes = |sizes: &[usize]| sizes.iter().map(|&n| Some(n)).collect::<Vec<_>>();
-        let tensor = |name: &str, sizes: &[usize]| TensorInfo {
-            name: name.into(),
-            shape: [vec![None], axes(sizes)].concat(),
-        };
-        let info = ModelInfo {
-            input: tensor("input", &[1, side, side]),
-            output: tensor("scores", &[3]),
-            output_activation: OutputActivation::None,
+        let shape = |sizes: &[usize]| [vec![None], axes(sizes)].concat();
+        let info = ViewInfo {
+            input: InputInfo::image("input", shape(&[1, side, side])),
+            output: OutputInfo::new("scores", shape(&[3]), OutputActivation::None),
             layers: vec![LayerInfo::maps("maps", "Conv", axes(&[count, height, width]))],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 16 },
-            takes_bytes: false,
             abilities: Abilities::NONE,
         };
         let scores: Scores = |seen| seen.map(|s| 9.0 * s * s);
@@ -81,8 +76,8 @@ impl Model {
     }
 }
 
-impl ModelBackend for Model {
-    fn info(&self) -> &ModelInfo {
+impl ViewedModel for Model {
+    fn info(&self) -> &ViewInfo {
         &self.info
     }
 

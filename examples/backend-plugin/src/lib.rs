@@ -10,14 +10,14 @@
 //! ```
 //!
 //! A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
-//! 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, `cells`, holds the mean of each colour in each
+//! 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, `cells`, holds the mean of each color in each
 //! cell. The picture's columns are shared out among the classes, from left to right, and a class's score is
 //! how bright its columns are. To bring a runtime of your own, change [`Brightness::load`] and
 //! [`BrightnessModel::forward`]; the rest stays as it is.
 
 use scorecam_plugin::{
-    Abilities, BackendLoader, BatchRule, Error, Forward, LayerInfo, ModelBackend, ModelConfig, ModelInfo,
-    OutputActivation, Result, Tensor, TensorInfo, TensorView,
+    Abilities, BackendLoader, BatchRule, Error, InputInfo, Inputs, LayerInfo, ModelBackend, ModelConfig, ModelInfo,
+    OutputActivation, OutputInfo, Result, Tensor,
 };
 
 const CHANNELS: usize = 3;
@@ -75,16 +75,14 @@ impl BrightnessModel {
         let layer = LayerInfo::maps("cells", "MeanPool", vec![Some(CHANNELS), Some(GRID), Some(GRID)]);
         let info = ModelInfo {
             // `None` is an axis of free length: here the batch.
-            input: TensorInfo {
-                name: "image".into(),
-                shape: vec![None, Some(CHANNELS), Some(SIDE), Some(SIDE)],
-            },
-            output: TensorInfo { name: "scores".into(), shape: vec![None, Some(classes)] },
-            output_activation: OutputActivation::None,
+            input: InputInfo::image("image", vec![None, Some(CHANNELS), Some(SIDE), Some(SIDE)]),
+            other_inputs: Vec::new(),
+            outputs: vec![OutputInfo::new("scores", vec![None, Some(classes)], OutputActivation::None)],
+            // Class scores are read from the first output.
+            scores: Ok(0),
             layers: vec![layer],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 16 },
-            takes_bytes: false,
             abilities: Abilities::default(),
         };
         Self { info, classes }
@@ -107,7 +105,8 @@ impl ModelBackend for BrightnessModel {
         &self.info
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let batch = inputs.images;
         // Shapes and names come from outside, so they are checked before anything is indexed by them.
         let [images, channels, height, width] = batch.dims("the batch")?;
         if [channels, height, width] != [CHANNELS, SIDE, SIDE] {
@@ -116,8 +115,8 @@ impl ModelBackend for BrightnessModel {
                 batch.shape()
             )));
         }
-        for tap in taps {
-            self.info.layer(Some(tap))?;
+        for name in wanted.iter().filter(|name| **name != "scores") {
+            self.info.layer(Some(name))?;
         }
         let (mut cells, mut scores) = (Vec::new(), Vec::new());
         for image in 0..images {
@@ -125,12 +124,9 @@ impl ModelBackend for BrightnessModel {
             scores.extend(self.scores(&of_image));
             cells.extend(of_image);
         }
+        let scores = Tensor::new([images, self.classes], scores)?;
         let cells = Tensor::new([images, CHANNELS, GRID, GRID], cells)?;
-        Ok(Forward {
-            scores: Tensor::new([images, self.classes], scores)?,
-            // There is one layer, so each tap is the same tensor.
-            activations: vec![cells; taps.len()],
-        })
+        Ok(wanted.iter().map(|name| if *name == "scores" { scores.clone() } else { cells.clone() }).collect())
     }
 }
 

@@ -26,7 +26,7 @@ impl BackendLoader for LibtorchLoader {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { masked_scores: true, run_from: true, gradients: true }
+        Abilities { masked: true, run_from: true, gradients: true }
     }
 
     fn readiness(&self, device: Option<&str>) -> Result<Readiness> {

@@ -1,16 +1,16 @@
 //! [`Described`]: what a model's description says, and how each of its layers is tapped.
 
-use scorecam_core::{BatchRule, Error, Meaning, ModelConfig, ModelInfo, Result, Tensor, TensorInfo, written};
+use scorecam_core::{
+    BatchRule, Error, InputInfo, MAX_RANK, Meaning, ModelConfig, ModelInfo, OutputInfo, Result, Tensor,
+};
 
 use crate::element::Element;
-use crate::layers::Survey;
+use crate::extras::Extra;
+use crate::layers::{Output, Survey};
 use crate::model::Ports;
 use crate::ports::ImageInput;
 use crate::session::{Session, SessionSpec};
 use crate::tap::{Tap, Taps};
-
-/// The most axes that an output may have, the batch included.
-const MOST_AXES: usize = 4;
 
 /// A model's description, and the taps of its layers.
 pub(crate) struct Described {
@@ -27,29 +27,36 @@ pub(crate) struct Described {
 impl Described {
     pub(crate) fn new(
         survey: Survey,
-        (spec, image, outputs): (&SessionSpec, &ImageInput, &[String]),
+        (spec, image, extras): (&SessionSpec, &ImageInput, &[Extra]),
         config: &ModelConfig,
     ) -> Result<Self> {
-        let Survey { layers, taps, default_layer, output: (output, shape), applied, found_batch, trains } =
-            survey;
+        let Survey { layers, taps, default_layer, outputs, scores, found_batch, trains } = survey;
         let batch = match image.fixed_batch().or(found_batch).or(trains.then_some(1)) {
             Some(n) => BatchRule::Fixed(n),
             None => BatchRule::Any { preferred: spec.device.preferred_batch },
         };
+        let names = outputs.iter().map(|o| o.name.clone()).collect();
+        let scores = scores.map(|i| outputs[i].name.clone());
+        let outputs: Vec<OutputInfo> = outputs.into_iter().filter_map(|o| described(o, batch)).collect();
+        let scores = scores.and_then(|name| {
+            let place = outputs.iter().position(|o| o.name == name);
+            let deep = || Error::unsupported(format!("output {name:?} has more than {MAX_RANK} axes"));
+            place.ok_or_else(deep)
+        });
         let info = ModelInfo {
-            input: image.tensor_info(),
-            output: TensorInfo { shape: output_shape(&output, shape, batch)?, name: output },
-            output_activation: applied,
+            input: image.input_info(),
+            other_inputs: extras.iter().map(Extra::input_info).collect::<Vec<InputInfo>>(),
+            outputs,
+            scores,
             layers,
             default_layer,
             batch,
-            takes_bytes: image.element == Element::U8,
             abilities: spec.device.abilities(),
         };
         // A hint that names no layer is not refused here: whoever explains names the layer again.
         let hinted = config.layer.as_ref().and_then(|name| info.layers.iter().position(|l| l.name == *name));
         let main_tap = Vec::from_iter(hinted.or(default_layer));
-        Ok(Self { info, taps, outputs: outputs.to_vec(), main_tap, trains })
+        Ok(Self { info, taps, outputs: names, main_tap, trains })
     }
 
     pub(crate) fn info(&self) -> &ModelInfo {
@@ -136,14 +143,13 @@ impl Described {
     }
 }
 
-/// The shape of the scores output, batch first, where it need not have one for one image.
-fn output_shape(
-    name: &str,
-    shape: Option<Vec<Option<usize>>>,
-    batch: BatchRule,
-) -> Result<Vec<Option<usize>>> {
+/// The description of an output; none for what is no tensor, or has more axes than can be described.
+fn described(output: Output, batch: BatchRule) -> Option<OutputInfo> {
+    let Output { name, element, shape, applied } = output;
     let shape = match (shape, batch) {
+        _ if element == Element::Other(-1) => return None,
         (None, _) => vec![None, None],
+        // Of one image a tensor need not have a batch axis.
         (Some(shape), BatchRule::Fixed(1))
             if shape.first() != Some(&Some(1)) && shape.first() != Some(&None) =>
         {
@@ -152,11 +158,6 @@ fn output_shape(
         (Some(shape), _) if shape.is_empty() => vec![None],
         (Some(shape), _) => shape,
     };
-    match shape.len() > MOST_AXES {
-        false => Ok(shape),
-        true => Err(Error::unsupported(format!(
-            "output {name:?} has shape {}; at most {MOST_AXES} axes can be read as class scores",
-            written(&shape)
-        ))),
-    }
+    let element = element.element_type();
+    (shape.len() <= MAX_RANK).then(|| OutputInfo { element, ..OutputInfo::new(name, shape, applied) })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{ElementType, Error, Result};
 
 use crate::proto;
 
@@ -45,6 +45,27 @@ impl Element {
             None => Ok(Self::F32),
             Some(proto::Kind { tensor: Some(tensor) }) => Ok(Self::of_number(tensor.element)),
             Some(_) => Err(Error::unsupported(format!("{role} {:?} is not a tensor", value.name))),
+        }
+    }
+
+    /// The type by DLPack's numbers.
+    pub(crate) fn element_type(self) -> ElementType {
+        match self {
+            Self::F32 => ElementType::F32,
+            Self::F16 => ElementType::new(2, 16),
+            Self::Bf16 => ElementType::new(4, 16),
+            Self::F64 => ElementType::new(2, 64),
+            Self::U8 => ElementType::U8,
+            Self::I8 => ElementType::new(0, 8),
+            Self::I32 => ElementType::new(0, 32),
+            Self::I64 => ElementType::new(0, 64),
+            Self::Bool => ElementType::new(6, 8),
+            // Whole numbers that have no name here, or none at all.
+            Self::Other(4) => ElementType::new(1, 16),
+            Self::Other(5) => ElementType::new(0, 16),
+            Self::Other(12) => ElementType::new(1, 32),
+            Self::Other(13) => ElementType::new(1, 64),
+            Self::Other(_) => ElementType::new(3, 0),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Inputs beside the image: constants that the caller gives when the model is loaded.
+//! Inputs beside the image: constants that the caller gives when the model is loaded, or tensors for one call.
 //!
 //! A value comes as the setting `input.NAME`: a number, numbers with commas, or `npy:` and a file. It is shaped as the model
 //! declares the input, and given to each image of a batch alike.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use scorecam_core::{Error, Result, written};
+use scorecam_core::{Error, InputInfo, Result, TensorView, written};
 
 use crate::element::Element;
 use crate::proto;
@@ -92,10 +92,33 @@ impl Extra {
         Ok((shape, values))
     }
 
-    /// As an input of a pass of `n` images.
-    pub(crate) fn input(&self, n: usize) -> Result<Input<'static>> {
+    /// As an input of a pass of `n` images; `given` for this pass in place of what was given at load.
+    pub(crate) fn input(&self, n: usize, given: Option<TensorView<'_>>) -> Result<Input<'static>> {
+        if let Some(given) = given {
+            let fits = |(axis, is): (&Option<usize>, &usize)| axis.is_none_or(|axis| axis == *is);
+            if given.shape().len() != self.shape.len() || !self.shape.iter().zip(given.shape()).all(fits) {
+                return Err(Error::invalid(format!(
+                    "input {:?} wants {}; the tensor is {:?}",
+                    self.name,
+                    written(&self.shape),
+                    given.shape()
+                )));
+            }
+            let values = given.data().iter().map(|&v| f64::from(v));
+            return Input::converted(self.element, given.shape(), values);
+        }
         let (shape, values) = self.shaped(n)?;
         Input::converted(self.element, &shape, values.into_iter())
+    }
+
+    /// What callers are told of it. An input of no axes has one value.
+    pub(crate) fn input_info(&self) -> InputInfo {
+        InputInfo {
+            name: self.name.clone(),
+            shape: if self.shape.is_empty() { vec![Some(1)] } else { self.shape.clone() },
+            element: self.element.element_type(),
+            per_image: self.shape.first() == Some(&None),
+        }
     }
 }
 

@@ -40,13 +40,23 @@ pub(crate) struct Survey {
     pub(crate) taps: Vec<Tap>,
     /// The index of the most preferred layer.
     pub(crate) default_layer: Option<usize>,
-    /// The output that holds scores, and its shape as far as it is known.
-    pub(crate) output: (String, Option<Shape>),
-    pub(crate) applied: OutputActivation,
+    /// The tensors that are outputs.
+    pub(crate) outputs: Vec<Output>,
+    /// Index of the one that holds scores, or why there is none.
+    pub(crate) scores: Result<usize>,
     /// The batch that the graph works for, where a trial found that it is not free as declared.
     pub(crate) found_batch: Option<usize>,
     /// Whether batch normalization is left in training mode on the way.
     pub(crate) trains: bool,
+}
+
+/// An output of the model.
+pub(crate) struct Output {
+    pub(crate) name: String,
+    pub(crate) element: Element,
+    /// As far as it is known.
+    pub(crate) shape: Option<Shape>,
+    pub(crate) applied: OutputActivation,
 }
 
 /// A session that has every tensor as an output, and their names.
@@ -177,27 +187,18 @@ impl<'g> Outline<'g> {
 
     fn list(&self, found_batch: Option<usize>) -> Result<Survey> {
         let input = self.model.input;
-        let outputs: Vec<_> = self.model.graph.outputs.iter().map(|o| (o, self.candidate(o))).collect();
-        let candidates: Vec<_> =
-            outputs.iter().map(|(_, (element, shape))| (element.to_string(), shape)).collect();
-        let candidates: Vec<Candidate<'_>> = outputs
-            .iter()
-            .zip(&candidates)
-            .map(|((output, (element, _)), (word, shape))| Candidate {
-                name: &output.name,
-                shape: (*shape).clone(),
-                element: (word, element.is_float()),
-            })
-            .collect();
-        let chosen = choose_output(&candidates, self.model.output)?;
-        let output = self.model.graph.outputs[chosen].name.as_str();
-        if !candidates[chosen].element.1 {
-            return Err(Error::unsupported(format!(
-                "output {output:?} is {}; class scores are numbers of floating point",
-                candidates[chosen].element.0
-            )));
+        let outputs = self.outputs(input);
+        let scores = self.scores(&outputs);
+        if self.model.output.is_some() {
+            // What the caller named wrongly is refused here, since another output would not be what was meant.
+            scores.clone()?;
         }
-        let path = self.network.between(&input.name, [output]);
+        // Without scores, all that leads to any numbers counts.
+        let ends: Vec<&str> = match &scores {
+            Ok(chosen) => vec![outputs[*chosen].name.as_str()],
+            Err(_) => outputs.iter().filter(|o| o.element.is_float()).map(|o| o.name.as_str()).collect(),
+        };
+        let path = self.network.between(&input.name, ends.iter().copied());
         let mut listing = Listing {
             outline: self,
             axes: AxesOf::follow(&self.network, &input.name, input.layout),
@@ -207,20 +208,53 @@ impl<'g> Outline<'g> {
             taps: vec![],
         };
         listing.list(&path);
-        let classes = candidates[chosen].shape.as_ref().and_then(|s| s.get(1).copied().flatten());
-        listing.prefer(&path, output, classes);
+        if let Ok(chosen) = scores {
+            let output = &outputs[chosen];
+            let classes = output.shape.as_ref().and_then(|s| s.get(1).copied().flatten());
+            listing.prefer(&path, &output.name, classes);
+        }
         let most = |i: &usize| (listing.layers[*i].preference, *i);
         let preferred = (0..listing.layers.len()).filter(|&i| listing.layers[i].preference > 0);
         Ok(Survey {
             default_layer: preferred.max_by_key(most),
-            output: (output.to_owned(), candidates[chosen].shape.clone()),
-            applied: output_activation(&self.network, &path, output),
+            scores,
             found_batch,
             trains: (0..self.network.len())
                 .any(|i| path.contains(i) && self.network.node(i).integer("training_mode") == Some(1)),
             layers: listing.layers,
             taps: listing.taps,
+            outputs,
         })
+    }
+
+    /// The outputs that are tensors.
+    fn outputs(&self, input: &ImageInput) -> Vec<Output> {
+        let output = |value: &proto::Value| {
+            let (element, shape) = self.candidate(value);
+            let path = self.network.between(&input.name, [value.name.as_str()]);
+            let applied = output_activation(&self.network, &path, &value.name);
+            Output { name: value.name.clone(), element, shape, applied }
+        };
+        self.model.graph.outputs.iter().map(output).collect()
+    }
+
+    /// Which of the outputs holds class scores.
+    fn scores(&self, outputs: &[Output]) -> Result<usize> {
+        let words: Vec<String> = outputs.iter().map(|o| o.element.to_string()).collect();
+        let candidate = |(output, word)| {
+            let Output { name, element, shape, .. }: &Output = output;
+            Candidate { name, shape: shape.clone(), element: (word, element.is_float()) }
+        };
+        let candidates: Vec<Candidate<'_>> =
+            outputs.iter().zip(words.iter().map(String::as_str)).map(candidate).collect();
+        let chosen = choose_output(&candidates, self.model.output)?;
+        let Output { name, element, .. } = &outputs[chosen];
+        match element.is_float() {
+            true => Ok(chosen),
+            false => Err(Error::unsupported(format!(
+                "output {name:?} is {element}; class scores are numbers of floating point"
+            ))),
+        }
     }
 
     /// The element type and shape of an output, as far as they are known.

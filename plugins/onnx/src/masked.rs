@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use ort::value::{DynTensor, DynValueRef};
-use scorecam_core::{Error, Layout, MaskedScores, Result, Tensor, TensorView, Upsampler};
+use scorecam_core::{EachBatch, Error, Layout, MaskedRequest, Result, Tensor, TensorView, Upsampler};
 use scorecam_plugin::caught;
 
 use crate::element::Element;
 use crate::mask_graph::{self, Fill, Images, MaskGraph};
+use crate::model::Wanted;
 use crate::session::{Session, SessionSpec};
 use crate::values::{self, Input};
 
@@ -61,10 +62,8 @@ pub(crate) struct Masked<'a> {
     pub(crate) models: BTreeMap<usize, Arc<Session>>,
     /// The name and the order of axes of its input.
     pub(crate) input: (&'a str, Layout),
-    /// The output that holds class scores.
-    pub(crate) output: &'a str,
-    /// Makes [n, ...] of it for n images.
-    pub(crate) scores: &'a (dyn Fn(usize, Tensor) -> Result<Tensor> + Sync),
+    /// What each pass is to give.
+    pub(crate) wanted: &'a Wanted,
 }
 
 /// A forward pass of a request.
@@ -116,27 +115,31 @@ pub(crate) fn passes(count: usize, sizing: Sizing) -> Vec<Pass> {
 }
 
 impl Masked<'_> {
-    /// Scores of masked images, [masks, classes].
-    pub(crate) fn scores(&self, request: &MaskedScores<'_>, passes: &[Pass]) -> Result<Tensor> {
-        let (_, [count, ..]) = request.dims()?;
+    /// Runs masked images, and hands what is wanted of each pass to `each`.
+    pub(crate) fn run(
+        &self,
+        request: &MaskedRequest<'_>,
+        passes: &[Pass],
+        each: &mut EachBatch<'_>,
+    ) -> Result<()> {
         let scene = Scene::new(self, request)?;
-        let (mut scores, mut item) = (Vec::new(), vec![0]);
-        let mut take = |masks: &Range<usize>, found: Tensor| {
-            let (rows, values) = (found.shape()[0], found.data().len());
-            scores.extend_from_slice(&found.data()[..masks.len() * (values / rows)]);
-            item = found.shape()[1..].to_vec();
-            (request.on_batch)(masks.len())
+        let mut take = |masks: &Range<usize>, found: Vec<Tensor>| {
+            // What fills a pass up is nobody's.
+            let shapes: Vec<Vec<usize>> =
+                found.iter().map(|t| [&[masks.len()], &t.shape()[1..]].concat()).collect();
+            let rows = found.iter().zip(&shapes);
+            let rows = rows.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
+            each(&rows.collect::<Result<Vec<_>>>()?)
         };
         match self.spec.device.is_accelerator() && passes.len() > 1 {
-            true => scene.in_flight(passes, &mut take)?,
-            false => scene.in_turn(passes, &mut take)?,
+            true => scene.in_flight(passes, &mut take),
+            false => scene.in_turn(passes, &mut take),
         }
-        Tensor::new([&[count], item.as_slice()].concat(), scores)
     }
 }
 
-/// What takes the scores of a batch, in the order of the batches.
-type Take<'t> = dyn FnMut(&Range<usize>, Tensor) -> Result<()> + 't;
+/// What takes the tensors of a batch, in the order of the batches.
+type Take<'t> = dyn FnMut(&Range<usize>, Vec<Tensor>) -> Result<()> + 't;
 
 /// All of a request that its batches share: what lies on the device, and what of a request threads may see.
 struct Scene<'a> {
@@ -153,7 +156,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(of: &'a Masked<'a>, request: &MaskedScores<'a>) -> Result<Self> {
+    fn new(of: &'a Masked<'a>, request: &MaskedRequest<'a>) -> Result<Self> {
         let ([_, channels, height, width], [_, h, w]) = request.dims()?;
         let graph = MaskGraph {
             images: if request.image_of_mask.is_empty() { Images::One } else { Images::Several },
@@ -174,7 +177,7 @@ impl<'a> Scene<'a> {
         let columns = transposed(&upsampler.column_matrix(), w);
         Ok(Self {
             of,
-            images: on_device(request.images.shape(), request.images.data())?,
+            images: on_device(request.inputs.images.shape(), request.inputs.images.data())?,
             fill: request.fill.map(|fill| on_device(fill.shape(), fill.data())).transpose()?,
             rows: on_device(&[height, h], &upsampler.row_matrix())?,
             columns: on_device(&[w, width], &columns)?,
@@ -197,7 +200,7 @@ impl<'a> Scene<'a> {
     /// Batches on threads of their own, [`IN_FLIGHT`] at a time; `take` stays on the calling thread.
     fn in_flight(&self, passes: &[Pass], take: &mut Take<'_>) -> Result<()> {
         let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let work = |found: Sender<(usize, Result<Tensor>)>| {
+        let work = |found: Sender<(usize, Result<Vec<Tensor>>)>| {
             let mut place = Place::default();
             while !stopped.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
@@ -231,8 +234,8 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// One pass: the scores of its masks, and of what fills it up.
-    fn run(&self, pass: &Pass, place: &mut Place) -> Result<Tensor> {
+    /// One pass: the tensors of its masks, and of what fills it up.
+    fn run(&self, pass: &Pass, place: &mut Place) -> Result<Vec<Tensor>> {
         let Pass { masks, images: n } = pass.clone();
         let of = self.of;
         let model = of.models.get(&n).ok_or_else(|| Error::internal("a pass has no session"))?;
@@ -254,8 +257,9 @@ impl<'a> Scene<'a> {
         }
         let masked = place.of(n, self)?;
         self.making.run_into(&inputs, mask_graph::MASKED, masked)?;
-        let mut outputs = model.run(&[(of.input.0, dynamic(masked))], &[of.output])?;
-        (of.scores)(n, outputs.swap_remove(0))
+        let (names, places) = of.wanted.once();
+        let found = model.run(&[(of.input.0, dynamic(masked))], &names)?;
+        of.wanted.each(n, &places, found)
     }
 
     fn image_of(&self, mask: usize) -> i64 {

@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use scorecam_core::{
-    BatchRule, Error, Forward, MaskedScores, ModelBackend, ModelConfig, ModelInfo, Result, Tensor, TensorView,
+    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo, NamedTensor,
+    Result, Tensor, TensorView,
 };
 use scorecam_plugin::precision::trial;
 
@@ -67,6 +68,44 @@ struct Serves {
     images: Option<usize>,
 }
 
+/// What a pass is to give.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    /// Names of outputs of a session, and whether it is the one of class scores.
+    names: Vec<(String, bool)>,
+    /// The layers among them, indices into the list of layers.
+    layers: Vec<usize>,
+}
+
+impl Wanted {
+    /// Each name once, and for each that is wanted its place among these.
+    pub(crate) fn once(&self) -> (Vec<&str>, Vec<usize>) {
+        let (mut names, mut places) = (Vec::new(), Vec::new());
+        for (name, _) in &self.names {
+            let place = names.iter().position(|n| n == name).unwrap_or(names.len());
+            if place == names.len() {
+                names.push(name.as_str());
+            }
+            places.push(place);
+        }
+        (names, places)
+    }
+
+    /// A tensor for each name, of what a pass of `n` images gave.
+    pub(crate) fn each(&self, n: usize, places: &[usize], found: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let mut left = vec![0; found.len()];
+        places.iter().for_each(|&place| left[place] += 1);
+        let mut found: Vec<Option<Tensor>> = found.into_iter().map(Some).collect();
+        let one = |((name, is_scores), &place): (&(String, bool), &usize)| {
+            left[place] -= 1;
+            let tensor = if left[place] == 0 { found[place].take() } else { found[place].clone() };
+            let tensor = tensor.ok_or_else(|| Error::internal(format!("output {name:?} was given away")))?;
+            if *is_scores { raw_output(name, n, tensor) } else { Ok(tensor) }
+        };
+        self.names.iter().zip(places).map(one).collect()
+    }
+}
+
 impl Ports {
     /// Runs a session on a batch [N, C, H, W], given in `element`, and returns its outputs of these names.
     pub(crate) fn run(
@@ -75,9 +114,25 @@ impl Ports {
         (batch, element): (TensorView<'_>, Element),
         outputs: &[&str],
     ) -> Result<Vec<Tensor>> {
+        self.run_with(session, (batch, element), (outputs, &[]))
+    }
+
+    /// As [`Self::run`], with other inputs for this pass in place of those that were given at load.
+    fn run_with(
+        &self,
+        session: &Session,
+        (batch, element): (TensorView<'_>, Element),
+        (outputs, others): (&[&str], &[NamedTensor<'_>]),
+    ) -> Result<Vec<Tensor>> {
+        if let Some((name, _)) = others.iter().find(|(name, _)| !self.extras.iter().any(|e| e.name == *name))
+        {
+            let image = &self.image.name;
+            return Err(Error::not_found(format!("input {name:?} is none of the model's beside {image:?}")));
+        }
         let (shape, data) = self.image.arrange(batch)?;
         let image = Input::of(element, &shape, &data)?;
-        let extras = self.extras.iter().map(|extra| extra.input(batch.shape()[0]));
+        let given = |extra: &Extra| others.iter().find(|(name, _)| *name == extra.name).map(|(_, t)| *t);
+        let extras = self.extras.iter().map(|extra| extra.input(batch.shape()[0], given(extra)));
         let extras = extras.collect::<Result<Vec<_>>>()?;
         let mut inputs = vec![(self.image.name.as_str(), image.value())];
         let beside =
@@ -112,12 +167,11 @@ impl OnnxModel {
         let ports = Ports { image, extras };
         let output = config.output.as_deref();
         let surveyed = Surveyed { graph: &graph, input: &ports.image, output };
-        let outputs: Vec<String> = graph.outputs.iter().map(|o| o.name.clone()).collect();
         let mut look = |distrusts| -> Result<_> {
             let runtime = Runtime { spec: &spec, bytes: &mut bytes, distrusts, ports: &ports };
             let (survey, overview) = layers::survey(&surveyed, runtime)?;
             let described =
-                Described::new(survey, (&spec, &ports.image, &outputs), config).map_err(of_file)?;
+                Described::new(survey, (&spec, &ports.image, &ports.extras), config).map_err(of_file)?;
             // Where the layer to explain is certain, its session opens now; else trial passes come first.
             let main = match described.is_main_certain() {
                 true => Some(spec.open(&mut bytes, &described.main_taps())?),
@@ -154,28 +208,39 @@ impl OnnxModel {
         self.described.info()
     }
 
-    /// Runs `batch`, given in `element`, on the session that serves `taps`, indices into the layers.
+    /// What is wanted, by the names that outputs and taps have in sessions, and the layers that have to be tapped.
+    fn wanted(&self, names: &[&str]) -> Result<Wanted> {
+        let info = self.info_of();
+        let scores = info.score_output().ok().map(|o| o.name.as_str());
+        let mut wanted = Wanted::default();
+        for name in names {
+            if info.outputs.iter().any(|o| o.name == *name) {
+                wanted.names.push(((*name).to_owned(), scores == Some(name)));
+                continue;
+            }
+            let place = info.layers.iter().position(|l| l.name == *name);
+            let unknown = || match info.layer(Some(name)) {
+                Err(unknown) => unknown,
+                Ok(_) => Error::internal(format!("layer {name:?} is both there and not")),
+            };
+            let place = place.ok_or_else(unknown)?;
+            wanted.names.push((self.described.tap_name(place), false));
+            wanted.layers.push(place);
+        }
+        Ok(wanted)
+    }
+
+    /// Runs `inputs`, given in `element`, on a session that serves what is wanted.
     fn run(
         &self,
         session: &Session,
-        (batch, element): (TensorView<'_>, Element),
-        taps: &[usize],
-    ) -> Result<Forward> {
-        let scores = self.info_of().output.name.as_str();
-        let tapped: Vec<String> = taps.iter().map(|&tap| self.described.tap_name(tap)).collect();
-        let mut names = vec![scores];
-        // A layer may be asked for twice, or be the scores output itself; the runtime is asked once.
-        let mut places = vec![];
-        for name in tapped.iter().map(String::as_str) {
-            places.push(names.iter().position(|n| *n == name).unwrap_or(names.len()));
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        let mut outputs = self.ports.run(session, (batch, element), &names)?;
-        let activations = places.into_iter().map(|i| outputs[i].clone()).collect();
-        let scores = raw_output(scores, batch.shape()[0], outputs.swap_remove(0))?;
-        Ok(Forward { scores, activations })
+        (inputs, element): (&Inputs<'_>, Element),
+        wanted: &Wanted,
+    ) -> Result<Vec<Tensor>> {
+        // A tensor may be asked for twice, as a layer and as an output; the runtime is asked once.
+        let (names, places) = wanted.once();
+        let found = self.ports.run_with(session, (inputs.images, element), (&names, inputs.others))?;
+        wanted.each(inputs.images.shape()[0], &places, found)
     }
 
     /// The session for passes of so many images whose outputs include `taps`, sorted.
@@ -280,8 +345,13 @@ impl OnnxModel {
             .chunks_exact_mut(one.data().len())
             .for_each(|image| image.copy_from_slice(one.data()));
         let element = self.ports.element(&self.spec);
-        let alone = self.run(&*self.session(&[], 1)?, (one.view(), element), &[])?.scores;
-        let together = self.run(&*self.session(&[], images)?, (many.view(), element), &[])?.scores;
+        let wanted = self.wanted(&[&self.info_of().score_output()?.name])?;
+        let scores = |images: &Tensor| {
+            let session = self.session(&[], images.shape()[0])?;
+            self.run(&session, (&Inputs::of(images.view()), element), &wanted)
+                .map(|mut found| found.remove(0))
+        };
+        let (alone, together) = (scores(&one)?, scores(&many)?);
         let exact = precision::is_rounding(alone.data(), together.data());
         if !exact {
             // Its session will not be asked for again, and takes room.
@@ -297,44 +367,37 @@ impl ModelBackend for OnnxModel {
         self.info_of()
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let info = self.info_of();
-        self.ports.image.check(&batch, info.batch)?;
-        let position = |name: &&str| match info.layers.iter().position(|l| l.name == *name) {
-            Some(place) => Ok(place),
-            None => Err(info
-                .layer(Some(name))
-                .err()
-                .unwrap_or_else(|| Error::internal(format!("layer {name:?} is both there and not")))),
-        };
-        let taps = taps.iter().map(position).collect::<Result<Vec<usize>>>()?;
-        let needed = self.described.needed(&taps);
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        self.ports.image.check(&inputs.images, self.info_of().batch)?;
+        let wanted = self.wanted(wanted)?;
+        let needed = self.described.needed(&wanted.layers);
         if needed.len() > 1 && self.described.is_look(&needed) {
             let overview = self.overview(&needed)?;
-            return self.run(&overview.session, (batch, self.ports.image.element), &taps);
+            return self.run(&overview.session, (inputs, self.ports.image.element), &wanted);
         }
-        let session = self.session(&needed, batch.shape()[0])?;
+        let session = self.session(&needed, inputs.images.shape()[0])?;
         drop(lock(&self.overview).take());
-        self.run(&session, (batch, self.ports.element(&self.spec)), &taps)
+        self.run(&session, (inputs, self.ports.element(&self.spec)), &wanted)
     }
 
     fn remarks(&self) -> Vec<String> {
         self.remarks.clone()
     }
 
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
         let image = &self.ports.image;
-        if !self.info_of().abilities.masked_scores || !self.ports.are_plain() {
-            return request.on_cpu(self);
+        if !self.info_of().abilities.masked || !self.ports.are_plain() {
+            return request.on_cpu(self, wanted, each);
         }
-        image.check_images(&request.images)?;
+        image.check_images(&request.inputs.images)?;
         let ([_, channels, height, width], [count, ..]) = request.dims()?;
-        let output = self.info_of().output.name.as_str();
+        let wanted = self.wanted(wanted)?;
+        let needed = self.described.needed(&wanted.layers);
         let passes = masked::passes(count, self.sizing(request.batch_size, [channels, height, width])?);
         let mut models = BTreeMap::new();
         for pass in &passes {
             if let Entry::Vacant(place) = models.entry(pass.images) {
-                place.insert(self.session(&[], pass.images)?);
+                place.insert(self.session(&needed, pass.images)?);
             }
         }
         let masked = Masked {
@@ -342,10 +405,9 @@ impl ModelBackend for OnnxModel {
             sessions: &self.masks,
             models,
             input: (&image.name, image.layout),
-            output,
-            scores: &|n, found| raw_output(output, n, found),
+            wanted: &wanted,
         };
-        masked.scores(request, &passes)
+        masked.run(request, &passes, each)
     }
 }
 

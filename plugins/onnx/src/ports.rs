@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use scorecam_core::{BatchRule, Error, Layout, ModelConfig, Result, TensorInfo, TensorView, written};
+use scorecam_core::{BatchRule, Error, InputInfo, Layout, ModelConfig, Result, TensorView, written};
 
 use crate::element::Element;
 use crate::proto;
@@ -79,8 +79,9 @@ impl ImageInput {
         self.shape[0]
     }
 
-    pub(crate) fn tensor_info(&self) -> TensorInfo {
-        TensorInfo { name: self.name.clone(), shape: self.shape.to_vec() }
+    pub(crate) fn input_info(&self) -> InputInfo {
+        let element = self.element.element_type();
+        InputInfo { element, ..InputInfo::image(&self.name, self.shape.to_vec()) }
     }
 
     /// Whether the model takes batches of f32, which graphs of our own can make.

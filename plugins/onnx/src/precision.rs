@@ -44,7 +44,7 @@ pub(crate) fn remark(
     let shape = [n.unwrap_or(1), channels.unwrap_or(3), height.unwrap_or(SIDE), width.unwrap_or(SIDE)];
     let image = trial(shape)?;
     let scores = |session: &Session, element: Element| -> Result<Tensor> {
-        let output = info.output.name.as_str();
+        let output = info.score_output()?.name.as_str();
         let found = ports.run(session, (image.view(), element), &[output])?.swap_remove(0);
         let found = raw_output(output, shape[0], found)?;
         let classes = found.data().len() / shape[0];

@@ -106,6 +106,18 @@ pub(crate) fn read(value: &DynValue, name: &str) -> Result<Tensor> {
             let (shape, data) = value.try_extract_tensor::<f64>().map_err(wrong)?;
             (shape, data.iter().map(|&v| v as f32).collect())
         }
+        Some(TensorElementType::Int64) => {
+            let (shape, data) = value.try_extract_tensor::<i64>().map_err(wrong)?;
+            (shape, data.iter().map(|&v| v as f32).collect())
+        }
+        Some(TensorElementType::Int32) => {
+            let (shape, data) = value.try_extract_tensor::<i32>().map_err(wrong)?;
+            (shape, data.iter().map(|&v| v as f32).collect())
+        }
+        Some(TensorElementType::Uint8) => {
+            let (shape, data) = value.try_extract_tensor::<u8>().map_err(wrong)?;
+            (shape, data.iter().map(|&v| f32::from(v)).collect())
+        }
         _ => {
             let (shape, data) = value.try_extract_tensor::<f32>().map_err(wrong)?;
             (shape, data.to_vec())

@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use common::{
-    Attribute, F32, Function, Net, Opset, classifier, config, float, image, load, node, sequence, value,
+    Attribute, F32, Function, Net, Opset, classifier, config, float, forward, image, load, masked, node,
+    sequence, value,
 };
 use ort::memory::AllocationDevice;
 use scorecam_core::{
-    BackendLoader, Error, ErrorKind, Layout, MaskedScores, ModelBackend, ModelConfig, Readiness, Result,
-    Tensor, TensorView, Upsample,
+    BackendLoader, Error, ErrorKind, Inputs, Layout, MaskedRequest, ModelBackend, ModelConfig, Readiness,
+    Result, Tensor, TensorView, Upsample,
 };
 use scorecam_onnx::{Accelerator, Device, DeviceMemory, Masks, OnnxLoader, RuntimeRelease, Settings, ort};
 
@@ -86,15 +87,14 @@ impl Scene {
         }
     }
 
-    fn request<'s>(&'s self, on_batch: &'s dyn Fn(usize) -> Result<()>) -> MaskedScores<'s> {
-        MaskedScores {
-            images: self.images.view(),
+    fn request(&self) -> MaskedRequest<'_> {
+        MaskedRequest {
+            inputs: Inputs::of(self.images.view()),
             fill: self.fill.as_ref().map(Tensor::view),
             masks: self.masks.view(),
             image_of_mask: &self.image_of_mask,
             upsample: self.upsample,
             batch_size: BATCH,
-            on_batch,
         }
     }
 }
@@ -106,17 +106,17 @@ fn largest_difference(a: TensorView<'_>, b: TensorView<'_>) -> f32 {
 
 /// Runs the scene by the graph and by core, and compares; `batches` are those in turn and those in flight.
 fn compare(scene: &Scene, config: &ModelConfig, batches: (&[usize], &[usize])) {
-    let wanted = load(config).expect("the model loads").masked_scores(&scene.request(&|_| Ok(())));
+    let wanted = masked(&*load(config).expect("the model loads"), &scene.request(), &mut |_| Ok(()));
     let wanted = wanted.expect("core makes them");
     for (loader, batches) in [(in_turn(), batches.0), (in_flight(), batches.1)] {
         let model = loader.load(config).expect("the model loads");
-        assert!(model.info().abilities.masked_scores);
+        assert!(model.info().abilities.masked);
         let seen = RefCell::new(vec![]);
-        let note = |n: usize| {
+        let mut note = |n: usize| {
             seen.borrow_mut().push(n);
             Ok(())
         };
-        let found = model.masked_scores(&scene.request(&note)).expect("the graph makes them");
+        let found = masked(&*model, &scene.request(), &mut note).expect("the graph makes them");
         let far = largest_difference(found.view(), wanted.view());
         let what = (scene.upsample, scene.images.shape()[0], scene.fill.is_some(), config.layout);
         assert!(far <= 1e-5, "{what:?}: {far} between the graph's masked images and core's");
@@ -196,16 +196,16 @@ fn sizes_whose_scores_are_not_those_of_one_image_are_halved() {
     let path = net.save(folder.path(), "off.onnx");
     let scene = Scene::new(1, false, Upsample::HalfPixel);
     let exact = handing_on(folder.path(), &[0, 3, 24, 17]);
-    let exact = load(&config(&exact)).expect("the model loads").masked_scores(&scene.request(&|_| Ok(())));
+    let exact = masked(&*load(&config(&exact)).expect("the model loads"), &scene.request(), &mut |_| Ok(()));
     let exact = exact.expect("scores");
     let model = in_flight().load(&config(&path)).expect("the model loads");
     for _ in 0..2 {
         let seen = RefCell::new(vec![]);
-        let note = |n: usize| {
+        let mut note = |n: usize| {
             seen.borrow_mut().push(n);
             Ok(())
         };
-        let found = model.masked_scores(&scene.request(&note)).expect("scores");
+        let found = masked(&*model, &scene.request(), &mut note).expect("scores");
         assert_eq!(*seen.borrow(), [2, 2, 2, 2, 2, 1]);
         assert!(largest_difference(found.view(), exact.view()) <= 1e-5);
     }
@@ -219,8 +219,8 @@ fn a_batch_size_of_0_is_refused() {
         let path = handing_on(folder.path(), &shape);
         for loader in [in_turn(), in_flight()] {
             let model = loader.load(&config(&path)).expect("the model loads");
-            let request = MaskedScores { batch_size: 0, ..scene.request(&|_| Ok(())) };
-            let error = model.masked_scores(&request).expect_err("no images at all");
+            let request = MaskedRequest { batch_size: 0, ..scene.request() };
+            let error = masked(&*model, &request, &mut |_| Ok(())).expect_err("no images at all");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         }
     }
@@ -234,11 +234,11 @@ fn a_request_that_is_cancelled_ends_at_once() {
     for loader in [in_turn(), in_flight()] {
         let model = loader.load(&config(&path)).expect("the model loads");
         let calls = RefCell::new(0);
-        let cancel = |_| {
+        let mut cancel = |_| {
             *calls.borrow_mut() += 1;
             Err(Error::cancelled())
         };
-        let error = model.masked_scores(&scene.request(&cancel)).expect_err("it was cancelled");
+        let error = masked(&*model, &scene.request(), &mut cancel).expect_err("it was cancelled");
         assert_eq!((error.kind(), *calls.borrow()), (ErrorKind::Cancelled, 1));
     }
 }
@@ -249,7 +249,7 @@ fn images_that_do_not_fit_the_model_are_refused() {
     let path = handing_on(folder.path(), &[0, 3, 24, 18]);
     let scene = Scene::new(1, false, Upsample::HalfPixel);
     let model = in_turn().load(&config(&path)).expect("the model loads");
-    let error = model.masked_scores(&scene.request(&|_| Ok(()))).expect_err("another width").to_string();
+    let error = masked(&*model, &scene.request(), &mut |_| Ok(())).expect_err("another width").to_string();
     assert!(error.contains("[N, 3, 24, 18]") && error.contains("[1, 3, 24, 17]"), "{error}");
 }
 
@@ -271,23 +271,22 @@ fn a_model_in_f16_gives_nearly_the_same() {
     assert!(remark.starts_with("precision f16: ") && remark.contains(" % of their range"), "{remark}");
     assert_eq!(full.info().layers, half.info().layers, "a caller sees f32 whatever runs");
     let batch = image([3, 3, 8, 8], 4);
-    let forward = |model: &dyn ModelBackend| model.forward(batch.view(), &["relu2"]).expect("a pass");
-    let (a, b) = (forward(&*full), forward(&*half));
+    let pass = |model: &dyn ModelBackend| forward(model, batch.view(), &["relu2"]).expect("a pass");
+    let (a, b) = (pass(&*full), pass(&*half));
     let far = largest_difference(a.scores.view(), b.scores.view());
     assert!(far > 0.0 && far < 2e-3, "{far} between scores of f16 and f32");
     assert!(largest_difference(a.activations[0].view(), b.activations[0].view()) < 2e-3);
     let masks = Tensor::new([MASKS, 2, 2], sequence(MASKS * 4, 5)).expect("of that length");
     let shown = image([1, 3, 8, 8], 6);
-    let request = MaskedScores {
-        images: shown.view(),
+    let request = MaskedRequest {
+        inputs: Inputs::of(shown.view()),
         fill: None,
         masks: masks.view(),
         image_of_mask: &[],
         upsample: Upsample::HalfPixel,
         batch_size: BATCH,
-        on_batch: &|_| Ok(()),
     };
-    let scores = |model: &dyn ModelBackend| model.masked_scores(&request).expect("scores");
+    let scores = |model: &dyn ModelBackend| masked(model, &request, &mut |_| Ok(())).expect("scores");
     let far = largest_difference(scores(&*full).view(), scores(&*half).view());
     assert!(far > 0.0 && far < 2e-3, "{far} between masked scores of f16 and f32");
 }
@@ -335,7 +334,7 @@ fn constants_and_types_that_operators_name_turn_to_f16_with_the_weights() {
     let full = load(&config(&path)).expect("the model loads");
     let half = in_turn().load(&in_precision(&path, "f16")).expect("the model loads in f16");
     let batch = image([2, 3, 8, 8], 4);
-    let scores = |model: &dyn ModelBackend| model.forward(batch.view(), &[]).expect("a pass").scores;
+    let scores = |model: &dyn ModelBackend| forward(model, batch.view(), &[]).expect("a pass").scores;
     let far = largest_difference(scores(&*full).view(), scores(&*half).view());
     assert!(far > 0.0 && far < 2e-3, "{far} between scores of f16 and f32");
 }

@@ -2,15 +2,19 @@
 
 mod common;
 
-use common::{F32, Net, classifier, config, image, load, value};
-use scorecam_core::{BatchRule, Layout, ModelBackend, OutputActivation, Tensor};
+use common::{F32, Net, classifier, config, forward, image, load, value};
+use scorecam_core::{BatchRule, LayerInfo, Layout, ModelBackend, OutputActivation, Tensor, ViewedModel};
 
 fn names(model: &dyn ModelBackend) -> Vec<&str> {
     model.info().layers.iter().map(|l| l.name.as_str()).collect()
 }
 
 fn default_layer(model: &dyn ModelBackend) -> Option<&str> {
-    model.info().default_layer.map(|i| model.info().layers[i].name.as_str())
+    default_of(&model.info().layers, model.info().default_layer)
+}
+
+fn default_of(layers: &[LayerInfo], default: Option<usize>) -> Option<&str> {
+    default.map(|i| layers[i].name.as_str())
 }
 
 fn check_default(net: &Net, expected: Option<&str>) {
@@ -30,8 +34,8 @@ fn shapes_come_from_the_runtime_where_the_file_tells_none() {
     assert_eq!(info.layers[4].shape, [Some(6), Some(1), Some(1)]);
     assert_eq!(default_layer(&*model), Some("relu2"));
     assert_eq!(info.input.shape, [None, Some(3), Some(8), Some(8)]);
-    assert_eq!(info.output.shape, [None, Some(5)]);
-    assert_eq!(info.output_activation, OutputActivation::None);
+    assert_eq!(info.outputs[0].shape, [None, Some(5)]);
+    assert_eq!(info.outputs[0].applied, OutputActivation::None);
     assert!(matches!(info.batch, BatchRule::Any { .. }));
 }
 
@@ -97,7 +101,7 @@ fn the_output_activation_is_told_by_its_producer() {
         net.graph.output.clear();
         let path = net.output("scores", &[0, 5]).save(folder.path(), "m.onnx");
         let model = load(&config(&path)).expect("the model loads");
-        assert_eq!(model.info().output_activation, expected, "{operator}");
+        assert_eq!(model.info().outputs[0].applied, expected, "{operator}");
     }
 }
 
@@ -107,8 +111,8 @@ fn a_fixed_batch_is_reported_and_enforced() {
     let model = load(&config(&classifier(1).save(folder.path(), "m.onnx"))).expect("the model loads");
     assert_eq!(model.info().batch, BatchRule::Fixed(1));
     assert_eq!(default_layer(&*model), Some("relu2"));
-    assert!(model.forward(image([1, 3, 8, 8], 1).view(), &["relu2"]).is_ok());
-    let error = model.forward(image([2, 3, 8, 8], 1).view(), &[]).expect_err("two images").to_string();
+    assert!(forward(&*model, image([1, 3, 8, 8], 1).view(), &["relu2"]).is_ok());
+    let error = forward(&*model, image([2, 3, 8, 8], 1).view(), &[]).expect_err("two images").to_string();
     assert_eq!(error, "input \"input\" wants [1, 3, 8, 8]; the tensor is [2, 3, 8, 8]");
 }
 
@@ -125,9 +129,9 @@ fn a_batch_that_is_free_in_name_only_is_found_out() {
         .output("logits", &[0, 0]);
     let model = load(&config(&net.save(folder.path(), "m.onnx"))).expect("the model loads");
     assert_eq!(model.info().batch, BatchRule::Fixed(1));
-    assert_eq!(model.info().output.shape[1], Some(5));
+    assert_eq!(model.info().outputs[0].shape[1], Some(5));
     assert_eq!(model.info().layer(Some("same")).expect("it is listed").shape, [Some(4), Some(8), Some(8)]);
-    assert!(model.forward(image([1, 3, 8, 8], 1).view(), &["same"]).is_ok());
+    assert!(forward(&*model, image([1, 3, 8, 8], 1).view(), &["same"]).is_ok());
 }
 
 #[test]
@@ -139,13 +143,13 @@ fn free_sizes_are_set_by_the_configuration() {
     let free = load(&config(&path)).expect("the model loads");
     assert_eq!(free.info().layers[3].shape, [Some(6), None, None]);
     assert_eq!(default_layer(&*free), Some("relu2"));
-    assert!(free.forward(image([1, 3, 10, 12], 1).view(), &[]).is_ok());
+    assert!(forward(&*free, image([1, 3, 10, 12], 1).view(), &[]).is_ok());
 
     let set = scorecam_core::ModelConfig { input_size: Some((10, 12)), ..config(&path) };
     let set = load(&set).expect("the model loads");
     assert_eq!(set.info().layers[3].shape, [Some(6), Some(10), Some(12)]);
     assert_eq!(set.info().input.shape, [None, Some(3), Some(10), Some(12)]);
-    assert!(set.forward(image([1, 3, 8, 8], 1).view(), &[]).is_err());
+    assert!(forward(&*set, image([1, 3, 8, 8], 1).view(), &[]).is_err());
 }
 
 #[test]
@@ -168,7 +172,7 @@ fn channels_last_models_take_and_give_channels_first() {
     let last = scorecam_core::ModelConfig { layout: Some(Layout::Nhwc), ..config(&path) };
     let last = common::viewed(&last);
     assert_eq!(last.info().input.shape, [None, Some(3), Some(8), Some(6)]);
-    assert_eq!(default_layer(&last), Some("relu_hwc"));
+    assert_eq!(default_of(&last.info().layers, last.info().default_layer), Some("relu_hwc"));
     let layer = last.info().layer(Some("relu_hwc")).expect("it is listed");
     assert_eq!(layer.shape, [Some(6), Some(8), Some(6)]);
 
@@ -202,8 +206,10 @@ fn weights_in_another_file_are_found_beside_the_model() {
     let outside = load(&config(&path)).expect("the model loads");
     let x = image([3, 3, 8, 8], 5);
     let taps = ["relu1", "relu2"];
-    let (a, b) =
-        (inside.forward(x.view(), &taps).expect("runs"), outside.forward(x.view(), &taps).expect("runs"));
+    let (a, b) = (
+        forward(&*inside, x.view(), &taps).expect("runs"),
+        forward(&*outside, x.view(), &taps).expect("runs"),
+    );
     assert_eq!((a.scores, a.activations), (b.scores, b.activations));
 
     net.graph.initializer[0].external_data[0].value = "../weights.bin".into();
@@ -222,7 +228,7 @@ fn scores_with_trailing_axes_of_one_are_squeezed() {
         .output("scores", &[0, 5, 1, 1]);
     let model = common::viewed(&config(&net.save(folder.path(), "m.onnx")));
     assert_eq!(model.info().output.shape, [None, Some(5)]);
-    assert_eq!(default_layer(&model), Some("relu1"));
+    assert_eq!(default_of(&model.info().layers, model.info().default_layer), Some("relu1"));
     // The output is itself a tensor of four axes, so it may be tapped like any other.
     let pass = model.forward(image([2, 3, 8, 8], 1).view(), &["scores", "conv2", "scores"]).expect("it runs");
     assert_eq!(pass.scores.shape(), [2, 5]);
@@ -240,7 +246,7 @@ fn one_model_serves_many_threads_and_any_taps_bit_for_bit() {
         [&[], &["relu2"], &["relu1"], &["conv1", "conv2"], &["gap"], &["relu2", "conv1", "relu1"]];
     let inputs: Vec<Tensor> = (1..5).map(|n| image([n, 3, 8, 8], n as u32)).collect();
     let run = |x: &Tensor, taps: &[&str]| {
-        let pass = model.forward(x.view(), taps).expect("it runs");
+        let pass = forward(&*model, x.view(), taps).expect("it runs");
         (pass.scores, pass.activations)
     };
     let expected: Vec<Vec<_>> = inputs.iter().map(|x| sets.iter().map(|t| run(x, t)).collect()).collect();
@@ -264,7 +270,7 @@ fn a_model_changed_on_disk_is_not_mixed_with_the_one_loaded() {
     let model = load(&config(&path)).expect("the model loads");
     classifier(1).save(folder.path(), "m.onnx");
     let x = image([2, 3, 8, 8], 1);
-    assert!(model.forward(x.view(), &["relu2"]).is_ok(), "what is open stays open");
-    let error = model.forward(x.view(), &["relu1"]).expect_err("another file").to_string();
+    assert!(forward(&*model, x.view(), &["relu2"]).is_ok(), "what is open stays open");
+    let error = forward(&*model, x.view(), &["relu1"]).expect_err("another file").to_string();
     assert!(error.contains("was changed after it was loaded"), "{error}");
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{F32, I64, Net, classifier, config, image, load, refusal, value};
+use common::{F32, I64, Net, classifier, config, forward, image, load, refusal, value};
 use scorecam_core::{ErrorKind, ModelConfig};
 
 fn check(config: &ModelConfig, expected: &[&str]) {
@@ -97,11 +97,11 @@ fn batches_and_taps_that_do_not_fit_are_refused() {
     for (shape, text) in
         [([1, 3, 4, 4], "[1, 3, 4, 4]"), ([1, 1, 8, 8], "[1, 1, 8, 8]"), ([0, 3, 8, 8], "[0, 3, 8, 8]")]
     {
-        let error = model.forward(image(shape, 1).view(), &[]).expect_err("a wrong shape");
+        let error = forward(&*model, image(shape, 1).view(), &[]).expect_err("a wrong shape");
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert_eq!(error.to_string(), format!("input \"input\" wants [N, 3, 8, 8]; the tensor is {text}"));
     }
-    let error = model.forward(image([1, 3, 8, 8], 1).view(), &["relu9"]).expect_err("a wrong name");
+    let error = forward(&*model, image([1, 3, 8, 8], 1).view(), &["relu9"]).expect_err("a wrong name");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("layer \"relu9\" is not in the model"), "{error}");
 }

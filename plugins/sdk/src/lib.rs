@@ -11,7 +11,6 @@
 
 pub mod abi;
 pub mod backend;
-mod details;
 mod file;
 #[cfg(test)]
 mod layout;
@@ -23,6 +22,8 @@ pub mod precision;
 mod readiness;
 mod remarks;
 mod root;
+pub mod services;
+mod study;
 mod wire;
 
 pub use abi_stable;
@@ -31,6 +32,7 @@ pub use library::{check_library_file, open_library};
 pub use places::{cache_folder, own_folder};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
 pub use scorecam_core::*;
+pub use tracing;
 pub use wire::ability::number as ability_number;
 pub use wire::guard::caught;
 pub use wire::status::{kind_of_status, status_of_kind};
@@ -40,17 +42,15 @@ pub const BACKEND: &std::ffi::CStr = c"scorecam.backend/1";
 /// The id of the interface of a method.
 pub const METHOD: &std::ffi::CStr = c"scorecam.method/1";
 /// The id of a backend's ability to make masked images itself.
-pub const MASKED_SCORES: &std::ffi::CStr = c"scorecam.masked-scores/1";
+pub const MASKED: &std::ffi::CStr = c"scorecam.masked/1";
 /// The id of a backend's ability to run a model from an inner layer.
 pub const RUN_FROM: &std::ffi::CStr = c"scorecam.run-from/1";
-/// The id of a backend's ability to differentiate class scores.
+/// The id of a backend's ability to differentiate outputs.
 pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
 /// The id of the interface that says whether a backend can work on this machine.
 pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
 /// The id of the interface by which a model says what users should know of how it runs.
 pub const REMARKS: &std::ffi::CStr = c"scorecam.remarks/1";
-/// Interface id: what a model knows of its layers.
-pub const DETAILS: &std::ffi::CStr = c"scorecam.details/1";
 
 /// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
 pub const AUTO: &str = "auto";
@@ -71,7 +71,7 @@ macro_rules! export_plugin {
             /// Door A: the table that any host can read.
             #[allow(non_upper_case_globals)]
             #[unsafe(no_mangle)]
-            pub static scorecam_plugin_entry = [$($kind: $make),+];
+            pub static scorecam_plugin_entry = [$($kind: $make),+], logging to its host;
         }
 
         /// Door B: abi_stable's header, through which a host checks the layout of every table.
@@ -97,6 +97,25 @@ macro_rules! export_plugin {
 #[macro_export]
 macro_rules! plugin_table {
     ($(#[$attribute:meta])* $visibility:vis static $name:ident = [$($kind:ident : $make:expr),+ $(,)?];) => {
+        $crate::plugin_table!(@ None, $(#[$attribute])* $visibility $name $($kind: $make),+);
+    };
+    // Of a library, whose log would reach nobody else.
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident = [$($kind:ident : $make:expr),+],
+        logging to its host;
+    ) => {
+        $crate::plugin_table!(
+            @ Some({
+                unsafe extern "C" fn open(services: *const $crate::abi::scorecam_services) {
+                    // SAFETY: the host passes services that live as long as the process, as the contract says.
+                    unsafe { $crate::services::listen(services) }
+                }
+                open
+            }),
+            $(#[$attribute])* $visibility $name $($kind: $make),+
+        );
+    };
+    (@ $open:expr, $(#[$attribute:meta])* $visibility:vis $name:ident $($kind:ident : $make:expr),+) => {
         $(#[$attribute])*
         $visibility static $name: $crate::abi::scorecam_plugin_table = {
             const COUNT: usize = <[&str]>::len(&[$(stringify!($kind)),+]);
@@ -111,7 +130,7 @@ macro_rules! plugin_table {
                 // SAFETY: the host passes a string that ends with NUL, as the table's contract says.
                 unsafe { $crate::plugin::interface(&ITEMS, index, id) }
             }
-            $crate::plugin::table(&ITEMS, descriptor, get_interface)
+            $crate::plugin::table(&ITEMS, $open, descriptor, get_interface)
         };
     };
 }

@@ -58,19 +58,17 @@ pub struct PluginRoot {
     pub backend: TableAddress<abi::scorecam_backend>,
     /// NULL; stands for `scorecam.method/1`.
     pub method: TableAddress<abi::scorecam_method>,
-    /// NULL; stands for `scorecam.masked-scores/1`.
-    pub masked_scores: TableAddress<abi::scorecam_masked_scores>,
+    /// NULL; stands for `scorecam.masked/1`.
+    pub masked: TableAddress<abi::scorecam_masked>,
     /// NULL; stands for `scorecam.run-from/1`.
     pub run_from: TableAddress<abi::scorecam_run_from>,
     /// NULL; stands for `scorecam.gradients/1`.
-    #[sabi(last_prefix_field)]
     pub gradients: TableAddress<abi::scorecam_gradients>,
-    /// NULL; stands for `scorecam.readiness/1`, which plugins of before do not have.
+    /// NULL; stands for `scorecam.readiness/1`.
     pub readiness: TableAddress<abi::scorecam_readiness>,
-    /// NULL; stands for `scorecam.remarks/1`, which plugins of before do not have.
+    /// NULL; stands for `scorecam.remarks/1`.
+    #[sabi(last_prefix_field)]
     pub remarks: TableAddress<abi::scorecam_remarks>,
-    /// NULL; stands for `scorecam.details/1`, which plugins of before do not have.
-    pub details: TableAddress<abi::scorecam_details>,
 }
 
 impl PluginRoot {
@@ -80,12 +78,11 @@ impl PluginRoot {
             entry: TableAddress(entry),
             backend: TableAddress::NULL,
             method: TableAddress::NULL,
-            masked_scores: TableAddress::NULL,
+            masked: TableAddress::NULL,
             run_from: TableAddress::NULL,
             gradients: TableAddress::NULL,
             readiness: TableAddress::NULL,
             remarks: TableAddress::NULL,
-            details: TableAddress::NULL,
         }
         .leak_into_prefix()
     }

@@ -107,7 +107,7 @@ pub enum Ending {
 #[serde(rename_all = "kebab-case")]
 pub enum Ability {
     /// Makes masked images itself.
-    MaskedScores,
+    Masked,
     /// Runs on from any of its layers.
     RunFrom,
     /// Differentiates the scores.

@@ -1,23 +1,29 @@
-//! Masked scores as the definition reads: cell by cell, in f64, one image at a time.
+//! Masked images as the definition reads: cell by cell, in f64, one image at a time.
 //!
 //! It shares no code with core's default, so that each can be tested against the other.
 
-use scorecam_core::{BatchRule, Error, MaskedScores, ModelBackend, Result, Tensor, Upsample};
+use scorecam_core::{
+    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, Result, Tensor, TensorView, Upsample,
+};
 
 use crate::model::ToyModel;
 
-/// Scores [M, classes] of the masked images of `request`.
-pub(crate) fn scores(model: &ToyModel, request: &MaskedScores<'_>) -> Result<Tensor> {
-    let [images, channels, height, width] = request.images.dims("images")?;
+/// Runs the masked images of `request`, and hands each batch to `each`.
+pub(crate) fn run(
+    model: &ToyModel,
+    request: &MaskedRequest<'_>,
+    wanted: &[&str],
+    each: &mut EachBatch<'_>,
+) -> Result<()> {
+    let [images, channels, height, width] = request.inputs.images.dims("images")?;
     let [masks, h, w] = request.masks.dims("masks")?;
-    if request.fill.is_some_and(|fill| fill.shape() != request.images.shape()) {
+    if request.fill.is_some_and(|fill| fill.shape() != request.inputs.images.shape()) {
         return Err(Error::invalid("the fill's shape differs from that of the images; give one of the same"));
     }
     let batch = match model.info().batch {
         BatchRule::Any { .. } => request.batch_size.max(1),
         BatchRule::Fixed(n) => n,
     };
-    let mut scores = Vec::new();
     for first in (0..masks).step_by(batch) {
         let count = batch.min(masks - first);
         let mut pixels = Vec::new();
@@ -28,7 +34,7 @@ pub(crate) fn scores(model: &ToyModel, request: &MaskedScores<'_>) -> Result<Ten
             }
             let mask = Mask { values: request.masks.item(m), size: [h, w], mode: request.upsample };
             let fill = request.fill.map(|fill| fill.item(index));
-            for (i, &value) in request.images.item(index).iter().enumerate() {
+            for (i, &value) in request.inputs.images.item(index).iter().enumerate() {
                 let shown = mask.at([i / width % height, i % width], [height, width]);
                 let hidden = fill.map_or(0.0, |fill| f64::from(fill[i]));
                 pixels.push((shown * f64::from(value) + (1.0 - shown) * hidden) as f32);
@@ -37,12 +43,15 @@ pub(crate) fn scores(model: &ToyModel, request: &MaskedScores<'_>) -> Result<Ten
         // A fixed batch is filled up with black images, whose scores are dropped.
         let run = if matches!(model.info().batch, BatchRule::Fixed(_)) { batch } else { count };
         pixels.resize(run * channels * height * width, 0.0);
-        let result = model.forward(Tensor::new([run, channels, height, width], pixels)?.view(), &[])?;
-        (0..count).for_each(|i| scores.extend_from_slice(result.scores.item(i)));
-        (request.on_batch)(count)?;
+        let pixels = Tensor::new([run, channels, height, width], pixels)?;
+        let inputs = Inputs { images: pixels.view(), ..request.inputs };
+        let found = model.forward(&inputs, wanted)?;
+        let shapes: Vec<Vec<usize>> = found.iter().map(|t| [&[count], &t.shape()[1..]].concat()).collect();
+        let rows = found.iter().zip(&shapes);
+        let rows = rows.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
+        each(&rows.collect::<Result<Vec<_>>>()?)?;
     }
-    let classes = model.info().output.shape[1].unwrap_or_default();
-    Tensor::new([masks, classes], scores)
+    Ok(())
 }
 
 /// A small mask [h, w] that is sampled at the size of the image.

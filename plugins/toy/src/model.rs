@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use scorecam_core::{
-    Abilities, BatchRule, Error, Forward, LayerInfo, MaskedScores, ModelBackend, ModelInfo, OutputActivation,
-    Result, Tensor, TensorInfo, TensorView,
+    Abilities, BatchRule, EachBatch, Error, InputInfo, Inputs, LayerInfo, MaskedRequest, ModelBackend,
+    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView,
 };
 
 use crate::file::{Ability, Batch, Ending, ToyFile};
@@ -52,14 +52,14 @@ impl ToyModel {
         self.images_run.load(Ordering::Relaxed)
     }
 
-    /// Counts `images`, waits and fails as the file says.
-    fn begin(&self, images: usize) -> Result<()> {
+    /// Counts `images`, waits and fails as the file says; a caller that cancels is not made to wait.
+    fn begin(&self, images: usize, inputs: &Inputs<'_>) -> Result<()> {
         if let Batch::Fixed(n) = self.file.batch
             && n != images
         {
             return Err(Error::model(format!("a batch of {images} was run; the model's is fixed at {n}")));
         }
-        std::thread::sleep(Duration::from_millis(self.file.delay_ms));
+        self.wait(inputs)?;
         let run = self.images_run.fetch_add(images, Ordering::Relaxed).saturating_add(images);
         match self.file.fail_after {
             Some(limit) if run > limit => {
@@ -67,6 +67,18 @@ impl ToyModel {
             }
             _ => Ok(()),
         }
+    }
+
+    fn wait(&self, inputs: &Inputs<'_>) -> Result<()> {
+        /// How often it is asked meanwhile whether the call is cancelled.
+        const STEP_MS: u64 = 20;
+        for waited in (0..self.file.delay_ms).step_by(STEP_MS as usize) {
+            if waited > 0 {
+                inputs.check_cancelled()?;
+            }
+            std::thread::sleep(Duration::from_millis(STEP_MS.min(self.file.delay_ms - waited)));
+        }
+        Ok(())
     }
 
     /// Checks a batch [N, C, H, W]; returns N and the size of the maps.
@@ -113,39 +125,75 @@ impl ToyModel {
     }
 }
 
+/// What a pass gives for each of the names that are wanted.
+struct Wanted {
+    places: Vec<Place>,
+    values: Vec<Vec<f32>>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Scores,
+    Layer(Layer),
+}
+
+impl Wanted {
+    fn new(model: &ToyModel, names: &[&str]) -> Result<Self> {
+        let place = |name: &&str| match *name {
+            OUTPUT => Ok(Place::Scores),
+            name => model.layer(name).map(Place::Layer),
+        };
+        let places = names.iter().map(place).collect::<Result<Vec<_>>>()?;
+        Ok(Self { values: vec![Vec::new(); places.len()], places })
+    }
+
+    /// Takes what is wanted of one image.
+    fn push(&mut self, model: &ToyModel, activations: &Activations) {
+        for (values, place) in self.values.iter_mut().zip(&self.places) {
+            match place {
+                Place::Scores => model.push_scores(activations, values),
+                Place::Layer(layer) => values.extend_from_slice(activations.of(*layer)),
+            }
+        }
+    }
+
+    fn tensors(self, model: &ToyModel, n: usize, cells: [usize; 2]) -> Result<Vec<Tensor>> {
+        let shape = |place: &Place| match place {
+            Place::Scores => vec![n, model.file.classes],
+            Place::Layer(_) => model.activation_shape(n, cells),
+        };
+        self.places.iter().zip(self.values).map(|(place, values)| Tensor::new(shape(place), values)).collect()
+    }
+}
+
 impl ModelBackend for ToyModel {
     fn info(&self) -> &ModelInfo {
         &self.info
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let batch = inputs.images;
         let (n, cells) = self.check_batch(batch)?;
-        let layers: Vec<Layer> = taps.iter().map(|name| self.layer(name)).collect::<Result<_>>()?;
-        self.begin(n)?;
-        let mut scores = Vec::with_capacity(n * self.file.classes);
-        let mut tapped: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
-        for i in 0..n {
-            let activations = self.network.activations(batch.item(i), cells);
-            self.push_scores(&activations, &mut scores);
-            for (values, &layer) in tapped.iter_mut().zip(&layers) {
-                values.extend_from_slice(activations.of(layer));
-            }
-        }
-        let shape = self.activation_shape(n, cells);
-        let activations =
-            tapped.into_iter().map(|values| Tensor::new(shape.clone(), values)).collect::<Result<_>>()?;
-        Ok(Forward { scores: Tensor::new([n, self.file.classes], scores)?, activations })
+        let mut found = Wanted::new(self, wanted)?;
+        self.begin(n, inputs)?;
+        (0..n).for_each(|i| found.push(self, &self.network.activations(batch.item(i), cells)));
+        found.tensors(self, n, cells)
     }
 
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        if self.file.offers(Ability::MaskedScores) {
-            return masked::scores(self, request);
+    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
+        match self.file.offers(Ability::Masked) {
+            true => masked::run(self, request, wanted, each),
+            false => request.on_cpu(self, wanted, each),
         }
-        // The trait's default cannot be called from its override, so it is reached through another type.
-        Plain(self).masked_scores(request)
     }
 
-    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+    fn run_from(
+        &self,
+        inputs: &Inputs<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
         self.needs(Ability::RunFrom, "run from an inner layer (\"run-from\")")?;
         let layer = self.layer(layer)?;
         let (n, cells) = match (activations.shape(), self.file.spatial) {
@@ -163,42 +211,37 @@ impl ModelBackend for ToyModel {
             );
             return Err(Error::invalid(text));
         }
-        self.begin(n)?;
-        let mut scores = Vec::with_capacity(n * self.file.classes);
+        let mut found = Wanted::new(self, wanted)?;
+        self.begin(n, inputs)?;
         for i in 0..n {
-            let rest = self.network.activations_from(layer, activations.item(i).to_vec(), cells);
-            self.push_scores(&rest, &mut scores);
+            found.push(self, &self.network.activations_from(layer, activations.item(i).to_vec(), cells));
         }
-        Tensor::new([n, self.file.classes], scores)
+        found.tensors(self, n, cells)
     }
 
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+    fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
         self.needs(Ability::Gradients, "differentiate (\"gradients\")")?;
+        let batch = inputs.images;
         let (n, cells) = self.check_batch(batch)?;
         let layer = self.layer(layer)?;
-        if class >= self.file.classes {
-            let text = format!("class {class} is out of range; the model has {} classes", self.file.classes);
+        let [(OUTPUT, cotangent)] = cotangents else {
+            let names: Vec<&str> = cotangents.iter().map(|(name, _)| *name).collect();
+            let text =
+                format!("cotangents are for {names:?}; one for {OUTPUT:?}, the only output, is needed");
             return Err(Error::invalid(text));
+        };
+        if cotangent.shape() != [n, self.file.classes] {
+            let (is, classes) = (cotangent.shape(), self.file.classes);
+            return Err(Error::invalid(format!(
+                "the cotangent has shape {is:?}; the output has [{n}, {classes}]"
+            )));
         }
-        self.begin(n)?;
+        self.begin(n, inputs)?;
         let gradient = |i| {
             let activations = self.network.activations(batch.item(i), cells);
-            self.network.gradient(&activations, layer, class)
+            self.network.gradient(&activations, layer, cotangent.item(i))
         };
         Tensor::new(self.activation_shape(n, cells), (0..n).flat_map(gradient).collect::<Vec<f32>>())
-    }
-}
-
-/// A toy model without its own masked scores.
-struct Plain<'a>(&'a ToyModel);
-
-impl ModelBackend for Plain<'_> {
-    fn info(&self) -> &ModelInfo {
-        self.0.info()
-    }
-
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        self.0.forward(batch, taps)
     }
 }
 
@@ -232,23 +275,21 @@ fn info(file: &ToyFile, size: Option<[usize; 2]>) -> Result<ModelInfo> {
         false => LayerInfo::new(layer.name(), layer.operator(), shape.clone()),
     };
     let layers: Vec<LayerInfo> = Layer::ALL.into_iter().map(layer).collect();
+    let applied = match file.ending {
+        Ending::Logits => OutputActivation::None,
+        Ending::Softmax => OutputActivation::Softmax,
+        Ending::Sigmoid => OutputActivation::Sigmoid,
+    };
     Ok(ModelInfo {
-        input: TensorInfo {
-            name: INPUT.into(),
-            shape: vec![n, Some(file.channels), side(size, 0), side(size, 1)],
-        },
-        output: TensorInfo { name: OUTPUT.into(), shape: vec![n, Some(file.classes)] },
-        output_activation: match file.ending {
-            Ending::Logits => OutputActivation::None,
-            Ending::Softmax => OutputActivation::Softmax,
-            Ending::Sigmoid => OutputActivation::Sigmoid,
-        },
+        input: InputInfo::image(INPUT, vec![n, Some(file.channels), side(size, 0), side(size, 1)]),
+        other_inputs: Vec::new(),
+        outputs: vec![OutputInfo::new(OUTPUT, vec![n, Some(file.classes)], applied)],
+        scores: Ok(0),
         default_layer: layers.iter().rposition(LayerInfo::has_spatial_extent),
         layers,
         batch,
-        takes_bytes: false,
         abilities: Abilities {
-            masked_scores: file.offers(Ability::MaskedScores),
+            masked: file.offers(Ability::Masked),
             run_from: file.offers(Ability::RunFrom),
             gradients: file.offers(Ability::Gradients),
         },

@@ -89,12 +89,12 @@ impl Network {
         apply(self.ending, &mut scores[first..]);
     }
 
-    /// The derivative [K, h, w] of the score of `class`, ending included, with respect to the activations of
-    /// `layer`.
-    pub(crate) fn gradient(&self, activations: &Activations, layer: Layer, class: usize) -> Vec<f32> {
+    /// The derivative [K, h, w] of the sum of `cotangent` times the scores, ending included, with respect to the
+    /// activations of `layer`.
+    pub(crate) fn gradient(&self, activations: &Activations, layer: Layer, cotangent: &[f32]) -> Vec<f32> {
         let area = activations.cells[0] * activations.cells[1];
         let mut gradient: Vec<f32> = self
-            .gradient_of_pooled(activations, class)
+            .gradient_of_pooled(activations, cotangent)
             .flat_map(|slope| std::iter::repeat_n((slope / area as f64) as f32, area))
             .collect();
         for step in Layer::ALL.into_iter().rev().take_while(|&step| step > layer) {
@@ -109,17 +109,17 @@ impl Network {
         gradient
     }
 
-    /// The derivative [K] of the score of `class` with respect to the pooled features.
-    fn gradient_of_pooled(&self, activations: &Activations, class: usize) -> impl Iterator<Item = f64> {
+    /// The derivative [K] of the same sum with respect to the pooled features.
+    fn gradient_of_pooled(&self, activations: &Activations, cotangent: &[f32]) -> impl Iterator<Item = f64> {
         let mut scores = Vec::new();
         self.scores(activations, &mut scores);
         let score = |c: usize| f64::from(scores[c]);
+        let weight = |c: usize| f64::from(cotangent[c]);
+        let mean: f64 = (0..scores.len()).map(|c| weight(c) * score(c)).sum();
         let of_logit = |c: usize| match self.ending {
-            Ending::Logits => f64::from(u8::from(c == class)),
-            Ending::Sigmoid if c == class => score(c) * (1.0 - score(c)),
-            Ending::Sigmoid => 0.0,
-            Ending::Softmax if c == class => score(c) * (1.0 - score(c)),
-            Ending::Softmax => -score(class) * score(c),
+            Ending::Logits => weight(c),
+            Ending::Sigmoid => weight(c) * (score(c) * (1.0 - score(c))),
+            Ending::Softmax => score(c) * (weight(c) - mean),
         };
         let of_logits: Vec<f64> = (0..scores.len()).map(of_logit).collect();
         (0..self.maps).map(move |k| {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use scorecam_core::{
-    BackendLoader, BatchRule, ErrorKind, MaskedScores, ModelBackend, ModelConfig, OutputActivation, Result,
-    Tensor, Upsample,
+    BackendLoader, BatchRule, ErrorKind, Forward, Inputs, MaskedRequest, ModelBackend, ModelConfig,
+    OutputActivation, Result, Tensor, TensorView, Upsample,
 };
 use scorecam_toy::{ToyFile, ToyLoader, ToyModel};
 
@@ -26,6 +26,26 @@ fn images(n: usize) -> Tensor {
     batch(n, [3, 32, 32])
 }
 
+fn forward(model: &dyn ModelBackend, images: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    let mut found = model.forward(&Inputs::of(images), &[&["scores"], taps].concat())?;
+    let activations = found.split_off(1);
+    Ok(Forward { scores: found.remove(0), activations })
+}
+
+fn run_from(model: &ToyModel, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+    let image = images(1);
+    model
+        .run_from(&Inputs::of(image.view()), layer, activations, &["scores"])
+        .map(|mut found| found.remove(0))
+}
+
+/// The derivative of the score of `class` of one image.
+fn gradient(model: &ToyModel, layer: &str, class: usize) -> Result<Tensor> {
+    let (image, mut cotangent) = (images(1), Tensor::zeros([1, 10])?);
+    cotangent.data_mut()[class] = 1.0;
+    model.gradients(&Inputs::of(image.view()), layer, &[("scores", cotangent.view())])
+}
+
 /// The kind and text of the error of `result`.
 fn failure<T>(result: Result<T>) -> (ErrorKind, String) {
     let error = result.err().expect("an error");
@@ -40,7 +60,7 @@ fn the_network_equals_its_numpy_twin() {
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/toy/{name}.toy"));
         let model = ToyLoader.load(&ModelConfig { path, ..ModelConfig::default() }).unwrap();
         let size = [1, 2, 3].map(|axis| model.info().input.shape[axis].unwrap());
-        let result = model.forward(batch(1, size).view(), &LAYERS).unwrap();
+        let result = forward(&model, batch(1, size).view(), &LAYERS).unwrap();
         let sums = result.activations.iter().map(|a| a.data().iter().map(|v| u64::from(v.to_bits())).sum());
         assert_eq!(sums.collect::<Vec<u64>>(), bits, "{name}");
         let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
@@ -110,10 +130,10 @@ fn the_network_equals_its_numpy_twin() {
 #[test]
 fn scores_do_not_depend_on_the_batch() {
     let (model, all) = (model(""), images(5));
-    let together = model.forward(all.view(), &LAYERS).unwrap();
+    let together = forward(&model, all.view(), &LAYERS).unwrap();
     for i in 0..5 {
         let one = Tensor::new([1, 3, 32, 32], all.item(i).to_vec()).unwrap();
-        let alone = model.forward(one.view(), &LAYERS).unwrap();
+        let alone = forward(&model, one.view(), &LAYERS).unwrap();
         assert_eq!(alone.scores.data(), together.scores.item(i));
         for (a, b) in alone.activations.iter().zip(&together.activations) {
             assert_eq!(a.data(), b.item(i));
@@ -124,7 +144,7 @@ fn scores_do_not_depend_on_the_batch() {
 #[test]
 fn flat_constant_and_equal_maps_are_what_the_file_says() {
     let model = model("duplicate_maps = 3\nconstant_maps = 2\nflat_maps = 4\n");
-    let features = model.forward(images(1).view(), &["features"]).unwrap().activations.remove(0);
+    let features = forward(&model, images(1).view(), &["features"]).unwrap().activations.remove(0);
     let map = |k: usize| &features.data()[k * 64..][..64];
     let scaled = |k: usize, scale: f32| map(k).iter().map(|v| v * scale).collect::<Vec<_>>();
     assert_eq!((map(7), map(8), map(9)), (&*scaled(0, 2.0), &*scaled(1, 0.5), &*scaled(2, 2.0)));
@@ -139,36 +159,36 @@ fn the_description_follows_the_file() {
     assert_eq!(plain.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), LAYERS);
     assert_eq!(plain.layer(None).unwrap().name, "features");
     assert_eq!(plain.layers[0].shape, [Some(16), Some(8), Some(8)]);
-    assert_eq!(plain.output_activation, OutputActivation::None);
-    assert!(!plain.abilities.masked_scores && !plain.abilities.run_from && !plain.abilities.gradients);
+    assert_eq!(plain.outputs[0].applied, OutputActivation::None);
+    assert!(!plain.abilities.masked && !plain.abilities.run_from && !plain.abilities.gradients);
     let fixed = info("batch = 4\nending = \"sigmoid\"\nabilities = [\"run-from\"]\n");
     assert_eq!((fixed.batch, fixed.input.shape[0]), (BatchRule::Fixed(4), Some(4)));
-    assert_eq!(fixed.output_activation, OutputActivation::Sigmoid);
+    assert_eq!(fixed.outputs[0].applied, OutputActivation::Sigmoid);
     assert!(fixed.abilities.run_from && !fixed.abilities.gradients);
     assert_eq!(info("free_size = true\n").layers[3].shape, [Some(16), None, None]);
     let dense = ToyFile::parse(&format!("{}spatial = false\n", PLAIN.replace("map_size = [8, 8]\n", "")));
     let dense = ToyModel::new(dense.unwrap(), None).unwrap();
     assert_eq!((dense.info().default_layer, &dense.info().layers[3].shape), (None, &vec![Some(16)]));
-    assert_eq!(dense.forward(images(2).view(), &["relu1"]).unwrap().activations[0].shape(), [2, 16]);
+    assert_eq!(forward(&dense, images(2).view(), &["relu1"]).unwrap().activations[0].shape(), [2, 16]);
 }
 
 #[test]
 fn a_free_size_takes_any_multiple_of_the_patch() {
     let model = model("free_size = true\n");
-    let result = model.forward(batch(1, [3, 16, 48]).view(), &["features"]).unwrap();
+    let result = forward(&model, batch(1, [3, 16, 48]).view(), &["features"]).unwrap();
     assert_eq!(result.activations[0].shape(), [1, 16, 4, 12]);
-    assert!(failure(model.forward(batch(1, [3, 18, 48]).view(), &[])).1.contains("multiple of the patch"));
+    assert!(failure(forward(&model, batch(1, [3, 18, 48]).view(), &[])).1.contains("multiple of the patch"));
 }
 
 #[test]
 fn run_from_a_layer_gives_the_scores_of_the_whole() {
     for layer in LAYERS {
         let model = model("abilities = [\"run-from\"]\nending = \"softmax\"\n");
-        let whole = model.forward(images(3).view(), &[layer]).unwrap();
-        let rest = model.run_from(layer, whole.activations[0].view()).unwrap();
+        let whole = forward(&model, images(3).view(), &[layer]).unwrap();
+        let rest = run_from(&model, layer, whole.activations[0].view()).unwrap();
         assert_eq!(rest, whole.scores, "from {layer}");
         let wrong = Tensor::zeros([1, 16, 8, 4]).unwrap();
-        assert_eq!(failure(model.run_from(layer, wrong.view())).0, ErrorKind::InvalidArgument);
+        assert_eq!(failure(run_from(&model, layer, wrong.view())).0, ErrorKind::InvalidArgument);
     }
 }
 
@@ -178,8 +198,8 @@ fn gradients_equal_differences_of_the_scores() {
     let endings = ["logits", "sigmoid", "softmax"];
     for (ending, layer) in endings.into_iter().flat_map(|ending| LAYERS.map(|layer| (ending, layer))) {
         let model = model(&format!("abilities = [\"run-from\", \"gradients\"]\nending = \"{ending}\"\n"));
-        let start = model.forward(images(1).view(), &[layer]).unwrap().activations.remove(0);
-        let gradient = model.gradients(images(1).view(), layer, 4).unwrap();
+        let start = forward(&model, images(1).view(), &[layer]).unwrap().activations.remove(0);
+        let gradient = gradient(&model, layer, 4).unwrap();
         assert_eq!(gradient.shape(), start.shape());
         let steepest = gradient.data().iter().fold(0.0, |m: f64, g| m.max(f64::from(g.abs())));
         let mut compared = 0;
@@ -189,7 +209,7 @@ fn gradients_equal_differences_of_the_scores() {
                 let at = |sign: f32| {
                     let mut moved = start.clone();
                     moved.data_mut()[cell] += sign * step;
-                    f64::from(model.run_from(layer, moved.view()).unwrap().data()[4])
+                    f64::from(run_from(&model, layer, moved.view()).unwrap().data()[4])
                 };
                 (at(1.0) - at(-1.0)) / f64::from(2.0 * step)
             };
@@ -213,23 +233,26 @@ fn own_masked_scores_equal_the_default() {
     let (pictures, fill) = (images(3), Tensor::new([3, 3, 32, 32], vec![0.25; 9216]).unwrap());
     let cases = ["", "batch = 3\n"].into_iter().flat_map(|batch| Upsample::ALL.map(|mode| (batch, mode)));
     for (fixed, upsample) in cases {
-        let counted = std::cell::Cell::new(0);
-        let request = MaskedScores {
-            images: pictures.view(),
+        let request = MaskedRequest {
+            inputs: Inputs::of(pictures.view()),
             fill: Some(fill.view()),
             masks: masks.view(),
             image_of_mask: &[0, 1, 2, 0, 1, 2, 0],
             upsample,
             batch_size: 4,
-            on_batch: &|n| {
-                counted.set(counted.get() + n);
-                Ok(())
-            },
         };
-        let own =
-            model(&format!("{fixed}abilities = [\"masked-scores\"]\n")).masked_scores(&request).unwrap();
-        assert_eq!((own.shape(), counted.replace(0)), (&[7, 10][..], 7));
-        let default = model(fixed).masked_scores(&request).unwrap();
+        let scores = |model: ToyModel| {
+            let mut all = Vec::new();
+            let mut each = |tensors: &[TensorView<'_>]| {
+                assert_eq!(tensors[1].shape()[1..], [16, 8, 8], "the layer comes along");
+                all.extend_from_slice(tensors[0].data());
+                Ok(())
+            };
+            model.masked(&request, &["scores", "relu1"], &mut each).unwrap();
+            Tensor::new([7, 10], all).unwrap()
+        };
+        let own = scores(model(&format!("{fixed}abilities = [\"masked\"]\n")));
+        let default = scores(model(fixed));
         let apart = own.data().iter().zip(default.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(apart < 1e-5, "{upsample:?} {fixed}: {apart}");
     }
@@ -237,22 +260,46 @@ fn own_masked_scores_equal_the_default() {
 
 #[test]
 fn faults_come_when_the_file_says() {
-    let forward = |model: &ToyModel, n: usize| model.forward(images(n).view(), &[]);
-    assert!(forward(&model("nan = true\n"), 1).unwrap().scores.data().iter().all(|s| s.is_nan()));
+    let forward_of = |model: &ToyModel, n: usize| forward(model, images(n).view(), &[]);
+    assert!(forward_of(&model("nan = true\n"), 1).unwrap().scores.data().iter().all(|s| s.is_nan()));
     let failing = model("fail_after = 5\n");
-    assert!(forward(&failing, 3).is_ok() && forward(&failing, 2).is_ok());
-    assert_eq!(failure(forward(&failing, 1)).0, ErrorKind::Model);
+    assert!(forward_of(&failing, 3).is_ok() && forward_of(&failing, 2).is_ok());
+    assert_eq!(failure(forward_of(&failing, 1)).0, ErrorKind::Model);
     assert_eq!(failing.images_run(), 6);
-    assert!(failure(forward(&model("batch = 4\n"), 3)).1.contains("batch of 3"));
+    assert!(failure(forward_of(&model("batch = 4\n"), 3)).1.contains("batch of 3"));
     let started = std::time::Instant::now();
-    assert!(forward(&model("delay_ms = 20\n"), 1).is_ok());
+    assert!(forward_of(&model("delay_ms = 20\n"), 1).is_ok());
     assert!(started.elapsed().as_millis() >= 20);
     let plain = model("");
-    let layer = plain.forward(images(1).view(), &["conv9"]);
+    let layer = forward(&plain, images(1).view(), &["conv9"]);
     assert_eq!(failure(layer).0, ErrorKind::NotFound);
-    assert!(failure(plain.forward(batch(1, [1, 32, 32]).view(), &[])).1.contains("[1, 1, 32, 32]"));
-    assert_eq!(failure(plain.gradients(images(1).view(), "conv1", 0)).0, ErrorKind::Unsupported);
-    assert_eq!(failure(plain.run_from("conv1", images(1).view())).0, ErrorKind::Unsupported);
+    assert!(failure(forward(&plain, batch(1, [1, 32, 32]).view(), &[])).1.contains("[1, 1, 32, 32]"));
+    assert_eq!(failure(gradient(&plain, "conv1", 0)).0, ErrorKind::Unsupported);
+    assert_eq!(failure(run_from(&plain, "conv1", images(1).view())).0, ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_slow_pass_ends_when_its_caller_cancels() {
+    let (slow, image) = (model("delay_ms = 60000\n"), images(1));
+    let inputs = Inputs { cancelled: &|| true, ..Inputs::of(image.view()) };
+    assert_eq!(failure(slow.forward(&inputs, &["scores"])).0, ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_cotangent_weighs_the_gradients_of_its_classes() {
+    let (model, image) = (model("abilities = [\"gradients\"]\nending = \"softmax\"\n"), images(1));
+    let of = |cotangent: &Tensor| {
+        model.gradients(&Inputs::of(image.view()), "relu1", &[("scores", cotangent.view())])
+    };
+    let mut both = Tensor::zeros([1, 10]).unwrap();
+    (both.data_mut()[2], both.data_mut()[7]) = (2.0, -0.5);
+    let (both, two, seven) =
+        (of(&both).unwrap(), gradient(&model, "relu1", 2).unwrap(), gradient(&model, "relu1", 7).unwrap());
+    let sums = two.data().iter().zip(seven.data()).map(|(a, b)| 2.0 * a - 0.5 * b);
+    assert!(both.data().iter().zip(sums).all(|(is, sum)| (is - sum).abs() < 1e-6));
+    assert!(failure(of(&Tensor::zeros([1, 9]).unwrap())).1.contains("the output has [1, 10]"));
+    let named = model.gradients(&Inputs::of(image.view()), "relu1", &[("boxes", image.view())]);
+    assert!(failure(named).1.contains("cotangents are for [\"boxes\"]"));
 }
 
 #[test]

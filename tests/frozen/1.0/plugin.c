@@ -16,11 +16,14 @@ static int32_t fail(scorecam_message *why, int32_t status, const char *text)
     return status;
 }
 
-static const scorecam_layer layers[] = {{"blocks", "Mean", {3, 0, {2, 2, 2, 0}}}};
+static const scorecam_input_info inputs[] = {{"image", {4, 0, {0, 1, 4, 4}}, SCORECAM_F32, 1}};
+static const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 2}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+static const scorecam_layer layers[] = {{"blocks", "Mean", {3, 0, {2, 2, 2}}, SCORECAM_LAYER_MAPS, 0, 0}};
 
 static const scorecam_model_description description = {
-    sizeof(scorecam_model_description), SCORECAM_OUTPUT_LOGITS,
-    "image", {4, 0, {0, 1, 4, 4}}, "scores", {2, 0, {0, 2, 0, 0}}, layers, 1, 0, 0, 4};
+    sizeof(scorecam_model_description), 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 4};
+
+static const scorecam_services *host;
 
 static int32_t load(const scorecam_model_config *config, void **model, scorecam_message *why)
 {
@@ -50,75 +53,92 @@ static int32_t describe(void *model, const scorecam_model_description **out, sco
     return SCORECAM_OK;
 }
 
-/* Hands over one or two tensors whose values lie behind them, all in one piece of memory. */
-static float *room(scorecam_outputs *out, uint64_t count, const scorecam_shape *shapes, const uint64_t *lengths)
+static const scorecam_device cpu = SCORECAM_CPU;
+static const scorecam_data_type f32 = SCORECAM_F32;
+
+/* Hands over `count` tensors, whose values lie behind them, all in one piece of memory. */
+static scorecam_tensor *room(scorecam_outputs *out, uint64_t count, uint64_t values)
 {
-    uint64_t total = lengths[0] + (count > 1 ? lengths[1] : 0);
-    scorecam_tensor *tensors = calloc(1, 2 * sizeof *tensors + total * sizeof(float));
-    float *values;
+    scorecam_tensor *tensors = calloc(1, (count + 1) * sizeof *tensors + values * sizeof(float));
+    uint64_t i;
     if (tensors == NULL) {
         return NULL;
     }
-    values = (float *)(tensors + 2);
-    tensors[0].data = values;
-    tensors[0].shape = shapes[0];
-    if (count > 1) {
-        tensors[1].data = values + lengths[0];
-        tensors[1].shape = shapes[1];
+    for (i = 0; i < count; i++) {
+        tensors[i].data = (float *)(tensors + count + 1);
+        tensors[i].device = cpu;
+        tensors[i].dtype = f32;
     }
     out->tensors = tensors;
     out->count = count;
     out->owner = tensors;
     out->release = free;
-    return values;
+    return tensors;
 }
 
-static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
-                       scorecam_outputs *out, scorecam_message *why)
+static void run(const float *images, uint64_t n, float *scores, float *blocks)
 {
-    const uint64_t n = batch->shape.sizes[0];
-    const scorecam_shape shapes[] = {{2, 0, {n, 2, 0, 0}}, {4, 0, {n, 2, 2, 2}}};
-    const uint64_t lengths[] = {n * 2, n * 8};
-    float *scores;
     uint64_t image, cell;
-    (void)model;
-    if (tap_count > 1 || (tap_count == 1 && strcmp(taps[0], "blocks") != 0)) {
-        return fail(why, SCORECAM_ERR_NOT_FOUND, "the only layer is blocks");
-    }
-    scores = room(out, 1 + tap_count, shapes, lengths);
-    if (scores == NULL) {
-        return fail(why, SCORECAM_ERR_MODEL, "no memory");
-    }
     for (image = 0; image < n; image++) {
         for (cell = 0; cell < 4; cell++) {
-            const float *p = batch->data + image * 16 + cell / 2 * 8 + cell % 2 * 2;
+            const float *p = images + image * 16 + cell / 2 * 8 + cell % 2 * 2;
             const float mean = (p[0] + p[1] + p[4] + p[5]) / 4.0f;
             scores[image * 2] += mean;
             scores[image * 2 + 1] += cell == 0 ? 6.0f * mean : 0.0f;
-            if (tap_count == 1) {
-                scores[n * 2 + image * 8 + cell] = mean;
-                scores[n * 2 + image * 8 + 4 + cell] = 2.0f * mean;
-            }
+            blocks[image * 8 + cell] = mean;
+            blocks[image * 8 + 4 + cell] = 2.0f * mean;
         }
+    }
+}
+
+static int32_t forward(void *model, const scorecam_inputs *in, const char *const *wanted, uint64_t wanted_count,
+                       scorecam_outputs *out, scorecam_message *why)
+{
+    const uint64_t n = in->images.shape.sizes[0];
+    scorecam_tensor *tensors;
+    float *scores;
+    uint64_t i;
+    (void)model;
+    for (i = 0; i < wanted_count; i++) {
+        if (strcmp(wanted[i], "scores") != 0 && strcmp(wanted[i], "blocks") != 0) {
+            return fail(why, SCORECAM_ERR_NOT_FOUND, "the only layer is blocks");
+        }
+    }
+    if (in->is_cancelled != NULL && in->is_cancelled(in->context) != 0) {
+        return fail(why, SCORECAM_ERR_CANCELLED, "the caller had enough");
+    }
+    tensors = room(out, wanted_count, n * 10);
+    if (tensors == NULL) {
+        return fail(why, SCORECAM_ERR_MODEL, "no memory");
+    }
+    scores = (float *)(tensors + wanted_count + 1);
+    run(in->images.data, n, scores, scores + n * 2);
+    for (i = 0; i < wanted_count; i++) {
+        const int is_layer = strcmp(wanted[i], "blocks") == 0;
+        tensors[i].data = is_layer ? scores + n * 2 : scores;
+        tensors[i].shape = is_layer ? (scorecam_shape){4, 0, {n, 2, 2, 2}} : (scorecam_shape){2, 0, {n, 2}};
     }
     return SCORECAM_OK;
 }
 
-static int32_t slopes(void *model, const scorecam_tensor *batch, const char *layer, uint64_t class_index,
-                      scorecam_outputs *out, scorecam_message *why)
+static int32_t slopes(void *model, const scorecam_inputs *in, const char *layer,
+                      const scorecam_named_tensor *cotangents, uint64_t cotangent_count, scorecam_outputs *out,
+                      scorecam_message *why)
 {
-    const uint64_t n = batch->shape.sizes[0];
-    const scorecam_shape shapes[] = {{4, 0, {n, 2, 2, 2}}};
-    const uint64_t lengths[] = {n * 8};
-    float *values = room(out, 1, shapes, lengths);
+    const uint64_t n = in->images.shape.sizes[0];
+    const float *weights = cotangent_count == 1 ? cotangents[0].tensor.data : NULL;
+    scorecam_tensor *tensors = room(out, 1, n * 8);
+    float *values;
     uint64_t i;
     (void)model;
     (void)layer;
-    if (values == NULL) {
-        return fail(why, SCORECAM_ERR_MODEL, "no memory");
+    if (tensors == NULL || weights == NULL || strcmp(cotangents[0].name, "scores") != 0) {
+        return fail(why, SCORECAM_ERR_MODEL, "no memory, or no cotangent of the scores");
     }
+    values = (float *)(tensors + 2);
+    tensors[0].shape = (scorecam_shape){4, 0, {n, 2, 2, 2}};
     for (i = 0; i < n * 8; i++) {
-        values[i] = class_index == 0 ? (i % 8 < 4 ? 1.0f : 0.0f) : (i % 8 == 4 ? 3.0f : 0.0f);
+        values[i] = i % 8 < 4 ? weights[i / 8 * 2] : (i % 8 == 4 ? 3.0f * weights[i / 8 * 2 + 1] : 0.0f);
     }
     return SCORECAM_OK;
 }
@@ -160,6 +180,7 @@ static int32_t explain(const scorecam_study *study, const scorecam_option *given
     static const char *const warnings[] = {"a method of 1.0"};
     const uint64_t height = study->input.shape.sizes[2], width = study->input.shape.sizes[3];
     const uint64_t *cells = study->activations.shape.sizes;
+    const float *activations = study->activations.data;
     scorecam_outputs again = {NULL, 0, NULL, NULL};
     float *map, gain = 1.0f;
     uint64_t i, k, y, x;
@@ -167,8 +188,10 @@ static int32_t explain(const scorecam_study *study, const scorecam_option *given
     for (i = 0; i < given_count; i++) {
         gain = strcmp(given[i].name, "gain") == 0 ? strtof(given[i].value, NULL) : gain;
     }
-    study->expect_passes(study->context, 1);
-    status = study->backend->forward(study->model, &study->input, NULL, 0, &again, why);
+    status = study->expect_passes(study->context, 1, why);
+    if (status == SCORECAM_OK) {
+        status = study->image_scores(study->context, &study->input, &again, why);
+    }
     if (status != SCORECAM_OK) {
         return status;
     }
@@ -183,11 +206,16 @@ static int32_t explain(const scorecam_study *study, const scorecam_option *given
         y = i / width % height * cells[2] / height;
         x = i % width * cells[3] / width;
         for (k = 0; k < cells[1]; k++) {
-            map[i] += gain * study->activations.data[(k * cells[2] + y) * cells[3] + x] / (float)cells[1];
+            map[i] += gain * activations[(k * cells[2] + y) * cells[3] + x] / (float)cells[1];
         }
     }
+    if (host != NULL && host->log != NULL) {
+        host->log(host->context, SCORECAM_LOG_DEBUG, "frozen", "a map was made");
+    }
     result->maps.data = map;
-    result->maps.shape = (scorecam_shape){3, 0, {study->target_count, height, width, 0}};
+    result->maps.device = cpu;
+    result->maps.dtype = f32;
+    result->maps.shape = (scorecam_shape){3, 0, {study->target_count, height, width}};
     result->measures = measures;
     result->measure_count = 1;
     result->warnings = warnings;
@@ -218,5 +246,10 @@ static const void *get_interface(uint32_t index, const char *id)
     return index == 1 && strcmp(id, "scorecam.method/1") == 0 ? &method : NULL;
 }
 
+static void open_plugin(const scorecam_services *services)
+{
+    host = services;
+}
+
 const scorecam_plugin_table scorecam_plugin_entry = {
-    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 2, 0, descriptor, get_interface};
+    SCORECAM_ABI_VERSION, sizeof(scorecam_plugin_table), 2, 0, open_plugin, descriptor, get_interface};

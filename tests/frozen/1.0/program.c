@@ -32,10 +32,11 @@ static int32_t stop(uint64_t passes, uint64_t expected, void *user_data)
 }
 
 /* An engine of the program's own: the score of class c is the input's pixel c; its layer is the input. */
-static const scorecam_layer own_layers[] = {{"pixels", "Identity", {3, 0, {1, 4, 4, 0}}}};
+static const scorecam_input_info own_inputs[] = {{"image", {4, 0, {1, 1, 4, 4}}, SCORECAM_F32, 1}};
+static const scorecam_output_info own_outputs[] = {{"scores", {2, 0, {1, 3}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+static const scorecam_layer own_layers[] = {{"pixels", "Identity", {3, 0, {1, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0}};
 static const scorecam_model_description own = {
-    sizeof(scorecam_model_description), SCORECAM_OUTPUT_LOGITS,
-    "image", {4, 0, {1, 1, 4, 4}}, "scores", {2, 0, {1, 3, 0, 0}}, own_layers, 1, 0, 1, 1};
+    sizeof(scorecam_model_description), 0, own_inputs, 1, own_outputs, 1, 0, NULL, own_layers, 1, 0, 1, 1};
 
 static int32_t own_describe(void *model, const scorecam_model_description **out, scorecam_message *why)
 {
@@ -45,18 +46,23 @@ static int32_t own_describe(void *model, const scorecam_model_description **out,
     return SCORECAM_OK;
 }
 
-static int32_t own_forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
-                           scorecam_outputs *out, scorecam_message *why)
+static int32_t own_forward(void *model, const scorecam_inputs *inputs, const char *const *wanted,
+                           uint64_t wanted_count, scorecam_outputs *out, scorecam_message *why)
 {
     static float scores[3], pixels[16];
-    static scorecam_tensor tensors[] = {{scores, {2, 0, {1, 3, 0, 0}}}, {pixels, {4, 0, {1, 1, 4, 4}}}};
-    (void)taps;
+    static scorecam_tensor made[4];
+    static const scorecam_tensor kinds[] = {{scores, SCORECAM_CPU, SCORECAM_F32, 0, {2, 0, {1, 3}}},
+                                            {pixels, SCORECAM_CPU, SCORECAM_F32, 0, {4, 0, {1, 1, 4, 4}}}};
+    uint64_t i;
     (void)why;
     ++*(int *)model;
-    memcpy(scores, batch->data, sizeof scores);
-    memcpy(pixels, batch->data, sizeof pixels);
-    out->tensors = tensors;
-    out->count = 1 + tap_count;
+    memcpy(scores, inputs->images.data, sizeof scores);
+    memcpy(pixels, inputs->images.data, sizeof pixels);
+    for (i = 0; i < wanted_count && i < 4; i++) {
+        made[i] = kinds[strcmp(wanted[i], "scores") != 0];
+    }
+    out->tensors = made;
+    out->count = wanted_count;
     return SCORECAM_OK;
 }
 

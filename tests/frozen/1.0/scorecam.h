@@ -34,7 +34,7 @@
 #define SCORECAM_MODEL_OPTIONS_INIT \
     { SCORECAM_SIZE_OF(scorecam_model_options), 0, NULL, NULL, NULL, NULL, 0 }
 #define SCORECAM_LAYER_INFO_INIT \
-    { SCORECAM_SIZE_OF(scorecam_layer_info), 0, NULL, NULL, { 0, 0, { 0, 0, 0, 0 } } }
+    { SCORECAM_SIZE_OF(scorecam_layer_info), 0, NULL, NULL, { 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } } }
 #define SCORECAM_IMAGE_INIT \
     { SCORECAM_SIZE_OF(scorecam_image), SCORECAM_IMAGE_PHOTO, NULL, 0, 0, 0, 0, 0, \
       SCORECAM_PIXELS_RGB, SCORECAM_SAMPLES_U8, SCORECAM_LAYOUT_HWC, 1, 0, 0 }
@@ -353,7 +353,8 @@ typedef struct scorecam_model_options {
      */
     uint32_t threads;
     /**
-     * The backend's id; NULL for the one that loads files of this name.
+     * The backend's id; "auto" for the best one that loads files of this name and works on this machine. NULL for
+     * the manifest's, or else as "auto".
      */
     const char *backend;
     /**
@@ -518,9 +519,31 @@ int32_t scorecam_explanation_warning(const char **out,
                                      uint64_t index);
 
 /**
- * Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known,
- * in the folders of `SCORECAM_PLUGIN_PATH`, in those of this library and the program, in `scorecam/` below
- * them, and in `../lib/scorecam` where such a folder is called `bin`. Any thread.
+ * How many numbers the method reports of its work, beside the maps. Any thread.
+ *
+ * # Safety
+ * `out` leads to a writable number.
+ */
+int32_t scorecam_explanation_measure_count(uint64_t *out, const struct scorecam_explanation *explanation);
+
+/**
+ * Number `index` that the method reports, and its name, such as the "estimated-error" of "score-cam-adaptive":
+ * how far a map is from the exact one, relative to its norm, as far as the method can tell. Which numbers there
+ * are, and in which order, is the method's affair: look for the name. Any thread.
+ *
+ * # Safety
+ * `name` leads to a writable pointer, `value` to a writable number.
+ */
+int32_t scorecam_explanation_measure(const char **name,
+                                     double *value,
+                                     const struct scorecam_explanation *explanation,
+                                     uint64_t index);
+
+/**
+ * Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known or
+ * no backend of a plugin loaded by path is ready for a model's file, in the folders of `SCORECAM_PLUGIN_PATH`,
+ * in those of this library and the program, in `scorecam/` below them, and in `../lib/scorecam` where such a
+ * folder is called `bin`. Any thread.
  *
  * # Safety
  * `out` leads to a writable handle.
@@ -533,14 +556,15 @@ int32_t scorecam_host_create(struct scorecam_host **out);
 int32_t scorecam_host_free(struct scorecam_host *host);
 
 /**
- * Loads the plugin in a file; nothing happens when it is loaded already. Libraries stay loaded until the
- * process ends. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another
- * version. Any thread.
+ * Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
+ * id, its backends go before those that a search finds. Libraries stay loaded until the process ends.
+ * `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another version. Any thread.
  *
  * # Safety
  * `path` is a string that ends with NUL; the file is one whose code may run in this process.
  */
-int32_t scorecam_load_plugin(const struct scorecam_host *host, const char *path);
+int32_t scorecam_load_plugin(const struct scorecam_host *host,
+                             const char *path);
 
 /**
  * How many backends and methods the host has, built-in ones included. Any thread.
@@ -599,6 +623,26 @@ int32_t scorecam_model_from_backend(struct scorecam_model **out,
  * thread.
  */
 int32_t scorecam_model_free(struct scorecam_model *model);
+
+/**
+ * The id of the backend that runs the model, valid until the model is freed; "application" for a model of
+ * `scorecam_model_from_backend`. Any thread.
+ *
+ * # Safety
+ * `out` leads to a writable pointer.
+ */
+int32_t scorecam_model_backend(const char **out, const struct scorecam_model *model);
+
+/**
+ * Why this backend, in one line that is valid until the model is freed, as in "onnx-cpu on the CPU, since onnx-cuda is
+ * not ready: ..."; NULL where there was nothing to choose: it was asked for by its id, or is the only one for such
+ * files. Any thread.
+ *
+ * # Safety
+ * `out` leads to a writable pointer.
+ */
+int32_t scorecam_model_backend_reason(const char **out,
+                                      const struct scorecam_model *model);
 
 /**
  * How many layers the model has. Any thread.

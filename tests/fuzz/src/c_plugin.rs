@@ -10,11 +10,13 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::Unstructured;
 use scorecam::Host;
-use scorecam_core::{CamMethod, Error, ModelBackend, Request, Targets, Tensor, explain};
+use scorecam_core::{
+    CamMethod, Error, ModelBackend, ModelView, Request, Targets, Tensor, ViewOptions, ViewedModel, explain,
+};
 use scorecam_plugin::abi::*;
 use scorecam_plugin::backend::ImportedModel;
 
-use crate::engine::{Handed, hand_over, outstanding, shape};
+use crate::engine::{F32, Handed, hand_over, outstanding, shape};
 use crate::foreign::{Lent, byte, number};
 
 /// The most values of a tensor that is really made.
@@ -60,14 +62,17 @@ pub fn check(bytes: &[u8]) -> bool {
     liar.bytes.replace(input);
     let model = (&raw const liar).cast_mut().cast();
     // SAFETY: the table has as many bytes as it says; its functions and the model outlive the imported one.
-    let imported = unsafe { ImportedModel::borrow_table(table, model, "the plugin".into()) };
+    let imported = unsafe { ImportedModel::borrow(table, model, "the plugin".into()) };
     let accepted = match imported {
         Err(error) => check_line(&error),
         Ok(imported) => {
             let info = imported.info();
             assert_eq!(info.layers.len() as u64, layers, "the layers that were described");
             assert!(info.default_layer.is_none_or(|i| i < info.layers.len()));
-            explain_with(&imported, &liar)
+            match ModelView::new(imported, &ViewOptions::default()) {
+                Err(error) => check_line(&error),
+                Ok(view) => explain_with(&view, &liar),
+            }
         }
     };
     assert_eq!(outstanding(), 0, "outputs that were not released");
@@ -83,7 +88,7 @@ fn check_line(error: &Error) -> bool {
 }
 
 /// Whether the plugin told so few lies that there is an explanation.
-fn explain_with(model: &ImportedModel<'_>, liar: &Liar<'_>) -> bool {
+fn explain_with(model: &ModelView<ImportedModel>, liar: &Liar<'_>) -> bool {
     let info = model.info();
     let axes: Vec<usize> = info.input.shape.iter().map(|axis| axis.unwrap_or(8)).collect();
     let &[_, channels, height, width] = axes.as_slice() else { return false };
@@ -130,7 +135,9 @@ fn size(input: &mut Unstructured<'_>) -> u64 {
 
 fn any_shape(input: &mut Unstructured<'_>, usual_rank: u32) -> scorecam_shape {
     let rank = if byte(input) < 240 { usual_rank } else { number(input) as u32 };
-    scorecam_shape { rank, reserved: 0, sizes: [size(input), size(input), size(input), size(input)] }
+    let mut shape = scorecam_shape { rank, ..Default::default() };
+    shape.sizes.iter_mut().take(4).for_each(|to| *to = size(input));
+    shape
 }
 
 /// A model with its description, and how many layers the description says.
@@ -140,6 +147,12 @@ fn describe_model<'a>(input: &mut Unstructured<'_>, lent: &mut Lent) -> (Liar<'a
             name: lent.text(input, &[c"maps", c"other"]),
             operation: lent.text(input, &[c"Conv"]),
             shape: any_shape(input, 3),
+            meaning: match byte(input) {
+                usual @ 0..=250 => u32::from(usual % 2),
+                _ => number(input) as u32,
+            },
+            preference: u32::from(byte(input) % 2),
+            like: if byte(input) < 240 { 0 } else { number(input) },
         })
         .collect();
     let count = match layers.len() {
@@ -151,13 +164,30 @@ fn describe_model<'a>(input: &mut Unstructured<'_>, lent: &mut Lent) -> (Liar<'a
     // SAFETY: a layer has no padding.
     let first = unsafe { lent.array(&layers) };
     let output_shape = any_shape(input, 2);
+    let inputs = [scorecam_input_info {
+        name: lent.text(input, &[c"image"]),
+        shape: any_shape(input, 4),
+        dtype: F32,
+        per_image: 1,
+    }];
+    let outputs = [scorecam_output_info {
+        name: lent.text(input, &[c"scores"]),
+        shape: output_shape,
+        dtype: F32,
+        activation: u32::from(byte(input) % 5),
+    }];
+    let (odd, index) = (byte(input), byte(input));
+    // SAFETY: neither has padding.
+    let (inputs, outputs) = unsafe { (lent.array(&inputs), lent.array(&outputs)) };
     let description = scorecam_model_description {
         struct_size: 0,
-        output_activation: u32::from(byte(input) % 5),
-        input_name: lent.text(input, &[c"image"]),
-        input_shape: any_shape(input, 4),
-        output_name: lent.text(input, &[c"scores"]),
-        output_shape,
+        image_input: if odd & 1 == 0 { 0 } else { u32::from(index % 2) },
+        inputs,
+        input_count: if odd < 240 { 1 } else { u64::from(index % 2) },
+        outputs,
+        output_count: if odd < 240 { 1 } else { u64::from(index % 2) },
+        score_output: if odd & 2 == 0 { 0 } else { i64::from(index % 3) - 1 },
+        why_no_scores: if odd & 4 == 0 { ptr::null() } else { lent.text(input, &[c"it has none"]) },
         layers: first,
         layer_count: count,
         default_layer: if byte(input) < 128 { 0 } else { number(input) as i64 - 2 },
@@ -187,18 +217,15 @@ unsafe extern "C" fn describe(
     SCORECAM_OK
 }
 
-/// `Liar::abilities`: masked scores, gradients, remarks, and a table that is too small.
+/// `Liar::abilities`: masked images, gradients, remarks, and a table that is too small.
 const MASKED_TOO: u8 = 1;
 const GRADIENTS_TOO: u8 = 2;
 const REMARKS_TOO: u8 = 4;
 const CUT_TABLES: u8 = 0xc0;
 
 unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *const c_void {
-    static MASKED: scorecam_masked_scores = scorecam_masked_scores {
-        struct_size: size_of::<scorecam_masked_scores>() as u32,
-        reserved: 0,
-        run: Some(masked),
-    };
+    static MASKED: scorecam_masked =
+        scorecam_masked { struct_size: size_of::<scorecam_masked>() as u32, reserved: 0, run: Some(masked) };
     static GRADIENTS: scorecam_gradients = scorecam_gradients {
         struct_size: size_of::<scorecam_gradients>() as u32,
         reserved: 0,
@@ -215,7 +242,7 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
     let has = |ability: u8| liar.abilities & ability != 0;
     if liar.abilities & CUT_TABLES == CUT_TABLES {
         CUT.as_ptr().cast()
-    } else if has(MASKED_TOO) && id == scorecam_plugin::MASKED_SCORES {
+    } else if has(MASKED_TOO) && id == scorecam_plugin::MASKED {
         (&raw const MASKED).cast()
     } else if has(GRADIENTS_TOO) && id == scorecam_plugin::GRADIENTS {
         (&raw const GRADIENTS).cast()
@@ -228,49 +255,63 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
 
 unsafe extern "C" fn forward(
     model: *mut c_void,
-    batch: *const scorecam_tensor,
-    _taps: *const *const c_char,
-    tap_count: u64,
+    inputs: *const scorecam_inputs,
+    wanted: *const *const c_char,
+    wanted_count: u64,
     outputs: *mut scorecam_outputs,
     _why: *mut scorecam_message,
 ) -> i32 {
-    // SAFETY: the model is a `Liar`, the batch a tensor of four axes.
-    let (liar, n) = unsafe { (&*model.cast::<Liar<'_>>(), (*batch).shape.sizes[0] as usize) };
+    // SAFETY: the model is a `Liar`, the images a tensor of four axes.
+    let (liar, n) = unsafe { (&*model.cast::<Liar<'_>>(), (*inputs).images.shape.sizes[0] as usize) };
     let [k, h, w] = liar.maps;
-    let mut shapes = vec![shape(&[n, liar.classes])];
-    shapes.extend((0..tap_count).map(|_| shape(&[n, k, h, w])));
+    let shapes = (0..wanted_count as usize).map(|i| {
+        // SAFETY: the caller gives as many names, which end with NUL.
+        match unsafe { CStr::from_ptr(*wanted.add(i)) }.to_bytes() {
+            b"maps" | b"other" => shape(&[n, k, h, w]),
+            _ => shape(&[n, liar.classes]),
+        }
+    });
     // SAFETY: the caller gives a place for the outputs.
-    unsafe { liar.answer(shapes, outputs) }
+    unsafe { liar.answer(shapes.collect(), outputs) }
 }
 
 unsafe extern "C" fn masked(
     model: *mut c_void,
     request: *const scorecam_masked_request,
-    outputs: *mut scorecam_outputs,
+    _wanted: *const *const c_char,
+    _wanted_count: u64,
     _why: *mut scorecam_message,
 ) -> i32 {
     // SAFETY: the model is a `Liar`, the masks are [M, h, w].
     let (liar, request) = unsafe { (&*model.cast::<Liar<'_>>(), &*request) };
-    let masks = request.masks.shape.sizes[0] as usize;
-    let (told, obeys) = {
-        let input = &mut *liar.bytes.borrow_mut();
-        let told = if byte(input) < 240 { masks as u64 } else { number(input) };
-        (told, byte(input) < 128)
-    };
-    // SAFETY: the request's own function and context.
-    let status = request.on_batch.map_or(SCORECAM_OK, |report| unsafe { report(request.context, told) });
-    if status != SCORECAM_OK && obeys {
-        return status;
+    let mut left = request.masks.shape.sizes[0] as usize;
+    while left > 0 {
+        let (handed, count, obeys) = {
+            let input = &mut *liar.bytes.borrow_mut();
+            let rows = if byte(input) < 250 { left.min(usize::from(byte(input) % 9) + 1) } else { left + 1 };
+            let handed = liar.tensors(vec![shape(&[rows, liar.classes])], input);
+            let count = if byte(input) < 250 { handed.len() as u64 } else { number(input) % 2 };
+            left = left.saturating_sub(rows);
+            (handed, count, byte(input) < 128)
+        };
+        let raw: Vec<scorecam_tensor> = handed.iter().map(Handed::raw).collect();
+        let first = if raw.is_empty() { ptr::null() } else { raw.as_ptr() };
+        let count = count.min(raw.len() as u64);
+        // SAFETY: the request's own function and context.
+        let status = request.each.map_or(SCORECAM_OK, |each| unsafe { each(request.context, first, count) });
+        if status != SCORECAM_OK && obeys {
+            return status;
+        }
     }
-    // SAFETY: the caller gives a place for the outputs.
-    unsafe { liar.answer(vec![shape(&[masks, liar.classes])], outputs) }
+    SCORECAM_OK
 }
 
 unsafe extern "C" fn gradients(
     model: *mut c_void,
-    _batch: *const scorecam_tensor,
+    _inputs: *const scorecam_inputs,
     _layer: *const c_char,
-    _class: u64,
+    _cotangents: *const scorecam_named_tensor,
+    _cotangent_count: u64,
     outputs: *mut scorecam_outputs,
     _why: *mut scorecam_message,
 ) -> i32 {
@@ -317,12 +358,27 @@ impl Liar<'_> {
         if (200..240).contains(&mode) {
             shapes.iter_mut().for_each(|shape| *shape = any_shape(input, shape.rank));
         }
-        let tensors: Vec<Handed> =
-            shapes.into_iter().map(|shape| Handed { shape, data: values(&shape, input) }).collect();
+        let tensors = self.tensors(shapes, input);
         let count = if tensors.is_empty() { number(input) } else { tensors.len() as u64 };
         // SAFETY: as the caller promises.
         unsafe { hand_over(tensors, count, outputs) };
         SCORECAM_OK
+    }
+}
+
+impl Liar<'_> {
+    /// Tensors of these shapes, now and then of another type or in another place.
+    fn tensors(&self, shapes: Vec<scorecam_shape>, input: &mut Unstructured<'_>) -> Vec<Handed> {
+        let tensor = |shape: scorecam_shape| {
+            let mut handed = Handed { shape, ..Handed::new(&[], values(&shape, input)) };
+            match byte(input) {
+                254 => handed.dtype.bits = byte(input),
+                255 => handed.device.kind = i32::from(byte(input)),
+                _ => {}
+            }
+            handed
+        };
+        shapes.into_iter().map(tensor).collect()
     }
 }
 

@@ -308,23 +308,23 @@ int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **ou
     });
 }
 
-int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient,
-                 sct_error *error) {
+int sct_gradient(const sct_program *program, const sct_tensor *input, const sct_tensor *cotangent,
+                 sct_tensor **gradient, sct_error *error) {
     return guarded(error, [&] {
         const at::AutoGradMode recording(true);
         const at::Tensor leaf = input->detach().requires_grad_(true);
         // The model runs on a copy, since it may write into its input, which autograd forbids for a leaf.
         const std::vector<at::Tensor> outputs = program->program.run(leaf.clone());
-        const at::Tensor score = outputs.at(0).reshape({input->size(0), -1}).select(1, klass).sum();
+        const at::Tensor &scores = outputs.at(0);
         if (!outputs.at(1).requires_grad()) {
             throw std::runtime_error(
-                "its activations have no derivative (the model is quantised, or computes them without "
+                "its activations have no derivative (the model is quantized, or computes them without "
                 "autograd); "
                 "use a method without gradients");
         }
         const std::vector<at::Tensor> found = torch::autograd::grad(
-            {score}, {outputs.at(1)}, /*grad_outputs=*/{}, /*retain_graph=*/std::nullopt,
-            /*create_graph=*/false, /*allow_unused=*/true);
+            {scores}, {outputs.at(1)}, {cotangent->to(scores.scalar_type()).reshape(scores.sizes())},
+            /*retain_graph=*/std::nullopt, /*create_graph=*/false, /*allow_unused=*/true);
         const at::Tensor result = found.at(0).defined() ? found.at(0) : at::zeros_like(outputs.at(1));
         *gradient = new at::Tensor(result.detach());
     });

@@ -111,10 +111,10 @@ void sct_free_program(sct_program *program);
 /* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for the
  * scores and each tap; the caller owns what is put there. */
 int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **outputs, sct_error *error);
-/* The derivative of element `klass` of each image's scores, summed, with respect to the sole tap of
- * `program`. */
-int sct_gradient(const sct_program *program, const sct_tensor *input, int64_t klass, sct_tensor **gradient,
-                 sct_error *error);
+/* The derivative of the sum of `cotangent` times the scores with respect to the sole tap of `program`. The cotangent has
+ * as many elements as the scores. */
+int sct_gradient(const sct_program *program, const sct_tensor *input, const sct_tensor *cotangent,
+                 sct_tensor **gradient, sct_error *error);
 
 /* A stream of a device's own; on a CPU, where there are none, all of these do nothing and succeed. */
 typedef struct sct_stream {

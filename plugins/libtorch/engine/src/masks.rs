@@ -1,4 +1,4 @@
-//! Masked images on the model's device: only small masks go there, only scores come back.
+//! Masked images on the model's device: only small masks go there, only the output comes back.
 //!
 //! Every upsampling of a preset is a separable linear operator, so a mask [h, w] becomes one of [H, W] by two
 //! matrix products whose matrices core gives; this holds for all modes and for masks of any number.
@@ -9,14 +9,18 @@
 use std::collections::VecDeque;
 
 use scorecam_plugin::Upsampler;
-use scorecam_plugin::{BatchRule, MaskedScores, ModelBackend, Result, Tensor, TensorView};
+use scorecam_plugin::{BatchRule, EachBatch, MaskedRequest, ModelBackend, Result, TensorView};
 use tch::Device;
 
 use crate::model::{Scores, TorchModel};
 use crate::tensors::{failed, to_device};
 
-/// Raw outputs of masked images, [masks, ...].
-pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<Tensor> {
+/// Runs masked images, and hands the output of each batch to `each`, `copies` times.
+pub(crate) fn run(
+    model: &TorchModel,
+    request: &MaskedRequest<'_>,
+    (copies, each): (usize, &mut EachBatch<'_>),
+) -> Result<()> {
     let ([_, channels, height, width], [count, ..]) = request.dims()?;
     let fixed = match model.info().batch {
         BatchRule::Fixed(n) => Some(n),
@@ -25,7 +29,7 @@ pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<T
     let per_pass = fixed.unwrap_or(request.batch_size.min(count.max(1)));
     model.check(&[per_pass, channels, height, width])?;
     let scene = Scene::new(request, per_pass, model.device())?;
-    let mut scored = Scored { request, values: Vec::new(), axes: vec![0] };
+    let mut take = |batch| hand_on(batch, (copies, &mut *each));
     let mut under_way = VecDeque::new();
     for start in (0..count).step_by(per_pass) {
         let n = per_pass.min(count - start);
@@ -33,33 +37,22 @@ pub(crate) fn scores(model: &TorchModel, request: &MaskedScores<'_>) -> Result<T
         under_way.push_back((n, model.start_scores(&batch)?));
         // The device has the next batch to work on while the scores of this one come back.
         if under_way.len() >= model.in_flight() {
-            scored.take(under_way.pop_front())?;
+            take(under_way.pop_front())?;
         }
     }
     while !under_way.is_empty() {
-        scored.take(under_way.pop_front())?;
+        take(under_way.pop_front())?;
     }
-    Tensor::new([&[count], scored.axes.as_slice()].concat(), scored.values)
+    Ok(())
 }
 
-/// The scores that have come back, in the order of the masks.
-struct Scored<'a> {
-    request: &'a MaskedScores<'a>,
-    values: Vec<f32>,
-    /// Those of the output behind the batch.
-    axes: Vec<usize>,
-}
-
-impl Scored<'_> {
-    /// Waits for the scores of a batch, of which the first `n` count.
-    fn take(&mut self, batch: Option<(usize, Scores)>) -> Result<()> {
-        let Some((n, scores)) = batch else { return Ok(()) };
-        let found = scores.wait()?;
-        self.axes = found.shape()[1..].to_vec();
-        let columns: usize = self.axes.iter().product();
-        self.values.extend_from_slice(&found.data()[..n * columns]);
-        (self.request.on_batch)(n)
-    }
+/// Waits for the output of a batch, of which the first `n` rows count, and hands it on.
+fn hand_on(batch: Option<(usize, Scores)>, (copies, each): (usize, &mut EachBatch<'_>)) -> Result<()> {
+    let Some((n, scores)) = batch else { return Ok(()) };
+    let found = scores.wait()?;
+    let shape = [&[n], &found.shape()[1..]].concat();
+    let rows = TensorView::new(&shape, &found.data()[..shape.iter().product()])?;
+    each(&vec![rows; copies])
 }
 
 /// What is brought to the device once, and from which every batch is made there.
@@ -79,7 +72,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(request: &MaskedScores<'_>, per_pass: usize, device: Device) -> Result<Self> {
+    fn new(request: &MaskedRequest<'_>, per_pass: usize, device: Device) -> Result<Self> {
         let ([images, _, height, width], [count, h, w]) = request.dims()?;
         let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
         let matrix =
@@ -91,7 +84,7 @@ impl Scene {
         let image_of = || (0..count).map(|m| request.image_of(m) as i64).collect();
         let padded = count.next_multiple_of(per_pass.max(1));
         Ok(Self {
-            images: to_device(request.images, device)?,
+            images: to_device(request.inputs.images, device)?,
             fill: request.fill.map(|fill| to_device(fill, device)).transpose()?,
             masks: to_device(request.masks, device)?,
             image_of: (images > 1).then(|| numbers(image_of())).transpose()?,

@@ -8,8 +8,9 @@
 //! Each call works on a stream of the device to itself, and returns when nothing of it runs any more.
 
 use scorecam_plugin::{
-    Abilities, BatchRule, Error, ErrorKind, Forward, Layout, MaskedScores, ModelBackend, ModelConfig,
-    ModelInfo, Result, Tensor, TensorInfo, TensorView, precision,
+    Abilities, BatchRule, EachBatch, Error, ErrorKind, InputInfo, Inputs, Layout, MaskedRequest,
+    ModelBackend, ModelConfig, ModelInfo, NamedTensor, OutputInfo, Result, Tensor, TensorView, precision,
+    written,
 };
 use tch::Device;
 
@@ -67,14 +68,14 @@ impl TorchModel {
             BatchRule::Any { .. } => None,
         };
         let info = ModelInfo {
-            input: TensorInfo { name: "input".into(), shape: vec![n, Some(c), Some(h), Some(w)] },
-            output,
-            output_activation: module.output_activation(),
+            input: InputInfo::image("input", vec![n, Some(c), Some(h), Some(w)]),
+            other_inputs: Vec::new(),
+            outputs: vec![OutputInfo { applied: module.output_activation(), ..output }],
+            scores: Ok(0),
             layers,
             default_layer,
             batch,
-            takes_bytes: false,
-            abilities: Abilities { masked_scores: true, run_from: true, gradients: true },
+            abilities: Abilities { masked: true, run_from: true, gradients: true },
         };
         // The weights are where they belong before another stream reads them.
         drop(call);
@@ -140,6 +141,10 @@ impl TorchModel {
             .ok_or_else(|| Error::internal(format!("layer {name:?} is both there and not")))
     }
 
+    fn is_output(&self, name: &str) -> bool {
+        self.info.outputs[0].name == name
+    }
+
     /// The call of a layer.
     fn call(&self, layer: &str) -> Result<usize> {
         Ok(self.calls[self.layer(layer)?])
@@ -169,30 +174,51 @@ impl ModelBackend for TorchModel {
         &self.info
     }
 
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        let batch = inputs.images;
         self.check(batch.shape())?;
-        let calls = taps.iter().map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
+        refuse_others(inputs)?;
+        let layers = wanted.iter().filter(|name| !self.is_output(name));
+        let calls = layers.map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
         let _call = self.place.enter(self.threads)?;
         let on_device = to_device(batch, self.place.device)?;
         if calls.is_empty() {
-            return Ok(Forward { scores: self.start_scores(&on_device)?.wait()?, activations: vec![] });
+            let output = self.start_scores(&on_device)?.wait()?;
+            return Ok(vec![output; wanted.len()]);
         }
-        let outputs = self.module.taps(&calls)?.run(&arranged(&on_device, self.layout)?)?;
-        let scores = Scores::start(outputs.first(), batch.shape()[0])?.wait()?;
-        let activations = outputs[1..].iter().map(from_device).collect::<Result<_>>()?;
-        Ok(Forward { scores, activations })
+        let found = self.module.taps(&calls)?.run(&arranged(&on_device, self.layout)?)?;
+        let mut layers = found[1..].iter();
+        let tensor = |name: &&str| match self.is_output(name) {
+            true => Scores::start(found.first(), batch.shape()[0])?.wait(),
+            false => {
+                from_device(layers.next().ok_or_else(|| Error::internal("a program gave too few taps"))?)
+            }
+        };
+        wanted.iter().map(tensor).collect()
     }
 
     fn remarks(&self) -> Vec<String> {
         self.remarks.clone()
     }
 
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
+    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
+        refuse_others(&request.inputs)?;
+        // The scoring program has no layers among its outputs.
+        if wanted.iter().any(|name| !self.is_output(name)) {
+            return request.on_cpu(self, wanted, each);
+        }
         let _call = self.place.enter(self.threads)?;
-        masks::scores(self, request)
+        masks::run(self, request, (wanted.len(), each))
     }
 
-    fn run_from(&self, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+    fn run_from(
+        &self,
+        inputs: &Inputs<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        refuse_others(inputs)?;
         let index = self.layer(layer)?;
         let listed = &self.info.layers[index].shape;
         let given = activations.shape();
@@ -204,24 +230,54 @@ impl ModelBackend for TorchModel {
                 "layer {layer:?} wants activations of shape {listed:?} for each image; the tensor is {given:?}"
             )));
         }
+        if let Some(name) = wanted.iter().find(|name| !self.is_output(name)) {
+            return Err(Error::unsupported(format!(
+                "layer {name:?} was asked for of a run from layer {layer:?}, which gives the output alone"
+            )));
+        }
         let _call = self.place.enter(self.threads)?;
         let outputs =
             self.module.from(self.calls[index])?.run(&to_device(activations, self.place.device)?)?;
-        Scores::start(outputs.first(), given[0])?.wait()
+        Ok(vec![Scores::start(outputs.first(), given[0])?.wait()?; wanted.len()])
     }
 
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+    fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
+        let batch = inputs.images;
         self.check(batch.shape())?;
+        refuse_others(inputs)?;
         let call = self.call(layer)?;
-        let classes: usize = self.info.output.shape.iter().skip(1).flatten().product();
-        if class >= classes {
-            let text = format!("class {class} is out of range; the model has {classes} classes");
-            return Err(Error::invalid(text));
+        let output = &self.info.outputs[0];
+        let [(name, cotangent)] = cotangents else {
+            let count = cotangents.len();
+            return Err(Error::invalid(format!(
+                "{count} cotangents were given; one for {:?} is needed",
+                output.name
+            )));
+        };
+        let sizes = cotangent.shape().iter().skip(1).map(|&n| Some(n));
+        if *name != output.name || !sizes.eq(output.shape.iter().skip(1).copied()) {
+            return Err(Error::invalid(format!(
+                "the cotangent for {name:?} has shape {:?}; the output is {:?}, {}",
+                cotangent.shape(),
+                output.name,
+                written(&output.shape)
+            )));
         }
         let _call = self.place.enter(self.threads)?;
         let input = arranged(&to_device(batch, self.place.device)?, self.layout)?;
-        let gradient = self.module.taps(&[call])?.gradient(&input, class);
+        let cotangent = to_device(*cotangent, self.place.device)?;
+        let gradient = self.module.taps(&[call])?.gradient(&input, &cotangent);
         from_device(&gradient.map_err(|e| e.context(format!("layer {layer:?}")))?)
+    }
+}
+
+/// An error where a call has inputs beside the image, which no TorchScript model is run with.
+fn refuse_others(inputs: &Inputs<'_>) -> Result<()> {
+    match inputs.others {
+        [] => Ok(()),
+        [(name, _), ..] => {
+            Err(Error::not_found(format!("input {name:?} was given; the model takes the image alone")))
+        }
     }
 }
 

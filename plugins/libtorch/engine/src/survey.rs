@@ -2,7 +2,8 @@
 //! images that one pass may hold, and the shape of its output.
 
 use scorecam_plugin::{
-    BatchRule, Candidate, Error, Layout, ModelConfig, Result, TensorInfo, choose_output, written,
+    BatchRule, Candidate, Error, Layout, MAX_RANK, ModelConfig, OutputActivation, OutputInfo, Result,
+    choose_output, written,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -20,8 +21,6 @@ const PREFERRED_GPU_BATCH: usize = 32;
 const FIXED_BATCHES: [usize; 9] = [2, 3, 4, 5, 6, 8, 16, 32, 64];
 /// Channels of the image where neither the model's first operators nor its trace tell, as they are tried.
 const USUAL_CHANNELS: [usize; 3] = [3, 1, 4];
-/// The most axes that an output may have, the batch included.
-const MOST_AXES: usize = 4;
 
 /// What trial passes found.
 pub(crate) struct Survey {
@@ -31,7 +30,7 @@ pub(crate) struct Survey {
     pub(crate) layout: Layout,
     pub(crate) batch: BatchRule,
     /// The raw output, the batch first.
-    pub(crate) output: TensorInfo,
+    pub(crate) output: OutputInfo,
     pub(crate) listing: Listing,
 }
 
@@ -57,15 +56,16 @@ pub(crate) fn survey(
     let classes = axes.iter().product();
     let name = config.output.clone().unwrap_or_else(|| "output".into());
     let shape: Vec<_> = std::iter::once(n).chain(axes.into_iter().map(Some)).collect();
-    if shape.len() > MOST_AXES {
+    if shape.len() > MAX_RANK {
         return Err(Error::unsupported(format!(
-            "output {name:?} has shape {}; at most {MOST_AXES} axes can be read as class scores",
+            "output {name:?} has shape {}; at most {MAX_RANK} axes can be read",
             written(&shape)
         )));
     }
+    let output = OutputInfo::new(name, shape, OutputActivation::Unknown);
     let zeros = trial.zeros(images, image)?;
     let listing = layers::list(module, (&zeros, images), (trial.layout == Layout::Nhwc, classes))?;
-    Ok(Survey { image, layout: trial.layout, batch, output: TensorInfo { name, shape }, listing })
+    Ok(Survey { image, layout: trial.layout, batch, output, listing })
 }
 
 /// The name of the output to explain of a model that returns several.

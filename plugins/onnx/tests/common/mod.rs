@@ -7,7 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use scorecam_core::{BackendLoader, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewOptions};
+use scorecam_core::{
+    BackendLoader, Forward, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelView, Result, Tensor,
+    TensorView, ViewOptions,
+};
 use scorecam_onnx::OnnxLoader;
 
 #[derive(Clone, PartialEq, Message)]
@@ -326,6 +329,31 @@ pub(crate) fn config(path: &Path) -> ModelConfig {
 
 pub(crate) fn load(config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
     OnnxLoader::cpu().load(config)
+}
+
+/// The raw class scores, and the raw tensors of the layers `taps`.
+pub(crate) fn forward(model: &dyn ModelBackend, images: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    let scores = model.info().score_output()?.name.as_str();
+    let mut found = model.forward(&Inputs::of(images), &[&[scores], taps].concat())?;
+    let activations = found.split_off(1);
+    Ok(Forward { scores: found.remove(0), activations })
+}
+
+/// The raw class scores of masked images; `on_batch` gets the number of masks of each batch.
+pub(crate) fn masked(
+    model: &dyn ModelBackend,
+    request: &MaskedRequest<'_>,
+    on_batch: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Tensor> {
+    let scores = model.info().score_output()?.name.as_str();
+    let (mut all, mut item, mut rows) = (Vec::new(), vec![0], 0);
+    model.masked(request, &[scores], &mut |tensors| {
+        all.extend_from_slice(tensors[0].data());
+        item = tensors[0].shape()[1..].to_vec();
+        rows += tensors[0].shape()[0];
+        on_batch(tensors[0].shape()[0])
+    })?;
+    Tensor::new([&[rows], item.as_slice()].concat(), all)
 }
 
 /// A model behind its view, as a host has it.

@@ -3,18 +3,19 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use scorecam_core::{
-    Abilities, BackendLoader, BatchRule, Error, Layout, MaskedScores, ModelBackend, ModelConfig, ModelInfo,
-    OutputActivation, Result, Upsample,
+    BackendLoader, BatchRule, Error, Form, InputInfo, Inputs, LayerInfo, Layout, MaskedRequest, Meaning,
+    ModelBackend, ModelConfig, ModelInfo, NamedTensor, OutputActivation, Result, Tensor, TensorView,
+    Upsample,
 };
 
 use crate::abi::{
     self, scorecam_message, scorecam_model_config, scorecam_model_description, scorecam_outputs,
 };
 use crate::wire::{
-    Texts, caught, checked_struct, guard, hand_over, kind_of_status, optional_view, read, read_optional,
-    shape_of, slice, view,
+    BorrowedTensor, Texts, caught, checked_struct, dtype_of, guard, hand_over, kind_of_status, named_views,
+    optional_view, read, read_optional, shape_of, slice, tensor_of, view,
 };
-use crate::{DETAILS, GRADIENTS, MASKED_SCORES, REMARKS, RUN_FROM, details, remarks};
+use crate::{GRADIENTS, MASKED, REMARKS, RUN_FROM, remarks};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedLoader: 'static {
@@ -24,63 +25,46 @@ pub trait ExportedLoader: 'static {
 
 /// The table of a loader.
 pub(crate) const fn table<L: ExportedLoader>() -> &'static abi::scorecam_backend {
-    const { &abi::scorecam_backend { load: Some(load::<L>), release: Some(release), ..MODEL_TABLE } }
+    const {
+        &abi::scorecam_backend {
+            struct_size: size_of::<abi::scorecam_backend>() as u32,
+            reserved: 0,
+            load: Some(load::<L>),
+            release: Some(release),
+            describe: Some(describe),
+            forward: Some(forward),
+            get_interface: Some(get_interface),
+        }
+    }
 }
-
-/// The table of a model that somebody else owns.
-const MODEL_TABLE: abi::scorecam_backend = abi::scorecam_backend {
-    struct_size: size_of::<abi::scorecam_backend>() as u32,
-    reserved: 0,
-    load: None,
-    release: None,
-    describe: Some(describe),
-    forward: Some(forward),
-    get_interface: Some(get_interface),
-};
 
 /// A model with its description in C form.
-pub(crate) struct ExportedModel<'a> {
-    pub(crate) model: Box<dyn ModelBackend + 'a>,
+pub(crate) struct ExportedModel {
+    pub(crate) model: Box<dyn ModelBackend>,
     description: Description,
-    /// What [`get_interface`] gives tables for.
-    offers: Abilities,
 }
 
-impl<'a> ExportedModel<'a> {
-    /// The table to call an exported model by, without `load` and `release`.
-    pub(crate) const TABLE: &'static abi::scorecam_backend = &MODEL_TABLE;
-
-    pub(crate) fn new(model: Box<dyn ModelBackend + 'a>) -> Result<Self> {
+impl ExportedModel {
+    fn new(model: Box<dyn ModelBackend>) -> Result<Self> {
         let description = Description::of(model.info())?;
-        let offers = model.info().abilities;
-        Ok(Self { model, description, offers })
-    }
-
-    /// As [`Self::new`], for a study: masked images are made here where the backend does not make them itself,
-    /// so that no method has to.
-    pub(crate) fn of_study(model: Box<dyn ModelBackend + 'a>) -> Result<Self> {
-        let exported = Self::new(model)?;
-        Ok(Self { offers: Abilities { masked_scores: true, ..exported.offers }, ..exported })
-    }
-
-    /// What the functions of the table take.
-    pub(crate) fn as_model(&self) -> *mut c_void {
-        (&raw const *self).cast_mut().cast()
+        Ok(Self { model, description })
     }
 }
 
 /// The model behind a pointer that a table's function got.
 ///
 /// # Safety
-/// `model` is NULL or came from [`ExportedModel::as_model`] or `load`, and is alive.
-pub(crate) unsafe fn exported<'a>(model: *mut c_void) -> Result<&'a ExportedModel<'a>> {
+/// `model` is NULL or came from `load`, and is alive.
+pub(crate) unsafe fn exported<'a>(model: *mut c_void) -> Result<&'a ExportedModel> {
     // SAFETY: as the caller promises.
-    unsafe { model.cast::<ExportedModel<'a>>().as_ref() }.ok_or_else(|| Error::invalid("model is NULL"))
+    unsafe { model.cast::<ExportedModel>().as_ref() }.ok_or_else(|| Error::invalid("model is NULL"))
 }
 
 /// A description and what it points to.
 struct Description {
     c: scorecam_model_description,
+    _inputs: Vec<abi::scorecam_input_info>,
+    _outputs: Vec<abi::scorecam_output_info>,
     _layers: Vec<abi::scorecam_layer>,
     _texts: Texts,
 }
@@ -88,36 +72,67 @@ struct Description {
 impl Description {
     fn of(info: &ModelInfo) -> Result<Self> {
         let mut texts = Texts::default();
-        let layers = info
-            .layers
-            .iter()
-            .map(|layer| {
-                Ok(abi::scorecam_layer {
-                    name: texts.keep(&layer.name),
-                    operation: texts.keep(&layer.operator),
-                    shape: shape_of(layer.shape.iter().copied())?,
-                })
+        let input = |input: &InputInfo| {
+            Ok(abi::scorecam_input_info {
+                name: texts.keep(&input.name),
+                shape: shape_of(input.shape.iter().copied())?,
+                dtype: dtype_of(input.element),
+                per_image: u32::from(input.per_image),
             })
-            .collect::<Result<Vec<_>>>()?;
+        };
+        let inputs = std::iter::once(&info.input).chain(&info.other_inputs).map(input);
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        let outputs = info.outputs.iter().map(|output| {
+            Ok(abi::scorecam_output_info {
+                name: texts.keep(&output.name),
+                shape: shape_of(output.shape.iter().copied())?,
+                dtype: dtype_of(output.element),
+                activation: activation_number(output.applied),
+            })
+        });
+        let outputs = outputs.collect::<Result<Vec<_>>>()?;
+        let layers = info.layers.iter().map(|l| layer(l, &mut texts)).collect::<Result<Vec<_>>>()?;
         let (fixed_batch, preferred_batch) = match info.batch {
             BatchRule::Any { preferred } => (0, preferred as u64),
             BatchRule::Fixed(n) => (n as u64, n as u64),
         };
         let c = scorecam_model_description {
             struct_size: size_of::<scorecam_model_description>() as u32,
-            output_activation: activation_number(info.output_activation),
-            input_name: texts.keep(&info.input.name),
-            input_shape: shape_of(info.input.shape.iter().copied())?,
-            output_name: texts.keep(&info.output.name),
-            output_shape: shape_of(info.output.shape.iter().copied())?,
+            image_input: 0,
+            inputs: inputs.as_ptr(),
+            input_count: inputs.len() as u64,
+            outputs: outputs.as_ptr(),
+            output_count: outputs.len() as u64,
+            score_output: info.scores.as_ref().map_or(-1, |&i| i as i64),
+            why_no_scores: match &info.scores {
+                Ok(_) => std::ptr::null(),
+                Err(why) => texts.keep(&why.to_string()),
+            },
             layers: layers.as_ptr(),
             layer_count: layers.len() as u64,
             default_layer: info.default_layer.map_or(-1, |i| i as i64),
             fixed_batch,
             preferred_batch,
         };
-        Ok(Self { c, _layers: layers, _texts: texts })
+        Ok(Self { c, _inputs: inputs, _outputs: outputs, _layers: layers, _texts: texts })
     }
+}
+
+/// A form that has no number is found out anew on the other side.
+fn layer(layer: &LayerInfo, texts: &mut Texts) -> Result<abi::scorecam_layer> {
+    Ok(abi::scorecam_layer {
+        name: texts.keep(&layer.name),
+        operation: texts.keep(&layer.operator),
+        shape: shape_of(layer.shape.iter().copied())?,
+        meaning: match layer.meaning {
+            Meaning::Map(Form::MAPS) => abi::SCORECAM_LAYER_MAPS,
+            Meaning::Map(Form::CHANNELS_LAST) => abi::SCORECAM_LAYER_CHANNELS_LAST,
+            Meaning::Map(_) | Meaning::Unknown => abi::SCORECAM_LAYER_UNKNOWN,
+            Meaning::NoMap => abi::SCORECAM_LAYER_NO_MAP,
+        },
+        preference: layer.preference,
+        like: layer.like.map_or(0, |i| i as u64 + 1),
+    })
 }
 
 /// The number of an output activation.
@@ -199,8 +214,8 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
 unsafe extern "C" fn release(model: *mut c_void) {
     if !model.is_null() {
         // SAFETY: `model` came from `load` and is released once. A panic in a destructor ends here.
-        let drop_it = || drop(unsafe { Box::from_raw(model.cast::<ExportedModel<'static>>()) });
-        let _nobody_to_tell = caught(drop_it);
+        let drop_it = || drop(unsafe { Box::from_raw(model.cast::<ExportedModel>()) });
+        let _nobody_hears_of_it = caught(drop_it);
     }
 }
 
@@ -221,31 +236,65 @@ unsafe extern "C" fn describe(
     unsafe { guard(why, body) }
 }
 
+/// What goes into a call, read from its C form.
+struct ReadInputs<'a> {
+    images: BorrowedTensor<'a>,
+    others: Vec<(&'a str, BorrowedTensor<'a>)>,
+    c: &'a abi::scorecam_inputs,
+}
+
+impl<'a> ReadInputs<'a> {
+    /// # Safety
+    /// `inputs` is NULL or leads to inputs whose pointers are valid for `'a`.
+    unsafe fn new(inputs: *const abi::scorecam_inputs) -> Result<Self> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let c = checked_struct(inputs, "inputs")?;
+            let images = view(&raw const c.images, "images")?;
+            Ok(Self { images, others: named_views((c.others, c.other_count.into()), "inputs.others")?, c })
+        }
+    }
+
+    /// Calls `run` with the inputs.
+    fn with<T>(&self, run: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
+        let others: Vec<NamedTensor<'_>> = self.others.iter().map(|(name, t)| (*name, t.view())).collect();
+        let cancelled = || {
+            // SAFETY: the context belongs to the function, by contract, and a backend asks on the thread of the call.
+            self.c.is_cancelled.is_some_and(|ask| unsafe { ask(self.c.context) } != 0)
+        };
+        run(&Inputs { images: self.images.view(), others: &others, cancelled: &cancelled })
+    }
+}
+
+/// # Safety
+/// `wanted` is NULL or leads to `count` strings that end with NUL.
+unsafe fn read_wanted<'a>(wanted: *const *const c_char, count: u64) -> Result<Vec<&'a str>> {
+    // SAFETY: as the caller promises.
+    unsafe { slice(wanted, count, "wanted")?.iter().map(|&name| read(name, "a wanted name")).collect() }
+}
+
 unsafe extern "C" fn forward(
     model: *mut c_void,
-    batch: *const abi::scorecam_tensor,
-    taps: *const *const c_char,
-    tap_count: u64,
+    inputs: *const abi::scorecam_inputs,
+    wanted: *const *const c_char,
+    wanted_count: u64,
     outputs: *mut scorecam_outputs,
     why: *mut scorecam_message,
 ) -> i32 {
-    // SAFETY: model, tensors and strings are valid by the contract of `forward`, here and below.
+    // SAFETY: model, inputs and strings are valid by the contract of `forward`.
     let body = || unsafe {
-        let taps = slice(taps, tap_count, "taps")?;
-        let taps = taps.iter().map(|&t| read(t, "a tap")).collect::<Result<Vec<_>>>()?;
-        let forward = exported(model)?.model.forward(view(batch, "batch")?.view(), &taps)?;
-        let tensors = std::iter::once(forward.scores).chain(forward.activations).collect();
-        hand_over(tensors, outputs)
+        let (model, wanted) = (&exported(model)?.model, read_wanted(wanted, wanted_count)?);
+        hand_over(ReadInputs::new(inputs)?.with(|inputs| model.forward(inputs, &wanted))?, outputs)
     };
     // SAFETY: `why` is NULL or a message of the caller's.
     unsafe { guard(why, body) }
 }
 
 unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *const c_void {
-    static MASKED: abi::scorecam_masked_scores = abi::scorecam_masked_scores {
-        struct_size: size_of::<abi::scorecam_masked_scores>() as u32,
+    static MASKED_TABLE: abi::scorecam_masked = abi::scorecam_masked {
+        struct_size: size_of::<abi::scorecam_masked>() as u32,
         reserved: 0,
-        run: Some(masked_scores),
+        run: Some(masked),
     };
     static FROM: abi::scorecam_run_from = abi::scorecam_run_from {
         struct_size: size_of::<abi::scorecam_run_from>() as u32,
@@ -262,68 +311,80 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
     if id.is_null() {
         return std::ptr::null();
     }
-    let has = exported.offers;
+    let has = exported.model.info().abilities;
     // SAFETY: not NULL, and a string that ends with NUL.
     match unsafe { CStr::from_ptr(id) } {
-        id if id == MASKED_SCORES && has.masked_scores => (&raw const MASKED).cast(),
+        id if id == MASKED && has.masked => (&raw const MASKED_TABLE).cast(),
         id if id == RUN_FROM && has.run_from => (&raw const FROM).cast(),
         id if id == GRADIENTS && has.gradients => (&raw const GRADS).cast(),
         id if id == REMARKS => (&raw const remarks::export::TABLE).cast(),
-        id if id == DETAILS => {
-            std::ptr::from_ref(details::export::table(exported.model.info().takes_bytes)).cast()
-        }
         _ => std::ptr::null(),
     }
 }
 
-unsafe extern "C" fn masked_scores(
+unsafe extern "C" fn masked(
     model: *mut c_void,
     request: *const abi::scorecam_masked_request,
-    outputs: *mut scorecam_outputs,
+    wanted: *const *const c_char,
+    wanted_count: u64,
     why: *mut scorecam_message,
 ) -> i32 {
-    // SAFETY: model and request are valid by the contract of `run`.
+    // SAFETY: model, request and strings are valid by the contract of `run`.
     let body = || unsafe {
+        let (model, wanted) = (&exported(model)?.model, read_wanted(wanted, wanted_count)?);
         let request = checked_struct(request, "request")?;
-        let (images, masks) =
-            (view(&raw const request.images, "images")?, view(&raw const request.masks, "masks")?);
+        let each =
+            request.each.ok_or_else(|| Error::invalid("request.each is NULL; the caller must give it"))?;
+        let mut each = |tensors: &[TensorView<'_>]| {
+            let tensors = tensors.iter().map(|t| tensor_of(Some(*t))).collect::<Result<Vec<_>>>()?;
+            match each(request.context, tensors.as_ptr(), tensors.len() as u64) {
+                abi::SCORECAM_OK => Ok(()),
+                status => Err(Error::new(kind_of_status(status), "stopped by the caller")),
+            }
+        };
+        let masks = view(&raw const request.masks, "masks")?;
         let fill = optional_view(&raw const request.fill, "fill")?;
         let indices = if request.image_of_mask.is_null() { 0 } else { masks.view().shape()[0] as u64 };
-        let upsample = Upsample::ALL
-            .get(request.upsample as usize)
-            .copied()
-            .ok_or_else(|| Error::unsupported(format!("upsample mode {} is not known", request.upsample)))?;
-        let on_batch = |n: usize| match request.on_batch.map(|f| f(request.context, n as u64)) {
-            None | Some(abi::SCORECAM_OK) => Ok(()),
-            Some(status) => Err(Error::new(kind_of_status(status), "stopped by the caller")),
-        };
-        let scores = exported(model)?.model.masked_scores(&MaskedScores {
-            images: images.view(),
-            fill: fill.as_ref().map(|f| f.view()),
-            masks: masks.view(),
-            image_of_mask: slice(request.image_of_mask, indices, "image_of_mask")?,
-            upsample,
-            batch_size: request.batch_size as usize,
-            on_batch: &on_batch,
-        })?;
-        hand_over(vec![scores], outputs)
+        let image_of_mask = slice(request.image_of_mask, indices, "image_of_mask")?;
+        let upsample = upsample(request.upsample)?;
+        ReadInputs::new(request.inputs)?.with(|inputs| {
+            let request = MaskedRequest {
+                inputs: *inputs,
+                fill: fill.as_ref().map(|f| f.view()),
+                masks: masks.view(),
+                image_of_mask,
+                upsample,
+                batch_size: request.batch_size as usize,
+            };
+            model.masked(&request, &wanted, &mut each)
+        })
     };
     // SAFETY: `why` is NULL or a message of the caller's.
     unsafe { guard(why, body) }
 }
 
+/// The way of resizing of a number.
+pub(crate) fn upsample(number: u32) -> Result<Upsample> {
+    let known = Upsample::ALL.get(number as usize).copied();
+    known.ok_or_else(|| Error::unsupported(format!("upsample mode {number} is not known")))
+}
+
 unsafe extern "C" fn run_from(
     model: *mut c_void,
+    inputs: *const abi::scorecam_inputs,
     layer: *const c_char,
     activations: *const abi::scorecam_tensor,
+    wanted: *const *const c_char,
+    wanted_count: u64,
     outputs: *mut scorecam_outputs,
     why: *mut scorecam_message,
 ) -> i32 {
     // SAFETY: all pointers are valid by the contract of `run`.
     let body = || unsafe {
-        let activations = view(activations, "activations")?;
-        let scores = exported(model)?.model.run_from(read(layer, "layer")?, activations.view())?;
-        hand_over(vec![scores], outputs)
+        let (model, wanted) = (&exported(model)?.model, read_wanted(wanted, wanted_count)?);
+        let (layer, activations) = (read(layer, "layer")?, view(activations, "activations")?);
+        let run = |inputs: &Inputs<'_>| model.run_from(inputs, layer, activations.view(), &wanted);
+        hand_over(ReadInputs::new(inputs)?.with(run)?, outputs)
     };
     // SAFETY: `why` is NULL or a message of the caller's.
     unsafe { guard(why, body) }
@@ -331,17 +392,21 @@ unsafe extern "C" fn run_from(
 
 unsafe extern "C" fn gradients(
     model: *mut c_void,
-    batch: *const abi::scorecam_tensor,
+    inputs: *const abi::scorecam_inputs,
     layer: *const c_char,
-    class_index: u64,
+    cotangents: *const abi::scorecam_named_tensor,
+    cotangent_count: u64,
     outputs: *mut scorecam_outputs,
     why: *mut scorecam_message,
 ) -> i32 {
     // SAFETY: all pointers are valid by the contract of `run`.
     let body = || unsafe {
-        let batch = view(batch, "batch")?;
-        let layer = read(layer, "layer")?;
-        hand_over(vec![exported(model)?.model.gradients(batch.view(), layer, class_index as usize)?], outputs)
+        let (model, layer) = (&exported(model)?.model, read(layer, "layer")?);
+        let cotangents = named_views((cotangents, cotangent_count), "cotangents")?;
+        let cotangents: Vec<NamedTensor<'_>> = cotangents.iter().map(|(name, t)| (*name, t.view())).collect();
+        let run = |inputs: &Inputs<'_>| model.gradients(inputs, layer, &cotangents);
+        let found: Tensor = ReadInputs::new(inputs)?.with(run)?;
+        hand_over(vec![found], outputs)
     };
     // SAFETY: `why` is NULL or a message of the caller's.
     unsafe { guard(why, body) }

@@ -1,21 +1,15 @@
 //! [`CamMethod`] as `scorecam.method/1`.
 
-use std::cell::Cell;
 use std::ffi::{c_char, c_void};
-use std::ops::ControlFlow;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use scorecam_core::{
-    CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Progress, Result,
-    StudyContext, run_method,
+    CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result,
 };
 
 use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
-use crate::backend::ImportedModel;
-use crate::backend::import::activation;
-use crate::wire::{
-    BorrowedTensor, Texts, ability, checked_struct, guard, optional_view, read, slice, tensor_of, view,
-};
+use crate::study::import::explain_study;
+use crate::wire::{Texts, ability, checked_struct, guard, read, slice, tensor_of};
 
 /// A method that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedMethod: 'static {
@@ -154,51 +148,6 @@ unsafe extern "C" fn explain<M: ExportedMethod>(
     };
     // SAFETY: `why` is NULL or a message of the caller's.
     unsafe { guard(why, body) }
-}
-
-/// # Safety
-/// `c` is a study whose pointers are valid.
-unsafe fn explain_study(
-    method: &dyn CamMethod,
-    c: &abi::scorecam_study,
-    options: &Options,
-) -> Result<MethodOutput> {
-    // SAFETY: as the caller promises, in this whole function.
-    unsafe {
-        let table = checked_struct(c.backend, "study.backend")?;
-        let model = ImportedModel::borrow(table, c.model, "the study's model".into())?;
-        let input = view(&raw const c.input, "study.input")?;
-        let reference = optional_view(&raw const c.reference, "study.reference")?;
-        let activations = view(&raw const c.activations, "study.activations")?;
-        let targets = slice(c.targets, c.target_count, "study.targets")?;
-        let targets: Vec<usize> = targets.iter().map(|&t| t as usize).collect();
-        let scores = slice(c.scores, c.class_count, "study.scores")?;
-        if let Some(class) = targets.iter().find(|&&t| t >= scores.len()) {
-            return Err(Error::invalid(format!("study.targets names class {class} of {}", scores.len())));
-        }
-        let owned = |tensor: &BorrowedTensor<'_>| tensor.view().try_to_tensor().map(Arc::new);
-        let context = StudyContext {
-            input: owned(&input)?,
-            reference: reference.as_ref().map(owned).transpose()?,
-            activations: owned(&activations)?,
-            layer: read(c.layer, "study.layer")?.to_owned(),
-            scores: scores.to_vec(),
-            output_activation: activation(c.output_activation)?,
-            targets,
-            batch_size: (c.batch_size as usize).max(1),
-        };
-        let expected = Cell::new(0);
-        let report = move |progress: Progress| {
-            // What the method expects is passed on when it changes; passes are counted by the host.
-            if expected.replace(progress.expected) != progress.expected
-                && let Some(expect_passes) = c.expect_passes
-            {
-                expect_passes(c.context, progress.expected.saturating_sub(progress.passes) as u64);
-            }
-            ControlFlow::Continue(())
-        };
-        run_method(&model, method, context, options, Box::new(report))
-    }
 }
 
 /// A result in a box that the caller releases.

@@ -1,22 +1,21 @@
 //! `scorecam.method/1` as [`CamMethod`].
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 
 use scorecam_core::{
-    Abilities, Ask, CamMethod, Error, Forward, MaskedImages, MaskedScores, MethodInfo, MethodOutput,
-    ModelBackend, ModelInfo, OptionKind, OptionSpec, Options, Preset, Result, Study, StudyContext, Tensor,
-    TensorView, Work,
+    Abilities, CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result,
+    Study, Work,
 };
 
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
-use crate::backend::export::{ExportedModel, activation_number};
 use crate::plugin::Descriptor;
+use crate::study::export::{ExportedStudy, Request, StudyLine};
 use crate::wire::{
-    Texts, ability, caught, check, checked_struct, empty_message, list, one_line, read, read_line, tensor_of, view,
+    Texts, ability, check, checked_struct, empty_message, list, one_line, read, read_line, view,
 };
 
 /// The most options, choices, presets, and values of a preset.
@@ -164,9 +163,8 @@ impl CamMethod for ImportedMethod {
             let call = Call {
                 table: self.table,
                 id: self.info.id.clone(),
-                context: Arc::clone(&study.context),
                 options: options.clone(),
-                model: StudyModel { info: study.model.clone(), requests },
+                line: StudyLine { context: Arc::clone(&study.context), requests },
             };
             let thread = thread::Builder::new().name("scorecam-method".into()).stack_size(STACK);
             let thread = thread.spawn(move || call.run());
@@ -183,14 +181,6 @@ impl CamMethod for ImportedMethod {
             worker.result()
         })
     }
-}
-
-/// A message from a method's threads.
-enum Request {
-    /// So many passes are expected.
-    Expect(usize),
-    /// Passes are to be made.
-    Passes(Ask, Sender<Result<Vec<Tensor>>>),
 }
 
 /// The thread of a method under way. It ends before this does: its asks fail as soon as the inbox is gone.
@@ -221,89 +211,12 @@ impl Drop for Worker {
     }
 }
 
-/// The model behind a study, for the functions of the study's table: it asks the driver, and waits.
-struct StudyModel {
-    info: ModelInfo,
-    requests: Sender<Request>,
-}
-
-impl StudyModel {
-    fn passes(&self, ask: Ask) -> Result<Vec<Tensor>> {
-        let (reply, answer) = channel();
-        self.requests.send(Request::Passes(ask, reply)).map_err(|_| Error::cancelled())?;
-        answer.recv().map_err(|_| Error::cancelled())?
-    }
-
-    fn one(&self, ask: Ask) -> Result<Tensor> {
-        let tensor = self.passes(ask)?.into_iter().next();
-        tensor.ok_or_else(|| Error::internal("passes gave no tensor"))
-    }
-}
-
-/// An owned copy, which another thread may read.
-fn shared(tensor: TensorView<'_>) -> Result<Arc<Tensor>> {
-    tensor.try_to_tensor().map(Arc::new)
-}
-
-impl ModelBackend for StudyModel {
-    fn info(&self) -> &ModelInfo {
-        &self.info
-    }
-
-    fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let taps = taps.iter().map(|&tap| tap.to_owned()).collect();
-        let mut tensors = self.passes(Ask::Forward { images: shared(batch)?, taps })?.into_iter();
-        let scores = tensors.next().ok_or_else(|| Error::internal("a pass gave no scores"))?;
-        Ok(Forward { scores, activations: tensors.collect() })
-    }
-
-    /// Batch after batch, since the method's own `on_batch` may stop after each.
-    fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
-        let (_, [count, h, w]) = request.dims()?;
-        let size = self.info.batch.size(request.batch_size.min(count));
-        let (images, fill) = (shared(request.images)?, request.fill.map(shared).transpose()?);
-        let (mut classes, mut all) = (0, Vec::new());
-        for first in (0..count).step_by(size) {
-            let masks = first..(first + size).min(count);
-            let values = &request.masks.data()[masks.start * h * w..masks.end * h * w];
-            let scores = self.one(Ask::Masked(MaskedImages {
-                images: Arc::clone(&images),
-                fill: fill.clone(),
-                masks: shared(TensorView::new(&[masks.len(), h, w], values)?)?,
-                image_of_mask: request.image_of_mask.get(masks.clone()).unwrap_or(&[]).to_vec(),
-                upsample: request.upsample,
-                batch_size: request.batch_size,
-            }))?;
-            classes = scores.shape().get(1).copied().unwrap_or(0);
-            all.try_reserve(scores.data().len()).map_err(|_| Error::invalid("no memory for the scores"))?;
-            all.extend_from_slice(scores.data());
-            (request.on_batch)(masks.len())?;
-        }
-        Tensor::new([count, classes], all)
-    }
-
-    fn run_from_image(
-        &self,
-        image: TensorView<'_>,
-        layer: &str,
-        activations: TensorView<'_>,
-    ) -> Result<Tensor> {
-        let (image, activations) = (shared(image)?, shared(activations)?);
-        self.one(Ask::RunFrom { image, layer: layer.to_owned(), activations })
-    }
-
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        self.one(Ask::Gradients { images: shared(batch)?, layer: layer.to_owned(), class })
-    }
-}
-
 /// One call of a method's `explain`, with all that it reads.
 struct Call {
     table: &'static abi::scorecam_method,
     id: String,
-    context: Arc<StudyContext>,
     options: Options,
-    model: StudyModel,
+    line: StudyLine,
 }
 
 impl Call {
@@ -311,40 +224,19 @@ impl Call {
         let explain =
             self.table.explain.ok_or_else(|| Error::internal("a table without explain was kept"))?;
         let mut texts = Texts::default();
-        let options: Vec<_> =
-            self.options.iter().map(|(name, value)| texts.pair(name, value)).collect();
-        let (context, requests) = (self.context, self.model.requests.clone());
-        let model = ExportedModel::of_study(Box::new(self.model))?;
-        let layer = CString::new(context.layer.as_str())
-            .map_err(|_| Error::invalid("the layer's name has a NUL in it"))?;
-        let targets: Vec<u64> = context.targets.iter().map(|&t| t as u64).collect();
-        let c = abi::scorecam_study {
-            struct_size: size_of::<abi::scorecam_study>() as u32,
-            output_activation: activation_number(context.output_activation),
-            backend: ExportedModel::TABLE,
-            model: model.as_model(),
-            input: tensor_of(Some(context.input.view()))?,
-            reference: tensor_of(context.reference.as_ref().map(|r| r.view()))?,
-            activations: tensor_of(Some(context.activations.view()))?,
-            layer: layer.as_ptr(),
-            scores: context.scores.as_ptr(),
-            class_count: context.scores.len() as u64,
-            targets: targets.as_ptr(),
-            target_count: targets.len() as u64,
-            batch_size: context.batch_size as u64,
-            context: (&raw const requests).cast_mut().cast(),
-            expect_passes: Some(expect_passes),
-        };
+        let options: Vec<_> = self.options.iter().map(|(name, value)| texts.pair(name, value)).collect();
+        let study = ExportedStudy::new(&self.line)?;
+        let targets = self.line.context.targets.len();
         let mut why = empty_message();
         // SAFETY: all fields of a result are valid when zero.
         let mut result: scorecam_method_result = unsafe { MaybeUninit::zeroed().assume_init() };
         // SAFETY: study, options and places live until the call returns.
         let status = unsafe {
-            explain(&raw const c, options.as_ptr(), options.len() as u64, &raw mut result, &raw mut why)
+            explain(&raw const study.c, options.as_ptr(), options.len() as u64, &raw mut result, &raw mut why)
         };
         check(status, &why, &format!("method {:?}", self.id))?;
         // SAFETY: the callee returned SCORECAM_OK.
-        unsafe { take(result, targets.len()) }.map_err(|e| e.context(format!("method {:?}", self.id)))
+        unsafe { take(result, targets) }.map_err(|e| e.context(format!("method {:?}", self.id)))
     }
 }
 
@@ -388,14 +280,5 @@ unsafe fn copy(result: &scorecam_method_result, targets: usize) -> Result<Method
                 .map(|&w: &*const c_char| read(w, "a warning").map(one_line))
                 .collect::<Result<_>>()?,
         })
-    }
-}
-
-unsafe extern "C" fn expect_passes(context: *mut c_void, passes: u64) {
-    // SAFETY: the context is the sender of the call under way.
-    if let Some(requests) = unsafe { context.cast::<Sender<Request>>().as_ref() } {
-        // A call that was given up reads no more of it, and its next pass fails.
-        let _given_up =
-            caught(|| requests.send(Request::Expect(passes as usize)).map_err(|_| Error::cancelled()));
     }
 }

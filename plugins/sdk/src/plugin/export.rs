@@ -6,7 +6,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
-use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table};
+use crate::abi::{self, scorecam_descriptor, scorecam_plugin_table, scorecam_services};
 use crate::backend::{self, ExportedLoader};
 use crate::method::{self, ExportedMethod};
 use crate::readiness;
@@ -16,6 +16,7 @@ use crate::{BACKEND, BackendLoader, METHOD, READINESS};
 /// The table over `items`, whose functions [`crate::plugin_table!`] supplies.
 pub const fn table(
     items: &'static [Item],
+    open: Option<unsafe extern "C" fn(*const scorecam_services)>,
     descriptor: unsafe extern "C" fn(u32) -> *const scorecam_descriptor,
     get_interface: unsafe extern "C" fn(u32, *const c_char) -> *const c_void,
 ) -> scorecam_plugin_table {
@@ -24,6 +25,7 @@ pub const fn table(
         struct_size: size_of::<scorecam_plugin_table>() as u32,
         count: items.len() as u32,
         reserved: 0,
+        open,
         descriptor: Some(descriptor),
         get_interface: Some(get_interface),
     }

@@ -12,6 +12,7 @@ use crate::abi;
 use crate::backend::ImportedLoader;
 use crate::method::ImportedMethod;
 use crate::readiness::import::ImportedReadiness;
+use crate::services::export::services;
 use crate::wire::{ability, check_size, checked_struct, checked_table, read, read_line};
 
 /// What a plugin says of one of its items.
@@ -68,7 +69,8 @@ impl ImportedPlugin {
         let (version, size) = unsafe { ((*table).abi_version, (*table).struct_size as usize) };
         if version != abi::SCORECAM_ABI_VERSION {
             return Err(Error::plugin(format!(
-                "it was built for plugin ABI version {version}; this program needs version {}",
+                "it was built for plugin ABI version {version} and this program has version {}: rebuild it with the \
+                 headers, or the crate scorecam-plugin, of this version",
                 abi::SCORECAM_ABI_VERSION
             )));
         }
@@ -83,6 +85,10 @@ impl ImportedPlugin {
         }
         if table.descriptor.is_none() || table.get_interface.is_none() {
             return Err(Error::plugin("its entry table lacks the function descriptor or get_interface"));
+        }
+        if let Some(open) = table.open {
+            // SAFETY: services that live as long as the process, by the contract of `open`.
+            unsafe { open(services()) };
         }
         Ok(Self { table })
     }

@@ -154,6 +154,7 @@ mod tests {
             struct_size: size_of::<abi::scorecam_plugin_table>() as u32,
             count: 1,
             reserved: 0,
+            open: None,
             descriptor: Some(descriptor),
             get_interface: Some(interface::<WAY>),
         };
@@ -194,7 +195,7 @@ mod tests {
 
     unsafe extern "C" fn forward(
         _: *mut c_void,
-        _: *const abi::scorecam_tensor,
+        _: *const abi::scorecam_inputs,
         _: *const *const c_char,
         _: u64,
         _: *mut abi::scorecam_outputs,

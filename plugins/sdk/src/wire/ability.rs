@@ -7,7 +7,7 @@ use crate::abi;
 /// The sum that stands for `abilities`.
 pub fn number(abilities: Abilities) -> u32 {
     let bit = |has: bool, bit: u32| if has { bit } else { 0 };
-    bit(abilities.masked_scores, abi::SCORECAM_ABILITY_MASKED_SCORES)
+    bit(abilities.masked, abi::SCORECAM_ABILITY_MASKED)
         | bit(abilities.run_from, abi::SCORECAM_ABILITY_RUN_FROM)
         | bit(abilities.gradients, abi::SCORECAM_ABILITY_GRADIENTS)
 }
@@ -16,7 +16,7 @@ pub fn number(abilities: Abilities) -> u32 {
 pub(crate) fn abilities(sum: u32) -> (Abilities, u32) {
     let has = |bit: u32| sum & bit != 0;
     let known = Abilities {
-        masked_scores: has(abi::SCORECAM_ABILITY_MASKED_SCORES),
+        masked: has(abi::SCORECAM_ABILITY_MASKED),
         run_from: has(abi::SCORECAM_ABILITY_RUN_FROM),
         gradients: has(abi::SCORECAM_ABILITY_GRADIENTS),
     };

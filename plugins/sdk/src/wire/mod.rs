@@ -10,8 +10,10 @@ pub(crate) mod table;
 pub(crate) mod text;
 
 pub(crate) use guard::{caught, check, empty_message, guard, write_message};
-pub(crate) use received::{BorrowedTensor, Expected, Sizes, optional_view, take, view};
-pub(crate) use sent::{hand_over, shape_of, tensor_of};
+pub(crate) use received::{
+    BorrowedTensor, Expected, Sizes, element_of, named_views, optional_view, take, view, views,
+};
+pub(crate) use sent::{dtype_of, hand_over, named_of, shape_of, tensor_of};
 pub(crate) use status::{kind_of_status, status_of_kind};
 pub(crate) use table::{check_size, checked_struct, checked_table, list, slice};
 pub(crate) use text::{Texts, one_line, read, read_line, read_optional};

@@ -1,11 +1,13 @@
-//! Tensors and shapes on the way in.
+//! Tensors and shapes on the way in. A shape is compared with what was asked for before any data is read.
 
-use scorecam_core::{Error, Result, Tensor, TensorView, element_count};
+use scorecam_core::{ElementType, Error, Result, Tensor, TensorView, element_count};
 
+use super::sent::{CPU, dtype_of};
 use super::table::slice;
-use crate::abi::{SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
+use super::text::read;
+use crate::abi::{self, SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
 
-/// The sizes of a shape, at most four.
+/// The sizes of a shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Sizes {
     sizes: [usize; SCORECAM_MAX_RANK],
@@ -73,13 +75,76 @@ pub(crate) unsafe fn view<'a>(tensor: *const scorecam_tensor, what: &str) -> Res
     // SAFETY: as the caller promises.
     let tensor = unsafe { tensor.as_ref() }.ok_or_else(|| Error::invalid(format!("{what} is NULL")))?;
     let sizes = Sizes::read(&tensor.shape, what)?;
+    check_kind(tensor, what)?;
     let count = element_count(sizes.as_slice()).map_err(|e| e.context(what))?;
     if count == 0 {
         return Err(Error::plugin(format!("{what} has shape {:?}, which is empty", sizes.as_slice())));
     }
     // SAFETY: as the caller promises.
-    let data = unsafe { slice(tensor.data, count as u64, what) }?;
+    let data = unsafe { slice(tensor.data.cast::<f32>(), count as u64, what) }?;
     Ok(BorrowedTensor { sizes, data })
+}
+
+/// An error unless a tensor is of f32 on the CPU.
+fn check_kind(tensor: &scorecam_tensor, what: &str) -> Result<()> {
+    if tensor.dtype == dtype_of(ElementType::F32) && tensor.device == CPU {
+        return Ok(());
+    }
+    let element = element_of(tensor.dtype);
+    let place = match tensor.device {
+        CPU => "the CPU".to_owned(),
+        abi::scorecam_device { kind: abi::SCORECAM_DEVICE_CUDA, id } => format!("cuda:{id}"),
+        abi::scorecam_device { kind, id } => format!("device {kind}:{id}"),
+    };
+    Err(Error::plugin(format!("{what} is {element} on {place}; f32 on the CPU is needed")))
+}
+
+/// The element type of its C form.
+pub(crate) fn element_of(dtype: abi::scorecam_data_type) -> ElementType {
+    let abi::scorecam_data_type { code, bits, lanes } = dtype;
+    ElementType { code, bits, lanes }
+}
+
+/// The tensors of a list, one for each of `expected`.
+///
+/// # Safety
+/// As for [`view`], for each of them.
+pub(crate) unsafe fn views<'a>(
+    (tensors, count): (*const scorecam_tensor, u64),
+    expected: &[Expected],
+    who: &str,
+) -> Result<Vec<BorrowedTensor<'a>>> {
+    if count != expected.len() as u64 {
+        let expected = expected.len();
+        return Err(Error::plugin(format!("{who} returned {count} tensors where {expected} were asked for")));
+    }
+    // SAFETY: as the caller promises.
+    let tensors = unsafe { slice(tensors, count, "its list of tensors") }?;
+    let what = format!("a tensor of {who}");
+    let viewed = tensors.iter().zip(expected).map(|(tensor, expected)| {
+        expected.check(Sizes::read(&tensor.shape, &what)?.as_slice(), &what)?;
+        // SAFETY: as the caller promises.
+        unsafe { view(&raw const *tensor, &what) }
+    });
+    viewed.collect()
+}
+
+/// Tensors with names.
+///
+/// # Safety
+/// `tensors` is NULL or leads to `count` of them, whose names and tensors are valid for `'a`.
+pub(crate) unsafe fn named_views<'a>(
+    (tensors, count): (*const abi::scorecam_named_tensor, u64),
+    what: &str,
+) -> Result<Vec<(&'a str, BorrowedTensor<'a>)>> {
+    // SAFETY: as the caller promises.
+    let tensors = unsafe { slice(tensors, count, what) }?;
+    // SAFETY: as the caller promises.
+    let one = |named: &abi::scorecam_named_tensor| unsafe {
+        let name = read(named.name, "the name of a tensor")?;
+        Ok((name, view(&raw const named.tensor, &format!("tensor {name:?}"))?))
+    };
+    tensors.iter().map(one).collect()
 }
 
 /// As [`view`], with NULL data as `None`.
@@ -126,28 +191,12 @@ pub(crate) unsafe fn take(
     who: &str,
 ) -> Result<Vec<Tensor>> {
     // SAFETY: as the caller promises.
-    let copied = unsafe { copy(&outputs, expected, who) };
+    let copied = unsafe { views((outputs.tensors, outputs.count), expected, who) };
+    let what = format!("a tensor of {who}");
+    let copied = copied.and_then(|views| views.iter().map(|v| v.to_tensor(&what)).collect());
     if let Some(release) = outputs.release {
         // SAFETY: called once, after the last look at the tensors.
         unsafe { release(outputs.owner) };
     }
     copied
-}
-
-/// # Safety
-/// As for [`take`].
-unsafe fn copy(outputs: &scorecam_outputs, expected: &[Expected], who: &str) -> Result<Vec<Tensor>> {
-    if outputs.count != expected.len() as u64 {
-        let (count, expected) = (outputs.count, expected.len());
-        return Err(Error::plugin(format!("{who} returned {count} tensors where {expected} were asked for")));
-    }
-    // SAFETY: as the caller promises.
-    let tensors = unsafe { slice(outputs.tensors, outputs.count, "outputs.tensors") }?;
-    let what = format!("a tensor of {who}");
-    let copied = tensors.iter().zip(expected).map(|(tensor, expected)| {
-        expected.check(Sizes::read(&tensor.shape, &what)?.as_slice(), &what)?;
-        // SAFETY: as the caller promises.
-        unsafe { view(&raw const *tensor, &what) }?.to_tensor(&what)
-    });
-    copied.collect()
 }

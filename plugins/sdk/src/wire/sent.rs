@@ -2,9 +2,19 @@
 
 use std::ffi::c_void;
 
-use scorecam_core::{Error, Result, Tensor, TensorView};
+use scorecam_core::{ElementType, Error, NamedTensor, Result, Tensor, TensorView};
 
-use crate::abi::{SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
+use super::text::Texts;
+use crate::abi::{self, SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
+
+/// The memory that every tensor is in.
+pub(crate) const CPU: abi::scorecam_device = abi::scorecam_device { kind: abi::SCORECAM_DEVICE_CPU, id: 0 };
+
+/// The C form of an element type.
+pub(crate) fn dtype_of(element: ElementType) -> abi::scorecam_data_type {
+    let ElementType { code, bits, lanes } = element;
+    abi::scorecam_data_type { code, bits, lanes }
+}
 
 /// The C form of a shape; free sizes become 0.
 pub(crate) fn shape_of(sizes: impl ExactSizeIterator<Item = Option<usize>>) -> Result<scorecam_shape> {
@@ -22,10 +32,25 @@ pub(crate) fn shape_of(sizes: impl ExactSizeIterator<Item = Option<usize>>) -> R
 /// The C form of a borrowed tensor, or of none.
 pub(crate) fn tensor_of(tensor: Option<TensorView<'_>>) -> Result<scorecam_tensor> {
     let Some(tensor) = tensor else {
-        return Ok(scorecam_tensor { data: std::ptr::null(), shape: scorecam_shape::default() });
+        return Ok(a_tensor(std::ptr::null(), scorecam_shape::default()));
     };
     let shape = shape_of(tensor.shape().iter().map(|&n| Some(n)))?;
-    Ok(scorecam_tensor { data: tensor.data().as_ptr(), shape })
+    Ok(a_tensor(tensor.data().as_ptr().cast(), shape))
+}
+
+fn a_tensor(data: *const c_void, shape: scorecam_shape) -> scorecam_tensor {
+    scorecam_tensor { data, device: CPU, dtype: dtype_of(ElementType::F32), reserved: 0, shape }
+}
+
+/// The C form of borrowed tensors with names, which `texts` keeps.
+pub(crate) fn named_of(
+    tensors: &[NamedTensor<'_>],
+    texts: &mut Texts,
+) -> Result<Vec<abi::scorecam_named_tensor>> {
+    let named = |(name, tensor): &NamedTensor<'_>| {
+        Ok(abi::scorecam_named_tensor { name: texts.keep(name), tensor: tensor_of(Some(*tensor))? })
+    };
+    tensors.iter().map(named).collect()
 }
 
 /// Tensors in a box that the caller releases.

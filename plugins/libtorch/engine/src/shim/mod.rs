@@ -91,7 +91,7 @@ unsafe extern "C" {
     fn sct_gradient(
         program: *const RawProgram,
         input: *const C_tensor,
-        class: i64,
+        cotangent: *const C_tensor,
         gradient: *mut *mut C_tensor,
         error: *mut RawError,
     ) -> c_int;
@@ -250,13 +250,13 @@ impl Program {
         Ok(outputs.into_iter().map(|t| unsafe { Tensor::from_ptr(t) }).collect())
     }
 
-    /// The derivative of element `class` of each image's output, summed, with respect to the only tap.
-    pub(crate) fn gradient(&self, input: &Tensor, class: usize) -> Result<Tensor> {
+    /// The derivative of the sum of `cotangent` times the output with respect to the only tap.
+    pub(crate) fn gradient(&self, input: &Tensor, cotangent: &Tensor) -> Result<Tensor> {
         debug_assert_eq!(self.taps, 1);
         let mut gradient = std::ptr::null_mut();
-        // SAFETY: the program and the tensor are alive.
+        // SAFETY: the program and the tensors are alive.
         checked(|error| unsafe {
-            sct_gradient(self.raw.as_ptr(), input.as_ptr(), class as i64, &mut gradient, error)
+            sct_gradient(self.raw.as_ptr(), input.as_ptr(), cotangent.as_ptr(), &mut gradient, error)
         })?;
         // SAFETY: the call succeeded, so the tensor is ours from here on.
         Ok(unsafe { Tensor::from_ptr(gradient) })

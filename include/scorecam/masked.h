@@ -1,0 +1,82 @@
+/*
+ * `scorecam.masked/1`: an ability of a model whose backend makes masked images itself.
+ *
+ * Part of scorecam_plugin.h. Generated from plugins/sdk/src/abi/masked.rs by `cargo xtask headers`; do not edit.
+ */
+
+#ifndef SCORECAM_MASKED_H
+#define SCORECAM_MASKED_H
+
+#include <stdint.h>
+#include "backend.h"
+
+/**
+ * Masked images to run. Image of pass m: `U(mask m) * image + (1 - U(mask m)) * fill`, U being the upsampling to the
+ * image's size.
+ */
+typedef struct scorecam_masked_request {
+    /**
+     * `sizeof(scorecam_masked_request)`.
+     */
+    uint32_t struct_size;
+    /**
+     * One of `SCORECAM_UPSAMPLE_*`.
+     */
+    uint32_t upsample;
+    /**
+     * Preprocessed images, [I, C, H, W], and the other inputs, whose rows are those of the images.
+     */
+    const scorecam_inputs *inputs;
+    /**
+     * What shows where a mask is 0, [I, C, H, W]; `data` is NULL for zeros.
+     */
+    scorecam_tensor fill;
+    /**
+     * Small masks, [M, h, w].
+     */
+    scorecam_tensor masks;
+    /**
+     * For each mask the index of its image; NULL when there is one image.
+     */
+    const uint32_t *image_of_mask;
+    /**
+     * Images in a pass: 1 to 4096, and as many as the model fixes where it does. A backend is never asked for more
+     * than there are masks, except where the model fixes them.
+     */
+    uint64_t batch_size;
+    /**
+     * Passed to `each`.
+     */
+    void *context;
+    /**
+     * To be called after every batch with the tensors that are wanted, in that order, a row for each of the batch's masks;
+     * they need not stay valid after it has returned. All masks come in their order, in the end each once, or the run is
+     * refused. Any status but `SCORECAM_OK` must end the run and be returned. [thread of the call]
+     */
+    int32_t (*each)(void *context, const scorecam_tensor *tensors, uint64_t tensor_count);
+} scorecam_masked_request;
+
+/**
+ * `scorecam.masked/1`: the backend makes masked images itself.
+ */
+typedef struct scorecam_masked {
+    /**
+     * `sizeof(scorecam_masked)`.
+     */
+    uint32_t struct_size;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * Runs masked images, batch by batch, and hands the tensors that are `wanted` to `request->each`.
+     * [any thread, several at once]
+     */
+    int32_t (*run)(void *model,
+                   const struct scorecam_masked_request *request,
+                   const char *const *wanted,
+                   uint64_t wanted_count,
+                   scorecam_message *why);
+} scorecam_masked;
+
+#endif  /* SCORECAM_MASKED_H */

@@ -1,0 +1,147 @@
+//! What a model's description says, checked.
+
+use scorecam_core::{
+    Abilities, BatchRule, Error, Form, InputInfo, LayerInfo, Meaning, ModelInfo, OutputActivation,
+    OutputInfo, Result,
+};
+
+use crate::abi;
+use crate::wire::{Sizes, element_of, list, read_line};
+
+/// The most layers, inputs and outputs that a description may list.
+const MOST_LAYERS: u64 = 1 << 20;
+const MOST_PORTS: u64 = 4096;
+
+/// # Safety
+/// `d` is a description whose pointers are valid.
+pub(super) unsafe fn read_description(
+    d: &abi::scorecam_model_description,
+    abilities: Abilities,
+) -> Result<ModelInfo> {
+    // SAFETY: as the caller promises, in this whole function.
+    let (inputs, outputs, layers, why) = unsafe {
+        (
+            list(d.inputs, d.input_count, MOST_PORTS, "its list of inputs")?,
+            list(d.outputs, d.output_count, MOST_PORTS, "its list of outputs")?,
+            list(d.layers, d.layer_count, MOST_LAYERS, "its list of layers")?,
+            (!d.why_no_scores.is_null())
+                .then(|| read_line(d.why_no_scores, "why it has no scores"))
+                .transpose()?,
+        )
+    };
+    // SAFETY: as the caller promises.
+    let mut inputs = inputs.iter().map(|i| unsafe { read_input(i) }).collect::<Result<Vec<_>>>()?;
+    // SAFETY: as the caller promises.
+    let outputs = outputs.iter().map(|o| unsafe { read_output(o) }).collect::<Result<Vec<_>>>()?;
+    let layers = layers.iter().enumerate();
+    // SAFETY: as the caller promises.
+    let layers = layers.map(|(i, l)| unsafe { read_layer(i, l) }).collect::<Result<Vec<_>>>()?;
+    let image = d.image_input as usize;
+    if image >= inputs.len() {
+        return Err(Error::plugin(format!("its image input is number {image} of {}", inputs.len())));
+    }
+    let input = InputInfo { per_image: true, ..inputs.remove(image) };
+    if input.shape.len() != 4 {
+        let axes = input.shape.len();
+        return Err(Error::plugin(format!("its input has {axes} axes; [N, C, H, W] is needed")));
+    }
+    let scores = match usize::try_from(d.score_output) {
+        Ok(i) if i >= outputs.len() => {
+            return Err(Error::plugin(format!("its class scores are output {i} of {}", outputs.len())));
+        }
+        Ok(i) => Ok(i),
+        Err(_) => {
+            Err(Error::unsupported(why.unwrap_or("the model has no output that class scores are read from")))
+        }
+    };
+    let default_layer = match usize::try_from(d.default_layer) {
+        Ok(i) if i >= layers.len() => {
+            return Err(Error::plugin(format!("its default layer is number {i} of {}", layers.len())));
+        }
+        other => other.ok(),
+    };
+    let batch = batch_rule(d.fixed_batch, d.preferred_batch)?;
+    Ok(ModelInfo { input, other_inputs: inputs, outputs, scores, layers, default_layer, batch, abilities })
+}
+
+/// # Safety
+/// The input's name is NULL or ends with NUL.
+unsafe fn read_input(input: &abi::scorecam_input_info) -> Result<InputInfo> {
+    Ok(InputInfo {
+        // SAFETY: as the caller promises.
+        name: unsafe { read_line(input.name, "its input's name") }?.to_owned(),
+        shape: Sizes::read(&input.shape, "its input")?.or_free(),
+        element: element_of(input.dtype),
+        per_image: input.per_image != 0,
+    })
+}
+
+/// # Safety
+/// The output's name is NULL or ends with NUL.
+unsafe fn read_output(output: &abi::scorecam_output_info) -> Result<OutputInfo> {
+    Ok(OutputInfo {
+        // SAFETY: as the caller promises.
+        name: unsafe { read_line(output.name, "its output's name") }?.to_owned(),
+        shape: Sizes::read(&output.shape, "its output")?.or_free(),
+        element: element_of(output.dtype),
+        applied: activation(output.activation)?,
+    })
+}
+
+/// # Safety
+/// The layer's strings are NULL or end with NUL.
+unsafe fn read_layer(index: usize, layer: &abi::scorecam_layer) -> Result<LayerInfo> {
+    // SAFETY: as the caller promises.
+    let (name, operator) = unsafe {
+        (
+            read_line(layer.name, "a layer's name")?.to_owned(),
+            read_line(layer.operation, "a layer's operation")?.to_owned(),
+        )
+    };
+    let meaning = match layer.meaning {
+        abi::SCORECAM_LAYER_UNKNOWN => Meaning::Unknown,
+        abi::SCORECAM_LAYER_MAPS => Meaning::Map(Form::MAPS),
+        abi::SCORECAM_LAYER_CHANNELS_LAST => Meaning::Map(Form::CHANNELS_LAST),
+        abi::SCORECAM_LAYER_NO_MAP => Meaning::NoMap,
+        other => {
+            return Err(Error::plugin(format!("its layer {name:?} has meaning {other}; 0 to 3 are known")));
+        }
+    };
+    let like = match usize::try_from(layer.like) {
+        Ok(like) if like <= index => like.checked_sub(1),
+        _ => {
+            let like = layer.like;
+            return Err(Error::plugin(format!(
+                "its layer {name:?} is like number {like}, which is no earlier one"
+            )));
+        }
+    };
+    let shape = Sizes::read(&layer.shape, "a layer")?.or_free();
+    Ok(LayerInfo { name, operator, shape, meaning, preference: layer.preference, like })
+}
+
+fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
+    const MOST: u64 = BatchRule::MOST as u64;
+    if let Some(n) = [fixed, preferred].into_iter().find(|&n| n > MOST) {
+        return Err(Error::plugin(format!("its model wants {n} images in a pass; {MOST} is the most")));
+    }
+    Ok(match fixed as usize {
+        0 => BatchRule::Any { preferred: preferred.max(1) as usize },
+        n => BatchRule::Fixed(n),
+    })
+}
+
+/// The output activation of a number.
+pub(crate) fn activation(number: u32) -> Result<OutputActivation> {
+    match number {
+        abi::SCORECAM_OUTPUT_UNKNOWN => Ok(OutputActivation::Unknown),
+        abi::SCORECAM_OUTPUT_LOGITS => Ok(OutputActivation::None),
+        abi::SCORECAM_OUTPUT_SOFTMAX => Ok(OutputActivation::Softmax),
+        abi::SCORECAM_OUTPUT_SIGMOID => Ok(OutputActivation::Sigmoid),
+        abi::SCORECAM_OUTPUT_BINARY => Ok(OutputActivation::Binary),
+        abi::SCORECAM_OUTPUT_PROBABILITY => Ok(OutputActivation::Probability),
+        abi::SCORECAM_OUTPUT_VALUE => Ok(OutputActivation::Value),
+        abi::SCORECAM_OUTPUT_UNIT_LENGTH => Ok(OutputActivation::UnitLength),
+        other => Err(Error::plugin(format!("output activation {other} is not known; 0 to 7 are"))),
+    }
+}

@@ -1,4 +1,0 @@
-//! `scorecam.details/1`, both ways.
-
-pub(crate) mod export;
-pub(crate) mod import;

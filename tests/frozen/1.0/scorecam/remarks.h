@@ -1,0 +1,32 @@
+/*
+ * `scorecam.remarks/1`: what a model has to say of how it runs.
+ *
+ * Part of scorecam_plugin.h. Generated from plugins/sdk/src/abi/remarks.rs by `cargo xtask headers`; do not edit.
+ */
+
+#ifndef SCORECAM_REMARKS_H
+#define SCORECAM_REMARKS_H
+
+#include <stdint.h>
+#include "core.h"
+
+/**
+ * `scorecam.remarks/1`: a model has something to say of how it runs, for every explanation's warnings.
+ */
+typedef struct scorecam_remarks {
+    /**
+     * `sizeof(scorecam_remarks)`.
+     */
+    uint32_t struct_size;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
+     * last one. Asked once, when a model has been loaded, for at most 16. [any thread]
+     */
+    int32_t (*remark)(void *model, uint64_t index, scorecam_message *text);
+} scorecam_remarks;
+
+#endif  /* SCORECAM_REMARKS_H */
