@@ -3,9 +3,9 @@
 #![allow(missing_docs, reason = "its symbols are the plugin's, not a library's")]
 
 use scorecam_plugin::{
-    Abilities, BackendLoader, BatchRule, CamMethod, Error, Forward, LayerInfo, MethodInfo, MethodOutput,
-    ModelBackend, ModelConfig, ModelInfo, Options, OutputActivation, Result, Study, Tensor, TensorInfo,
-    TensorView, Work,
+    Abilities, BackendLoader, BatchRule, CamMethod, Error, InputInfo, Inputs, LayerInfo, MethodInfo,
+    MethodOutput, ModelBackend, ModelConfig, ModelInfo, Options, OutputActivation, OutputInfo, Result, Study,
+    Tensor, Work,
 };
 
 fn panic_in(place: &str) {
