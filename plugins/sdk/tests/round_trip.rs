@@ -26,7 +26,7 @@ fn info() -> ModelInfo {
             },
             InputInfo {
                 name: "threshold".into(),
-                shape: vec![],
+                shape: vec![Some(1)],
                 element: ElementType::new(2, 64),
                 per_image: false,
             },
@@ -195,7 +195,7 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
         fill: None,
         masks: masks.view(),
         image_of_mask: &[0, 0, 0, 1, 1],
-        upsample: Upsample::Bilinear,
+        upsample: Upsample::HalfPixel,
         batch_size: 2,
     };
     let (mut rows, mut sums, mut tags) = (Vec::new(), Vec::new(), Vec::new());

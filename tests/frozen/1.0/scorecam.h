@@ -116,16 +116,16 @@
 #define SCORECAM_LAYOUT_CHW 1
 
 /**
- * A registry of backends and methods. It begins with the built-in methods; plugins are added to it. Models
- * keep what they need of their host, so a host may be freed before them.
- */
-typedef struct scorecam scorecam;
-
-/**
  * Saliency maps and what belongs to them. It needs neither the model nor the host any more, and never
  * changes. What is read from it is valid until it is freed.
  */
 typedef struct scorecam_explanation scorecam_explanation;
+
+/**
+ * A registry of backends and methods. It begins with the built-in methods; plugins are added to it. Models
+ * keep what they need of their host, so a host may be freed before them.
+ */
+typedef struct scorecam_host scorecam_host;
 
 /**
  * A loaded model. Every call that takes it as const may be made from several threads at once.
@@ -548,12 +548,12 @@ int32_t scorecam_explanation_measure(const char **name,
  * # Safety
  * `out` leads to a writable handle.
  */
-int32_t scorecam_create(struct scorecam **out);
+int32_t scorecam_host_create(struct scorecam_host **out);
 
 /**
  * Frees a host; NULL is right. Models and explanations made with it live on. Any thread.
  */
-int32_t scorecam_free(struct scorecam *host);
+int32_t scorecam_host_free(struct scorecam_host *host);
 
 /**
  * Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
@@ -563,7 +563,7 @@ int32_t scorecam_free(struct scorecam *host);
  * # Safety
  * `path` is a string that ends with NUL; the file is one whose code may run in this process.
  */
-int32_t scorecam_load_plugin(const struct scorecam *host,
+int32_t scorecam_load_plugin(const struct scorecam_host *host,
                              const char *path);
 
 /**
@@ -572,7 +572,7 @@ int32_t scorecam_load_plugin(const struct scorecam *host,
  * # Safety
  * `out` leads to a writable number.
  */
-int32_t scorecam_plugin_count(uint64_t *out, const struct scorecam *host);
+int32_t scorecam_plugin_count(uint64_t *out, const struct scorecam_host *host);
 
 /**
  * Describes backend or method `index`, in the order of loading; an index keeps its meaning. Set `out` to
@@ -581,7 +581,9 @@ int32_t scorecam_plugin_count(uint64_t *out, const struct scorecam *host);
  * # Safety
  * `out` leads to as many writable bytes as its `struct_size` says.
  */
-int32_t scorecam_plugin_get(struct scorecam_plugin_info *out, const struct scorecam *host, uint64_t index);
+int32_t scorecam_plugin_get(struct scorecam_plugin_info *out,
+                            const struct scorecam_host *host,
+                            uint64_t index);
 
 /**
  * Loads a model. `path` is the model's file or its manifest (`.toml`); a manifest of the model's name beside
@@ -592,7 +594,7 @@ int32_t scorecam_plugin_get(struct scorecam_plugin_info *out, const struct score
  * `out` leads to a writable handle; strings end with NUL; arrays have the lengths that stand beside them.
  */
 int32_t scorecam_model_load(struct scorecam_model **out,
-                            const struct scorecam *host,
+                            const struct scorecam_host *host,
                             const char *path,
                             const struct scorecam_model_options *options);
 
@@ -611,7 +613,7 @@ int32_t scorecam_model_load(struct scorecam_model **out,
  * functions and `user_data` stay valid until the model is released; `manifest` ends with NUL.
  */
 int32_t scorecam_model_from_backend(struct scorecam_model **out,
-                                    const struct scorecam *host,
+                                    const struct scorecam_host *host,
                                     const scorecam_backend *backend,
                                     void *user_data,
                                     const char *manifest);
