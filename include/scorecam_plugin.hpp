@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "scorecam/engine.hpp"
+#include "scorecam/maps.hpp"
 #include "scorecam/method.hpp"
 
 #if defined(__GNUC__)

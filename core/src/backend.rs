@@ -11,8 +11,9 @@ use crate::{Error, Result, Tensor, TensorView};
 
 /// A loaded model, ready to run. Calls may come from several threads at once.
 ///
-/// `wanted` names outputs and layers alike. What is asked for comes back in that order, the batch first, of any rank up
-/// to [`MAX_RANK`]; a name may be asked for twice, and one that is both an output and a layer is the output.
+/// `wanted` names outputs and layers alike. What is asked for comes back in that order, of any rank up to [`MAX_RANK`], the
+/// batch first but for outputs that are not [`OutputInfo::per_image`]; a name may be asked for twice, and one that is both
+/// an output and a layer is the output.
 ///
 /// ```
 #[doc = include_str!("../doc/channels.rs")]
@@ -31,7 +32,7 @@ pub trait ModelBackend: Send + Sync {
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>>;
 
     /// Runs masked images, batch by batch; see [`MaskedRequest`] for what is computed. `each` gets the wanted tensors of
-    /// every batch as they come, a row for each of its masks, so that nothing piles up. An error of `each` ends the run.
+    /// every batch as they come, so that nothing piles up. An error of `each` ends the run.
     ///
     /// The default makes the masked images on the CPU in reused buffers and runs them forward. A backend whose device
     /// makes them itself overrides this.
@@ -159,6 +160,11 @@ impl ModelInfo {
         layer(&self.layers, (self.default_layer, &self.input), name)
     }
 
+    /// Whether the tensor called `name` has a row for each image: a layer, or an output that says so.
+    pub fn is_per_image(&self, name: &str) -> bool {
+        self.outputs.iter().find(|o| o.name == name).is_none_or(|o| o.per_image)
+    }
+
     /// The output that class scores are read from, or why there is none.
     pub fn score_output(&self) -> Result<&OutputInfo> {
         let index = self.scores.clone()?;
@@ -236,18 +242,21 @@ impl InputInfo {
 pub struct OutputInfo {
     /// The name in the model.
     pub name: String,
-    /// The length of each axis, batch first.
+    /// The length of each axis; where it is `per_image` the batch first.
     pub shape: Vec<Option<usize>>,
     /// The model's own element type. The backend returns f32, whichever it is.
     pub element: ElementType,
+    /// Whether it has a row for each image, so that its first axis is the batch. Detections of all images in one list
+    /// have not.
+    pub per_image: bool,
     /// What the model itself applies to the values, when the backend can tell.
     pub applied: OutputActivation,
 }
 
 impl OutputInfo {
-    /// An output of f32.
+    /// An output of f32 with a row for each image.
     pub fn new(name: impl Into<String>, shape: Vec<Option<usize>>, applied: OutputActivation) -> Self {
-        Self { name: name.into(), shape, element: ElementType::F32, applied }
+        Self { name: name.into(), shape, element: ElementType::F32, per_image: true, applied }
     }
 }
 

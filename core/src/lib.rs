@@ -39,7 +39,7 @@ pub use backend::{
 pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explanation, Request, Target, Targets, explain, explain_many, run_method};
 pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
-pub use masking::{EachBatch, MaskedRequest, MaskedScores};
+pub use masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work};
 pub use noise::noise;
 pub use progress::{Progress, Report, Stage};

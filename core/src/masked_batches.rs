@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::masking::{EachBatch, MaskedRequest};
+use crate::masking::MaskedRequest;
 use crate::tensor::room_for;
 use crate::upsample::Upsampler;
 use crate::{BatchRule, Error, Inputs, NamedTensor, Result, Tensor, TensorView};
@@ -32,26 +32,28 @@ enum Schedule {
 
 /// How a batch is run forward.
 type Forward<'f> = dyn FnMut(&Inputs<'_>) -> Result<Vec<Tensor>> + 'f;
+/// Takes the number of a batch's masks, that of its images with those that filled it up, and what came of them.
+type Passed<'p> = dyn FnMut((usize, usize), Vec<Tensor>) -> Result<()> + 'p;
 /// The model's rule, and which of its other inputs have a row for each image.
 type Rule<'r> = (BatchRule, &'r dyn Fn(&str) -> bool);
 
-/// Runs all masks of `request` by `forward`, and hands each batch to `each`, in order.
+/// Runs all masks of `request` by `forward`, and hands what comes of each batch to `passed`, in order.
 pub(crate) fn run(
     rule: Rule<'_>,
     request: &MaskedRequest<'_>,
     forward: &mut Forward<'_>,
-    each: &mut EachBatch<'_>,
+    passed: &mut Passed<'_>,
 ) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let way = if cores < MANY_CORES { Schedule::InTurn } else { Schedule::Ahead };
-    run_by(way, rule, request, (forward, each))
+    run_by(way, rule, request, (forward, passed))
 }
 
 fn run_by(
     way: Schedule,
     (rule, per_image): Rule<'_>,
     request: &MaskedRequest<'_>,
-    (forward, each): (&mut Forward<'_>, &mut EachBatch<'_>),
+    (forward, passed): (&mut Forward<'_>, &mut Passed<'_>),
 ) -> Result<()> {
     let ([_, channels, height, width], [count, h, w]) = request.dims()?;
     let (size, whole) = (rule.size(request.batch_size.min(count)), matches!(rule, BatchRule::Fixed(_)));
@@ -64,7 +66,7 @@ fn run_by(
         size,
     };
     let shape = [size, channels, height, width];
-    let mut run = Run { request, per_image, shape, whole, forward, each };
+    let mut run = Run { request, per_image, shape, whole, forward, passed };
     let first = Tensor::zeros(run.shape)?.into_data();
     // Only reserved: its pages are touched first by the thread that fills it.
     let second = (way == Schedule::Ahead && count > size).then(|| room_for(&run.shape));
@@ -149,7 +151,7 @@ struct Run<'a, 'r> {
     /// Whether the model takes whole batches only.
     whole: bool,
     forward: &'a mut Forward<'a>,
-    each: &'a mut EachBatch<'a>,
+    passed: &'a mut Passed<'a>,
 }
 
 impl Run<'_, '_> {
@@ -204,18 +206,8 @@ impl Run<'_, '_> {
         let own = self.others(masks, rows)?;
         let names = self.request.inputs.others.iter().map(|(name, _)| *name);
         let others: Vec<NamedTensor<'_>> = names.zip(own.iter().map(Tensor::view)).collect();
-        let tensors = (self.forward)(&Inputs { images, others: &others, ..self.request.inputs })?;
-        let shapes = tensors.iter().map(|t| match t.shape() {
-            [found, item @ ..] if *found == rows => Ok([&[n], item].concat()),
-            other => Err(Error::model(format!(
-                "the model gave a tensor of {} images for {rows}",
-                other.first().copied().unwrap_or(0)
-            ))),
-        });
-        let shapes = shapes.collect::<Result<Vec<Vec<usize>>>>()?;
-        let views = tensors.iter().zip(&shapes);
-        let views = views.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
-        (self.each)(&views.collect::<Result<Vec<_>>>()?)
+        let found = (self.forward)(&Inputs { images, others: &others, ..self.request.inputs })?;
+        (self.passed)((n, rows), found)
     }
 
     /// The other inputs for a batch of `masks`, filled up to `rows` with the rows of its last mask.

@@ -29,8 +29,31 @@ pub struct MaskedRequest<'a> {
     pub batch_size: usize,
 }
 
-/// What takes the tensors of a batch, each with a row for each of the batch's masks.
-pub type EachBatch<'e> = dyn FnMut(&[TensorView<'_>]) -> Result<()> + 'e;
+/// Takes the number of a batch's masks and the tensors that are wanted: a row for each of the masks, or an output that is
+/// not [`crate::OutputInfo::per_image`] whole.
+pub type EachBatch<'e> = dyn FnMut(usize, &[TensorView<'_>]) -> Result<()> + 'e;
+
+/// Calls `each` for a batch of `masks` masks with the `tensors` of a pass of `images` images, which may be more to fill the
+/// batch up; `is_per_image` says of each tensor whether it has a row for each of them.
+pub fn hand_over_batch(
+    each: &mut EachBatch<'_>,
+    (masks, images): (usize, usize),
+    tensors: &[Tensor],
+    is_per_image: impl Fn(usize) -> bool,
+) -> Result<()> {
+    let shapes = tensors.iter().enumerate().map(|(i, tensor)| match tensor.shape() {
+        whole if !is_per_image(i) => Ok(whole.to_vec()),
+        [rows, item @ ..] if *rows == images => Ok([&[masks], item].concat()),
+        other => Err(Error::model(format!(
+            "the model gave a tensor of {} images for {images}",
+            other.first().copied().unwrap_or(0)
+        ))),
+    });
+    let shapes = shapes.collect::<Result<Vec<_>>>()?;
+    let views = tensors.iter().zip(&shapes);
+    let views = views.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
+    each(masks, &views.collect::<Result<Vec<_>>>()?)
+}
 
 impl MaskedRequest<'_> {
     /// The default of [`ModelBackend::masked`]: makes the masked images on the CPU, in at most two reused buffers of a
@@ -45,7 +68,10 @@ impl MaskedRequest<'_> {
         let info = model.info();
         let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
         let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
-        masked_batches::run((info.batch, &per_image), self, &mut forward, each)
+        let mut pass = |counts, found: Vec<Tensor>| {
+            hand_over_batch(each, counts, &found, |i| info.is_per_image(wanted[i]))
+        };
+        masked_batches::run((info.batch, &per_image), self, &mut forward, &mut pass)
     }
 
     /// The index of the image that mask `m` covers.
@@ -107,7 +133,8 @@ impl MaskedScores<'_> {
         let mut forward =
             |inputs: &Inputs<'_>| model.forward(inputs.images, &[]).map(|forward| vec![forward.scores]);
         self.collected(|request, each| {
-            masked_batches::run((model.info().batch, &|_| false), request, &mut forward, each)
+            let mut pass = |counts, found: Vec<Tensor>| hand_over_batch(each, counts, &found, |_| true);
+            masked_batches::run((model.info().batch, &|_| false), request, &mut forward, &mut pass)
         })
     }
 
@@ -127,7 +154,7 @@ impl MaskedScores<'_> {
         run: impl FnOnce(&MaskedRequest<'_>, &mut EachBatch<'_>) -> Result<()>,
     ) -> Result<Tensor> {
         let (mut scores, mut item, mut rows) = (Vec::new(), None, 0);
-        let mut each = |tensors: &[TensorView<'_>]| {
+        let mut each = |masks: usize, tensors: &[TensorView<'_>]| {
             let [found] = tensors else {
                 return Err(Error::internal("a batch has not one tensor of scores"));
             };
@@ -140,7 +167,7 @@ impl MaskedScores<'_> {
             }
             append(&mut scores, found.data())?;
             rows += n;
-            (self.on_batch)(*n)
+            (self.on_batch)(masks)
         };
         self.with_raw(|request| run(request, &mut each))?;
         Tensor::new([&[rows], item.as_deref().unwrap_or(&[0])].concat(), scores)

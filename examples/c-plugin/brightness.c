@@ -72,6 +72,7 @@ static model *new_model(size_t classes)
     made->scores.shape = shape_of(2, 0, classes, 0, 0);
     made->scores.dtype = f32;
     made->scores.activation = SCORECAM_OUTPUT_LOGITS;
+    made->scores.per_image = 1;
     made->cells.name = "cells";
     made->cells.operation = "MeanPool";
     made->cells.shape = shape_of(3, CHANNELS, GRID, GRID, 0);

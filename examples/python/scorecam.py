@@ -18,7 +18,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_
                     c_uint8, c_uint32, c_uint64, c_void_p)
 
 CONSTANTS = {
-    "SCORECAM_OK": 0, "SCORECAM_ERR_CANCELLED": 7, "SCORECAM_MAX_RANK": 4,
+    "SCORECAM_OK": 0, "SCORECAM_ERR_CANCELLED": 7, "SCORECAM_MAX_RANK": 8,
     "SCORECAM_IMAGE_PHOTO": 0, "SCORECAM_IMAGE_TENSOR": 1,
     "SCORECAM_SAMPLES_U8": 0, "SCORECAM_SAMPLES_F32": 2,
     "SCORECAM_LAYOUT_HWC": 0, "SCORECAM_LAYOUT_CHW": 1,

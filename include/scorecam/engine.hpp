@@ -35,12 +35,14 @@ struct InputInfo {
 // An output of a model.
 struct OutputInfo {
     std::string name = "scores";
-    // The batch first.
+    // Where it is per image the batch first.
     Shape shape;
     // What the model applies to the values: one of SCORECAM_OUTPUT_*.
     std::uint32_t activation = SCORECAM_OUTPUT_UNKNOWN;
     // The model's own element type; tensors are returned in f32.
     scorecam_data_type dtype = kFloat32;
+    // Whether it has a row for each image, which detections of all images in one list have not.
+    bool per_image = true;
 };
 
 // A layer that can be tapped.
@@ -125,14 +127,14 @@ class MaskedRequest {
     // Images in a pass.
     std::uint64_t batch_size() const noexcept { return raw_->batch_size; }
 
-    // To be called after each batch with the tensors that are wanted, a row for each of its masks; a failure is to be
-    // passed on.
-    Outcome<void> each(const std::vector<Tensor> &tensors) const {
+    // To be called after each batch with the number of its masks and the tensors that are wanted: a row for each of the masks,
+    // or an output that is not per image whole. A failure is to be passed on.
+    Outcome<void> each(std::size_t masks, const std::vector<Tensor> &tensors) const {
         std::vector<scorecam_tensor> raw;
         for (const Tensor &tensor : tensors) {
             raw.push_back(tensor.view().raw());
         }
-        const std::int32_t status = raw_->each(raw_->context, raw.data(), raw.size());
+        const std::int32_t status = raw_->each(raw_->context, masks, raw.data(), raw.size());
         return detail::outcome(
             status, [] { return "stopped by the caller"; }, [] {});
     }
@@ -239,7 +241,8 @@ class DescriptionTable {
             add(input);
         }
         for (const OutputInfo &output : said_.outputs) {
-            outputs_.push_back({output.name.c_str(), output.shape.raw(), output.dtype, output.activation});
+            outputs_.push_back({output.name.c_str(), output.shape.raw(), output.dtype, output.activation,
+                                output.per_image ? 1U : 0U, 0});
         }
         for (const Layer &layer : said_.layers) {
             layers_.push_back({layer.name.c_str(), layer.operation.c_str(), layer.shape.raw(), layer.meaning,

@@ -266,6 +266,7 @@ static void descriptions(world *w)
     (d = sound, input = sound.inputs[0], output = sound.outputs[0], d.inputs = &input, d.outputs = &output, \
      statement, described(w, &d, word))
     SPOILED_PORT(output.activation = 8, "activation 8");
+    SPOILED_PORT(output.per_image = 0, "not per image");
     SPOILED_PORT(input.name = NULL, "input");
     SPOILED_PORT(output.name = endless, "does not end");
     SPOILED_PORT(input.name = "\xc3(", "UTF-8");

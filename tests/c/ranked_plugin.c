@@ -50,7 +50,7 @@ static int32_t describe(void *model, const scorecam_model_description **out, sco
 {
     static const scorecam_input_info inputs[] = {{"input", {4, 0, {0, 3, SIDE, SIDE}}, SCORECAM_F32, 1}};
     static const scorecam_output_info outputs[] = {
-        {"scores", {2, 0, {0, CLASSES}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+        {"scores", {2, 0, {0, CLASSES}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
     static const scorecam_layer layers[] = {
         {"features", "Relu", {3, 0, {MAPS, MAP, MAP}}, SCORECAM_LAYER_MAPS, 0, 0}};
     static const scorecam_model_description description = {

@@ -136,11 +136,11 @@ class AbleMeans final : public Means {
                 scores[i] = request.masks().item(first + i / kClasses)[0];
             }
 #ifdef SCORECAM_NO_EXCEPTIONS
-            if (const auto handed = request.each({std::move(scores)}); !handed) {
+            if (const auto handed = request.each(count, {std::move(scores)}); !handed) {
                 return handed;
             }
 #else
-            request.each({std::move(scores)});
+            request.each(count, {std::move(scores)});
 #endif
         }
         return Outcome<void>();

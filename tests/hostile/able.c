@@ -21,7 +21,7 @@ static int32_t fail(scorecam_message *why, int32_t status, const char *text)
 }
 
 static const scorecam_input_info inputs[] = {{"input", {4, 0, {0, 1, 6, 6}}, SCORECAM_F32, 1}};
-static const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+static const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
 static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {3, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0}};
 
 static const scorecam_model_description description = {
@@ -170,7 +170,7 @@ static int32_t masked(void *model, const scorecam_masked_request *request, const
         wanted_count++;
     }
     for (i = 0; i < times && (status == SCORECAM_OK || deaf); i++) {
-        status = request->each(request->context, is("masks in tensors that are NULL") ? NULL : &scores, wanted_count);
+        status = request->each(request->context, count, is("masks in tensors that are NULL") ? NULL : &scores, wanted_count);
     }
     return deaf ? SCORECAM_OK : status;
 }

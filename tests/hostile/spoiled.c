@@ -81,8 +81,8 @@ static char endless[8192];
 static scorecam_input_info inputs[] = {{"input", {4, 0, {0, 1, 6, 6}}, SCORECAM_F32, 1}};
 
 static scorecam_output_info outputs[] = {
-    {"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS},
-    {"boxes", {3, 0, {0, 5, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_UNKNOWN},
+    {"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0},
+    {"boxes", {3, 0, {0, 5, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_UNKNOWN, 1, 0},
 };
 
 static scorecam_layer layers[] = {
@@ -603,6 +603,7 @@ static void spoil_tables(void)
         SET("input of 2^62 rows", inputs[0].shape.sizes[2], UINT64_C(1) << 62),
         SET("output name NULL", outputs[0].name, 0),
         SET("output of rank 9", outputs[0].shape.rank, 9),
+        SET("scores that are not per image", outputs[0].per_image, 0),
         SET("inputs NULL", description.inputs, 0),
         SET("no inputs", description.input_count, 0),
         SET("inputs without number", description.input_count, UINT64_MAX),

@@ -43,9 +43,10 @@ fn the_c_blocks_of_the_page_on_plugins_are_a_plugin() {
         static void release(void *model) { (void)model; }
         static int32_t describe(void *model, const scorecam_model_description **description, scorecam_message *why)
         { (void)model; (void)description; (void)why; return SCORECAM_ERR_MODEL; }
-        static int32_t forward(void *model, const scorecam_tensor *batch, const char *const *taps, uint64_t tap_count,
-                               scorecam_outputs *outputs, scorecam_message *why)
-        { (void)model; (void)batch; (void)taps; (void)tap_count; (void)outputs; (void)why; return SCORECAM_ERR_MODEL; }
+        static int32_t forward(void *model, const scorecam_inputs *inputs, const char *const *wanted,
+                               uint64_t wanted_count, scorecam_outputs *outputs, scorecam_message *why)
+        { (void)model; (void)inputs; (void)wanted; (void)wanted_count; (void)outputs; (void)why;
+          return SCORECAM_ERR_MODEL; }
         const scorecam_readiness my_readiness = {sizeof my_readiness, 0, assess};
     ";
     let includes = ["stddef.h", "stdio.h", "string.h", "unistd.h", "scorecam_plugin.h"]
@@ -58,8 +59,8 @@ fn the_c_blocks_of_the_page_on_plugins_are_a_plugin() {
 fn the_cpp_block_of_the_page_on_plugins_is_a_plugin() {
     let bodies = "
         scorecam::ModelDescription MyModel::describe() const { return {}; }
-        scorecam::Forward MyModel::forward(const scorecam::TensorView &,
-                                           scorecam::View<const std::string_view>) const { return {}; }
+        std::vector<scorecam::Tensor> MyModel::forward(const scorecam::Inputs &,
+                                                       scorecam::View<const std::string_view>) const { return {}; }
         std::unique_ptr<scorecam::Engine> MyRuntime::load(const scorecam::ModelConfig &) const
         { return std::make_unique<MyModel>(); }
     ";

@@ -327,7 +327,7 @@ fn an_application_sees_the_error_and_no_crash() {
     let binary = explain_tensor(&shop);
     let input = shop.write("input.raw", [0; 144]);
     for (way, words) in [
-        ("version 2", "load the plugin: plugin "),
+        ("version 1", "load the plugin: plugin "),
         ("scores NaN", "explain: the model's class scores: value NaN"),
     ] {
         let mut command = Command::new(&binary);

@@ -107,27 +107,60 @@ fn range(map: &[f32]) -> (f32, f32) {
     map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)))
 }
 
+/// Explains `toy/plain.toy` by a template's method, and compares with the map that numpy makes.
+fn assert_golden(plugin: &Path, method: &str, set: &[(&str, &str)], passes: usize) {
+    let (model, input) = (golden("toy/plain.toy"), golden("toy/input-3x32x32.npy"));
+    let host = toy_host();
+    host.load_plugin(plugin).expect("the template loads");
+    let loaded = host.load_model(ModelRequest { path: model.clone(), ..Default::default() }).expect("loads");
+    let options = ExplainOptions {
+        method: method.into(),
+        set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        ..ExplainOptions::default()
+    };
+    let found = explained(&host, &loaded, &options, &read_npy(&input)).expect("the explanation");
+    let expected = read_npy(&golden(&format!("templates/{method}.npy")));
+    let differences = found.maps.data().iter().zip(expected.data()).map(|(a, b)| (a - b).abs());
+    let farthest = differences.fold(0.0, f32::max);
+    assert!(found.maps.data().len() == expected.data().len() && farthest < 1e-4, "{method}: {farthest}");
+    assert_eq!(found.passes, passes, "{method}");
+}
+
 #[test]
 fn the_method_template_works_from_another_workspace() {
     let plugin = build_template("method");
-    let (model, input) = (golden("toy/plain.toy"), golden("toy/input-3x32x32.npy"));
     let host = toy_host();
     host.load_plugin(&plugin).expect("the template loads");
     assert_proof(&host, &plugin, Proof::LayoutVerified);
+    assert_golden(&plugin, "eigen-cam", &[], 1);
 
-    let tensor = read_npy(&input);
-    let smooth = explain_top(&host, &model, "mean-activation", None, &tensor);
-    assert_eq!((smooth.maps.shape(), smooth.passes), (&[1, 32, 32][..], 1));
-    assert_eq!(range(smooth.maps.data()), (0.0, 1.0));
-    let cells = explain_top(&host, &model, "mean-activation", Some("cells"), &tensor);
-    // A cell of 4 x 4 pixels has one value.
-    assert_eq!(cells.maps.data()[0], cells.maps.data()[3 * 32 + 3]);
-    assert_ne!(cells.maps.data(), smooth.maps.data());
-
+    let (model, input) = (golden("toy/plain.toy"), golden("toy/input-3x32x32.npy"));
     let work = tempfile::tempdir().expect("a folder");
     let plugins = [plugin.as_path(), &library("scorecam_toy")];
-    let map = map_of_program(work.path(), &input, &model, "mean-activation", &plugins);
-    assert_eq!((map.shape(), map.data()), (&[32, 32][..], smooth.maps.data()));
+    let map = map_of_program(work.path(), &input, &model, "eigen-cam", &plugins);
+    assert_eq!((map.shape(), range(map.data())), (&[32, 32][..], (0.0, 1.0)));
+}
+
+#[test]
+fn the_method_template_in_cpp_makes_the_masks_of_rise() {
+    let work = tempfile::tempdir().expect("a folder");
+    let folder = root().join("examples/cpp-method-plugin");
+    let script = format!("-Wl,--version-script={}", folder.join("plugin.map").display());
+    for compiler in ["g++", "clang++"] {
+        let plugin = compile_plugin(compiler, &folder.join("rise.cpp"), &[&script], work.path());
+        let set = [("masks", "48"), ("cells", "4"), ("keep", "0.4"), ("seed", "3")];
+        assert_golden(&plugin, "rise", &set, 49);
+    }
+}
+
+#[test]
+fn method_templates_are_short() {
+    for file in ["method-plugin/src/lib.rs", "cpp-method-plugin/rise.cpp"] {
+        let text = std::fs::read_to_string(root().join("examples").join(file)).expect("a template");
+        let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        let lines = text.lines().filter(code).count();
+        assert!(lines < 60, "{file} has {lines} lines");
+    }
 }
 
 #[test]

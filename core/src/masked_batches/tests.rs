@@ -9,6 +9,7 @@ use super::{Schedule, run_by};
 use crate::{
     Abilities, BatchRule, EachBatch, Error, ErrorKind, InputInfo, Inputs, MaskedRequest, ModelBackend,
     ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, Upsample,
+    hand_over_batch,
 };
 
 const WAYS: [Schedule; 2] = [Schedule::InTurn, Schedule::Ahead];
@@ -108,7 +109,7 @@ fn run(
         batch_size: size,
     };
     let mut scores = Vec::new();
-    let mut each = |tensors: &[TensorView<'_>]| {
+    let mut each = |_: usize, tensors: &[TensorView<'_>]| {
         assert_eq!(thread::current().id(), caller, "batches are handed on by the caller's thread");
         scores.extend_from_slice(tensors[0].data());
         told.borrow_mut().push(tensors[0].shape()[0]);
@@ -126,7 +127,8 @@ fn by(
     (wanted, each): (&[&str], &mut EachBatch<'_>),
 ) -> Result<()> {
     let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
-    run_by(way, (model.info().batch, &|name| name == "gain"), request, (&mut forward, each))
+    let mut pass = |counts, found: Vec<Tensor>| hand_over_batch(each, counts, &found, |_| true);
+    run_by(way, (model.info().batch, &|name| name == "gain"), request, (&mut forward, &mut pass))
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn every_batch_has_all_that_was_wanted_and_the_inputs_of_its_images() {
             batch_size: 2,
         };
         let mut found = vec![Vec::new(); 2];
-        let mut each = |tensors: &[TensorView<'_>]| {
+        let mut each = |_: usize, tensors: &[TensorView<'_>]| {
             found.iter_mut().zip(tensors).for_each(|(all, t)| all.extend_from_slice(t.data()));
             Ok(())
         };
@@ -253,7 +255,7 @@ fn an_engine_that_panics_takes_no_thread_with_it() {
     };
     for way in WAYS {
         model.0.seen.lock().expect("no thread panics").batches.clear();
-        let run = std::panic::AssertUnwindSafe(|| by(way, &model, &request, (&["sums"], &mut |_| Ok(()))));
+        let run = std::panic::AssertUnwindSafe(|| by(way, &model, &request, (&["sums"], &mut |_, _| Ok(()))));
         let panic = std::panic::catch_unwind(run).expect_err("the engine's panic is handed on");
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"), "{way:?}");
     }

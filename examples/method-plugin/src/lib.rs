@@ -1,104 +1,69 @@
-//! Template of a method plugin: method `mean-activation`, which needs no passes beyond the first one.
-//!
-//! Build and use it:
+//! Template of a method plugin: `eigen-cam` (Muhammad and Yeasin, 2020), which shows what most of the target layer's
+//! activation maps have in common, whatever the class. It needs no passes beyond the first.
 //!
 //! ```text
 //! cargo build --release
-//! scorecam explain cat.jpg --model squeezenet.onnx --method mean-activation --overlay cat.png \
+//! scorecam explain cat.jpg --model squeezenet.onnx --method eigen-cam --overlay cat.png \
 //!     --plugin target/release/libscorecam_example_method.so
 //! ```
-//!
-//! The map is the mean of the target layer's activation maps, resized to the input and scaled to 0..1. To
-//! write a method of your own, change [`MeanActivation::new`] (name, options, presets) and
-//! [`CamMethod::explain`] (the algorithm); the rest stays as it is.
 
-use scorecam_plugin::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Study, Tensor,
-    Upsample, Upsampler, Work,
-};
+use scorecam_plugin::methods::{finish::Finish, map};
+use scorecam_plugin::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Study, Upsample, Work};
 
 // This is all that makes the library a plugin.
 scorecam_plugin::export_plugin! {
-    method: MeanActivation::new(),
+    method: EigenCam(MethodInfo {
+        id: "eigen-cam".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        summary: "first principal component of the activation maps; the same for every class".into(),
+        options: Finish::specs(Upsample::HalfPixel),
+        presets: vec![],
+        needs: Abilities::NONE,
+    }),
 }
 
-/// The method. It holds what it says of itself, and nothing of any image: calls may come from many threads.
-struct MeanActivation {
-    info: MethodInfo,
-}
+/// It holds nothing of any image: calls may come from many threads.
+struct EigenCam(MethodInfo);
 
-impl MeanActivation {
-    fn new() -> Self {
-        let upsample = OptionSpec {
-            name: "upsample".into(),
-            help: "how the map is resized to the input".into(),
-            kind: OptionKind::Choice(Upsample::ALL.map(|mode| mode.name().to_owned()).to_vec()),
-            default: Upsample::HalfPixel.name().into(),
-        };
-        let rectify = OptionSpec {
-            name: "rectify".into(),
-            help: "whether negative activations count as 0".into(),
-            kind: OptionKind::Flag,
-            default: "true".into(),
-        };
-        let cells = Preset {
-            name: "cells".into(),
-            summary: "shows each cell of the layer as it is, without smoothing".into(),
-            values: vec![("upsample".into(), Upsample::Nearest.name().into())],
-        };
-        let info = MethodInfo {
-            id: "mean-activation".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            summary: "mean of the layer's activation maps; the same for every class".into(),
-            options: vec![upsample, rectify],
-            presets: vec![cells],
-            needs: Abilities::NONE,
-        };
-        Self { info }
-    }
-}
-
-impl CamMethod for MeanActivation {
+impl CamMethod for EigenCam {
     fn info(&self) -> &MethodInfo {
-        &self.info
+        &self.0
     }
 
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
-            // The host has checked every option against `info` by the time it gets here.
-            let rectify: bool = options.parse("rectify")?;
-            let name = options.text("upsample")?;
-            let mode = Upsample::ALL.into_iter().find(|mode| mode.name() == name).unwrap_or_default();
+            // The first pass is made: its activations are [1, K, h, w], the input is [1, C, H, W]. A method that asks
+            // for more passes awaits them, as in `study.masked_scores(masks).await?`.
+            let [_, _, height, width] = study.context.input.view().dims("the input")?;
+            let [_, _, h, w] = study.context.activations.view().dims("the activations")?;
+            let activations = study.context.activations.data().chunks_exact(h * w);
+            let mean = map::Map::weighted_sum((h, w), activations.clone().map(|map| (map, 1.0)))?;
+            let centered: Vec<Vec<f32>> = activations.map(centered).collect();
 
-            // The first pass is made already: its activations are [1, K, h, w], the input is [1, C, H, W].
-            let context = &study.context;
-            let [_, _, height, width] = context.input.view().dims("the input")?;
-            let [_, maps, h, w] = context.activations.view().dims("the activations")?;
-            let mut mean = vec![0.0; h * w];
-            for map in context.activations.data().chunks_exact(h * w) {
-                for (sum, &activation) in mean.iter_mut().zip(map) {
-                    let counted = if rectify { activation.max(0.0) } else { activation };
-                    *sum += f64::from(counted) / maps as f64;
-                }
+            // Power iteration: the left singular vector of the greatest singular value of [h * w, K].
+            let mut common = mean.values.clone();
+            for _ in 0..200 {
+                let weighted = centered.iter().map(|map| (map.as_slice(), dot(map, &common)));
+                common = map::Map::weighted_sum((h, w), weighted)?.values;
+                let length = common.iter().map(|v| v * v).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+                common.iter_mut().for_each(|v| *v /= length);
             }
-            let map = scaled_to_one(Upsampler::new(mode, (h, w), (height, width))?.resize(&mean)?);
-
-            // One map is due for each target. A method that weighs maps by class awaits its class scores:
-            // `study.masked_scores(masks).await?` or `study.scores(images).await?`.
-            let targets = context.targets.len();
-            Ok(MethodOutput {
-                maps: Tensor::new([targets, height, width], map.repeat(targets))?,
-                measures: vec![("mean-activation".into(), mean.iter().sum::<f64>() / mean.len() as f64)],
-                warnings: Vec::new(),
-            })
+            // Its sign is free: activations count for, not against.
+            let sign = common.iter().zip(&mean.values).map(|(a, b)| a * b).sum::<f64>().signum();
+            let finish = Finish::read(options)?;
+            let map = || map::Map { size: (h, w), values: common.iter().map(|v| v * sign).collect() };
+            let maps = map::of_targets(study, |_, _| finish.apply(map(), (height, width)))?;
+            Ok(MethodOutput { maps, measures: vec![], warnings: vec![] })
         })
     }
 }
 
-/// The map with its least value at 0 and its greatest at 1; zeros when it is flat.
-fn scaled_to_one(map: Vec<f64>) -> Vec<f32> {
-    let least = map.iter().copied().fold(f64::INFINITY, f64::min);
-    let range = map.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
-    let scale = if range > 0.0 { 1.0 / range } else { 0.0 };
-    map.iter().map(|value| ((value - least) * scale) as f32).collect()
+/// A map less its mean.
+fn centered(map: &[f32]) -> Vec<f32> {
+    let mean = map.iter().sum::<f32>() / map.len() as f32;
+    map.iter().map(|v| v - mean).collect()
+}
+
+fn dot(map: &[f32], other: &[f64]) -> f64 {
+    map.iter().zip(other).map(|(a, b)| f64::from(*a) * b).sum()
 }

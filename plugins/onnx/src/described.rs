@@ -37,12 +37,14 @@ impl Described {
         };
         let names = outputs.iter().map(|o| o.name.clone()).collect();
         let scores = scores.map(|i| outputs[i].name.clone());
-        let outputs: Vec<OutputInfo> = outputs.into_iter().filter_map(|o| described(o, batch)).collect();
+        let mut outputs: Vec<OutputInfo> = outputs.into_iter().filter_map(|o| described(o, batch)).collect();
         let scores = scores.and_then(|name| {
             let place = outputs.iter().position(|o| o.name == name);
             let deep = || Error::unsupported(format!("output {name:?} has more than {MAX_RANK} axes"));
             place.ok_or_else(deep)
         });
+        // Class scores have a row for each image, whatever the file declares.
+        scores.iter().for_each(|&i| outputs[i].per_image = true);
         let info = ModelInfo {
             input: image.input_info(),
             other_inputs: extras.iter().map(Extra::input_info).collect::<Vec<InputInfo>>(),
@@ -146,18 +148,24 @@ impl Described {
 /// The description of an output; none for what is no tensor, or has more axes than can be described.
 fn described(output: Output, batch: BatchRule) -> Option<OutputInfo> {
     let Output { name, element, shape, applied } = output;
-    let shape = match (shape, batch) {
+    let (shape, per_image) = match (shape, batch) {
         _ if element == Element::Other(-1) => return None,
-        (None, _) => vec![None, None],
+        (None, _) => (vec![None, None], true),
         // Of one image a tensor need not have a batch axis.
         (Some(shape), BatchRule::Fixed(1))
             if shape.first() != Some(&Some(1)) && shape.first() != Some(&None) =>
         {
-            [vec![Some(1)], shape].concat()
+            ([vec![Some(1)], shape].concat(), true)
         }
-        (Some(shape), _) if shape.is_empty() => vec![None],
-        (Some(shape), _) => shape,
+        (Some(shape), _) if shape.is_empty() => (vec![None], false),
+        // An axis of any length is the batch where that is free, and detections where it is not.
+        (Some(shape), BatchRule::Any { .. }) => (shape.clone(), shape[0].is_none()),
+        (Some(shape), BatchRule::Fixed(n)) => (shape.clone(), shape[0] == Some(n)),
     };
     let element = element.element_type();
-    (shape.len() <= MAX_RANK).then(|| OutputInfo { element, ..OutputInfo::new(name, shape, applied) })
+    (shape.len() <= MAX_RANK).then(|| OutputInfo {
+        element,
+        per_image,
+        ..OutputInfo::new(name, shape, applied)
+    })
 }

@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use ort::value::{DynTensor, DynValueRef};
-use scorecam_core::{EachBatch, Error, Layout, MaskedRequest, Result, Tensor, TensorView, Upsampler};
+use scorecam_core::{
+    EachBatch, Error, Layout, MaskedRequest, Result, Tensor, TensorView, Upsampler, hand_over_batch,
+};
 use scorecam_plugin::caught;
 
 use crate::element::Element;
@@ -123,13 +125,9 @@ impl Masked<'_> {
         each: &mut EachBatch<'_>,
     ) -> Result<()> {
         let scene = Scene::new(self, request)?;
-        let mut take = |masks: &Range<usize>, found: Vec<Tensor>| {
+        let mut take = |pass: &Pass, found: Vec<Tensor>| {
             // What fills a pass up is nobody's.
-            let shapes: Vec<Vec<usize>> =
-                found.iter().map(|t| [&[masks.len()], &t.shape()[1..]].concat()).collect();
-            let rows = found.iter().zip(&shapes);
-            let rows = rows.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
-            each(&rows.collect::<Result<Vec<_>>>()?)
+            hand_over_batch(each, (pass.masks.len(), pass.images), &found, |i| self.wanted.is_per_image(i))
         };
         match self.spec.device.is_accelerator() && passes.len() > 1 {
             true => scene.in_flight(passes, &mut take),
@@ -139,7 +137,7 @@ impl Masked<'_> {
 }
 
 /// What takes the tensors of a batch, in the order of the batches.
-type Take<'t> = dyn FnMut(&Range<usize>, Vec<Tensor>) -> Result<()> + 't;
+type Take<'t> = dyn FnMut(&Pass, Vec<Tensor>) -> Result<()> + 't;
 
 /// All of a request that its batches share: what lies on the device, and what of a request threads may see.
 struct Scene<'a> {
@@ -194,7 +192,7 @@ impl<'a> Scene<'a> {
     /// Batch after batch, on the calling thread.
     fn in_turn(&self, passes: &[Pass], take: &mut Take<'_>) -> Result<()> {
         let mut place = Place::default();
-        passes.iter().try_for_each(|pass| take(&pass.masks, self.run(pass, &mut place)?))
+        passes.iter().try_for_each(|pass| take(pass, self.run(pass, &mut place)?))
     }
 
     /// Batches on threads of their own, [`IN_FLIGHT`] at a time; `take` stays on the calling thread.
@@ -227,8 +225,7 @@ impl<'a> Scene<'a> {
                 }
             }
             drop(sender);
-            let ended =
-                in_order(passes.len(), || found.recv().ok(), |i, scores| take(&passes[i].masks, scores?));
+            let ended = in_order(passes.len(), || found.recv().ok(), |i, scores| take(&passes[i], scores?));
             stopped.store(true, Ordering::Relaxed);
             ended
         })

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use scorecam_core::{
     BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo, NamedTensor,
-    Result, Tensor, TensorView,
+    OutputInfo, Result, Tensor, TensorView,
 };
 use scorecam_plugin::precision::trial;
 
@@ -71,13 +71,36 @@ struct Serves {
 /// What a pass is to give.
 #[derive(Default)]
 pub(crate) struct Wanted {
-    /// Names of outputs of a session, and whether it is the one of class scores.
-    names: Vec<(String, bool)>,
+    /// Names of outputs of a session, and what they are to the model.
+    names: Vec<(String, Role)>,
     /// The layers among them, indices into the list of layers.
     layers: Vec<usize>,
 }
 
+/// What a tensor that is wanted is.
+enum Role {
+    Layer,
+    /// An output with a row for each image, of so many axes; what scores are read from may have any.
+    Rows(Option<usize>),
+    /// An output of the whole batch.
+    Whole,
+}
+
+impl Role {
+    fn of(output: &OutputInfo, is_scores: bool) -> Self {
+        match output.per_image {
+            true => Self::Rows(Some(output.shape.len()).filter(|_| !is_scores)),
+            false => Self::Whole,
+        }
+    }
+}
+
 impl Wanted {
+    /// Whether tensor `i` has a row for each image.
+    pub(crate) fn is_per_image(&self, i: usize) -> bool {
+        !matches!(self.names[i].1, Role::Whole)
+    }
+
     /// Each name once, and for each that is wanted its place among these.
     pub(crate) fn once(&self) -> (Vec<&str>, Vec<usize>) {
         let (mut names, mut places) = (Vec::new(), Vec::new());
@@ -96,11 +119,15 @@ impl Wanted {
         let mut left = vec![0; found.len()];
         places.iter().for_each(|&place| left[place] += 1);
         let mut found: Vec<Option<Tensor>> = found.into_iter().map(Some).collect();
-        let one = |((name, is_scores), &place): (&(String, bool), &usize)| {
+        let one = |((name, role), &place): (&(String, Role), &usize)| {
             left[place] -= 1;
             let tensor = if left[place] == 0 { found[place].take() } else { found[place].clone() };
             let tensor = tensor.ok_or_else(|| Error::internal(format!("output {name:?} was given away")))?;
-            if *is_scores { raw_output(name, n, tensor) } else { Ok(tensor) }
+            match role {
+                Role::Rows(None) => raw_output(name, n, tensor),
+                Role::Rows(Some(rank)) if *rank != tensor.shape().len() => raw_output(name, n, tensor),
+                Role::Rows(_) | Role::Layer | Role::Whole => Ok(tensor),
+            }
         };
         self.names.iter().zip(places).map(one).collect()
     }
@@ -214,8 +241,8 @@ impl OnnxModel {
         let scores = info.score_output().ok().map(|o| o.name.as_str());
         let mut wanted = Wanted::default();
         for name in names {
-            if info.outputs.iter().any(|o| o.name == *name) {
-                wanted.names.push(((*name).to_owned(), scores == Some(name)));
+            if let Some(output) = info.outputs.iter().find(|o| o.name == *name) {
+                wanted.names.push(((*name).to_owned(), Role::of(output, scores == Some(name))));
                 continue;
             }
             let place = info.layers.iter().position(|l| l.name == *name);
@@ -224,7 +251,7 @@ impl OnnxModel {
                 Ok(_) => Error::internal(format!("layer {name:?} is both there and not")),
             };
             let place = place.ok_or_else(unknown)?;
-            wanted.names.push((self.described.tap_name(place), false));
+            wanted.names.push((self.described.tap_name(place), Role::Layer));
             wanted.layers.push(place);
         }
         Ok(wanted)

@@ -37,6 +37,10 @@ fn info() -> ModelInfo {
                 element: ElementType::new(0, 64),
                 ..OutputInfo::new("deep", vec![None; 8], OutputActivation::None)
             },
+            OutputInfo {
+                per_image: false,
+                ..OutputInfo::new("found", vec![None, Some(6)], OutputActivation::None)
+            },
         ],
         scores: Err(Error::invalid("two outputs may be class scores: sum, deep; name one")),
         layers: vec![
@@ -65,7 +69,10 @@ impl Echo {
                     .map(|(_, tensor)| tensor.to_tensor())
                     .ok_or_else(|| Error::not_found("no such input came"))
             }
-            name => Tensor::new([n, 1], vec![name.len() as f32; n]),
+            // One detection for each two images.
+            "found" => Tensor::zeros([n / 2, 6]),
+            "tokens" => Tensor::new([n, 5, 4], vec![6.0; n * 20]),
+            name => Err(Error::not_found(format!("there is no {name}"))),
         };
         wanted.iter().map(tensor).collect()
     }
@@ -155,13 +162,14 @@ fn what_is_wanted_comes_in_order_and_other_inputs_arrive() {
     let threshold = Tensor::new([1], vec![0.25]).unwrap();
     let others = [("im_info", sizes.view()), ("threshold", threshold.view())];
     let inputs = Inputs { others: &others, ..Inputs::of(images.view()) };
-    let wanted = ["tokens", "deep", "sum", "threshold", "im_info", "sum"];
+    let wanted = ["tokens", "deep", "sum", "threshold", "im_info", "sum", "found"];
     let found = model.forward(&inputs, &wanted).unwrap();
     assert_eq!(found.len(), wanted.len());
-    assert_eq!(found[0].data(), [6.0, 6.0]);
+    assert_eq!((found[0].shape(), found[0].data()[39]), (&[2, 5, 4][..], 6.0));
     assert_eq!(found[1].shape(), [2, 1, 1, 1, 1, 1, 1, 1]);
     assert_eq!(found[2].data(), [12.0, 24.0]);
     assert_eq!((&found[3], &found[4], &found[5]), (&threshold, &sizes, &found[2]));
+    assert_eq!(found[6].shape(), [1, 6], "not per image");
     assert!(model.forward(&inputs, &[]).unwrap().is_empty());
 }
 
@@ -199,8 +207,8 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
         batch_size: 2,
     };
     let (mut rows, mut sums, mut tags) = (Vec::new(), Vec::new(), Vec::new());
-    let mut each = |tensors: &[TensorView<'_>]| {
-        rows.push(tensors[0].shape()[0]);
+    let mut each = |masks: usize, tensors: &[TensorView<'_>]| {
+        rows.push(masks);
         sums.extend_from_slice(tensors[0].data());
         tags.extend(tensors[1].data().chunks(3).map(|row| row[0]));
         Ok(())
@@ -212,7 +220,7 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
 
     let calls = Arc::new(Mutex::new(0));
     let counted = calls.clone();
-    let mut each: Box<EachBatch<'_>> = Box::new(move |_: &[TensorView<'_>]| {
+    let mut each: Box<EachBatch<'_>> = Box::new(move |_: usize, _: &[TensorView<'_>]| {
         *counted.lock().unwrap() += 1;
         Err(Error::not_found("that was enough"))
     });

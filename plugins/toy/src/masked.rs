@@ -3,7 +3,8 @@
 //! It shares no code with core's default, so that each can be tested against the other.
 
 use scorecam_core::{
-    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, Result, Tensor, TensorView, Upsample,
+    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, Result, Tensor, Upsample,
+    hand_over_batch,
 };
 
 use crate::model::ToyModel;
@@ -46,10 +47,7 @@ pub(crate) fn run(
         let pixels = Tensor::new([run, channels, height, width], pixels)?;
         let inputs = Inputs { images: pixels.view(), ..request.inputs };
         let found = model.forward(&inputs, wanted)?;
-        let shapes: Vec<Vec<usize>> = found.iter().map(|t| [&[count], &t.shape()[1..]].concat()).collect();
-        let rows = found.iter().zip(&shapes);
-        let rows = rows.map(|(t, shape)| TensorView::new(shape, &t.data()[..shape.iter().product()]));
-        each(&rows.collect::<Result<Vec<_>>>()?)?;
+        hand_over_batch(each, (count, run), &found, |_| true)?;
     }
     Ok(())
 }

@@ -243,7 +243,7 @@ fn own_masked_scores_equal_the_default() {
         };
         let scores = |model: ToyModel| {
             let mut all = Vec::new();
-            let mut each = |tensors: &[TensorView<'_>]| {
+            let mut each = |_: usize, tensors: &[TensorView<'_>]| {
                 assert_eq!(tensors[1].shape()[1..], [16, 8, 8], "the layer comes along");
                 all.extend_from_slice(tensors[0].data());
                 Ok(())

@@ -33,7 +33,7 @@ static int32_t stop(uint64_t passes, uint64_t expected, void *user_data)
 
 /* An engine of the program's own: the score of class c is the input's pixel c; its layer is the input. */
 static const scorecam_input_info own_inputs[] = {{"image", {4, 0, {1, 1, 4, 4}}, SCORECAM_F32, 1}};
-static const scorecam_output_info own_outputs[] = {{"scores", {2, 0, {1, 3}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS}};
+static const scorecam_output_info own_outputs[] = {{"scores", {2, 0, {1, 3}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
 static const scorecam_layer own_layers[] = {{"pixels", "Identity", {3, 0, {1, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0}};
 static const scorecam_model_description own = {
     sizeof(scorecam_model_description), 0, own_inputs, 1, own_outputs, 1, 0, NULL, own_layers, 1, 0, 1, 1};
@@ -74,9 +74,10 @@ static void own_release(void *model)
 static void print_explanation(const scorecam_explanation *found)
 {
     scorecam_target target = SCORECAM_TARGET_INIT;
-    const char *layer, *warning = "none";
+    const char *layer, *name, *warning = "none";
     const float *map;
-    uint64_t count, height, width, passes, warnings;
+    double value;
+    uint64_t count, height, width, passes, warnings, measures, i;
     must(scorecam_explanation_count(&count, found), "count");
     must(scorecam_explanation_map(&map, &height, &width, found, 0), "map");
     must(scorecam_explanation_target(&target, found, 0), "target");
@@ -85,6 +86,11 @@ static void print_explanation(const scorecam_explanation *found)
     must(scorecam_explanation_warning_count(&warnings, found), "warnings");
     if (warnings > 0) {
         must(scorecam_explanation_warning(&warning, found, 0), "warning");
+    }
+    must(scorecam_explanation_measure_count(&measures, found), "measures");
+    for (i = 0; i < measures; i++) {
+        must(scorecam_explanation_measure(&name, &value, found, i), "measure");
+        printf("%s is %g\n", name, value);
     }
     printf("%d maps of %dx%d, class %d, output %g, corners %g %g, %d passes, layer %s, warning: %s\n", (int)count,
            (int)height, (int)width, (int)target.class_index, target.output, (double)map[0],
@@ -131,7 +137,7 @@ int main(int argc, char **argv)
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
     scorecam_backend engine = {sizeof(scorecam_backend), 0, NULL, own_release, own_describe, own_forward, NULL};
     const float pixels[16] = {1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.5f};
-    const char *label;
+    const char *label, *backend, *reason;
     uint64_t count, i, class_index;
     int runs = 0;
     int32_t status;
@@ -151,6 +157,9 @@ int main(int argc, char **argv)
     }
     how.threads = 1;
     must(scorecam_model_load(&model, host, argv[2], &how), "model");
+    must(scorecam_model_backend(&backend, model), "backend");
+    must(scorecam_model_backend_reason(&reason, model), "reason");
+    printf("backend %s, %s\n", backend, reason == NULL ? "the only one" : reason);
     must(scorecam_model_layer_count(&count, model), "layers");
     must(scorecam_model_layer(&layer, model, count - 1), "layer");
     must(scorecam_model_class(&class_index, model, "1"), "class");

@@ -199,8 +199,8 @@ typedef struct scorecam_image {
 /**
  * Is told of progress: `passes` images were run through the model of `expected`, which is 0 while not
  * known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED` and calls it no more. Called
- * on the thread of `scorecam_explain` unless a plugin runs its passes on others; never twice at once by one
- * `scorecam_explain`. Must return: neither throw nor jump out by longjmp.
+ * on the thread of `scorecam_explain`; never twice at once by one `scorecam_explain`. Must return: neither throw nor
+ * jump out by longjmp.
  */
 typedef int32_t (*scorecam_progress)(uint64_t passes, uint64_t expected, void *user_data);
 

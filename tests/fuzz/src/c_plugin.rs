@@ -175,6 +175,8 @@ fn describe_model<'a>(input: &mut Unstructured<'_>, lent: &mut Lent) -> (Liar<'a
         shape: output_shape,
         dtype: F32,
         activation: u32::from(byte(input) % 5),
+        per_image: u32::from(byte(input) > 0),
+        reserved: 0,
     }];
     let (odd, index) = (byte(input), byte(input));
     // SAFETY: neither has padding.
@@ -286,19 +288,21 @@ unsafe extern "C" fn masked(
     let (liar, request) = unsafe { (&*model.cast::<Liar<'_>>(), &*request) };
     let mut left = request.masks.shape.sizes[0] as usize;
     while left > 0 {
-        let (handed, count, obeys) = {
+        let (rows, handed, count, obeys) = {
             let input = &mut *liar.bytes.borrow_mut();
             let rows = if byte(input) < 250 { left.min(usize::from(byte(input) % 9) + 1) } else { left + 1 };
             let handed = liar.tensors(vec![shape(&[rows, liar.classes])], input);
             let count = if byte(input) < 250 { handed.len() as u64 } else { number(input) % 2 };
             left = left.saturating_sub(rows);
-            (handed, count, byte(input) < 128)
+            (rows, handed, count, byte(input) < 128)
         };
         let raw: Vec<scorecam_tensor> = handed.iter().map(Handed::raw).collect();
         let first = if raw.is_empty() { ptr::null() } else { raw.as_ptr() };
         let count = count.min(raw.len() as u64);
         // SAFETY: the request's own function and context.
-        let status = request.each.map_or(SCORECAM_OK, |each| unsafe { each(request.context, first, count) });
+        let status = request
+            .each
+            .map_or(SCORECAM_OK, |each| unsafe { each(request.context, rows as u64, first, count) });
         if status != SCORECAM_OK && obeys {
             return status;
         }

@@ -69,6 +69,8 @@ static DESCRIPTION: std::sync::LazyLock<Description> = std::sync::LazyLock::new(
         shape: shape(&[0, CLASSES]),
         dtype: F32,
         activation: SCORECAM_OUTPUT_LOGITS,
+        per_image: 1,
+        reserved: 0,
     };
     let layer = scorecam_layer {
         name: c"maps".as_ptr(),

@@ -52,7 +52,7 @@ fn hand_on(batch: Option<(usize, Scores)>, (copies, each): (usize, &mut EachBatc
     let found = scores.wait()?;
     let shape = [&[n], &found.shape()[1..]].concat();
     let rows = TensorView::new(&shape, &found.data()[..shape.iter().product()])?;
-    each(&vec![rows; copies])
+    each(n, &vec![rows; copies])
 }
 
 /// What is brought to the device once, and from which every batch is made there.

@@ -347,7 +347,7 @@ pub(crate) fn masked(
 ) -> Result<Tensor> {
     let scores = model.info().score_output()?.name.as_str();
     let (mut all, mut item, mut rows) = (Vec::new(), vec![0], 0);
-    model.masked(request, &[scores], &mut |tensors| {
+    model.masked(request, &[scores], &mut |_, tensors| {
         all.extend_from_slice(tensors[0].data());
         item = tensors[0].shape()[1..].to_vec();
         rows += tensors[0].shape()[0];

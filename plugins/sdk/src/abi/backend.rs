@@ -69,12 +69,17 @@ pub struct scorecam_input_info {
 pub struct scorecam_output_info {
     /// The name in the model.
     pub name: *const c_char,
-    /// Its shape, the batch first.
+    /// Its shape; where it is per image the batch first.
     pub shape: scorecam_shape,
     /// The model's own element type. Tensors are returned in f32, whichever it is.
     pub dtype: scorecam_data_type,
     /// What the model applies to the values: one of `SCORECAM_OUTPUT_*`.
     pub activation: u32,
+    /// 1 when it has a row for each image, so that its first axis is the batch. 0 when it has not, such as detections of all
+    /// images in one list; class scores are not read from it.
+    pub per_image: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 /// A layer that can be tapped.
@@ -155,10 +160,10 @@ pub struct scorecam_inputs {
 /// A model is called from several threads at once. `load` may be NULL in a table that an application hands
 /// over together with a model of its own.
 ///
-/// `wanted` names outputs and layers alike. Tensor i of what a function returns is `wanted[i]`, raw, the batch first; a
-/// name may be asked for twice, and one that is both an output and a layer is the output. It may be one that the
-/// description does not list, since users and methods choose layers: to be refused by `SCORECAM_ERR_NOT_FOUND`, with a text
-/// that is shown to them.
+/// `wanted` names outputs and layers alike. Tensor i of what a function returns is `wanted[i]`, raw, the batch first but for
+/// outputs that are not per image; a name may be asked for twice, and one that is both an output and a layer is the output.
+/// It may be one that the description does not list, since users and methods choose layers: to be refused by
+/// `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct scorecam_backend {

@@ -159,7 +159,7 @@ pub struct scorecam_tensor {
     pub dtype: scorecam_data_type,
     /// Must be 0.
     pub reserved: u32,
-    /// The shape; no size is 0 or free.
+    /// The shape. Only an axis of a result that the description leaves free may have the length 0.
     pub shape: scorecam_shape,
 }
 

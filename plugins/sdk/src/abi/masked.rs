@@ -31,11 +31,17 @@ pub struct scorecam_masked_request {
     pub batch_size: u64,
     /// Passed to `each`.
     pub context: *mut c_void,
-    /// To be called after every batch with the tensors that are wanted, in that order, a row for each of the batch's masks;
-    /// they need not stay valid after it has returned. All masks come in their order, in the end each once, or the run is
-    /// refused. Any status but `SCORECAM_OK` must end the run and be returned. [thread of the call]
+    /// To be called after every batch with the number of its masks and the tensors that are wanted, in that order: a row for
+    /// each of the masks, or an output that is not per image whole. They need not stay valid after it has returned. All masks
+    /// come in their order, in the end each once, or the run is refused. Any status but `SCORECAM_OK` must end the run and be
+    /// returned. [thread of the call]
     pub each: Option<
-        unsafe extern "C" fn(context: *mut c_void, tensors: *const scorecam_tensor, tensor_count: u64) -> i32,
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            mask_count: u64,
+            tensors: *const scorecam_tensor,
+            tensor_count: u64,
+        ) -> i32,
     >,
 }
 

@@ -49,6 +49,12 @@ pub(super) unsafe fn read_description(
         Ok(i) if i >= outputs.len() => {
             return Err(Error::plugin(format!("its class scores are output {i} of {}", outputs.len())));
         }
+        Ok(i) if !outputs[i].per_image => {
+            let name = &outputs[i].name;
+            return Err(Error::plugin(format!(
+                "its class scores are output {name:?}, which is not per image"
+            )));
+        }
         Ok(i) => Ok(i),
         Err(_) => {
             Err(Error::unsupported(why.unwrap_or("the model has no output that class scores are read from")))
@@ -84,6 +90,7 @@ unsafe fn read_output(output: &abi::scorecam_output_info) -> Result<OutputInfo> 
         name: unsafe { read_line(output.name, "its output's name") }?.to_owned(),
         shape: Sizes::read(&output.shape, "its output")?.or_free(),
         element: element_of(output.dtype),
+        per_image: output.per_image != 0,
         applied: activation(output.activation)?,
     })
 }

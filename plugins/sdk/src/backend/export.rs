@@ -88,6 +88,8 @@ impl Description {
                 shape: shape_of(output.shape.iter().copied())?,
                 dtype: dtype_of(output.element),
                 activation: activation_number(output.applied),
+                per_image: u32::from(output.per_image),
+                reserved: 0,
             })
         });
         let outputs = outputs.collect::<Result<Vec<_>>>()?;
@@ -335,9 +337,9 @@ unsafe extern "C" fn masked(
         let request = checked_struct(request, "request")?;
         let each =
             request.each.ok_or_else(|| Error::invalid("request.each is NULL; the caller must give it"))?;
-        let mut each = |tensors: &[TensorView<'_>]| {
+        let mut each = |masks: usize, tensors: &[TensorView<'_>]| {
             let tensors = tensors.iter().map(|t| tensor_of(Some(*t))).collect::<Result<Vec<_>>>()?;
-            match each(request.context, tensors.as_ptr(), tensors.len() as u64) {
+            match each(request.context, masks as u64, tensors.as_ptr(), tensors.len() as u64) {
                 abi::SCORECAM_OK => Ok(()),
                 status => Err(Error::new(kind_of_status(status), "stopped by the caller")),
             }

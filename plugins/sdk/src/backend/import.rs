@@ -14,8 +14,8 @@ use super::ownership::Ownership;
 use crate::abi::{self, scorecam_outputs};
 use crate::remarks;
 use crate::wire::{
-    Expected, Texts, caught, check, checked_struct, checked_table, empty_message, list, named_of,
-    status_of_kind, take, tensor_of, views,
+    Expected, Texts, caught, check, checked_struct, checked_table, empty_message, named_of, status_of_kind,
+    take, tensor_of, views,
 };
 
 pub(super) fn check_functions(table: &abi::scorecam_backend) -> Result<()> {
@@ -140,25 +140,29 @@ impl ImportedModel {
         let Some(place) = self.info.outputs.iter().position(|o| o.name == name) else {
             return self.expected_layer(name, images, items);
         };
-        // Of an output that scores nothing the first axis may be no batch: detections of all images, say.
-        let rows = (self.info.scores == Ok(place)).then_some(items);
-        let axes = self.info.outputs[place].shape.get(1..).unwrap_or(&[]);
-        Expected(std::iter::once(rows).chain(axes.iter().copied()).collect())
+        let output = &self.info.outputs[place];
+        let mut axes = output.shape.clone();
+        if output.per_image {
+            axes[0] = Some(items);
+        }
+        match self.info.scores == Ok(place) {
+            true => Expected::Of(axes),
+            false => Expected::OrEmpty(axes),
+        }
     }
 
-    /// Activations of a layer, or their derivatives. Layers have the shapes of the description where the images are those
+    /// Activations of a layer, or their derivatives; any where the description does not list it. Layers have the shapes of the description where the images are those
     /// of the description; else only N and the rank are known.
     fn expected_layer(&self, layer: &str, images: TensorView<'_>, items: usize) -> Expected {
         let known = |(wanted, is): (&Option<usize>, &usize)| *wanted == Some(*is);
         let described = &self.info.input.shape;
         let as_described = described.len() == images.shape().len()
             && described.iter().zip(images.shape()).skip(1).all(known);
-        let layer = self.info.layers.iter().find(|l| l.name == layer);
+        let Some(layer) = self.info.layers.iter().find(|l| l.name == layer) else { return Expected::Any };
         // Whether the first axis of a layer of unknown meaning is the batch is what trial passes find out.
-        let is_open = layer.is_some_and(|l| l.meaning == Meaning::Unknown);
-        let sizes = layer.map_or(&[None; 3][..], |l| &l.shape).iter();
-        let sizes = sizes.map(|size| size.filter(|_| as_described && !is_open));
-        Expected(std::iter::once(Some(items).filter(|_| !is_open)).chain(sizes).collect())
+        let is_open = layer.meaning == Meaning::Unknown;
+        let sizes = layer.shape.iter().map(|size| size.filter(|_| as_described && !is_open));
+        Expected::Of(std::iter::once(Some(items).filter(|_| !is_open)).chain(sizes).collect())
     }
 
     /// Calls a function that fills outputs, and takes the `expected` tensors from it.
@@ -359,23 +363,22 @@ impl Batches<'_, '_> {
     ///
     /// # Safety
     /// `tensors` leads to `count` tensors.
-    unsafe fn take(&mut self, tensors: *const abi::scorecam_tensor, count: u64) -> Result<()> {
+    unsafe fn take(
+        &mut self,
+        masks: u64,
+        (tensors, count): (*const abi::scorecam_tensor, u64),
+    ) -> Result<()> {
         // A backend may have gone on when it was asked to stop.
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        // SAFETY: as the caller promises.
-        let first = unsafe { list(tensors, count.min(1), 1, "its list of tensors") }?;
-        let n = first.first().map_or(0, |t| t.shape.sizes[0]);
-        let n = usize::try_from(n).ok().filter(|&n| n > 0 && n <= self.masks - self.rows);
+        let n = usize::try_from(masks).ok().filter(|&n| n > 0 && n <= self.masks - self.rows);
         let Some(n) = n else { return Err(self.miscounted()) };
-        let images = self.request.inputs.images;
-        let mut expected = self.model.expected(self.wanted, images, n);
-        expected.iter_mut().for_each(|e| e.0[0] = Some(n));
+        let expected = self.model.expected(self.wanted, self.request.inputs.images, n);
         // SAFETY: as the caller promises.
         let found = unsafe { views((tensors, count), &expected, &self.model.who) }?;
         self.rows += n;
-        (self.each)(&found.iter().map(|t| t.view()).collect::<Vec<_>>())
+        (self.each)(n, &found.iter().map(|t| t.view()).collect::<Vec<_>>())
     }
 
     fn miscounted(&self) -> Error {
@@ -388,6 +391,7 @@ impl Batches<'_, '_> {
 
 unsafe extern "C" fn each_batch(
     context: *mut c_void,
+    masks: u64,
     tensors: *const abi::scorecam_tensor,
     count: u64,
 ) -> i32 {
@@ -396,7 +400,7 @@ unsafe extern "C" fn each_batch(
         return abi::SCORECAM_ERR_INVALID_ARGUMENT;
     };
     // SAFETY: tensors as the ABI says.
-    match caught(|| unsafe { batches.take(tensors, count) }).flatten() {
+    match caught(|| unsafe { batches.take(masks, (tensors, count)) }).flatten() {
         Ok(()) => abi::SCORECAM_OK,
         Err(error) => {
             let status = status_of_kind(error.kind());

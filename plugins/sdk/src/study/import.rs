@@ -123,7 +123,7 @@ impl StudiedModel<'_> {
         let status = run(self.c.context, &raw mut outputs, &raw mut why);
         check(status, &why, "the study")?;
         // SAFETY: the callee returned SCORECAM_OK.
-        let mut found = unsafe { take(outputs, &[Expected(expected)], "the study") }?;
+        let mut found = unsafe { take(outputs, &[Expected::Of(expected)], "the study") }?;
         found.pop().ok_or_else(|| Error::internal("no tensor was taken"))
     }
 

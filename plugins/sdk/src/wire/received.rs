@@ -75,11 +75,23 @@ pub(crate) unsafe fn view<'a>(tensor: *const scorecam_tensor, what: &str) -> Res
     // SAFETY: as the caller promises.
     let tensor = unsafe { tensor.as_ref() }.ok_or_else(|| Error::invalid(format!("{what} is NULL")))?;
     let sizes = Sizes::read(&tensor.shape, what)?;
+    check_not_empty(sizes.as_slice(), what)?;
+    // SAFETY: as the caller promises.
+    unsafe { borrowed(tensor, sizes, what) }
+}
+
+fn check_not_empty(sizes: &[usize], what: &str) -> Result<()> {
+    match sizes.contains(&0) {
+        true => Err(Error::plugin(format!("{what} has shape {sizes:?}, which is empty"))),
+        false => Ok(()),
+    }
+}
+
+/// # Safety
+/// As for [`view`]; `sizes` are the tensor's.
+unsafe fn borrowed<'a>(tensor: &scorecam_tensor, sizes: Sizes, what: &str) -> Result<BorrowedTensor<'a>> {
     check_kind(tensor, what)?;
     let count = element_count(sizes.as_slice()).map_err(|e| e.context(what))?;
-    if count == 0 {
-        return Err(Error::plugin(format!("{what} has shape {:?}, which is empty", sizes.as_slice())));
-    }
     // SAFETY: as the caller promises.
     let data = unsafe { slice(tensor.data.cast::<f32>(), count as u64, what) }?;
     Ok(BorrowedTensor { sizes, data })
@@ -122,9 +134,10 @@ pub(crate) unsafe fn views<'a>(
     let tensors = unsafe { slice(tensors, count, "its list of tensors") }?;
     let what = format!("a tensor of {who}");
     let viewed = tensors.iter().zip(expected).map(|(tensor, expected)| {
-        expected.check(Sizes::read(&tensor.shape, &what)?.as_slice(), &what)?;
+        let sizes = Sizes::read(&tensor.shape, &what)?;
+        expected.check(sizes.as_slice(), &what)?;
         // SAFETY: as the caller promises.
-        unsafe { view(&raw const *tensor, &what) }
+        unsafe { borrowed(tensor, sizes, &what) }
     });
     viewed.collect()
 }
@@ -165,18 +178,31 @@ pub(crate) unsafe fn optional_view<'a>(
 
 /// The sizes of a tensor that is asked for, `None` where any is right. They are compared before the data is
 /// looked at: an engine that mistakes its own shapes is found out, and nothing is read behind what it made.
-pub(crate) struct Expected(pub(crate) Vec<Option<usize>>);
+pub(crate) enum Expected {
+    /// Any at all but an empty one.
+    Any,
+    /// No axis is empty.
+    Of(Vec<Option<usize>>),
+    /// An axis of any length may be empty, as where nothing was detected.
+    OrEmpty(Vec<Option<usize>>),
+}
 
 impl Expected {
     fn check(&self, sizes: &[usize], what: &str) -> Result<()> {
+        let wanted = match self {
+            Self::Any => return check_not_empty(sizes, what),
+            Self::Of(wanted) => {
+                check_not_empty(sizes, what)?;
+                wanted
+            }
+            Self::OrEmpty(wanted) => wanted,
+        };
         let fits = |(wanted, is): (&Option<usize>, &usize)| wanted.is_none_or(|n| n == *is);
-        // An empty tensor is refused by whoever views it, with words of its own.
-        let empty = sizes.contains(&0);
-        if empty || self.0.len() == sizes.len() && self.0.iter().zip(sizes).all(fits) {
+        if wanted.len() == sizes.len() && wanted.iter().zip(sizes).all(fits) {
             return Ok(());
         }
         let wanted: Vec<String> =
-            self.0.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
+            wanted.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
         Err(Error::plugin(format!("{what} has shape {sizes:?}; [{}] was asked for", wanted.join(", "))))
     }
 }

@@ -117,7 +117,7 @@ typedef struct scorecam_output_info {
      */
     const char *name;
     /**
-     * Its shape, the batch first.
+     * Its shape; where it is per image the batch first.
      */
     scorecam_shape shape;
     /**
@@ -128,6 +128,15 @@ typedef struct scorecam_output_info {
      * What the model applies to the values: one of `SCORECAM_OUTPUT_*`.
      */
     uint32_t activation;
+    /**
+     * 1 when it has a row for each image, so that its first axis is the batch. 0 when it has not, such as detections of all
+     * images in one list; class scores are not read from it.
+     */
+    uint32_t per_image;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } scorecam_output_info;
 
 /**
@@ -259,10 +268,10 @@ typedef struct scorecam_inputs {
  * A model is called from several threads at once. `load` may be NULL in a table that an application hands
  * over together with a model of its own.
  *
- * `wanted` names outputs and layers alike. Tensor i of what a function returns is `wanted[i]`, raw, the batch first; a
- * name may be asked for twice, and one that is both an output and a layer is the output. It may be one that the
- * description does not list, since users and methods choose layers: to be refused by `SCORECAM_ERR_NOT_FOUND`, with a text
- * that is shown to them.
+ * `wanted` names outputs and layers alike. Tensor i of what a function returns is `wanted[i]`, raw, the batch first but for
+ * outputs that are not per image; a name may be asked for twice, and one that is both an output and a layer is the output.
+ * It may be one that the description does not list, since users and methods choose layers: to be refused by
+ * `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
  */
 typedef struct scorecam_backend {
     /**

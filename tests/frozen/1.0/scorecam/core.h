@@ -322,7 +322,7 @@ typedef struct scorecam_tensor {
      */
     uint32_t reserved;
     /**
-     * The shape; no size is 0 or free.
+     * The shape. Only an axis of a result that the description leaves free may have the length 0.
      */
     struct scorecam_shape shape;
 } scorecam_tensor;

@@ -49,11 +49,12 @@ typedef struct scorecam_masked_request {
      */
     void *context;
     /**
-     * To be called after every batch with the tensors that are wanted, in that order, a row for each of the batch's masks;
-     * they need not stay valid after it has returned. All masks come in their order, in the end each once, or the run is
-     * refused. Any status but `SCORECAM_OK` must end the run and be returned. [thread of the call]
+     * To be called after every batch with the number of its masks and the tensors that are wanted, in that order: a row for
+     * each of the masks, or an output that is not per image whole. They need not stay valid after it has returned. All masks
+     * come in their order, in the end each once, or the run is refused. Any status but `SCORECAM_OK` must end the run and be
+     * returned. [thread of the call]
      */
-    int32_t (*each)(void *context, const scorecam_tensor *tensors, uint64_t tensor_count);
+    int32_t (*each)(void *context, uint64_t mask_count, const scorecam_tensor *tensors, uint64_t tensor_count);
 } scorecam_masked_request;
 
 /**

@@ -285,7 +285,7 @@ typedef struct scorecam_method_result {
 } scorecam_method_result;
 
 /**
- * `scorecam.method/1`: an explanation algorithm. Called from several threads at once.
+ * `scorecam.method/1`: an explanation algorithm. Called from several threads at once, as a rule on a thread of its own.
  */
 typedef struct scorecam_method {
     /**
