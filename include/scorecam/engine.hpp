@@ -84,23 +84,26 @@ struct ModelDescription {
 // What goes into a call. Valid during the call.
 class Inputs {
    public:
-    explicit Inputs(const scorecam_inputs &raw) : raw_(&raw) {
+    // Images alone, [N, C, H, W], which nobody cancels.
+    explicit Inputs(const TensorView &images) : images_(images) {}
+    explicit Inputs(const scorecam_inputs &raw) : images_(raw.images), raw_(&raw) {
         for (std::uint32_t i = 0; i < raw.other_count; i++) {
             others_.push_back({raw.others[i].name, TensorView(raw.others[i].tensor)});
         }
     }
 
     // [N, C, H, W].
-    TensorView images() const noexcept { return TensorView(raw_->images); }
+    const TensorView &images() const noexcept { return images_; }
     // Inputs beside the image, for this call in place of what was given when the model was loaded.
     const std::vector<NamedTensor> &others() const noexcept { return others_; }
     // Whether the caller wants the call to end; to be asked on the thread of the call.
     bool cancelled() const noexcept {
-        return raw_->is_cancelled != nullptr && raw_->is_cancelled(raw_->context) != 0;
+        return raw_ != nullptr && raw_->is_cancelled != nullptr && raw_->is_cancelled(raw_->context) != 0;
     }
 
    private:
-    const scorecam_inputs *raw_;
+    TensorView images_;
+    const scorecam_inputs *raw_ = nullptr;
     std::vector<NamedTensor> others_;
 };
 

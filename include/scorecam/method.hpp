@@ -116,7 +116,7 @@ struct Masks {
     // One of SCORECAM_UPSAMPLE_*.
     std::uint32_t upsample = SCORECAM_UPSAMPLE_HALF_PIXEL;
     // What shows where a mask is 0, [1, C, H, W]; none for zeros.
-    std::optional<TensorView> fill;
+    std::optional<TensorView> fill = std::nullopt;
 };
 
 // One image under explanation: what a method is given. Every pass through it is counted and reported, and may

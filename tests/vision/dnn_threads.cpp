@@ -30,7 +30,7 @@ std::vector<float> map_of(const scorecam::Model &model, const cv::Mat &photo) {
 bool refuses(const DnnEngine &engine, std::uint64_t channels, std::string_view layer, std::int32_t status) {
     const scorecam::Tensor images(scorecam::Shape(1, channels, 227, 227));
     try {
-        engine.forward(images.view(), {&layer, 1});
+        engine.forward(scorecam::Inputs(images.view()), {&layer, 1});
     } catch (const scorecam::Error &error) {
         return error.status() == status;
     }
