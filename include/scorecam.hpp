@@ -133,7 +133,7 @@ struct OverlayOptions {
     float opacity = 0.5f;
     // Which target's map is shown.
     std::uint64_t target = 0;
-    // "viridis", "turbo", "jet", "inferno" or "grey"; viridis when empty.
+    // "viridis", "turbo", "jet", "inferno" or "gray"; viridis when empty.
     std::string colormap;
 };
 

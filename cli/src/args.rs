@@ -169,7 +169,7 @@ pub(crate) struct OutputArgs {
     /// Replace files in --out that scorecam did not write, and results made with other settings
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
-    /// Colours of overlays: viridis, turbo, jet, inferno or grey
+    /// Colours of overlays: viridis, turbo, jet, inferno or gray
     #[arg(long, value_name = "NAME", default_value = "viridis")]
     pub(crate) colormap: Colormap,
     /// How much of the photo the colours cover, 0 to 1

@@ -217,7 +217,7 @@ pub(crate) fn known_layers(layers: &[LayerInfo], input: &InputInfo) -> String {
 pub struct InputInfo {
     /// The name in the model.
     pub name: String,
-    /// The length of each axis; of an image input [N, C, H, W], whatever the model's own order. A single number is [1].
+    /// The length of each axis; of an image input [N, C, H, W], whatever the model's own order. A single number is `[1]`.
     pub shape: Vec<Option<usize>>,
     /// The model's own element type. Tensors are given in f32, and the backend converts them.
     pub element: ElementType,

@@ -15,6 +15,7 @@ mod backend;
 mod driver;
 mod error;
 mod explain;
+mod filters;
 mod flat;
 pub mod image;
 mod loader;

@@ -12,10 +12,10 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::masking::MaskedRequest;
+use crate::masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 use crate::tensor::room_for;
 use crate::upsample::Upsampler;
-use crate::{BatchRule, Error, Inputs, NamedTensor, Result, Tensor, TensorView};
+use crate::{BatchRule, Error, Inputs, ModelBackend, NamedTensor, Result, Tensor, TensorView, ViewedModel};
 
 /// From how many cores on batches are made ahead. On two cores, which an engine keeps busy, a third thread gained
 /// nothing that could be measured, and cost the memory of a batch.
@@ -37,8 +37,40 @@ type Passed<'p> = dyn FnMut((usize, usize), Vec<Tensor>) -> Result<()> + 'p;
 /// The model's rule, and which of its other inputs have a row for each image.
 type Rule<'r> = (BatchRule, &'r dyn Fn(&str) -> bool);
 
+impl MaskedRequest<'_> {
+    /// The default of [`ModelBackend::masked`]: makes the masked images on the CPU, in at most two reused buffers of a
+    /// batch, and runs them forward on the calling thread. On a machine of many cores a thread that ends before the call
+    /// makes the next batch meanwhile.
+    pub fn on_cpu<B: ModelBackend + ?Sized>(
+        &self,
+        model: &B,
+        wanted: &[&str],
+        each: &mut EachBatch<'_>,
+    ) -> Result<()> {
+        let info = model.info();
+        let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
+        let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
+        let mut pass = |counts, found: Vec<Tensor>| {
+            hand_over_batch(each, counts, &found, |i| info.is_per_image(wanted[i]))
+        };
+        run((info.batch, &per_image), self, &mut forward, &mut pass)
+    }
+}
+
+impl MaskedScores<'_> {
+    /// The default of [`ViewedModel::masked_scores`]: as [`MaskedRequest::on_cpu`].
+    pub fn on_cpu<B: ViewedModel + ?Sized>(&self, model: &B) -> Result<Tensor> {
+        let mut forward =
+            |inputs: &Inputs<'_>| model.forward(inputs.images, &[]).map(|forward| vec![forward.scores]);
+        self.collected(|request, each| {
+            let mut pass = |counts, found: Vec<Tensor>| hand_over_batch(each, counts, &found, |_| true);
+            run((model.info().batch, &|_| false), request, &mut forward, &mut pass)
+        })
+    }
+}
+
 /// Runs all masks of `request` by `forward`, and hands what comes of each batch to `passed`, in order.
-pub(crate) fn run(
+fn run(
     rule: Rule<'_>,
     request: &MaskedRequest<'_>,
     forward: &mut Forward<'_>,

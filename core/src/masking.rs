@@ -4,10 +4,9 @@
 //! upsampling keeps constants: norm(U(A)) = U(norm'(A)), where norm' takes the extremes of U(A). So only
 //! small masks travel to a backend, which upsamples them, multiplies and runs.
 
-use crate::masked_batches;
 use crate::tensor::append;
 use crate::upsample::Upsample;
-use crate::{Error, Inputs, ModelBackend, Result, Tensor, TensorView, ViewedModel};
+use crate::{Error, Inputs, Result, Tensor, TensorView};
 
 /// Masked images to run.
 ///
@@ -56,24 +55,6 @@ pub fn hand_over_batch(
 }
 
 impl MaskedRequest<'_> {
-    /// The default of [`ModelBackend::masked`]: makes the masked images on the CPU, in at most two reused buffers of a
-    /// batch, and runs them forward on the calling thread. On a machine of many cores a thread that ends before the call
-    /// makes the next batch meanwhile.
-    pub fn on_cpu<B: ModelBackend + ?Sized>(
-        &self,
-        model: &B,
-        wanted: &[&str],
-        each: &mut EachBatch<'_>,
-    ) -> Result<()> {
-        let info = model.info();
-        let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
-        let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
-        let mut pass = |counts, found: Vec<Tensor>| {
-            hand_over_batch(each, counts, &found, |i| info.is_per_image(wanted[i]))
-        };
-        masked_batches::run((info.batch, &per_image), self, &mut forward, &mut pass)
-    }
-
     /// The index of the image that mask `m` covers.
     pub fn image_of(&self, m: usize) -> usize {
         self.image_of_mask.get(m).map_or(0, |&i| i as usize)
@@ -128,16 +109,6 @@ pub struct MaskedScores<'a> {
 }
 
 impl MaskedScores<'_> {
-    /// The default of [`ViewedModel::masked_scores`]: as [`MaskedRequest::on_cpu`].
-    pub fn on_cpu<B: ViewedModel + ?Sized>(&self, model: &B) -> Result<Tensor> {
-        let mut forward =
-            |inputs: &Inputs<'_>| model.forward(inputs.images, &[]).map(|forward| vec![forward.scores]);
-        self.collected(|request, each| {
-            let mut pass = |counts, found: Vec<Tensor>| hand_over_batch(each, counts, &found, |_| true);
-            masked_batches::run((model.info().batch, &|_| false), request, &mut forward, &mut pass)
-        })
-    }
-
     /// The index of the image that mask `m` covers.
     pub fn image_of(&self, m: usize) -> usize {
         self.with_raw(|request| request.image_of(m))

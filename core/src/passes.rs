@@ -151,8 +151,56 @@ fn check_scores(scores: &Tensor, items: usize) -> Result<()> {
 
 /// An error when a value is NaN or infinite; `what` is only called then.
 pub(crate) fn check_finite(values: &[f32], what: impl Fn() -> String) -> Result<()> {
+    #[cfg(test)]
+    tests::CHECKED.with(|checked| checked.set(checked.get() + values.len()));
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
         Some(i) => Err(Error::model(format!("{}: value {} at index {i} is not finite", what(), values[i]))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use crate::methods::ScoreCam;
+    use crate::{CamMethod, Request, Targets, explain};
+
+    thread_local! {
+        /// How many values this thread has checked.
+        pub(super) static CHECKED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    mod channels {
+        extern crate self as scorecam_core;
+
+        include!("../doc/channels.rs");
+
+        pub(super) fn view() -> Box<dyn ViewedModel> {
+            Box::new(ModelView::new(Channels::new(), &ViewOptions::default()).expect("a view"))
+        }
+    }
+
+    #[test]
+    fn each_score_is_checked_once() {
+        let model = channels::view();
+        let input = crate::Tensor::new([1, 3, 8, 8], (0..192).map(|i| (i % 7) as f32).collect());
+        let input = std::sync::Arc::new(input.expect("a tensor"));
+        let method = ScoreCam::new();
+        let options = method.info().resolve(None, &[]).expect("defaults");
+        CHECKED.set(0);
+        let request = Request {
+            input,
+            reference: None,
+            targets: Targets::Top(1),
+            layer: None,
+            options: &options,
+            batch_size: None,
+            progress: None,
+        };
+        let found = explain(model.as_ref(), &method, request).expect("an explanation");
+        let (scores, activations) = (3 * found.passes, 192);
+        // The caller's input and the method's map are checked, too.
+        assert_eq!(CHECKED.get(), 192 + activations + scores + found.maps.data().len());
     }
 }

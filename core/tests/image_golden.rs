@@ -50,7 +50,7 @@ fn check(path: &Path, filter: Filter, got: &[u8], expected: &[u8]) {
     let allowed = if filter == Filter::Lanczos { 1 } else { 0 };
     assert_eq!(got.len(), expected.len(), "{}", path.display());
     let worst = got.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-    assert!(worst <= allowed, "{}: differs by {worst} grey levels", path.display());
+    assert!(worst <= allowed, "{}: differs by {worst} gray levels", path.display());
 }
 
 #[test]

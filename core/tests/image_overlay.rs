@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use scorecam_core::TensorView;
 use scorecam_core::image::{Colormap, Fit, Overlay, Photo, Placement, Preprocess};
 
-/// Shows the map's value itself: nothing of the photo, and grey is the value times 255.
-const BARE: Overlay = Overlay { colormap: Colormap::Grey, opacity: 1.0 };
+/// Shows the map's value itself: nothing of the photo, and gray is the value times 255.
+const BARE: Overlay = Overlay { colormap: Colormap::Gray, opacity: 1.0 };
 
 fn flat(size: (usize, usize), level: u8) -> Photo {
     Photo::from_rgb8(size, vec![level; size.0 * size.1 * 3]).unwrap()
@@ -34,7 +34,7 @@ fn colormaps_have_their_known_colours() {
         (Colormap::Viridis, [[68, 1, 84], [33, 145, 140], [253, 231, 37]]),
         (Colormap::Inferno, [[0, 0, 4], [188, 55, 84], [252, 255, 164]]),
         (Colormap::Jet, [[0, 0, 128], [130, 255, 126], [128, 0, 0]]),
-        (Colormap::Grey, [[0, 0, 0], [128, 128, 128], [255, 255, 255]]),
+        (Colormap::Gray, [[0, 0, 0], [128, 128, 128], [255, 255, 255]]),
         (Colormap::Turbo, [[48, 18, 59], [164, 252, 60], [122, 4, 3]]),
     ];
     for (colormap, expected) in rows {
@@ -52,7 +52,7 @@ fn colormaps_have_their_known_colours() {
         assert_eq!(Colormap::Jet.rgb(value), expected, "jet at {value}");
     }
     let error = "hot".parse::<Colormap>().unwrap_err().to_string();
-    assert_eq!(error, r#"colormap "hot" does not exist; choose one of viridis, turbo, jet, inferno, grey"#);
+    assert_eq!(error, r#"colormap "hot" does not exist; choose one of viridis, turbo, jet, inferno, gray"#);
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn points_travel_between_photo_and_input() {
 }
 
 #[test]
-fn letterbox_pads_with_its_grey_level() {
+fn letterbox_pads_with_its_gray_level() {
     let fit = Fit::Letterbox { pad: 100 };
     let preprocess = Preprocess { fit, mean: vec![1.0, 2.0, 3.0], ..plain((3, 1)) };
     let white = Photo::from_rgb8((1, 1), vec![255; 3]).unwrap();

@@ -412,7 +412,7 @@ static void install_texts(GObjectClass *object_class)
         { PROP_PRESET, "preset", "A preset of the method; none for its defaults", GST_PARAM_MUTABLE_PLAYING },
         { PROP_OPTIONS, "options", "Options of the method, as in select=std,select_count=32",
           GST_PARAM_MUTABLE_PLAYING },
-        { PROP_COLORMAP, "colormap", "viridis, turbo, jet, inferno or grey; none for viridis",
+        { PROP_COLORMAP, "colormap", "viridis, turbo, jet, inferno or gray; none for viridis",
           GST_PARAM_MUTABLE_PLAYING },
     };
 

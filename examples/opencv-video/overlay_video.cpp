@@ -41,7 +41,7 @@ const char *const kUsage =
     "{every     | 30   | explain again after so many frames; 0 for the first alone }"
     "{frames    | 0    | stop after so many frames; 0 to go on to the end }"
     "{opacity   | 0.5  | the map's share, 0 to 1 }"
-    "{colormap  |      | viridis, turbo, jet, inferno or grey }"
+    "{colormap  |      | viridis, turbo, jet, inferno or gray }"
     "{threads   | 0    | of the engine; 0 for all cores }"
     "{async     |      | let frames go on while one is explained }"
     "{help h    |      | print this }";

@@ -22,9 +22,9 @@ pub const SCORECAM_PIXELS_BGR: u32 = 1;
 pub const SCORECAM_PIXELS_RGBA: u32 = 2;
 /// `scorecam_image.format`: blue, green, red, alpha; alpha is dropped.
 pub const SCORECAM_PIXELS_BGRA: u32 = 3;
-/// `scorecam_image.format`: grey.
+/// `scorecam_image.format`: gray.
 pub const SCORECAM_PIXELS_GRAY: u32 = 4;
-/// `scorecam_image.format`: grey, alpha; alpha is dropped.
+/// `scorecam_image.format`: gray, alpha; alpha is dropped.
 pub const SCORECAM_PIXELS_GRAY_ALPHA: u32 = 5;
 
 /// `scorecam_image.sample_type`: uint8_t, 0 to 255.

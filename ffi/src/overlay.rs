@@ -19,7 +19,7 @@ pub struct scorecam_overlay_options {
     pub opacity: f32,
     /// Which target's map is shown.
     pub target: u64,
-    /// "viridis", "turbo", "jet", "inferno" or "grey"; NULL for viridis.
+    /// "viridis", "turbo", "jet", "inferno" or "gray"; NULL for viridis.
     pub colormap: *const c_char,
     /// Bytes from one row of the result to the next; 0 for rows without gaps.
     pub row_stride: u64,

@@ -13,7 +13,7 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
-// The photo in a matrix [rows, cols] of 1 channel (grey), 3 (BGR) or 4 (BGRA) and of depth CV_8U (0 to 255),
+// The photo in a matrix [rows, cols] of 1 channel (gray), 3 (BGR) or 4 (BGRA) and of depth CV_8U (0 to 255),
 // CV_16U (0 to 65535) or CV_32F (0 to 1). The pixels stay in `mat`, a variable that must outlive the image.
 Outcome<Image> photo_of(const cv::Mat &mat);
 Outcome<Image> photo_of(const cv::Mat &&mat) = delete;

@@ -183,8 +183,8 @@ impl Field<'_> {
     /// The error when each has failed. A file that is wrong is wrong for all in the same words, which are told once.
     fn none_loads(&self, failed: Vec<Error>) -> Error {
         let first = failed[0].clone();
-        let told_once = failed.iter().all(|e| *e == first);
-        if told_once && first.kind() == ErrorKind::Model {
+        let reported_once = failed.iter().all(|e| *e == first);
+        if reported_once && first.kind() == ErrorKind::Model {
             return first;
         }
         let tried = self.backends.iter().zip(&failed).map(|(b, why)| format!("{}: {why}", b.id));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_told_of_failures_and_when_asked_of_what_is_not_ready() {
+    fn a_user_hears_of_failures_and_when_asked_of_what_is_not_ready() {
         let check = |ranks: &[(&str, u32)], asked, first: Result<(), Error>, expected: bool| {
             let (_, choice) = load(ranks, asked, &[first, Ok(())]).expect("it loads");
             assert_eq!(choice.expect("there are several").is_noteworthy(), expected, "{ranks:?}");
@@ -276,23 +276,24 @@ mod tests {
         let wrong = || Error::invalid("setting \"x\" is unknown");
         let no_file = || Error::model("net is empty");
         check(&[("cpu", 100)], &[Err(wrong())], wrong());
-        let told = "setting \"x\" is unknown; the backend is gpu, before cpu";
-        check(&two, &[Err(wrong())], Error::invalid(told));
-        let told = "setting \"x\" is unknown; the backend is cpu on the CPU, since gpu failed: net is empty";
-        check(&two, &[Err(no_file()), Err(wrong())], Error::invalid(told));
+        let reported = "setting \"x\" is unknown; the backend is gpu, before cpu";
+        check(&two, &[Err(wrong())], Error::invalid(reported));
+        let reported =
+            "setting \"x\" is unknown; the backend is cpu on the CPU, since gpu failed: net is empty";
+        check(&two, &[Err(no_file()), Err(wrong())], Error::invalid(reported));
         let layer = "no layer; the backend is cpu on the CPU, since gpu is not ready: no driver";
         check(&[("cpu", 100), ("gpu", 0)], &[Err(Error::not_found("no layer"))], Error::not_found(layer));
         check(&two, &[Err(Error::cancelled())], Error::cancelled());
         // A file that is wrong is wrong for every backend.
         check(&two, &[Err(no_file()), Err(no_file())], no_file());
         check(&[("cpu", 100), ("gpu", 0)], &[Err(no_file())], no_file());
-        let told = "no backend loads the model: gpu: no memory; cpu: net is empty";
-        check(&two, &[Err(Error::io("no memory")), Err(no_file())], Error::io(told));
-        let told = "no backend loads the model: cpu: no such operator; gpu is not ready: no driver";
+        let reported = "no backend loads the model: gpu: no memory; cpu: net is empty";
+        check(&two, &[Err(Error::io("no memory")), Err(no_file())], Error::io(reported));
+        let reported = "no backend loads the model: cpu: no such operator; gpu is not ready: no driver";
         let one = [("cpu", 100), ("gpu", 0)];
-        check(&one, &[Err(Error::unsupported("no such operator"))], Error::unsupported(told));
+        check(&one, &[Err(Error::unsupported("no such operator"))], Error::unsupported(reported));
         // None is ready: each may be asked for something that the others do not know.
-        let told = "no backend loads the model: gpu: setting \"x\" is unknown; cpu: net is empty";
-        check(&none, &[Err(wrong()), Err(no_file())], Error::invalid(told));
+        let reported = "no backend loads the model: gpu: setting \"x\" is unknown; cpu: net is empty";
+        check(&none, &[Err(wrong()), Err(no_file())], Error::invalid(reported));
     }
 }

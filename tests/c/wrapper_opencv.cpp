@@ -30,7 +30,7 @@ void every_depth_and_order(const scorecam::Model &model) {
     cv::minMaxLoc(expected, &least, &greatest);
     CHECK(least >= 0.0 && greatest == 1.0);
 
-    cv::Mat wide, real, alpha(photo.size(), CV_8UC4), rgb(photo.size(), CV_8UC3), grey, grey_bgr;
+    cv::Mat wide, real, alpha(photo.size(), CV_8UC4), rgb(photo.size(), CV_8UC3), gray, gray_bgr;
     photo.convertTo(wide, CV_16U, 257.0);
     CHECK(equal(map_of(model, wide), expected));
     photo.convertTo(real, CV_32F, 1.0 / 255.0);
@@ -40,9 +40,9 @@ void every_depth_and_order(const scorecam::Model &model) {
     CHECK(equal(map_of(model, alpha), expected));
     cv::mixChannels(&photo, 1, &rgb, 1, to_rgb.data(), 3);
     CHECK(!equal(map_of(model, rgb), expected));
-    cv::extractChannel(photo, grey, 0);
-    cv::merge(std::vector<cv::Mat>(3, grey), grey_bgr);
-    CHECK(equal(map_of(model, grey), map_of(model, grey_bgr)));
+    cv::extractChannel(photo, gray, 0);
+    cv::merge(std::vector<cv::Mat>(3, gray), gray_bgr);
+    CHECK(equal(map_of(model, gray), map_of(model, gray_bgr)));
 
     for (const int type : {CV_8UC2, CV_64FC3, CV_8SC1}) {
         const cv::Mat other = cv::Mat::zeros(8, 8, type);

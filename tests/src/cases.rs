@@ -11,7 +11,7 @@ use crate::golden;
 #[derive(Debug, Deserialize)]
 pub struct CaseFile {
     /// The rows.
-    pub cases: Vec<Case>,
+    pub cases: Vec<GoldenMap>,
     /// For real models, how their input is cut out of the photo.
     #[serde(default)]
     pub inputs: std::collections::BTreeMap<String, Crop>,
@@ -22,7 +22,7 @@ pub struct CaseFile {
 /// One row.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub struct GoldenMap {
     /// What a failure is reported as.
     pub name: String,
     /// The method's id.
@@ -85,7 +85,7 @@ impl CaseFile {
     }
 }
 
-impl Case {
+impl GoldenMap {
     /// The options as pairs.
     pub fn options(&self) -> Vec<(String, String)> {
         let pair = |s: &String| s.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));

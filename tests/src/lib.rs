@@ -10,7 +10,7 @@ mod places;
 mod programs;
 mod watched;
 
-pub use cases::{Case, CaseFile, Crop, Expected, difference, read_npy};
+pub use cases::{CaseFile, Crop, Expected, GoldenMap, difference, read_npy};
 pub use ended::Ended;
 pub use explained::{explained, pairs, refused};
 pub use places::{

@@ -62,8 +62,8 @@ fn few_passes_give_nearly_the_exact_map_and_know_how_nearly() {
             assert!(near >= least, "{name} in {passes} passes: {near}");
             let of_top = correlation(&top, &exact);
             assert!(near > of_top, "{name}: {near}, and {of_top} of 64 channels by deviation");
-            let (told, is) = (estimated(&found), error(&found, &exact));
-            covered += usize::from(told >= is);
+            let (reported, is) = (estimated(&found), error(&found, &exact));
+            covered += usize::from(reported >= is);
             seen.push(format!("{name} in {passes} passes: {is:.4}, estimated {told:.4}"));
         }
     }

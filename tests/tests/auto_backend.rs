@@ -136,9 +136,9 @@ fn what_the_caller_asks_wrongly_is_not_hidden_by_another_backend() {
     let error = |plugins: &[&Path], request: &ModelRequest| {
         host_of(plugins).load_model(request.clone()).err().expect("it is refused").to_string()
     };
-    let told = error(&[&card, &unready], &request);
+    let reported = error(&[&card, &unready], &request);
     assert!(
-        told.starts_with("this backend has no settings; the backend is card on a card, before toy"),
+        reported.starts_with("this backend has no settings; the backend is card on a card, before toy"),
         "{told}"
     );
     let broken = folder.path().join("broken.toy");
@@ -183,10 +183,10 @@ fn the_program_notes_what_was_passed_over_when_it_was_asked_or_when_a_load_faile
     not_ready(folder.path());
     let note = "note: the backend is toy, since unready is not ready: no driver; run 'get driver'\n";
     let because = note.strip_prefix("note: the backend is ").map(|r| r.trim_end().to_owned());
-    let check = |arguments: &[&str], backend: &str, reason: Option<String>, told: &str| {
+    let check = |arguments: &[&str], backend: &str, reason: Option<String>, reported: &str| {
         assert_eq!(
             explained(folder.path(), arguments),
-            (backend.to_owned(), reason, told.to_owned()),
+            (backend.to_owned(), reason, reported.to_owned()),
             "{arguments:?}"
         );
     };
@@ -194,9 +194,9 @@ fn the_program_notes_what_was_passed_over_when_it_was_asked_or_when_a_load_faile
     check(&[], "toy", because, "");
     check(&["--backend", "toy"], "toy", None, "");
     that_fails(folder.path());
-    let (backend, reason, told) = explained(folder.path(), &[]);
+    let (backend, reason, reported) = explained(folder.path(), &[]);
     let reason = reason.expect("there were several");
-    assert_eq!(told, format!("note: the backend is {reason}\n"));
+    assert_eq!(reported, format!("note: the backend is {reason}\n"));
     assert!(backend == "toy" && reason.contains("failing failed: no memory on the card"), "{reason}");
 }
 

@@ -30,7 +30,7 @@ fn every_mistake_of_the_header_is_answered() {
     for program in PROGRAMS.iter().chain([&PLAIN_ONLY]) {
         printed += &passes(&mut misuse(&build(program, "gcc", &[], out.path()), out.path()), program);
     }
-    let told = |mark: &str| -> BTreeSet<String> {
+    let reported = |mark: &str| -> BTreeSet<String> {
         printed.lines().filter_map(|l| l.strip_prefix(mark)).map(str::to_owned).collect()
     };
     let functions = functions();
@@ -42,16 +42,16 @@ fn every_mistake_of_the_header_is_answered() {
     let mut null = parameters(Parameter::is_pointer);
     null.extend(without_pointers.map(|f| f.name.clone()));
     let rows = |mark| -> BTreeSet<String> {
-        told(mark).iter().map(|row| row.split(':').next().unwrap_or(row).to_owned()).collect()
+        reported(mark).iter().map(|row| row.split(':').next().unwrap_or(row).to_owned()).collect()
     };
     assert_eq!(rows("null "), null, "misuse_null.c has a row for every pointer of the header");
     assert_eq!(rows("misaligned "), parameters(Parameter::is_scalar_result), "misuse_null.c, odd addresses");
     assert_eq!(
-        told("handle "),
+        reported("handle "),
         parameters(Parameter::is_handle),
         "misuse_handles.c has a row for every handle"
     );
-    assert_eq!(told("status "), statuses(), "every status of the header is reached");
+    assert_eq!(reported("status "), statuses(), "every status of the header is reached");
 }
 
 #[test]
@@ -153,9 +153,10 @@ fn output(command: &mut Command) -> Output {
 /// What the command prints when all is well.
 fn passes(command: &mut Command, what: &str) -> String {
     let output = output(command);
-    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (reported, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{what}: {}\n{errors}", output.status);
-    told.into_owned()
+    reported.into_owned()
 }
 
 /// Fails unless the command ends with `code`, or any but 0, and reports the fault.

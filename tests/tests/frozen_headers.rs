@@ -99,7 +99,7 @@ fn the_program_of_1_0_calls_every_function_of_its_header() {
 }
 
 #[test]
-fn a_program_to_come_works_or_is_told_what_is_wrong() {
+fn a_program_to_come_works_or_learns_what_is_wrong() {
     let out = tempfile::tempdir().expect("a folder");
     let sources = root().join("tests/c");
     let c11 = || compiler(Language::C, "c11");
@@ -112,7 +112,7 @@ fn a_program_to_come_works_or_is_told_what_is_wrong() {
 }
 
 #[test]
-fn a_plugin_to_come_works_or_is_told_what_is_wrong() {
+fn a_plugin_to_come_works_or_learns_what_is_wrong() {
     let out = tempfile::tempdir().expect("a folder");
     let source = root().join("tests/c/future_plugin.c");
     let plugin = |name: &str, define: &str| {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use scorecam::{ExplainOptions, Explanation, Host, Model, ModelRequest, Targets, Tensor};
 use scorecam_tests::{
-    Case, CaseFile, difference, explained, fetched, golden, library, read_npy, torch_host, toy_host,
+    CaseFile, GoldenMap, difference, explained, fetched, golden, library, read_npy, torch_host, toy_host,
 };
 
 /// A host, and what is before a method's id: nothing for the built-in methods.
 type Methods<'a> = (&'a Host, &'a str);
 
-fn run((host, door): Methods<'_>, model: &Model, case: &Case, input: &Tensor) -> Explanation {
+fn run((host, door): Methods<'_>, model: &Model, case: &GoldenMap, input: &Tensor) -> Explanation {
     let options = ExplainOptions {
         method: format!("{door}{}", case.method),
         preset: Some(case.preset.clone()),
@@ -24,7 +24,7 @@ fn run((host, door): Methods<'_>, model: &Model, case: &Case, input: &Tensor) ->
 }
 
 /// What is wrong with one case, if anything.
-fn check(methods: Methods<'_>, model: &Model, case: &Case, input: &Tensor) -> Option<String> {
+fn check(methods: Methods<'_>, model: &Model, case: &GoldenMap, input: &Tensor) -> Option<String> {
     let explanation = run(methods, model, case, input);
     let output = (f64::from(explanation.targets[0].output) - case.output).abs();
     if output > 1e-3 * case.output.abs().max(1.0) {

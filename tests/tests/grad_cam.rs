@@ -95,9 +95,9 @@ fn a_backend_without_gradients_is_refused_and_those_with_them_are_named() {
             program.arg("--plugin").arg(library(plugin));
         }
         let output = program.args(["--method", "grad-cam"]).output().expect("the program runs");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.starts_with(&format!("error: {line}")) && told.lines().count() == 1, "{told}");
+        assert!(reported.starts_with(&format!("error: {line}")) && reported.lines().count() == 1, "{told}");
     };
     check(
         fetched("models/squeezenet1_1.onnx"),

@@ -85,10 +85,11 @@ fn threads(seconds: u64, backend: &str, models: &[PathBuf]) -> [u64; 5] {
 #[test]
 fn sixteen_threads_get_the_answers_of_one_while_plugins_load_and_handles_go() {
     let [explained, cancelled, loads, made, freed] = threads(2, "scorecam_toy", &TOYS.map(golden));
-    let told = format!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
+    let reported =
+        format!("explained {explained} cancelled {cancelled} loads {loads} made {made} freed {freed}");
     // Each thread does its work at least once, however slow the machine is.
     let all = explained >= 16 && cancelled >= 4 && made >= 2 && freed >= 3;
-    assert!(all && loads >= 4 * PLUGINS as u64, "{told}");
+    assert!(all && loads >= 4 * PLUGINS as u64, "{reported}");
 }
 
 #[test]

@@ -76,13 +76,13 @@ fn settings_change_no_map_by_more_than_they_promise() {
 }
 
 /// Small masks and what they are laid over: for a model that takes [3, 16, 16].
-struct Scene {
+struct MaskedFixture {
     images: Tensor,
     masks: Tensor,
     image_of: Vec<u32>,
 }
 
-impl Scene {
+impl MaskedFixture {
     fn new(masks: usize) -> Self {
         let values = |n: usize, step: usize| (0..n).map(|i| (i * step % 101) as f32 / 50.0 - 1.0).collect();
         Self {
@@ -110,30 +110,30 @@ impl Scene {
 }
 
 #[test]
-fn batches_in_flight_are_reported_in_order_and_stop_when_told() {
+fn batches_in_flight_are_reported_in_order_and_stop_when_reported() {
     let host = torch_host();
     for (name, sizes) in [("plain.pt", vec![4, 4, 4, 1]), ("fixed_batch.pt", vec![2, 2, 2, 2, 2, 2, 1])] {
         let path = golden("torch").join(name);
-        let scene = Scene::new(13);
+        let fixture = MaskedFixture::new(13);
         let mut one_by_one = None;
         for in_flight in ["1", "2"] {
             let model = load(&host, &path, &[("in_flight", in_flight)]);
-            let told = RefCell::new(Vec::new());
+            let reported = RefCell::new(Vec::new());
             let tell = |n| {
-                told.borrow_mut().push(n);
+                reported.borrow_mut().push(n);
                 Ok(())
             };
-            let scores = scene.scores(&model, &tell).unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert_eq!(*told.borrow(), sizes, "{name}, {in_flight} in flight");
+            let scores = fixture.scores(&model, &tell).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(*reported.borrow(), sizes, "{name}, {in_flight} in flight");
             assert_eq!(one_by_one.get_or_insert(scores.clone()), &scores, "{name}, {in_flight} in flight");
             let stop = |n| {
-                told.borrow_mut().push(n);
-                if told.borrow().len() < sizes.len() + 2 { Ok(()) } else { Err(Error::cancelled()) }
+                reported.borrow_mut().push(n);
+                if reported.borrow().len() < sizes.len() + 2 { Ok(()) } else { Err(Error::cancelled()) }
             };
-            let stopped = scene.scores(&model, &stop).expect_err("cancelled");
+            let stopped = fixture.scores(&model, &stop).expect_err("cancelled");
             assert_eq!(stopped.kind(), ErrorKind::Cancelled);
-            assert_eq!(told.borrow().len(), sizes.len() + 2, "nothing is reported after the cancel");
-            let none = Scene::new(0).scores(&model, &tell);
+            assert_eq!(reported.borrow().len(), sizes.len() + 2, "nothing is reported after the cancel");
+            let none = MaskedFixture::new(0).scores(&model, &tell);
             assert!(none.is_err() || none.is_ok_and(|scores| scores.data().is_empty()), "{name}: no masks");
         }
     }
@@ -142,7 +142,7 @@ fn batches_in_flight_are_reported_in_order_and_stop_when_told() {
 #[test]
 fn models_of_every_form_run_with_every_setting() {
     let host = torch_host();
-    let scene = Scene::new(5);
+    let fixture = MaskedFixture::new(5);
     for name in [
         "plain.pt",
         "softmax.pt",
@@ -158,7 +158,7 @@ fn models_of_every_form_run_with_every_setting() {
         let text = format!("[model]\nfile = {file:?}\nbackend = \"libtorch\"\n[input]\nsize = [16, 16]\n");
         std::fs::write(&manifest, text).expect("the manifest is written");
         let scores = |settings: &[(&str, &str)]| {
-            let found = scene.scores(&load(&host, &manifest, settings), &|_| Ok(()));
+            let found = fixture.scores(&load(&host, &manifest, settings), &|_| Ok(()));
             found.unwrap_or_else(|e| panic!("{name} with {settings:?}: {e}"))
         };
         let exact = scores(&[]);

@@ -15,7 +15,7 @@ struct Index {
     tolerance: f64,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
-    cases: Vec<Case>,
+    cases: Vec<GoldenMap>,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ struct Output {
 }
 
 #[derive(Deserialize)]
-struct Case {
+struct GoldenMap {
     name: String,
     model: String,
     input: String,

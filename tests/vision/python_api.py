@@ -26,14 +26,14 @@ assert found.measures["channels"] >= found.measures["live-maps"] > 0 and "estima
 quick = model.explain(tensor, [3], method="score-cam-adaptive", options={"passes": "8"})
 assert quick.passes == 1 + 8 and 0 < quick.measures["estimated-error"] <= 1
 
-# The photo's own values: rows of one grey each, as grey and as RGB.
-grey = bytes(y * 4 for y in range(40) for _ in range(50))
-as_grey = scorecam.Photo(memoryview(grey).cast("B", [40, 50]), format="GRAY")
-as_rgb = scorecam.Photo(bytes(v for v in grey for _ in range(3)), 50, 40)
-assert (as_grey.width, as_grey.height) == (50, 40)
-maps = [bytes(model.explain(photo).map()) for photo in (as_grey, as_rgb)]
+# The photo's own values: rows of one gray each, as gray and as RGB.
+gray = bytes(y * 4 for y in range(40) for _ in range(50))
+as_gray = scorecam.Photo(memoryview(gray).cast("B", [40, 50]), format="GRAY")
+as_rgb = scorecam.Photo(bytes(v for v in gray for _ in range(3)), 50, 40)
+assert (as_gray.width, as_gray.height) == (50, 40)
+maps = [bytes(model.explain(photo).map()) for photo in (as_gray, as_rgb)]
 assert maps[0] == maps[1]
-assert model.explain(as_grey).overlay(as_grey, opacity=0.0) == as_rgb._pixels
+assert model.explain(as_gray).overlay(as_gray, opacity=0.0) == as_rgb._pixels
 
 
 def refused(call, kind, words):

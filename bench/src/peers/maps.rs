@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_of_two_sizes_are_told_apart() {
+    fn maps_of_two_sizes_are_distinguished() {
         let failure = map(&[1.0]).distance_from(&map(&[1.0, 2.0])).unwrap_err().to_string();
         assert!(failure.contains("[1]") && failure.contains("[2]"), "{failure}");
     }

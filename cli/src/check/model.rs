@@ -152,7 +152,7 @@ pub(super) fn explains(subject: &Subject) -> Result<String> {
     let fallback = "score-cam".to_owned();
     let ids = if own.is_empty() { vec![&fallback] } else { own };
     let budget = Duration::from_secs(subject.time_limit) / (2 * ids.len() as u32);
-    let told: Result<Vec<String>> = ids
+    let reported: Result<Vec<String>> = ids
         .iter()
         .map(|id| {
             let method = loaded.host.method(id)?;
@@ -160,7 +160,7 @@ pub(super) fn explains(subject: &Subject) -> Result<String> {
             loaded.explained(method.as_ref(), budget)
         })
         .collect();
-    Ok(told?.join("; "))
+    Ok(reported?.join("; "))
 }
 
 /// The model that is run, in the plugin's host.

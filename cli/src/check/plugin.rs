@@ -84,7 +84,7 @@ pub(super) fn readiness(subject: &Subject) -> Result<String> {
             took.as_millis()
         )));
     }
-    let told: Result<Vec<String>> = backends
+    let reported: Result<Vec<String>> = backends
         .iter()
         .map(|b| match &b.readiness {
             Ok(ready) if ready.device.is_empty() => Ok(format!("{}: ready", b.id)),
@@ -93,9 +93,9 @@ pub(super) fn readiness(subject: &Subject) -> Result<String> {
             Err(why) => Ok(format!("{}: not ready here: {why}", b.id)),
         })
         .collect();
-    Ok(match told? {
-        told if told.is_empty() => "it has no backends".into(),
-        told => told.join("; "),
+    Ok(match reported? {
+        reported if reported.is_empty() => "it has no backends".into(),
+        reported => reported.join("; "),
     })
 }
 

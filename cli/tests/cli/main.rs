@@ -349,7 +349,7 @@ fn a_run_that_cannot_be_done_gets_one_line_and_no_file() {
 }
 
 #[test]
-fn wrong_usage_is_told_apart_by_its_status() {
+fn wrong_usage_has_a_status_of_its_own() {
     let (bad, good, toy) = (BadInputs::new(), golden("input-3x32x32.npy"), golden("plain.toy"));
     let missing = bad.at("missing.png");
     bad.check(&good, &toy, &["--overlay", "o.jpg"], 2, "--overlay");

@@ -22,12 +22,12 @@ pub enum Colormap {
     /// Black, red, yellow, near white.
     Inferno,
     /// Black to white.
-    Grey,
+    Gray,
 }
 
 impl Colormap {
     /// All colormaps.
-    pub const ALL: [Colormap; 5] = [Self::Viridis, Self::Turbo, Self::Jet, Self::Inferno, Self::Grey];
+    pub const ALL: [Colormap; 5] = [Self::Viridis, Self::Turbo, Self::Jet, Self::Inferno, Self::Gray];
 
     /// The name in options.
     pub fn name(self) -> &'static str {
@@ -36,7 +36,7 @@ impl Colormap {
             Self::Turbo => "turbo",
             Self::Jet => "jet",
             Self::Inferno => "inferno",
-            Self::Grey => "grey",
+            Self::Gray => "gray",
         }
     }
 
@@ -48,7 +48,7 @@ impl Colormap {
             Self::Turbo => between(&TURBO, value),
             Self::Inferno => colorous::INFERNO.eval_continuous(value).as_array(),
             Self::Jet => JET.map(|segments| (255.0 * along(segments, value)).round() as u8),
-            Self::Grey => [(255.0 * value).round() as u8; 3],
+            Self::Gray => [(255.0 * value).round() as u8; 3],
         }
     }
 
@@ -80,7 +80,7 @@ impl FromStr for Colormap {
     }
 }
 
-/// Four for each 8-bit grey level: the steepest colormaps still pass smoothly, and a cache holds them all.
+/// Four for each 8-bit gray level: the steepest colormaps still pass smoothly, and a cache holds them all.
 const SHADES: usize = 1024;
 
 /// The index of a value of 0..1 in a palette.

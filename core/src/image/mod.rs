@@ -5,7 +5,7 @@
 //! the tensor that a model was trained on, and says with a [`Placement`] which part of the photo the model
 //! saw; [`Overlay`] uses that to lay a map over the photo. Everything is resized on 8-bit pixels with
 //! Pillow's own arithmetic, because that is what the weights of most models were trained behind, and a
-//! grey level of difference at the input is a visible one in the map.
+//! gray level of difference at the input is a visible one in the map.
 //!
 //! Nothing here keeps state: all types are plain values, and every function may run on many threads at once.
 //! Sizes are (height, width), as in [N, C, H, W]; positions are x to the right and y down, in pixels, with

@@ -23,7 +23,7 @@ impl Photo {
 
     /// Copies and converts a caller's pixels, the one copy that is made.
     ///
-    /// Orientation is applied, alpha dropped, grey replicated. 16-bit samples become the nearest of 256
+    /// Orientation is applied, alpha dropped, gray replicated. 16-bit samples become the nearest of 256
     /// levels, round(v / 257); f32 samples round(255 v). An error where the size is 0 or over the limits,
     /// where the strides lead out of the data, and where an f32 sample is not within 0..1.
     pub fn from_pixels(buffer: &PixelBuffer<'_>) -> Result<Self> {

@@ -36,7 +36,7 @@ impl Samples<'_> {
 pub enum PixelFormat {
     /// One channel, which becomes all three.
     Gray,
-    /// Grey, then alpha.
+    /// Gray, then alpha.
     GrayAlpha,
     /// Red, green, blue.
     #[default]

@@ -3,7 +3,7 @@
 //! The three fits are those of the field: squash (plain resize), crop (torchvision's `Resize` and
 //! `CenterCrop`, the classifiers' way) and letterbox (the detectors' way). Rounding follows the originals,
 //! since a shift by a pixel shifts the map. Pixels are resized as 8-bit numbers; scale, mean and deviation
-//! come after, once per grey level instead of once per pixel.
+//! come after, once per gray level instead of once per pixel.
 
 use std::str::FromStr;
 
@@ -74,7 +74,7 @@ pub enum Fit {
     },
     /// Resized to fit inside and centred; what remains is filled.
     Letterbox {
-        /// The grey level of the padding, before scale, mean and deviation.
+        /// The gray level of the padding, before scale, mean and deviation.
         pad: u8,
     },
 }
@@ -84,7 +84,7 @@ impl Fit {
     pub const MIN_FRACTION: f64 = 0.01;
     /// The centre crop as most classifiers were tested: 0.875.
     pub const CROP: Fit = Fit::Crop { fraction: 0.875 };
-    /// The letterbox with the grey of the YOLO family: 114.
+    /// The letterbox with the gray of the YOLO family: 114.
     pub const LETTERBOX: Fit = Fit::Letterbox { pad: 114 };
 
     /// The name in manifests and options.
@@ -199,7 +199,7 @@ impl Preprocess {
         self.levels().map(drop)
     }
 
-    /// For each channel, what becomes of each of the 256 grey levels.
+    /// For each channel, what becomes of each of the 256 gray levels.
     fn levels(&self) -> Result<Vec<[f32; 256]>> {
         let (height, width) = self.size;
         let sides = 1..=Self::MAX_SIDE;

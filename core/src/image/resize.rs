@@ -2,7 +2,7 @@
 //!
 //! Pillow resizes in two passes, along rows and then along columns, and rounds and clips to 8 bits after
 //! each. The order, the clipping in between and the 22-bit weights all show in the result, so they are the
-//! same here. Libraries that resize columns first differ from it by tens of grey levels at sharp edges.
+//! same here. Libraries that resize columns first differ from it by tens of gray levels at sharp edges.
 //! Only the wanted window of the resized picture is computed, and of the photo only the rows that it sees.
 
 use std::f64::consts::PI;
@@ -123,7 +123,7 @@ pub(super) fn zeroed(length: usize, what: impl Fn() -> String) -> Result<Vec<u8>
     Ok(data)
 }
 
-/// One row as C channels; grey is made row by row, so that the photo is never held twice.
+/// One row as C channels; gray is made row by row, so that the photo is never held twice.
 fn source_row<'a, const C: usize>(photo: &'a Photo, y: usize, gray: &'a mut Vec<u8>) -> &'a [[u8; C]] {
     if C == 3 {
         return photo.row(y).as_flattened().as_chunks().0;

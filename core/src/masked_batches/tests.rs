@@ -98,7 +98,7 @@ fn run(
 ) -> (Result<Tensor>, Vec<usize>) {
     let (images, fill, masks) = (some(&[3, 2, 6, 5]), some(&[3, 2, 6, 5]), some(&[count, 2, 3]));
     let image_of_mask: Vec<u32> = (0..count as u32).map(|m| m % 3).collect();
-    let told = RefCell::new(Vec::new());
+    let reported = RefCell::new(Vec::new());
     let caller = thread::current().id();
     let request = MaskedRequest {
         inputs: Inputs::of(images.view()),
@@ -112,11 +112,11 @@ fn run(
     let mut each = |_: usize, tensors: &[TensorView<'_>]| {
         assert_eq!(thread::current().id(), caller, "batches are handed on by the caller's thread");
         scores.extend_from_slice(tensors[0].data());
-        told.borrow_mut().push(tensors[0].shape()[0]);
-        stops(told.borrow().len())
+        reported.borrow_mut().push(tensors[0].shape()[0]);
+        stops(reported.borrow().len())
     };
     let ran = by(way, model, &request, (&["sums"], &mut each));
-    (ran.and_then(|()| Tensor::new([scores.len() / 2, 2], scores)), told.into_inner())
+    (ran.and_then(|()| Tensor::new([scores.len() / 2, 2], scores)), reported.into_inner())
 }
 
 /// Runs a request one way.
@@ -183,12 +183,12 @@ fn every_way_of_cutting_gives_the_scores_of_masks_one_at_a_time() {
     {
         let shown = format!("{way:?}, {rule:?}, {count} in batches of {size}");
         let model = Sums::new(rule, None);
-        let (scores, told) = run(way, &model, (count, size), |_| Ok(()));
+        let (scores, reported) = run(way, &model, (count, size), |_| Ok(()));
         let scores = scores.expect("nothing fails");
         let (single, _) = run(Schedule::InTurn, &Sums::new(any, None), (count.max(1), 1), |_| Ok(()));
         let single = single.expect("nothing fails");
         assert_eq!(scores.data(), &single.data()[..2 * count], "{shown}");
-        assert_eq!(told.iter().sum::<usize>(), count, "{shown}");
+        assert_eq!(reported.iter().sum::<usize>(), count, "{shown}");
         let seen = model.seen.into_inner().expect("no thread panics");
         assert_eq!(seen.batches, batches, "{shown}");
         let caller = (!batches.is_empty()).then(|| name(thread::current().id()));
@@ -212,9 +212,9 @@ fn scores_of_another_number_than_images_are_refused() {
 fn an_engine_that_fails_ends_the_run_with_its_own_words() {
     for (way, fails) in WAYS.into_iter().flat_map(|way| [0, 1, 2, 5].map(|fails| (way, fails))) {
         let model = Sums::new(BatchRule::Any { preferred: 1 }, Some(fails));
-        let (scores, told) = run(way, &model, (23, 4), |_| Ok(()));
+        let (scores, reported) = run(way, &model, (23, 4), |_| Ok(()));
         assert_eq!(scores.unwrap_err().to_string(), "the engine has had enough", "{way:?}, batch {fails}");
-        assert_eq!(told, vec![4; fails]);
+        assert_eq!(reported, vec![4; fails]);
     }
 }
 
@@ -223,9 +223,9 @@ fn a_caller_that_cancels_ends_the_run_after_that_batch() {
     for (way, last) in WAYS.into_iter().flat_map(|way| [1, 2, 6].map(|last| (way, last))) {
         let model = Sums::new(BatchRule::Any { preferred: 1 }, None);
         let stops = |batches| if batches == last { Err(Error::cancelled()) } else { Ok(()) };
-        let (scores, told) = run(way, &model, (23, 4), stops);
+        let (scores, reported) = run(way, &model, (23, 4), stops);
         assert_eq!(scores.unwrap_err().kind(), ErrorKind::Cancelled, "{way:?}, batch {last}");
-        assert_eq!(told.len(), last);
+        assert_eq!(reported.len(), last);
         assert_eq!(model.seen.into_inner().expect("no thread panics").batches.len(), last);
     }
 }

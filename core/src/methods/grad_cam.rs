@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_ends_in_softmax_is_told() {
+    fn a_model_that_ends_in_softmax_is_reported() {
         let mut model = Model::new(&[&[1.0; 4]], ANY);
         model.info.output.applied = OutputActivation::Softmax;
         let warnings = model.explain(&[], Targets::Top(1)).expect("a map").warnings;

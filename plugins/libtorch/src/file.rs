@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pytorch_writes_is_told_apart() {
+    fn what_pytorch_writes_is_distinguished() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("m.pt");
         archive(&path, &["m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"]);

@@ -6,7 +6,7 @@ use scorecam_core::{
 
 use crate::element::Element;
 use crate::extras::Extra;
-use crate::layers::{Output, Survey};
+use crate::layers::{ModelLayers, Output};
 use crate::model::Ports;
 use crate::ports::ImageInput;
 use crate::session::{Session, SessionSpec};
@@ -26,11 +26,11 @@ pub(crate) struct Described {
 
 impl Described {
     pub(crate) fn new(
-        survey: Survey,
+        survey: ModelLayers,
         (spec, image, extras): (&SessionSpec, &ImageInput, &[Extra]),
         config: &ModelConfig,
     ) -> Result<Self> {
-        let Survey { layers, taps, default_layer, outputs, scores, found_batch, trains } = survey;
+        let ModelLayers { layers, taps, default_layer, outputs, scores, found_batch, trains } = survey;
         let batch = match image.fixed_batch().or(found_batch).or(trains.then_some(1)) {
             Some(n) => BatchRule::Fixed(n),
             None => BatchRule::Any { preferred: spec.device.preferred_batch },

@@ -34,7 +34,7 @@ struct Known {
 }
 
 /// What a look at the whole model found.
-pub(crate) struct Survey {
+pub(crate) struct ModelLayers {
     pub(crate) layers: Vec<LayerInfo>,
     /// For each layer, how it is made an output.
     pub(crate) taps: Vec<Tap>,
@@ -73,7 +73,10 @@ pub(crate) struct Surveyed<'g> {
 }
 
 /// Lists the layers of a model.
-pub(crate) fn survey(model: &Surveyed<'_>, mut runtime: Runtime<'_>) -> Result<(Survey, Option<Overview>)> {
+pub(crate) fn survey(
+    model: &Surveyed<'_>,
+    mut runtime: Runtime<'_>,
+) -> Result<(ModelLayers, Option<Overview>)> {
     let mut outline = Outline::new(model);
     let (mut found_batch, mut overview) = (None, None);
     if runtime.distrusts || outline.is_unclear() {
@@ -185,7 +188,7 @@ impl<'g> Outline<'g> {
         is_float && (distrusts || self.is_tensor_unclear(name))
     }
 
-    fn list(&self, found_batch: Option<usize>) -> Result<Survey> {
+    fn list(&self, found_batch: Option<usize>) -> Result<ModelLayers> {
         let input = self.model.input;
         let outputs = self.outputs(input);
         let scores = self.scores(&outputs);
@@ -215,7 +218,7 @@ impl<'g> Outline<'g> {
         }
         let most = |i: &usize| (listing.layers[*i].preference, *i);
         let preferred = (0..listing.layers.len()).filter(|&i| listing.layers[i].preference > 0);
-        Ok(Survey {
+        Ok(ModelLayers {
             default_layer: preferred.max_by_key(most),
             scores,
             found_batch,

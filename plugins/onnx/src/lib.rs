@@ -5,7 +5,7 @@
 //! `settings` (what the caller set), `file` (read, recognise, parse), `runtime` (find and open the library),
 //! `ports` and `extras` (inputs), `layers` with `graph`, `axes`, `applied` and `tap` (what can be explained, and how it is
 //! read), `session` (the runtime's own), and ends as a `model`. `device` says where it runs. On a GPU the masked images are made there, by a graph of our
-//! own (`mask_graph`) in front of the model (`masked`), and `half_model` makes a model of f16 for those who want it.
+//! own (`mask_graph`) in front of the model (`masked`), and `fp16` makes a model of f16 for those who want it.
 //!
 //! Inner tensors become outputs by a few bytes behind the model's own (`proto`), so a model is never
 //! re-encoded. Unsafe code is one call: `OrtApi::Run` in `session`.
@@ -18,9 +18,9 @@ mod element;
 mod external_constants;
 mod extras;
 mod file;
+mod fp16;
 mod functions;
 mod graph;
-mod half_model;
 mod layers;
 mod loader;
 mod mask_graph;

@@ -124,14 +124,14 @@ impl Masked<'_> {
         passes: &[Pass],
         each: &mut EachBatch<'_>,
     ) -> Result<()> {
-        let scene = Scene::new(self, request)?;
+        let shared = SharedInputs::new(self, request)?;
         let mut take = |pass: &Pass, found: Vec<Tensor>| {
             // What fills a pass up is nobody's.
             hand_over_batch(each, (pass.masks.len(), pass.images), &found, |i| self.wanted.is_per_image(i))
         };
         match self.spec.device.is_accelerator() && passes.len() > 1 {
-            true => scene.in_flight(passes, &mut take),
-            false => scene.in_turn(passes, &mut take),
+            true => shared.in_flight(passes, &mut take),
+            false => shared.in_turn(passes, &mut take),
         }
     }
 }
@@ -140,7 +140,7 @@ impl Masked<'_> {
 type Take<'t> = dyn FnMut(&Pass, Vec<Tensor>) -> Result<()> + 't;
 
 /// All of a request that its batches share: what lies on the device, and what of a request threads may see.
-struct Scene<'a> {
+struct SharedInputs<'a> {
     of: &'a Masked<'a>,
     making: Arc<Session>,
     images: DynTensor,
@@ -153,7 +153,7 @@ struct Scene<'a> {
     item: [usize; 3],
 }
 
-impl<'a> Scene<'a> {
+impl<'a> SharedInputs<'a> {
     fn new(of: &'a Masked<'a>, request: &MaskedRequest<'a>) -> Result<Self> {
         let ([_, channels, height, width], [_, h, w]) = request.dims()?;
         let graph = MaskGraph {
@@ -191,7 +191,7 @@ impl<'a> Scene<'a> {
 
     /// Batch after batch, on the calling thread.
     fn in_turn(&self, passes: &[Pass], take: &mut Take<'_>) -> Result<()> {
-        let mut place = Place::default();
+        let mut place = MaskedBuffer::default();
         passes.iter().try_for_each(|pass| take(pass, self.run(pass, &mut place)?))
     }
 
@@ -199,7 +199,7 @@ impl<'a> Scene<'a> {
     fn in_flight(&self, passes: &[Pass], take: &mut Take<'_>) -> Result<()> {
         let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = |found: Sender<(usize, Result<Vec<Tensor>>)>| {
-            let mut place = Place::default();
+            let mut place = MaskedBuffer::default();
             while !stopped.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(pass) = passes.get(i) else { return };
@@ -232,7 +232,7 @@ impl<'a> Scene<'a> {
     }
 
     /// One pass: the tensors of its masks, and of what fills it up.
-    fn run(&self, pass: &Pass, place: &mut Place) -> Result<Vec<Tensor>> {
+    fn run(&self, pass: &Pass, place: &mut MaskedBuffer) -> Result<Vec<Tensor>> {
         let Pass { masks, images: n } = pass.clone();
         let of = self.of;
         let model = of.models.get(&n).ok_or_else(|| Error::internal("a pass has no session"))?;
@@ -266,17 +266,17 @@ impl<'a> Scene<'a> {
 
 /// Where the masked images of one pass at a time lie on the device.
 #[derive(Default)]
-struct Place(Option<(usize, DynTensor)>);
+struct MaskedBuffer(Option<(usize, DynTensor)>);
 
-impl Place {
+impl MaskedBuffer {
     /// Room for `n` images.
-    fn of(&mut self, n: usize, scene: &Scene<'_>) -> Result<&mut DynTensor> {
+    fn of(&mut self, n: usize, shared: &SharedInputs<'_>) -> Result<&mut DynTensor> {
         if self.0.as_ref().is_none_or(|(room, _)| *room != n) {
             // What was there goes first.
             self.0 = None;
-            let [a, b, c] = scene.item;
-            let spec = scene.of.spec;
-            let allocator = scene.making.allocator(&spec.device)?;
+            let [a, b, c] = shared.item;
+            let spec = shared.of.spec;
+            let allocator = shared.making.allocator(&spec.device)?;
             self.0 = Some((n, values::place(&allocator, spec.element(), &[n, a, b, c])?));
         }
         match &mut self.0 {

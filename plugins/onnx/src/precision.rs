@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_is_told_from_a_lesser_precision() {
+    fn rounding_is_distinguished_from_a_lesser_precision() {
         for (alone, together, rounding) in [
             (&[1.0, -1.0][..], &[1.0, -1.0, 1.00005, -1.00005][..], true),
             (&[1.0, -1.0], &[1.0, -1.0, 1.0, -1.0003], false),

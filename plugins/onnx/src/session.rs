@@ -21,7 +21,7 @@ use scorecam_core::{Error, Result, Tensor};
 use crate::device::Device;
 use crate::element::Element;
 use crate::file::ModelFile;
-use crate::half_model;
+use crate::fp16;
 use crate::proto;
 use crate::settings::{Precision, Settings};
 use crate::tap::Taps;
@@ -61,7 +61,7 @@ impl SessionSpec {
             Precision::F32 | Precision::Tf32 => self.open_full(bytes, taps),
             Precision::F16 => {
                 let of_file = |e: Error| e.context(format!("model {}", self.file.path().display()));
-                let mut half = half_model::in_half_precision(bytes).map_err(of_file)?;
+                let mut half = fp16::in_half_precision(bytes).map_err(of_file)?;
                 self.open_full(&mut half, taps).map_err(|e| e.context("in precision f16"))
             }
         }

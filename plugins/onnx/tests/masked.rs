@@ -66,7 +66,7 @@ fn handing_on(folder: &Path, shape: &[i64]) -> PathBuf {
 }
 
 /// What a request is made of.
-struct Scene {
+struct MaskedFixture {
     images: Tensor,
     fill: Option<Tensor>,
     masks: Tensor,
@@ -74,7 +74,7 @@ struct Scene {
     upsample: Upsample,
 }
 
-impl Scene {
+impl MaskedFixture {
     fn new(images: usize, fill: bool, upsample: Upsample) -> Self {
         let shape = [images, 3, 24, 17];
         let image_of_mask = if images == 1 { vec![] } else { (0..MASKS as u32).map(|m| m * 5 % 3).collect() };
@@ -104,9 +104,9 @@ fn largest_difference(a: TensorView<'_>, b: TensorView<'_>) -> f32 {
     a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Runs the scene by the graph and by core, and compares; `batches` are those in turn and those in flight.
-fn compare(scene: &Scene, config: &ModelConfig, batches: (&[usize], &[usize])) {
-    let wanted = masked(&*load(config).expect("the model loads"), &scene.request(), &mut |_| Ok(()));
+/// Runs the fixture by the graph and by core, and compares; `batches` are those in turn and those in flight.
+fn compare(fixture: &MaskedFixture, config: &ModelConfig, batches: (&[usize], &[usize])) {
+    let wanted = masked(&*load(config).expect("the model loads"), &fixture.request(), &mut |_| Ok(()));
     let wanted = wanted.expect("core makes them");
     for (loader, batches) in [(in_turn(), batches.0), (in_flight(), batches.1)] {
         let model = loader.load(config).expect("the model loads");
@@ -116,9 +116,9 @@ fn compare(scene: &Scene, config: &ModelConfig, batches: (&[usize], &[usize])) {
             seen.borrow_mut().push(n);
             Ok(())
         };
-        let found = masked(&*model, &scene.request(), &mut note).expect("the graph makes them");
+        let found = masked(&*model, &fixture.request(), &mut note).expect("the graph makes them");
         let far = largest_difference(found.view(), wanted.view());
-        let what = (scene.upsample, scene.images.shape()[0], scene.fill.is_some(), config.layout);
+        let what = (fixture.upsample, fixture.images.shape()[0], fixture.fill.is_some(), config.layout);
         assert!(far <= 1e-5, "{what:?}: {far} between the graph's masked images and core's");
         assert_eq!(*seen.borrow(), batches, "{what:?}: the masks of each batch, in order");
     }
@@ -131,7 +131,11 @@ fn the_graph_makes_the_masked_images_that_core_makes() {
     for upsample in Upsample::ALL {
         for images in [1, 3] {
             for fill in [false, true] {
-                compare(&Scene::new(images, fill, upsample), &config(&path), (&[4, 4, 3], &[4, 4, 3]));
+                compare(
+                    &MaskedFixture::new(images, fill, upsample),
+                    &config(&path),
+                    (&[4, 4, 3], &[4, 4, 3]),
+                );
             }
         }
     }
@@ -143,7 +147,7 @@ fn a_model_of_channels_last_gets_them_in_its_own_order() {
     let path = handing_on(folder.path(), &[0, 24, 17, 3]);
     let config = ModelConfig { layout: Some(Layout::Nhwc), ..config(&path) };
     for (images, fill) in [(1, false), (3, true)] {
-        compare(&Scene::new(images, fill, Upsample::HalfPixel), &config, (&[4, 4, 3], &[4, 4, 3]));
+        compare(&MaskedFixture::new(images, fill, Upsample::HalfPixel), &config, (&[4, 4, 3], &[4, 4, 3]));
     }
 }
 
@@ -152,7 +156,7 @@ fn a_fixed_batch_is_filled_up() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[5, 3, 24, 17]);
     for fill in [false, true] {
-        compare(&Scene::new(1, fill, Upsample::Bicubic), &config(&path), (&[5, 5, 1], &[5, 5, 1]));
+        compare(&MaskedFixture::new(1, fill, Upsample::Bicubic), &config(&path), (&[5, 5, 1], &[5, 5, 1]));
     }
 }
 
@@ -160,19 +164,19 @@ fn a_fixed_batch_is_filled_up() {
 fn one_mask_and_one_image_are_enough() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[0, 3, 24, 17]);
-    let mut scene = Scene::new(1, false, Upsample::HalfPixel);
-    scene.masks = Tensor::new([1, 1, 1], vec![0.25]).expect("of that length");
-    scene.image_of_mask = vec![0];
-    compare(&scene, &config(&path), (&[1], &[1]));
+    let mut fixture = MaskedFixture::new(1, false, Upsample::HalfPixel);
+    fixture.masks = Tensor::new([1, 1, 1], vec![0.25]).expect("of that length");
+    fixture.image_of_mask = vec![0];
+    compare(&fixture, &config(&path), (&[1], &[1]));
 }
 
 #[test]
 fn what_is_left_over_does_not_cost_a_whole_batch() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[0, 3, 24, 17]);
-    let mut scene = Scene::new(1, false, Upsample::HalfPixel);
-    scene.masks = Tensor::new([5, 5, 7], sequence(5 * 35, 3)).expect("of that length");
-    compare(&scene, &config(&path), (&[4, 1], &[4, 1]));
+    let mut fixture = MaskedFixture::new(1, false, Upsample::HalfPixel);
+    fixture.masks = Tensor::new([5, 5, 7], sequence(5 * 35, 3)).expect("of that length");
+    compare(&fixture, &config(&path), (&[4, 1], &[4, 1]));
 }
 
 #[test]
@@ -194,9 +198,10 @@ fn sizes_whose_scores_are_not_those_of_one_image_are_halved() {
         .node("Add", "pixels off", "scores")
         .output("scores", &[0, 3 * 24 * 17]);
     let path = net.save(folder.path(), "off.onnx");
-    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    let fixture = MaskedFixture::new(1, false, Upsample::HalfPixel);
     let exact = handing_on(folder.path(), &[0, 3, 24, 17]);
-    let exact = masked(&*load(&config(&exact)).expect("the model loads"), &scene.request(), &mut |_| Ok(()));
+    let exact =
+        masked(&*load(&config(&exact)).expect("the model loads"), &fixture.request(), &mut |_| Ok(()));
     let exact = exact.expect("scores");
     let model = in_flight().load(&config(&path)).expect("the model loads");
     for _ in 0..2 {
@@ -205,7 +210,7 @@ fn sizes_whose_scores_are_not_those_of_one_image_are_halved() {
             seen.borrow_mut().push(n);
             Ok(())
         };
-        let found = masked(&*model, &scene.request(), &mut note).expect("scores");
+        let found = masked(&*model, &fixture.request(), &mut note).expect("scores");
         assert_eq!(*seen.borrow(), [2, 2, 2, 2, 2, 1]);
         assert!(largest_difference(found.view(), exact.view()) <= 1e-5);
     }
@@ -214,12 +219,12 @@ fn sizes_whose_scores_are_not_those_of_one_image_are_halved() {
 #[test]
 fn a_batch_size_of_0_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    let fixture = MaskedFixture::new(1, false, Upsample::HalfPixel);
     for shape in [[0, 3, 24, 17], [5, 3, 24, 17]] {
         let path = handing_on(folder.path(), &shape);
         for loader in [in_turn(), in_flight()] {
             let model = loader.load(&config(&path)).expect("the model loads");
-            let request = MaskedRequest { batch_size: 0, ..scene.request() };
+            let request = MaskedRequest { batch_size: 0, ..fixture.request() };
             let error = masked(&*model, &request, &mut |_| Ok(())).expect_err("no images at all");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         }
@@ -230,7 +235,7 @@ fn a_batch_size_of_0_is_refused() {
 fn a_request_that_is_cancelled_ends_at_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[0, 3, 24, 17]);
-    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    let fixture = MaskedFixture::new(1, false, Upsample::HalfPixel);
     for loader in [in_turn(), in_flight()] {
         let model = loader.load(&config(&path)).expect("the model loads");
         let calls = RefCell::new(0);
@@ -238,7 +243,7 @@ fn a_request_that_is_cancelled_ends_at_once() {
             *calls.borrow_mut() += 1;
             Err(Error::cancelled())
         };
-        let error = masked(&*model, &scene.request(), &mut cancel).expect_err("it was cancelled");
+        let error = masked(&*model, &fixture.request(), &mut cancel).expect_err("it was cancelled");
         assert_eq!((error.kind(), *calls.borrow()), (ErrorKind::Cancelled, 1));
     }
 }
@@ -247,9 +252,9 @@ fn a_request_that_is_cancelled_ends_at_once() {
 fn images_that_do_not_fit_the_model_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[0, 3, 24, 18]);
-    let scene = Scene::new(1, false, Upsample::HalfPixel);
+    let fixture = MaskedFixture::new(1, false, Upsample::HalfPixel);
     let model = in_turn().load(&config(&path)).expect("the model loads");
-    let error = masked(&*model, &scene.request(), &mut |_| Ok(())).expect_err("another width").to_string();
+    let error = masked(&*model, &fixture.request(), &mut |_| Ok(())).expect_err("another width").to_string();
     assert!(error.contains("[N, 3, 24, 18]") && error.contains("[1, 3, 24, 17]"), "{error}");
 }
 

@@ -90,7 +90,7 @@ fn the_default_layer_is_before_the_classifier() {
 }
 
 #[test]
-fn the_output_activation_is_told_by_its_producer() {
+fn the_output_activation_is_reported_by_its_producer() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (operator, expected) in [
         ("Softmax", OutputActivation::Softmax),

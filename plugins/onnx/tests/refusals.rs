@@ -41,7 +41,7 @@ fn files_that_are_no_models_are_named_for_what_they_are() {
 }
 
 #[test]
-fn a_model_that_the_runtime_refuses_is_told_with_its_reason() {
+fn a_model_that_the_runtime_refuses_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let net = Net::new(&[0, 3, 8, 8]).node("NoSuchOperator", "input", "logits").output("logits", &[0, 5]);
     check(&config(&net.save(folder.path(), "m.onnx")), &["onnxruntime cannot load", "NoSuchOperator"]);

@@ -61,7 +61,7 @@ fn a_library_cut_short_is_refused_before_the_system_maps_it() {
         let settings = [("runtime".to_owned(), cut.display().to_string())].into();
         let message = refusal(&ModelConfig { settings, ..config(&model) });
         assert!(message.contains("cut.so"), "{message}");
-        let told = ["cannot be opened as a library", "already runs"].iter().any(|t| message.contains(t));
-        assert!(told, "{message}");
+        let reported = ["cannot be opened as a library", "already runs"].iter().any(|t| message.contains(t));
+        assert!(reported, "{message}");
     }
 }

@@ -127,12 +127,12 @@ impl ToyModel {
 
 /// What a pass gives for each of the names that are wanted.
 struct Wanted {
-    places: Vec<Place>,
+    places: Vec<WantedTensor>,
     values: Vec<Vec<f32>>,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum WantedTensor {
     Scores,
     Layer(Layer),
 }
@@ -140,8 +140,8 @@ enum Place {
 impl Wanted {
     fn new(model: &ToyModel, names: &[&str]) -> Result<Self> {
         let place = |name: &&str| match *name {
-            OUTPUT => Ok(Place::Scores),
-            name => model.layer(name).map(Place::Layer),
+            OUTPUT => Ok(WantedTensor::Scores),
+            name => model.layer(name).map(WantedTensor::Layer),
         };
         let places = names.iter().map(place).collect::<Result<Vec<_>>>()?;
         Ok(Self { values: vec![Vec::new(); places.len()], places })
@@ -151,16 +151,16 @@ impl Wanted {
     fn push(&mut self, model: &ToyModel, activations: &Activations) {
         for (values, place) in self.values.iter_mut().zip(&self.places) {
             match place {
-                Place::Scores => model.push_scores(activations, values),
-                Place::Layer(layer) => values.extend_from_slice(activations.of(*layer)),
+                WantedTensor::Scores => model.push_scores(activations, values),
+                WantedTensor::Layer(layer) => values.extend_from_slice(activations.of(*layer)),
             }
         }
     }
 
     fn tensors(self, model: &ToyModel, n: usize, cells: [usize; 2]) -> Result<Vec<Tensor>> {
-        let shape = |place: &Place| match place {
-            Place::Scores => vec![n, model.file.classes],
-            Place::Layer(_) => model.activation_shape(n, cells),
+        let shape = |place: &WantedTensor| match place {
+            WantedTensor::Scores => vec![n, model.file.classes],
+            WantedTensor::Layer(_) => model.activation_shape(n, cells),
         };
         self.places.iter().zip(self.values).map(|(place, values)| Tensor::new(shape(place), values)).collect()
     }

@@ -303,7 +303,7 @@ fn a_cotangent_weighs_the_gradients_of_its_classes() {
 }
 
 #[test]
-fn wrong_files_are_told_in_one_line() {
+fn wrong_files_are_reported_in_one_line() {
     let check = |text: String, expected: &str| {
         let (kind, line) = failure(ToyFile::parse(&text));
         assert!(line.contains(expected) && !line.contains('\n'), "{line:?} lacks {expected:?}");

@@ -1,6 +1,6 @@
 //! The end of a JPEG file, looked for before its decoder gets it.
 //!
-//! Decoders fill up what is missing of a JPEG with grey and say nothing, so half a photo would be explained as a whole
+//! Decoders fill up what is missing of a JPEG with gray and say nothing, so half a photo would be explained as a whole
 //! one. A complete file has an end-of-image marker after its last scan. It is found by walking the markers of ITU
 //! T.81 (annex B): segments are skipped by their length, so the marker of an embedded thumbnail does not count, and
 //! whatever follows the first image (trailing bytes, the further pictures of an MPF file) is never looked at.

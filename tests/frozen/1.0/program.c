@@ -119,7 +119,7 @@ static void explain_by(const scorecam_model *model, const scorecam_image *image,
     photo.data = picture;
     photo.data_size = sizeof picture;
     photo.width = photo.height = 4;
-    drawn.colormap = "grey";
+    drawn.colormap = "gray";
     must(scorecam_overlay(picture, sizeof picture, found, &photo, &drawn), "overlay");
     printf("progress %s, overlay %s\n", calls > 0 ? "told" : "silent", picture[0] != 128 ? "drawn" : "blank");
     must(scorecam_explanation_free(found), "free");

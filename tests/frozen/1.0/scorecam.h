@@ -81,12 +81,12 @@
 #define SCORECAM_PIXELS_BGRA 3
 
 /**
- * `scorecam_image.format`: grey.
+ * `scorecam_image.format`: gray.
  */
 #define SCORECAM_PIXELS_GRAY 4
 
 /**
- * `scorecam_image.format`: grey, alpha; alpha is dropped.
+ * `scorecam_image.format`: gray, alpha; alpha is dropped.
  */
 #define SCORECAM_PIXELS_GRAY_ALPHA 5
 
@@ -419,7 +419,7 @@ typedef struct scorecam_overlay_options {
      */
     uint64_t target;
     /**
-     * "viridis", "turbo", "jet", "inferno" or "grey"; NULL for viridis.
+     * "viridis", "turbo", "jet", "inferno" or "gray"; NULL for viridis.
      */
     const char *colormap;
     /**

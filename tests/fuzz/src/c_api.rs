@@ -87,7 +87,7 @@ const VALUES: &[&CStr] = &[
     c"norm-resize-norm",
 ];
 const LAYERS: &[&CStr] = &[c"maps", c"other"];
-const COLORMAPS: &[&CStr] = &[c"viridis", c"turbo", c"jet", c"inferno", c"grey"];
+const COLORMAPS: &[&CStr] = &[c"viridis", c"turbo", c"jet", c"inferno", c"gray"];
 
 /// Every call ends in a documented status; a failure has a line of text and leaves its result alone; what
 /// succeeds can be read and freed, once.

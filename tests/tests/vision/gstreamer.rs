@@ -93,8 +93,8 @@ fn frames_are_what_the_c_api_draws() {
         let mut launch = gst("gst-launch-1.0", out.path());
         let printed = run(launch.arg("-m").args(pipeline(format, &overlay, &drawn)));
         assert!(packed(&drawn) == expected, "{format}: a frame is not as drawn by the C API");
-        let told = printed.matches("scorecam, class=(guint64)").count();
-        assert_eq!(told, 3, "frames 0, 3 and 6 were explained:\n{printed}");
+        let reported = printed.matches("scorecam, class=(guint64)").count();
+        assert_eq!(reported, 3, "frames 0, 3 and 6 were explained:\n{printed}");
     }
 }
 

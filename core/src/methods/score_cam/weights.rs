@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Setup;
 use super::masks::{Channel, MaskPlan};
 use super::options::{Baseline, Fill, ScoreCamOptions, WeightNorm};
-use crate::tensor::{gathered, room_for};
-use crate::{Error, Masks, Result, Study, Tensor, TensorView, class_score};
+use crate::filters::blur;
+use crate::tensor::gathered;
+use crate::{Error, Masks, Result, Study, Tensor, class_score};
 
 /// Makes masked passes and reads class scores off them.
 pub(super) struct Scorer<'s> {
@@ -116,41 +117,4 @@ pub(super) fn channel_weights(plan: &MaskPlan, scores: &[f64], norm: WeightNorm)
         (true, _) => c.mask.map_or(0.0, weight),
     };
     plan.channels.iter().map(of_channel).collect()
-}
-
-/// The input under a Gaussian of `sigma` pixels, cut at three sigma, edges mirrored without repeating them.
-fn blur(input: TensorView<'_>, sigma: f64) -> Result<Tensor> {
-    let [_, c, h, w] = input.dims("the input")?;
-    let radius = (3.0 * sigma).ceil() as isize;
-    let bell = |d: isize| (-0.5 * (d as f64 / sigma).powi(2)).exp();
-    let sum: f64 = (-radius..=radius).map(bell).sum();
-    let kernel: Vec<f64> = (-radius..=radius).map(|d| bell(d) / sum).collect();
-    let mut out = room_for(&[1, c, h, w])?;
-    for plane in input.data().chunks_exact(h * w) {
-        let plane = gathered(&[h, w], plane.iter().map(|&v| f64::from(v)))?;
-        let rows = blur_rows(&plane, w, &kernel)?;
-        let columns = blur_rows(&transpose(&rows, w)?, h, &kernel)?;
-        out.extend(transpose(&columns, h)?.iter().map(|&v| v as f32));
-    }
-    Tensor::new([1, c, h, w], out)
-}
-
-fn blur_rows(plane: &[f64], width: usize, kernel: &[f64]) -> Result<Vec<f64>> {
-    let radius = kernel.len() as isize / 2;
-    let value = |row: &[f64], x: usize| -> f64 {
-        kernel.iter().zip(x as isize - radius..).map(|(k, at)| k * row[mirror(at, width)]).sum()
-    };
-    let rows = plane.chunks_exact(width);
-    gathered(&[rows.len(), width], rows.flat_map(|row| (0..width).map(move |x| value(row, x))))
-}
-
-/// Folds a position back into 0..n at both ends, as often as it takes.
-fn mirror(at: isize, n: usize) -> usize {
-    let period = (2 * n as isize - 2).max(1);
-    let at = at.rem_euclid(period);
-    at.min(period - at) as usize
-}
-
-fn transpose(plane: &[f64], width: usize) -> Result<Vec<f64>> {
-    gathered(&[plane.len()], (0..width).flat_map(|x| plane[x..].iter().step_by(width).copied()))
 }

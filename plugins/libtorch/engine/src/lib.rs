@@ -3,7 +3,7 @@
 //! The plugin proper needs no libtorch to be built or opened; it opens libtorch, then this library, and takes
 //! the backend out of its table, which is that of any plugin. A load goes through these files in order:
 //! `settings`, `device`, `shim` (the C++ part in `cpp/`, which loads the file and works on its graph),
-//! `survey` (trial passes: shapes, batch, output), `layers`, and ends as a `model`; `masks` makes masked images on the model's device.
+//! `model_layers` (trial passes: shapes, batch, output), `layers`, and ends as a `model`; `masks` makes masked images on the model's device.
 //!
 //! Unsafe code is the calls of the shim, all in `shim`.
 
@@ -14,7 +14,7 @@ mod masks;
 mod model;
 mod settings;
 mod shim;
-mod survey;
+mod model_layers;
 mod tensors;
 
 scorecam_plugin::export_plugin! {

@@ -3,7 +3,7 @@
 use scorecam_plugin::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Result};
 
 use crate::device;
-use crate::model::{Place, TorchModel};
+use crate::model::{DevicePlacement, TorchModel};
 use crate::settings::Settings;
 use crate::shim::{self, Streams};
 
@@ -38,7 +38,7 @@ impl BackendLoader for TorchLoader {
         let path = config.path.to_str().ok_or_else(|| {
             Error::invalid(format!("path {:?} is not UTF-8, as libtorch needs; rename it", config.path))
         })?;
-        let place = Place { device, streams: Streams::new(device) };
+        let place = DevicePlacement { device, streams: Streams::new(device) };
         Ok(Box::new(TorchModel::load(path, place, settings, config).map_err(of_file)?))
     }
 }

@@ -28,12 +28,12 @@ pub(crate) fn run(
     };
     let per_pass = fixed.unwrap_or(request.batch_size.min(count.max(1)));
     model.check(&[per_pass, channels, height, width])?;
-    let scene = Scene::new(request, per_pass, model.device())?;
+    let shared = SharedInputs::new(request, per_pass, model.device())?;
     let mut take = |batch| hand_on(batch, (copies, &mut *each));
     let mut under_way = VecDeque::new();
     for start in (0..count).step_by(per_pass) {
         let n = per_pass.min(count - start);
-        let batch = scene.batch(start, fixed.unwrap_or(n))?;
+        let batch = shared.batch(start, fixed.unwrap_or(n))?;
         under_way.push_back((n, model.start_scores(&batch)?));
         // The device has the next batch to work on while the scores of this one come back.
         if under_way.len() >= model.in_flight() {
@@ -56,7 +56,7 @@ fn hand_on(batch: Option<(usize, Scores)>, (copies, each): (usize, &mut EachBatc
 }
 
 /// What is brought to the device once, and from which every batch is made there.
-struct Scene {
+struct SharedInputs {
     images: tch::Tensor,
     fill: Option<tch::Tensor>,
     /// The small masks, [M, h, w].
@@ -71,7 +71,7 @@ struct Scene {
     columns: tch::Tensor,
 }
 
-impl Scene {
+impl SharedInputs {
     fn new(request: &MaskedRequest<'_>, per_pass: usize, device: Device) -> Result<Self> {
         let ([images, _, height, width], [count, h, w]) = request.dims()?;
         let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;

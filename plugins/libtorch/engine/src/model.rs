@@ -18,7 +18,7 @@ use crate::layers::Listing;
 use crate::masks;
 use crate::settings::{MemoryFormat, Precision, Settings};
 use crate::shim::{HostCopy, Module, Program, Streams, Threads, Visit};
-use crate::survey::{Survey, chosen_output, raw_shape, survey};
+use crate::model_layers::{ModelLayers, chosen_output, raw_shape, model_layers};
 use crate::tensors::{arranged, from_device, shape_of, to_device};
 
 /// A model that libtorch has loaded. Any number of threads may call at once.
@@ -28,7 +28,7 @@ pub(crate) struct TorchModel {
     info: ModelInfo,
     calls: Vec<usize>,
     refused: Vec<(String, String)>,
-    place: Place,
+    place: DevicePlacement,
     in_flight: usize,
     threads: Option<usize>,
     layout: Layout,
@@ -36,7 +36,7 @@ pub(crate) struct TorchModel {
 }
 
 /// Where a model lies and runs.
-pub(crate) struct Place {
+pub(crate) struct DevicePlacement {
     pub(crate) device: Device,
     pub(crate) streams: Streams,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Call<'a> {
     _threads: Threads,
 }
 
-impl Place {
+impl DevicePlacement {
     fn enter(&self, threads: Option<usize>) -> Result<Call<'_>> {
         Ok(Call { _visit: self.streams.enter()?, _threads: Threads::of(threads) })
     }
@@ -55,13 +55,13 @@ impl Place {
 
 impl TorchModel {
     /// Loads the file, makes the scoring program, and looks at the model by trial passes.
-    pub(crate) fn load(path: &str, place: Place, settings: Settings, config: &ModelConfig) -> Result<Self> {
+    pub(crate) fn load(path: &str, place: DevicePlacement, settings: Settings, config: &ModelConfig) -> Result<Self> {
         // Small passes; more threads would cost more than they save on a machine that has other work.
         let call = place.enter(Some(1))?;
         let device = place.device;
         let (module, config) = opened(path, device, config)?;
-        let (scores, survey) = tried(&module, (device, settings), &config)?;
-        let Survey { image: [c, h, w], layout, batch, output, listing } = survey;
+        let (scores, model_layers) = tried(&module, (device, settings), &config)?;
+        let ModelLayers { image: [c, h, w], layout, batch, output, listing } = model_layers;
         let Listing { layers, calls, default_layer, refused } = listing;
         let n = match batch {
             BatchRule::Fixed(n) => Some(n),
@@ -319,8 +319,8 @@ fn tried(
     module: &Module,
     (device, settings): (Device, Settings),
     config: &ModelConfig,
-) -> Result<(Program, Survey)> {
-    let with = |scores: Program| survey(module, &scores, (device, config)).map(|found| (scores, found));
+) -> Result<(Program, ModelLayers)> {
+    let with = |scores: Program| model_layers(module, &scores, (device, config)).map(|found| (scores, found));
     let plain = || with(module.taps(&[])?);
     match settings.optimized {
         true => {

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_settings_are_told_what_there_is() {
+    fn wrong_settings_are_answered_with_what_there_is() {
         for (settings, expected) in [
             (
                 &[("presicion", "f16")][..],

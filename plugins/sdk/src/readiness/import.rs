@@ -206,13 +206,13 @@ mod tests {
 
     #[test]
     fn a_table_is_checked_and_none_is_needed() {
-        let told = |said: Result<Readiness>| said.map_err(|e| e.to_string());
+        let reported = |said: Result<Readiness>| said.map_err(|e| e.to_string());
         let refused = |text: &str| Err(text.to_owned());
-        assert_eq!(told(plugin::<0>()), Ok(Readiness::unsaid()));
-        assert_eq!(told(plugin::<1>()), refused("its readiness table lacks the function assess"));
+        assert_eq!(reported(plugin::<0>()), Ok(Readiness::unsaid()));
+        assert_eq!(reported(plugin::<1>()), refused("its readiness table lacks the function assess"));
         let small = "its interface scorecam.readiness/1 has struct_size 8; at least 16 is needed";
-        assert_eq!(told(plugin::<2>()), refused(small));
+        assert_eq!(reported(plugin::<2>()), refused(small));
         // One table for every id, as a plugin of before might have it.
-        assert_eq!(told(plugin::<3>()), Ok(Readiness::unsaid()));
+        assert_eq!(reported(plugin::<3>()), Ok(Readiness::unsaid()));
     }
 }

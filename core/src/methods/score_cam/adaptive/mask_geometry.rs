@@ -10,6 +10,7 @@ use nalgebra::{DMatrix, DVector};
 use super::super::Setup;
 use super::super::options::Combine;
 use crate::Result;
+use crate::filters::blur_matrix;
 use crate::tensor::{gathered, room_for};
 
 /// Cells along a side of the grid on which masks are compared and errors measured.
@@ -182,18 +183,6 @@ fn relative(values: &DMatrix<f64>) -> DMatrix<f32> {
     values.map(|v| if greatest > 0.0 { (v / greatest) as f32 } else { 0.0 })
 }
 
-/// The matrix that blurs `n` cells in a row by one cell.
-fn blur(n: usize) -> DMatrix<f64> {
-    let bell = |i: usize, j: usize| (-0.5 * (i.abs_diff(j) as f64).powi(2)).exp();
-    let near = |i: usize, j: usize| if i.abs_diff(j) <= 3 { bell(i, j) } else { 0.0 };
-    let mut rows = DMatrix::from_fn(n, n, near);
-    rows.row_iter_mut().for_each(|mut row| {
-        let sum = row.sum();
-        row /= sum;
-    });
-    rows
-}
-
 /// Cells of a layer gathered into no more than a number of cells a side.
 struct Grid {
     /// Height and width of what is gathered.
@@ -209,7 +198,7 @@ impl Grid {
     fn new(from: (usize, usize), most: usize) -> Self {
         let span = (from.0.div_ceil(most), from.1.div_ceil(most));
         let size = (from.0.div_ceil(span.0), from.1.div_ceil(span.1));
-        Self { from, span, size, blurs: (blur(size.0), blur(size.1)) }
+        Self { from, span, size, blurs: (blur_matrix(size.0), blur_matrix(size.1)) }
     }
 
     fn cells(&self) -> usize {

@@ -221,13 +221,13 @@ impl<'a> Process<'a> {
     pub(super) fn trace(&self, masks: &[usize], maps: &DMatrix<f32>) -> Result<f32> {
         let count = masks.len();
         drop(room_for::<f32>(&[count, self.pivots.len()])?);
-        let told = self.factor().select_rows(masks);
+        let known = self.factor().select_rows(masks);
         // In blocks, so that memory grows as the factor has, and not with N squared; each pair of masks once.
         let block = |start: usize| {
             let length = BLOCK.min(count - start);
             let distances = self.geometry.distances_of(&masks[start..], &masks[start..start + length]);
             let mut covariance = distances.map(|d| self.kernel.at(d));
-            covariance.gemm(-1.0, &told.rows_range(start..), &told.rows(start, length).transpose(), 1.0);
+            covariance.gemm(-1.0, &known.rows_range(start..), &known.rows(start, length).transpose(), 1.0);
             let within = maps.columns(start, length);
             let beyond = maps.columns_range(start + length..) * covariance.rows_range(length..);
             within.dot(&(within * covariance.rows(0, length) + 2.0 * beyond))

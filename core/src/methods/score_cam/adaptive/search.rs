@@ -196,7 +196,7 @@ struct View<'b> {
     /// The covariance of each mask with the sum of these, [N, cells].
     spread: DMatrix<f32>,
     /// The squared norm of each row of it.
-    told: Vec<f32>,
+    explained: Vec<f32>,
 }
 
 impl<'b> View<'b> {
@@ -206,9 +206,9 @@ impl<'b> View<'b> {
             row *= posterior.slopes[m];
         }
         let spread = process.spread(&maps);
-        let mut told = vec![0.0; spread.nrows()];
-        spread.column_iter().for_each(|cell| add_squares(cell.as_slice(), &mut told));
-        Self { posterior, factor: posterior.factor(), maps, spread, told }
+        let mut explained = vec![0.0; spread.nrows()];
+        spread.column_iter().for_each(|cell| add_squares(cell.as_slice(), &mut explained));
+        Self { posterior, factor: posterior.factor(), maps, spread, explained }
     }
 
     /// What the score of each mask would take out of the uncertainty: by what it tells of others, and its own.
@@ -216,17 +216,17 @@ impl<'b> View<'b> {
         for (m, gain) in gains.iter_mut().enumerate() {
             let unknown = process.variance[m] + process.kernel.nugget;
             let own = unknown * self.posterior.slopes[m].powi(2) * geometry.energy[m];
-            *gain += self.factor * f64::from(self.told[m] / unknown + own);
+            *gain += self.factor * f64::from(self.explained[m] / unknown + own);
         }
     }
 
     /// Takes a mask as observed whose column of the process's factor this is.
     fn observe(&mut self, column: &DVector<f32>, geometry: &MaskGeometry) {
         let known = self.maps.tr_mul(&column.select_rows(&geometry.strong));
-        self.told.fill(0.0);
+        self.explained.fill(0.0);
         for (mut cell, &known) in self.spread.column_iter_mut().zip(&known) {
             cell.axpy(-known, column, 1.0);
-            add_squares(cell.as_slice(), &mut self.told);
+            add_squares(cell.as_slice(), &mut self.explained);
         }
     }
 }

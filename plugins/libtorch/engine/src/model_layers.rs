@@ -23,7 +23,7 @@ const FIXED_BATCHES: [usize; 9] = [2, 3, 4, 5, 6, 8, 16, 32, 64];
 const USUAL_CHANNELS: [usize; 3] = [3, 1, 4];
 
 /// What trial passes found.
-pub(crate) struct Survey {
+pub(crate) struct ModelLayers {
     /// [C, H, W]
     pub(crate) image: [usize; 3],
     /// The order of axes in which the model takes it.
@@ -41,11 +41,11 @@ fn layout(module: &Module, config: &ModelConfig) -> Layout {
 }
 
 /// Runs `scores` and taps of all calls on zeros.
-pub(crate) fn survey(
+pub(crate) fn model_layers(
     module: &Module,
     scores: &Program,
     (device, config): (Device, &ModelConfig),
-) -> Result<Survey> {
+) -> Result<ModelLayers> {
     let trial = Trial { module, device, layout: layout(module, config) };
     let (image, (batch, axes)) = trial.image(config, &|image| trial.batch(scores, image))?;
     let (n, images) = match batch {
@@ -65,7 +65,7 @@ pub(crate) fn survey(
     let output = OutputInfo::new(name, shape, OutputActivation::Unknown);
     let zeros = trial.zeros(images, image)?;
     let listing = layers::list(module, (&zeros, images), (trial.layout == Layout::Nhwc, classes))?;
-    Ok(Survey { image, layout: trial.layout, batch, output, listing })
+    Ok(ModelLayers { image, layout: trial.layout, batch, output, listing })
 }
 
 /// The name of the output to explain of a model that returns several.
