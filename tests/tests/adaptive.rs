@@ -64,7 +64,7 @@ fn few_passes_give_nearly_the_exact_map_and_know_how_nearly() {
             assert!(near > of_top, "{name}: {near}, and {of_top} of 64 channels by deviation");
             let (reported, is) = (estimated(&found), error(&found, &exact));
             covered += usize::from(reported >= is);
-            seen.push(format!("{name} in {passes} passes: {is:.4}, estimated {told:.4}"));
+            seen.push(format!("{name} in {passes} passes: {is:.4}, estimated {reported:.4}"));
         }
     }
     assert!(covered >= 5, "{}", seen.join("\n"));

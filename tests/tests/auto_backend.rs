@@ -139,7 +139,7 @@ fn what_the_caller_asks_wrongly_is_not_hidden_by_another_backend() {
     let reported = error(&[&card, &unready], &request);
     assert!(
         reported.starts_with("this backend has no settings; the backend is card on a card, before toy"),
-        "{told}"
+        "{reported}"
     );
     let broken = folder.path().join("broken.toy");
     std::fs::write(&broken, "maps = \"many\"").expect("the folder is writable");

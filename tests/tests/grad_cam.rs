@@ -96,8 +96,11 @@ fn a_backend_without_gradients_is_refused_and_those_with_them_are_named() {
         }
         let output = program.args(["--method", "grad-cam"]).output().expect("the program runs");
         let reported = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(reported.starts_with(&format!("error: {line}")) && reported.lines().count() == 1, "{told}");
+        assert_eq!(output.status.code(), Some(1), "{reported}");
+        assert!(
+            reported.starts_with(&format!("error: {line}")) && reported.lines().count() == 1,
+            "{reported}"
+        );
     };
     check(
         fetched("models/squeezenet1_1.onnx"),
