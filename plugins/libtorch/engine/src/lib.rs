@@ -12,9 +12,9 @@ mod layers;
 mod loader;
 mod masks;
 mod model;
+mod model_layers;
 mod settings;
 mod shim;
-mod model_layers;
 mod tensors;
 
 scorecam_plugin::export_plugin! {

@@ -16,9 +16,9 @@ use tch::Device;
 
 use crate::layers::Listing;
 use crate::masks;
+use crate::model_layers::{ModelLayers, chosen_output, model_layers, raw_shape};
 use crate::settings::{MemoryFormat, Precision, Settings};
 use crate::shim::{HostCopy, Module, Program, Streams, Threads, Visit};
-use crate::model_layers::{ModelLayers, chosen_output, raw_shape, model_layers};
 use crate::tensors::{arranged, from_device, shape_of, to_device};
 
 /// A model that libtorch has loaded. Any number of threads may call at once.
@@ -55,7 +55,12 @@ impl DevicePlacement {
 
 impl TorchModel {
     /// Loads the file, makes the scoring program, and looks at the model by trial passes.
-    pub(crate) fn load(path: &str, place: DevicePlacement, settings: Settings, config: &ModelConfig) -> Result<Self> {
+    pub(crate) fn load(
+        path: &str,
+        place: DevicePlacement,
+        settings: Settings,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         // Small passes; more threads would cost more than they save on a machine that has other work.
         let call = place.enter(Some(1))?;
         let device = place.device;
