@@ -1,15 +1,14 @@
-//! What an explanation costs beside its passes, through the C table of a backend: no description, no manifest.
+//! What an explanation costs beside its passes, through the C table of a backend: no description.
 
 use std::ffi::c_void;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scorecam::{ExplainOptions, Explainer, Host, ModelRequest, Tensor};
+use scorecam::{ExplainOptions, Explainer, Host, Tensor};
 use scorecam_plugin::abi::{
     scorecam_backend, scorecam_inputs, scorecam_message, scorecam_model_description, scorecam_outputs,
 };
 use scorecam_plugin::{BackendLoader, ModelConfig};
-use scorecam_tests::{explained, golden, read_npy, toy_host};
 
 mod channels {
     include!("../../core/doc/channels.rs");
@@ -107,23 +106,4 @@ fn a_photo_describes_the_model_never_and_runs_its_passes_alone() {
         }
     }
     assert_eq!(DESCRIBED.load(Ordering::Relaxed), 1, "no photo describes the model");
-}
-
-#[test]
-fn a_photo_reads_the_manifest_never() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let [file, manifest] = ["plain.toy", "plain.toml"].map(|name| folder.path().join(name));
-    std::fs::copy(golden("toy/plain.toy"), &file).expect("copied");
-    std::fs::write(&manifest, "[model]\nfile = \"plain.toy\"\nlayer = \"conv2\"\n").expect("written");
-    let host = toy_host();
-    let model = host.load_model(ModelRequest::from(manifest.as_path())).expect("loads");
-    let explain = || {
-        let input = read_npy(&golden("toy/input-3x32x32.npy"));
-        explained(&host, &model, &ExplainOptions::default(), &input).expect("an explanation")
-    };
-    let before = explain();
-    std::fs::remove_file(&manifest).expect("removed");
-    std::fs::remove_file(&file).expect("removed");
-    let after = explain();
-    assert_eq!((before.layer.as_str(), before.maps.data()), ("conv2", after.maps.data()));
 }
