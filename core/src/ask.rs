@@ -11,15 +11,25 @@ use std::task::Poll;
 
 use crate::masking::MaskedScores;
 use crate::progress::Monitor;
+use crate::target::TargetSet;
 use crate::{Result, Tensor, Upsample};
 
-/// Passes through the model.
+/// Passes through the model. Where an image is explained by targets, their values stand in the place of class scores.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// Class scores [N, classes] of `images` [N, C, H, W], then the activations of each tap.
     Forward {
         /// The images, as many as one likes.
         images: Arc<Tensor>,
+        /// The names of layers.
+        taps: Vec<String>,
+    },
+    /// Rows of raw outputs of one image, without the batch axis, then the maps of each tap.
+    Rows {
+        /// The image, [1, C, H, W].
+        image: Arc<Tensor>,
+        /// The names of outputs.
+        outputs: Vec<String>,
         /// The names of layers.
         taps: Vec<String>,
     },
@@ -80,6 +90,8 @@ impl MaskedImages {
 /// What lies between the method at work on one image and the driver.
 pub(crate) struct Desk<'a> {
     pub(crate) monitor: Monitor<'a>,
+    /// What is read in the place of class scores.
+    targets: RefCell<Option<Arc<TargetSet>>>,
     next: Cell<u64>,
     asks: RefCell<VecDeque<(u64, Ask)>>,
     answers: RefCell<BTreeMap<u64, Result<Vec<Tensor>>>>,
@@ -87,7 +99,17 @@ pub(crate) struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     pub(crate) fn new(monitor: Monitor<'a>) -> Self {
-        Self { monitor, next: Cell::new(0), asks: RefCell::default(), answers: RefCell::default() }
+        Self { monitor, targets: RefCell::default(), next: Cell::new(0), asks: RefCell::default(), answers: RefCell::default() }
+    }
+
+    /// From now on `targets` are read in the place of class scores.
+    pub(crate) fn read_by(&self, targets: Arc<TargetSet>) {
+        self.targets.replace(Some(targets));
+    }
+
+    /// What is read in the place of class scores.
+    pub(crate) fn targets(&self) -> Option<Arc<TargetSet>> {
+        self.targets.borrow().clone()
     }
 
     /// The tensors that the passes give, once they are made.

@@ -391,7 +391,8 @@ pub enum OutputActivation {
     Binary,
     /// The model gives one probability an image, which is here as two columns: 1 - p and p.
     Probability,
-    /// The model gives one number an image, which is here as two columns: its negation and itself.
+    /// The columns are numbers of their own, used as they are: the one number that a model gives an image, as its negation
+    /// and itself, or the numbers of targets.
     Value,
     /// The output is scaled to length 1: an embedding, which scores no class.
     UnitLength,

@@ -24,6 +24,7 @@ use std::task::{Context, Poll, Waker};
 use crate::ask::{Ask, Desk, MaskedImages};
 use crate::masking::MaskedScores;
 use crate::passes;
+use crate::target::TargetSet;
 use crate::tensor::{append, gathered, room_for};
 use crate::{Error, Result, Tensor, TensorView, Upsample, ViewedModel};
 
@@ -43,6 +44,8 @@ pub(crate) struct Task<'t, T> {
 struct Waiting {
     id: u64,
     masked: MaskedImages,
+    /// What is read in the place of class scores.
+    targets: Option<Arc<TargetSet>>,
     scores: Vec<f32>,
     /// How many of the masks are scored.
     done: usize,
@@ -70,11 +73,15 @@ impl<'t, T> Task<'t, T> {
             };
             match ask {
                 Ask::Masked(masked) if masked.may_share(self.batch_size) => {
-                    self.waiting = Some(Waiting { id, masked, scores: Vec::new(), done: 0 });
+                    let targets = self.desk.targets();
+                    self.waiting = Some(Waiting { id, masked, targets, scores: Vec::new(), done: 0 });
                 }
                 ask => {
                     let passed = |n| self.desk.monitor.passed(n);
-                    self.desk.answer(id, passes::answer(model, &ask, self.batch_size, &passed));
+                    let read = read(model, self.desk.targets(), |model| {
+                        passes::answer(model, &ask, self.batch_size, &passed)
+                    });
+                    self.desk.answer(id, read);
                 }
             }
             if self.desk.monitor.is_cancelled() {
@@ -122,7 +129,29 @@ impl MaskedImages {
     }
 }
 
+/// Runs on the model as `targets` read it, or as it is.
+fn read<T>(
+    model: &dyn ViewedModel,
+    targets: Option<Arc<TargetSet>>,
+    run: impl FnOnce(&dyn ViewedModel) -> Result<T>,
+) -> Result<T> {
+    match targets {
+        None => run(model),
+        Some(targets) => run(model.with_targets(targets)?.as_ref()),
+    }
+}
+
 impl Waiting {
+    /// Whether masks of another task may share a batch with these.
+    fn is_alike(&self, other: &Self) -> bool {
+        let same_targets = match (&self.targets, &other.targets) {
+            (None, None) => true,
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            _ => false,
+        };
+        same_targets && self.masked.kind() == other.masked.kind()
+    }
+
     fn left(&self) -> usize {
         self.masked.count() - self.done
     }
@@ -209,7 +238,7 @@ impl<'m, 't, T> Driver<'m, 't, T> {
         let mut parts = vec![(0, leader.left())];
         let mut room = size - leader.left();
         for (i, task) in self.tasks.iter().enumerate().skip(1) {
-            let alike = |other: &&Waiting| task.shares && other.masked.kind() == leader.masked.kind();
+            let alike = |other: &&Waiting| task.shares && leader.is_alike(other);
             let masks = task.waiting.as_ref().filter(alike).map_or(0, |other| other.left().min(room));
             if masks > 0 {
                 parts.push((i, masks));
@@ -232,13 +261,12 @@ impl<'m, 't, T> Driver<'m, 't, T> {
             };
             let (shape, masks) = leader.masked.part(leader.done, *count);
             let request = leader.masked.request(&passed);
-            return passes::masked_scores(
-                self.model,
-                &MaskedScores { masks: TensorView::new(&shape, masks)?, ..request },
-            );
+            let request = MaskedScores { masks: TensorView::new(&shape, masks)?, ..request };
+            return read(self.model, leader.targets.clone(), |model| passes::masked_scores(model, &request));
         }
         let stacked = stacked(&waiting)?;
-        passes::masked_scores(self.model, &stacked.request(&|_| Ok(())))
+        let targets = leader.targets.clone();
+        read(self.model, targets, |model| passes::masked_scores(model, &stacked.request(&|_| Ok(()))))
     }
 
     /// Gives each task the scores of its masks in a shared batch, and reports them.

@@ -15,18 +15,31 @@ use crate::driver::{Driver, Task};
 use crate::passes::check_finite;
 use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
+use crate::target::{AskedTarget, Detection, Question, TargetSet};
 use crate::{
     BatchRule, CamMethod, Error, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
     StudyContext, Tensor, ViewedModel,
 };
 
-/// Which classes to explain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What to explain.
+#[derive(Clone)]
 pub enum Targets {
     /// These classes, in this order.
     Classes(Vec<usize>),
     /// The classes with the highest scores, the highest first.
     Top(usize),
+    /// Numbers of the model's raw outputs: a box, a region, a similarity, a difference.
+    Asked(Arc<dyn Question>),
+}
+
+impl std::fmt::Debug for Targets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Classes(classes) => f.debug_tuple("Classes").field(classes).finish(),
+            Self::Top(count) => f.debug_tuple("Top").field(count).finish(),
+            Self::Asked(question) => f.debug_tuple("Asked").field(&question.outputs()).finish(),
+        }
+    }
 }
 
 /// What to explain, and how.
@@ -35,7 +48,7 @@ pub struct Request<'a> {
     pub input: Arc<Tensor>,
     /// Another image of the same shape, for options that compare with one.
     pub reference: Option<Arc<Tensor>>,
-    /// Which classes to explain; all of them come from the same passes.
+    /// What to explain; all maps come from the same passes.
     pub targets: Targets,
     /// The target layer; the model's default when `None`.
     pub layer: Option<&'a str>,
@@ -52,8 +65,8 @@ pub struct Request<'a> {
 pub struct Explanation {
     /// The target layer.
     pub layer: String,
-    /// The explained classes, in the order of the maps.
-    pub targets: Vec<Target>,
+    /// What was explained, in the order of the maps.
+    pub targets: Vec<Explained>,
     /// One saliency map for each target, [targets, H, W].
     pub maps: Tensor,
     /// Images run through the model, the first one included.
@@ -64,15 +77,20 @@ pub struct Explanation {
     pub warnings: Vec<String>,
 }
 
-/// An explained class.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Target {
-    /// The class's index.
-    pub class: usize,
-    /// Its probability on the unmasked input, 0 to 1; where the model gives a number of its own, that number.
+/// An explained target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// What was asked, as a user writes it: "class:285", "box:0".
+    pub text: String,
+    /// The class that it is about, where there is one.
+    pub class: Option<usize>,
+    /// A class's probability on the unmasked input, 0 to 1; where the model gives a number of its own, and of any other
+    /// target, that number.
     pub score: f64,
-    /// The model's raw output for it.
+    /// The model's raw output for the class; the number of any other target.
     pub output: f32,
+    /// The detection that it is about, in pixels of the model's input.
+    pub detection: Option<Detection>,
 }
 
 /// Explains the decision of `model` on one input; blocks until done. May be called from several threads.
@@ -98,7 +116,7 @@ pub struct Target {
 ///     progress: None,
 /// };
 /// let found = explain(&model, &method, request)?;
-/// assert_eq!((found.targets[0].class, found.maps.shape()), (1, &[1, 8, 8][..]));
+/// assert_eq!((found.targets[0].class, found.maps.shape()), (Some(1), &[1, 8, 8][..]));
 /// assert_eq!(found.maps.data().iter().position(|&v| v == 1.0), Some(9));
 /// # Ok::<(), scorecam_core::Error>(())
 /// ```
@@ -170,13 +188,12 @@ async fn explain_one<'a>(
 ) -> Result<Explanation> {
     let layer = find_layer(model, &request, &desk).await?;
     desk.monitor.enter(Stage::Forward)?;
-    let (images, taps) = (Arc::clone(&request.input), vec![layer.clone()]);
-    let mut tensors = desk.ask(Ask::Forward { images, taps }).await?.into_iter();
-    let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
-    let activations = spatial_activations(tensors.next(), &layer)?;
     let mut warnings = model.remarks();
-    let output_activation = resolve_activation(model, &scores, &mut warnings);
-    let targets = choose_targets(&request.targets, &scores, output_activation)?;
+    let first = match &request.targets {
+        Targets::Asked(question) => first_pass_by_targets(&request, question.as_ref(), &layer, &desk).await?,
+        classes => first_pass(model, &request, (classes, &layer), (&desk, &mut warnings)).await?,
+    };
+    let FirstPass { scores, activations, output_activation, targets, explained } = first;
 
     desk.monitor.enter(Stage::Passes)?;
     let context = Arc::new(StudyContext {
@@ -193,19 +210,92 @@ async fn explain_one<'a>(
     let output = method.explain(&study, request.options).await?;
     check_maps(&output.maps, context.targets.len(), &method.info().id)?;
     warnings.extend(output.warnings);
-    warnings.extend(crate::flat::warning(&output.maps, &context, request.options));
+    let texts = explained.iter().map(|target| target.text.as_str()).collect::<Vec<_>>();
+    warnings.extend(crate::flat::warning(&output.maps, (&texts, &context), request.options));
     desk.monitor.enter(Stage::Done)?;
 
     let passes = desk.monitor.passes();
     tracing::debug!(layer = context.layer, passes, shape = ?context.input.shape(), "explained");
     Ok(Explanation {
         layer: context.layer.clone(),
-        targets: context.targets.iter().map(|&class| target(class, &context)).collect(),
+        targets: explained,
         maps: output.maps,
         passes,
         measures: output.measures,
         warnings,
     })
+}
+
+/// What the unmasked pass tells.
+struct FirstPass {
+    /// Class scores, or the numbers of the targets.
+    scores: Vec<f32>,
+    activations: Tensor,
+    output_activation: OutputActivation,
+    /// Indices into the scores.
+    targets: Vec<usize>,
+    explained: Vec<Explained>,
+}
+
+async fn first_pass(
+    model: &dyn ViewedModel,
+    request: &Request<'_>,
+    (classes, layer): (&Targets, &str),
+    (desk, warnings): (&Desk<'_>, &mut Vec<String>),
+) -> Result<FirstPass> {
+    let (images, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
+    let mut tensors = desk.ask(Ask::Forward { images, taps }).await?.into_iter();
+    let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
+    let activations = spatial_activations(tensors.next(), layer)?;
+    let output_activation = resolve_activation(model, &scores, warnings);
+    let targets = choose_targets(classes, &scores, output_activation)?;
+    let explained = |&class: &usize| Explained {
+        text: format!("class:{class}"),
+        class: Some(class),
+        score: scores::class_score(ClassScore::Softmax, output_activation, &scores, class),
+        output: scores[class],
+        detection: None,
+    };
+    let explained = targets.iter().map(explained).collect();
+    Ok(FirstPass { scores, activations, output_activation, targets, explained })
+}
+
+/// The same of targets: the pass gives the rows that answer the question, and from then on its targets are read.
+async fn first_pass_by_targets(
+    request: &Request<'_>,
+    question: &dyn Question,
+    layer: &str,
+    desk: &Desk<'_>,
+) -> Result<FirstPass> {
+    let known = question.outputs();
+    // A question that needs no look at the image is answered before the pass.
+    let early = if known.is_empty() { Some(question.targets(&[])?) } else { None };
+    let set = |asked: &[AskedTarget]| TargetSet::new(asked.iter().map(|asked| Arc::clone(&asked.target)));
+    let outputs = match &early {
+        Some(asked) => set(asked).outputs().into_iter().map(str::to_owned).collect(),
+        None => known.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+    };
+    let (image, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
+    let mut rows = desk.ask(Ask::Rows { image, outputs: outputs.clone(), taps }).await?;
+    let activations = spatial_activations(rows.pop(), layer)?;
+    let views: Vec<_> = rows.iter().map(Tensor::view).collect();
+    let asked = match early {
+        Some(asked) => asked,
+        None => question.targets(&views)?,
+    };
+    let set = Arc::new(set(&asked));
+    let place = |name: &str| outputs.iter().position(|output| output == name);
+    let places: Option<Vec<usize>> = set.outputs().into_iter().map(place).collect();
+    let places = places.ok_or_else(|| Error::internal("a target reads an output that its question did not"))?;
+    let scores = set.values(&places.into_iter().map(|place| views[place]).collect::<Vec<_>>())?;
+    desk.read_by(set);
+    let explained = asked.into_iter().zip(&scores).map(|(asked, &value)| {
+        let AskedTarget { text, class, detection, .. } = asked;
+        Explained { text, class, score: value.into(), output: value, detection }
+    });
+    let explained = explained.collect();
+    let targets = (0..scores.len()).collect();
+    Ok(FirstPass { scores, activations, output_activation: OutputActivation::Value, targets, explained })
 }
 
 /// Runs `method` on an image of which the first pass is made already, on the calling thread. `explain` of a method plugin
@@ -286,7 +376,7 @@ fn resolve_activation(
     scores: &[f32],
     warnings: &mut Vec<String>,
 ) -> OutputActivation {
-    match model.info().output.applied {
+    match model.info().scores.as_ref().map_or(OutputActivation::None, |scores| scores.applied) {
         OutputActivation::Unknown if scores::sum_to_one(scores) => {
             warnings.push(
                 "the model's output sums to 1, so it is taken as softmax probabilities; \
@@ -339,6 +429,7 @@ fn choose_targets(targets: &Targets, scores: &[f32], applied: OutputActivation) 
             order.truncate(*k);
             Ok(order)
         }
+        Targets::Asked(_) => Err(Error::internal("targets were taken for classes")),
     }
 }
 
@@ -363,13 +454,5 @@ fn check_maps(maps: &Tensor, targets: usize, method: &str) -> Result<()> {
         shape => Err(Error::plugin(format!(
             "method {method:?} returned maps of shape {shape:?} for {targets} targets"
         ))),
-    }
-}
-
-fn target(class: usize, context: &StudyContext) -> Target {
-    Target {
-        class,
-        score: scores::class_score(ClassScore::Softmax, context.output_activation, &context.scores, class),
-        output: context.scores[class],
     }
 }

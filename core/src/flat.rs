@@ -6,17 +6,21 @@
 use crate::{Options, StudyContext, Tensor};
 
 /// A line about the targets whose map is 0 everywhere, and why; none where every map shows something. `maps` has
-/// shape [targets, H, W].
-pub(crate) fn warning(maps: &Tensor, context: &StudyContext, options: &Options) -> Option<String> {
-    let is_flat = |&(i, _): &(usize, &usize)| maps.item(i).iter().all(|&v| v == 0.0);
+/// shape [targets, H, W], and `texts` say what the targets are.
+pub(crate) fn warning(
+    maps: &Tensor,
+    (texts, context): (&[&str], &StudyContext),
+    options: &Options,
+) -> Option<String> {
+    let is_flat = |&(i, _): &(usize, &&str)| maps.item(i).iter().all(|&v| v == 0.0);
     let flat: Vec<String> =
-        context.targets.iter().enumerate().filter(is_flat).map(|(_, class)| class.to_string()).collect();
-    let classes = match &flat[..] {
+        texts.iter().enumerate().filter(is_flat).map(|(_, text)| text.replacen(':', " ", 1)).collect();
+    let targets = match &flat[..] {
         [] => return None,
-        [class] => format!("the map of class {class} is"),
-        several => format!("the maps of classes {} are", several.join(", ")),
+        [target] => format!("the map of {target} is"),
+        several => format!("the maps of {} are", several.join(", ")),
     };
-    Some(format!("{classes} 0 everywhere: {}", reason(context, options)))
+    Some(format!("{targets} 0 everywhere: {}", reason(context, options)))
 }
 
 fn reason(context: &StudyContext, options: &Options) -> String {
@@ -66,7 +70,8 @@ mod tests {
             batch_size: 1,
         };
         let values = post_relu.map(|value| ("post_relu".to_owned(), value.to_owned()));
-        let found = warning(&maps, &context, &Options::from_checked(BTreeMap::from_iter(values)));
+        let texts = ["class:3", "class:7"];
+        let found = warning(&maps, (&texts, &context), &Options::from_checked(BTreeMap::from_iter(values)));
         let text = found.clone().unwrap_or_default();
         assert!(expected.iter().all(|word| text.contains(word)), "{expected:?} is not in {text:?}");
         assert_eq!(found.is_some(), !expected.is_empty(), "{text:?}");
@@ -87,7 +92,7 @@ mod tests {
             [none, none],
             [0.0, 1.0, 0.0, 2.0],
             Some("true"),
-            &["classes 3, 7 are 0", "no channel", "positive evidence"],
+            &["class 3, class 7 are 0", "no channel", "positive evidence"],
         );
         check([none, some], [-1.0, 1.0, 0.0, 2.0], Some("false"), &["the same everywhere"]);
         check([none, some], [-1.0, 1.0, 0.0, 2.0], None, &["the method found no evidence"]);

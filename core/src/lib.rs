@@ -28,6 +28,7 @@ mod passes;
 mod progress;
 mod scores;
 mod study;
+pub mod target;
 mod tensor;
 mod upsample;
 mod view;
@@ -38,7 +39,7 @@ pub use backend::{
     NamedTensor, OutputActivation, OutputInfo,
 };
 pub use error::{Error, ErrorKind, Result, printable};
-pub use explain::{Explanation, Request, Target, Targets, explain, explain_many, run_method};
+pub use explain::{Explained, Explanation, Request, Targets, explain, explain_many, run_method};
 pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
 pub use masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work};

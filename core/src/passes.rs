@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::ask::Ask;
 use crate::masking::MaskedScores;
 use crate::tensor::{append, only};
-use crate::{BatchRule, Error, Forward, Result, Tensor, TensorView, ViewedModel, element_count};
+use crate::{BatchRule, Error, Forward, Result, Rows, Tensor, TensorView, ViewedModel, element_count};
 
 /// The tensors that `ask` is for. `passed` learns the number of images of each batch; its error ends the run.
 pub(crate) fn answer(
@@ -28,6 +28,19 @@ pub(crate) fn answer(
                 check_finite(activations.data(), || format!("the activations of layer {tap:?}"))?;
             }
             Ok(tensors)
+        }
+        Ask::Rows { image, outputs, taps } => {
+            let [outputs, taps] = [outputs, taps].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+            let Rows { outputs: mut rows, activations } = model.rows(image.view(), &outputs, &taps)?;
+            passed(1)?;
+            for (name, row) in outputs.iter().zip(&rows) {
+                check_finite(row.data(), || format!("output {name:?}"))?;
+            }
+            for (tap, activations) in taps.iter().zip(&activations) {
+                check_finite(activations.data(), || format!("the activations of layer {tap:?}"))?;
+            }
+            rows.extend(activations);
+            Ok(rows)
         }
         Ask::Masked(masked) => Ok(vec![masked_scores(model, &masked.request(passed))?]),
         Ask::RunFrom { image, layer, activations } => {

@@ -11,6 +11,7 @@ mod layers;
 mod model;
 mod output;
 mod probe;
+mod targeted;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -19,4 +20,4 @@ mod viewed;
 pub use form::{Channels, Form, MapView, Meaning, Order, Tokens};
 pub use model::{ModelView, ViewOptions};
 pub use output::{Candidate, IsRegression, Looks, choose_output, written};
-pub use viewed::{Forward, ViewInfo, ViewedModel};
+pub use viewed::{Forward, Rows, ViewInfo, ViewedModel};

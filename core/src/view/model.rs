@@ -1,15 +1,18 @@
 //! [`ModelView`]: a model whose tensors are maps [N, K, h, w] and class scores [N, classes], whatever its backend gives.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::form::{Form, MapView, Meaning};
 use super::layers::Layers;
 use super::output::{IsRegression, OutputView};
+use super::targeted::Targeted;
 use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
+use crate::target::TargetSet;
 use crate::{
     BatchRule, Error, Forward, Inputs, LayerInfo, MaskedRequest, MaskedScores, ModelBackend, ModelInfo,
-    OutputActivation, OutputInfo, Result, Tensor, TensorView, ViewInfo, ViewedModel, element_count,
+    NamedTensor,
+    OutputActivation, OutputInfo, Result, Rows, Tensor, TensorView, ViewInfo, ViewedModel, element_count,
 };
 
 /// What the caller says of a model; it counts more than what is found out.
@@ -35,7 +38,8 @@ pub struct ModelView<M> {
     /// The images of trial passes, and why these failed when the model was loaded.
     trial: Option<Trial>,
     failure: Option<Error>,
-    output: OutputView,
+    /// How class scores are read, or why there are none.
+    output: Result<OutputView>,
     batches: Batches,
     remarks: Vec<String>,
 }
@@ -43,22 +47,28 @@ pub struct ModelView<M> {
 impl<M: ModelBackend> ModelView<M> {
     /// Finds out what `model`'s description does not say, by a few trial passes, and how its tensors are read.
     ///
-    /// An error where the output holds no class scores, or where `options` contradict the model. A trial that fails is
-    /// none: what it would have told stays unknown, and a remark says so.
+    /// An error where `options` contradict the model. A model without class scores is read by targets alone: whatever asks
+    /// for its classes learns why there are none. A trial that fails is none: what it would have shown stays unknown, and a
+    /// remark says so.
     pub fn new(model: M, options: &ViewOptions) -> Result<Self> {
         let described = model.info().clone();
         let known = options.activation.filter(|a| *a != OutputActivation::Unknown);
-        let raw_output = described.score_output()?;
-        let declared = known.unwrap_or(raw_output.applied);
-        let port = (raw_output.name.as_str(), raw_output.shape.as_slice());
-        let mut output = OutputView::new(port, declared, options.is_regression)?;
+        let raw_output = described.score_output();
+        let declared = known.or(raw_output.as_ref().ok().map(|raw| raw.applied)).unwrap_or_default();
+        let mut output = raw_output.clone().and_then(|raw| {
+            OutputView::new((&raw.name, &raw.shape), declared, options.is_regression)
+        });
+        if options.is_regression == IsRegression::Yes {
+            output = Ok(output?);
+        }
+        let applied = |output: &Result<OutputView>| output.as_ref().map_or(OutputActivation::None, |o| o.applied);
 
         let mut layers = Layers::new(&described);
         let named = options.layer.as_deref().and_then(|name| layers.position(name));
         let trial = trial_of(&described, &options.preprocess)?;
         let taps = layers.first_look(named);
         let is_needed = !taps.is_empty()
-            || output.applied == OutputActivation::Unknown
+            || applied(&output) == OutputActivation::Unknown
             || described.batch != BatchRule::Fixed(1);
         let mut findings = Findings::default();
         let mut failure = None;
@@ -85,13 +95,14 @@ impl<M: ModelBackend> ModelView<M> {
         if let Some(form) = options.form {
             layers.say(named, form)?;
         }
-        if output.applied == OutputActivation::Unknown {
+        if applied(&output) == OutputActivation::Unknown {
             let rows: Vec<&[f32]> = findings.outputs.iter().map(Vec::as_slice).collect();
-            output.learn(port, &rows)?;
+            let raw = described.score_output()?;
+            output = output.and_then(|mut view| view.learn((&raw.name, &raw.shape), &rows).map(|()| view));
         }
-        let mut remarks = remarks((output, declared, known), findings.batches, failure.as_ref());
+        let mut remarks = remarks((applied(&output), declared, known), findings.batches, failure.as_ref());
         remarks.extend(findings.is_random.then(|| AT_RANDOM.into()));
-        let info = viewed((&described, raw_output), &layers, (output, findings.batches));
+        let info = viewed(&described, &layers, (&output, findings.batches));
         let (layers, batches) = (RwLock::new(layers), findings.batches);
         Ok(Self { model, info, layers, trial, failure, output, batches, remarks })
     }
@@ -167,7 +178,7 @@ impl<M: ModelBackend> ModelView<M> {
     }
 
     /// The maps of raw tensors, in the order of `taps`.
-    fn maps(&self, (taps, n): (&[&str], usize), raw: Vec<Tensor>) -> Result<Vec<Tensor>> {
+    pub(super) fn maps(&self, (taps, n): (&[&str], usize), raw: Vec<Tensor>) -> Result<Vec<Tensor>> {
         let maps = |(tap, raw): (&&str, Tensor)| {
             let view = self.map_view(tap, raw.shape())?;
             match raw.shape()[0] == n {
@@ -182,7 +193,7 @@ impl<M: ModelBackend> ModelView<M> {
     }
 
     /// The number of images that the backend takes in place of one, where one image is run at a time.
-    fn copies(&self) -> usize {
+    pub(super) fn copies(&self) -> usize {
         match (self.batches, self.model.info().batch) {
             (Batches::Dependent, BatchRule::Fixed(n)) => n,
             _ => 1,
@@ -196,32 +207,121 @@ impl<M: ModelBackend> ViewedModel for ModelView<M> {
     }
 
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
-        let output = self.info.output.name.as_str();
-        let wanted = [&[output], taps].concat();
+        let (output, name) = self.output()?;
+        let wanted = [&[name], taps].concat();
         let mut activations = self.run(&Inputs::of(batch), &wanted)?;
-        let scores = self.output.scores(activations.remove(0))?;
+        let scores = output.scores(activations.remove(0))?;
         Ok(Forward { scores, activations: self.maps((taps, batch.shape()[0]), activations)? })
+    }
+
+    fn rows(&self, image: TensorView<'_>, outputs: &[&str], taps: &[&str]) -> Result<Rows> {
+        let n = match self.model.info().batch {
+            BatchRule::Fixed(n) => n,
+            BatchRule::Any { .. } => 1,
+        };
+        self.check_rows(outputs)?;
+        let images = repeated(image, n)?;
+        let mut found = self.model.forward(&Inputs::of(images.view()), &[outputs, taps].concat())?;
+        self.check_count(&found, outputs.len() + taps.len())?;
+        let layers = found.split_off(outputs.len());
+        let first = |tensor| every(tensor, n);
+        let layers = layers.into_iter().map(first).collect::<Result<Vec<_>>>()?;
+        let row = |(name, tensor): (&&str, Tensor)| match self.model.info().is_per_image(name) {
+            true => tensor.view().at(0).try_to_tensor(),
+            false => Ok(tensor),
+        };
+        let outputs = outputs.iter().zip(found).map(row).collect::<Result<_>>()?;
+        Ok(Rows { outputs, activations: self.maps((taps, 1), layers)? })
+    }
+
+    fn with_targets(&self, targets: Arc<TargetSet>) -> Result<Box<dyn ViewedModel + '_>> {
+        self.check_rows(&targets.outputs())?;
+        Ok(Box::new(Targeted::new(self, targets)))
     }
 
     fn masked_scores(&self, request: &MaskedScores<'_>) -> Result<Tensor> {
         if self.copies() > 1 {
             return request.on_cpu(self);
         }
-        let output = [self.info.output.name.as_str()];
+        let (output, name) = self.output()?;
         let raw = request.collected(|request, each| {
             let batch_size = match self.info.batch {
                 BatchRule::Fixed(n) => n,
                 BatchRule::Any { .. } => request.batch_size,
             };
-            self.model.masked(&MaskedRequest { batch_size, ..*request }, &output, each)
+            self.model.masked(&MaskedRequest { batch_size, ..*request }, &[name], each)
         })?;
-        if raw.data().is_empty() { Ok(raw) } else { self.output.scores(raw) }
+        if raw.data().is_empty() { Ok(raw) } else { output.scores(raw) }
     }
 
     fn run_from(&self, image: TensorView<'_>, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        let (output, name) = self.output()?;
+        output.scores(only(self.outputs_from(image, layer, (activations, &[name]))?)?)
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        let (_, name) = self.output()?;
+        let cotangent = self.cotangent(batch, class)?;
+        self.map_gradients(batch, layer, &[(name, cotangent.view())])
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        [self.model.remarks(), self.remarks.clone()].concat()
+    }
+}
+
+impl<M: ModelBackend> ModelView<M> {
+    /// How class scores are read, and of which output; an error that says why there are none.
+    fn output(&self) -> Result<(&OutputView, &str)> {
+        let info = self.info.scores.as_ref().map_err(Clone::clone)?;
+        Ok((self.output.as_ref().map_err(Clone::clone)?, &info.name))
+    }
+
+    /// An error where targets of `outputs` cannot be read: one that the model has not, or of a whole batch where the model
+    /// runs several images only.
+    fn check_rows(&self, outputs: &[&str]) -> Result<()> {
+        let info = self.model.info();
+        for name in outputs {
+            let listed = || info.outputs.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
+            let Some(output) = info.outputs.iter().find(|o| o.name == *name) else {
+                return Err(Error::not_found(format!(
+                    "output {name:?} is not in the model; outputs: {}",
+                    listed()
+                )));
+            };
+            if !output.per_image && !matches!(info.batch, BatchRule::Any { .. } | BatchRule::Fixed(1)) {
+                return Err(Error::unsupported(format!(
+                    "output {name:?} is of a whole batch, and the model runs no image alone; export it for one image"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_count(&self, found: &[Tensor], wanted: usize) -> Result<()> {
+        match found.len() == wanted {
+            true => Ok(()),
+            false => Err(Error::plugin(format!(
+                "the backend returned {} tensors where {wanted} were asked for",
+                found.len()
+            ))),
+        }
+    }
+
+    /// Raw `outputs` with maps in the place of a layer's own.
+    pub(super) fn outputs_from(
+        &self,
+        image: TensorView<'_>,
+        layer: &str,
+        (activations, outputs): (TensorView<'_>, &[&str]),
+    ) -> Result<Vec<Tensor>> {
+        let run = |raw: TensorView<'_>| {
+            let found = self.model.run_from(&Inputs::of(image), layer, raw, outputs)?;
+            self.check_count(&found, outputs.len()).map(|()| found)
+        };
         let [n, ..] = activations.dims::<4>("the tensor of activations")?;
         let axes = self.layer(layer)?.and_then(|l| l.shape.iter().copied().collect::<Option<Vec<usize>>>());
-        let Some(axes) = axes else { return self.run_raw_from(image, layer, activations) };
+        let Some(axes) = axes else { return run(activations) };
         let shape = [&[n], axes.as_slice()].concat();
         let view = self.map_view(layer, &shape)?;
         if activations.shape()[1..] != view.shape() {
@@ -232,7 +332,7 @@ impl<M: ModelBackend> ViewedModel for ModelView<M> {
             )));
         }
         if view.is_plain() {
-            return self.run_raw_from(image, layer, activations);
+            return run(activations);
         }
         let mut raw = match view.is_whole() {
             true => Tensor::zeros(shape)?,
@@ -240,24 +340,22 @@ impl<M: ModelBackend> ViewedModel for ModelView<M> {
             false => repeated(only(self.model.forward(&Inputs::of(image), &[layer])?)?.view(), n)?,
         };
         view.put_back(activations, &mut raw);
-        self.run_raw_from(image, layer, raw.view())
+        run(raw.view())
     }
 
-    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
-        let output = self.info.output.name.as_str();
-        let cotangent = self.cotangent(batch, class)?;
-        let raw = self.model.gradients(&Inputs::of(batch), layer, &[(output, cotangent.view())])?;
+    /// Derivatives of outputs times `cotangents` with respect to the maps of `layer`.
+    pub(super) fn map_gradients(
+        &self,
+        batch: TensorView<'_>,
+        layer: &str,
+        cotangents: &[NamedTensor<'_>],
+    ) -> Result<Tensor> {
+        let raw = self.model.gradients(&Inputs::of(batch), layer, cotangents)?;
         self.map_view(layer, raw.shape())?.maps(raw)
     }
 
-    fn remarks(&self) -> Vec<String> {
-        [self.model.remarks(), self.remarks.clone()].concat()
-    }
-}
-
-impl<M: ModelBackend> ModelView<M> {
     /// The raw tensors that are `wanted`, a row for each image, however many the backend has to be given for one.
-    fn run(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+    pub(super) fn run(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
         let copies = self.copies();
         let found = match copies {
             1 => self.model.forward(inputs, wanted)?,
@@ -267,25 +365,7 @@ impl<M: ModelBackend> ModelView<M> {
                 found.into_iter().map(|t| every(t, copies)).collect::<Result<_>>()?
             }
         };
-        match found.len() == wanted.len() {
-            true => Ok(found),
-            false => Err(Error::plugin(format!(
-                "the backend returned {} tensors where {} were asked for",
-                found.len(),
-                wanted.len()
-            ))),
-        }
-    }
-
-    /// Class scores with raw `activations` in the place of a layer's own.
-    fn run_raw_from(
-        &self,
-        image: TensorView<'_>,
-        layer: &str,
-        activations: TensorView<'_>,
-    ) -> Result<Tensor> {
-        let output = self.info.output.name.as_str();
-        self.output.scores(only(self.model.run_from(&Inputs::of(image), layer, activations, &[output])?)?)
+        self.check_count(&found, wanted.len()).map(|()| found)
     }
 
     /// What the derivative of a class's score takes of the raw output of a batch.
@@ -298,7 +378,7 @@ impl<M: ModelBackend> ModelView<M> {
             None => only(self.model.forward(&Inputs::of(batch), &[&described.name])?)?.shape()[1..].to_vec(),
         };
         let elements = element_count(&axes)?;
-        let (element, factor) = self.output.raw_class(class);
+        let (element, factor) = self.output()?.0.raw_class(class);
         if element >= elements {
             return Err(Error::invalid(format!(
                 "class {class} is out of range; the model has {elements} classes"
@@ -340,9 +420,9 @@ fn names<'i>(info: &'i ModelInfo, layers: &[usize]) -> Vec<&'i str> {
 
 /// The description of the model as its view shows it.
 fn viewed(
-    (described, raw_output): (&ModelInfo, &OutputInfo),
+    described: &ModelInfo,
     layers: &Layers,
-    (output, batches): (OutputView, Batches),
+    (output, batches): (&Result<OutputView>, Batches),
 ) -> ViewInfo {
     let layer = |layer: &LayerInfo| match layer.map_shape() {
         Some(shape) => {
@@ -354,14 +434,15 @@ fn viewed(
         Batches::OneOnly | Batches::Dependent => BatchRule::Fixed(1),
         Batches::AsDescribed => described.batch,
     };
-    let rows = raw_output.shape.first().copied().flatten();
+    let scores = output.clone().and_then(|output| {
+        let raw = described.score_output()?;
+        let shape = vec![raw.shape.first().copied().flatten(), output.classes];
+        Ok(OutputInfo { shape, applied: output.applied, ..raw.clone() })
+    });
     ViewInfo {
         input: described.input.clone(),
-        output: OutputInfo {
-            shape: vec![rows, output.classes],
-            applied: output.applied,
-            ..raw_output.clone()
-        },
+        scores,
+        outputs: described.outputs.clone(),
         layers: layers.all.iter().map(layer).collect(),
         default_layer: layers.default(),
         batch,
@@ -371,7 +452,7 @@ fn viewed(
 
 /// What a user should know of how a model is read.
 fn remarks(
-    (output, declared, known): (OutputView, OutputActivation, Option<OutputActivation>),
+    (applied, declared, known): (OutputActivation, OutputActivation, Option<OutputActivation>),
     batches: Batches,
     failure: Option<&Error>,
 ) -> Vec<String> {
@@ -379,9 +460,9 @@ fn remarks(
         format!("the model did not run on a trial image, so what its tensors mean is not certain: {error}")
     });
     let values = (declared == OutputActivation::Unknown && known.is_none())
-        .then(|| remark_on_values(output.applied))
+        .then(|| remark_on_values(applied))
         .flatten();
-    let one_value = remark_on_one_value(output.applied, declared);
+    let one_value = remark_on_one_value(applied, declared);
     [failed, values, one_value, remark_on_batches(batches)].into_iter().flatten().collect()
 }
 

@@ -8,7 +8,7 @@ use super::layers::Found;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
-use crate::{BatchRule, Inputs, ModelBackend, OutputActivation, Result, Tensor, TensorView, noise};
+use crate::{BatchRule, Error, Inputs, ModelBackend, ModelInfo, OutputActivation, Result, Tensor, TensorView, noise};
 
 /// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. They are that large so that layers of few
 /// cells, which look at parts of the image only, see each of them.
@@ -105,7 +105,8 @@ impl Trial {
         let among_others = self.pass(model, taps, &mixed)?;
         seen.look(&among_others, &mixed);
         // What is read from the values of outputs needs more than two images.
-        if !taps.is_empty() || model.info().score_output()?.applied == OutputActivation::Unknown {
+        let applied = model.info().score_output().map(|output| output.applied);
+        if !taps.is_empty() || applied == Ok(OutputActivation::Unknown) {
             let rest = filled(&[2, 3]);
             seen.look(&self.pass(model, taps, &rest)?, &rest);
         }
@@ -124,9 +125,17 @@ impl Trial {
         let shape = [images.len(), c, h, w];
         let mut batch = room_for(&shape)?;
         images.iter().for_each(|&i| batch.extend_from_slice(&self.images[i]));
-        let output = model.info().score_output()?.name.as_str();
+        let output = looked_at(model.info())?;
         model.forward(&Inputs::of(TensorView::new(&shape, &batch)?), &[&[output], taps].concat())
     }
+}
+
+/// The output that shows how a model treats batches: its class scores, or else the first that has a row for each image.
+fn looked_at(info: &ModelInfo) -> Result<&str> {
+    let scores = info.score_output().ok();
+    let output = scores.or_else(|| info.outputs.iter().find(|output| output.per_image));
+    let none = || Error::unsupported("the model has no output with a row for each image");
+    output.map(|output| output.name.as_str()).ok_or_else(none)
 }
 
 /// What the passes showed so far.

@@ -1,6 +1,9 @@
 //! [`ViewedModel`]: a model as the pipeline and methods see it.
 
+use std::sync::Arc;
+
 use crate::backend::{known_layers, layer};
+use crate::target::TargetSet;
 use crate::{
     Abilities, BatchRule, Error, InputInfo, LayerInfo, MaskedScores, OutputInfo, Result, Tensor, TensorView,
 };
@@ -32,10 +35,31 @@ pub trait ViewedModel: Send + Sync {
         Err(Error::unsupported("this model has no gradients"))
     }
 
+    /// The rows of `outputs` for one image [1, C, H, W], each without its batch axis, and the maps of `taps`, of one pass.
+    fn rows(&self, image: TensorView<'_>, outputs: &[&str], taps: &[&str]) -> Result<Rows> {
+        let _ = (image, outputs, taps);
+        Err(Error::unsupported("this model shows its class scores alone"))
+    }
+
+    /// The model with `targets` in the place of its classes: scores are [N, targets], their numbers as they are.
+    fn with_targets(&self, targets: Arc<TargetSet>) -> Result<Box<dyn ViewedModel + '_>> {
+        let _ = targets;
+        Err(Error::unsupported("this model shows its class scores alone"))
+    }
+
     /// What a user should know of how the model runs and is read, a line each.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// What a pass on one image gives of outputs and layers.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// For each output its row: without the batch axis, or whole where it has none.
+    pub outputs: Vec<Tensor>,
+    /// Maps [1, K, h, w] for each tap.
+    pub activations: Vec<Tensor>,
 }
 
 /// What one forward pass returns.
@@ -52,8 +76,10 @@ pub struct Forward {
 pub struct ViewInfo {
     /// The image input, [N, C, H, W].
     pub input: InputInfo,
-    /// The class scores, [N, classes], and what the model has applied to them.
-    pub output: OutputInfo,
+    /// The class scores, [N, classes], and what the model has applied to them; or why it has none.
+    pub scores: Result<OutputInfo>,
+    /// All outputs as the backend describes them.
+    pub outputs: Vec<OutputInfo>,
     /// Layers that can be tapped; those that are known to hold maps have the shape [K, h, w].
     pub layers: Vec<LayerInfo>,
     /// Index into `layers` of the one to explain when none is named.

@@ -1,0 +1,63 @@
+//! [`Linear`]: a weighted sum of elements of one output: a class, the evidence against it, a contrast, a concept, a region.
+
+use super::Target;
+use crate::{Error, Result, Tensor, TensorView};
+
+/// The sum of some elements of an output's row, each times its weight.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linear {
+    output: String,
+    /// Elements of the row, as it lies in memory, and their weights.
+    weights: Vec<(usize, f64)>,
+}
+
+impl Linear {
+    /// The sum of `weights` times elements of `output`, which are numbered as they lie in an image's row.
+    pub fn new(output: impl Into<String>, weights: Vec<(usize, f64)>) -> Self {
+        Self { output: output.into(), weights }
+    }
+
+    /// The element of one class, times `factor`: -1 for the evidence against it.
+    pub fn class(output: impl Into<String>, class: usize, factor: f64) -> Self {
+        Self::new(output, vec![(class, factor)])
+    }
+
+    /// Why `class` and not `others`: its element less `strength` times the mean of theirs. With one other class and a
+    /// strength of 1 the difference of two; the form with several is that of Finer-CAM (arXiv 2501.11309, equation 6).
+    pub fn contrast(output: impl Into<String>, class: usize, others: &[usize], strength: f64) -> Self {
+        let share = -strength / others.len() as f64;
+        let others = others.iter().map(|&other| (other, share));
+        Self::new(output, std::iter::once((class, 1.0)).chain(others).collect())
+    }
+}
+
+impl Target for Linear {
+    fn outputs(&self) -> Vec<&str> {
+        vec![&self.output]
+    }
+
+    fn value(&self, rows: &[TensorView<'_>]) -> Result<f64> {
+        let row = rows[0].data();
+        let term = |&(element, weight): &(usize, f64)| {
+            let value = row.get(element).ok_or_else(|| lacks(&self.output, &rows[0], element))?;
+            Ok(f64::from(*value) * weight)
+        };
+        self.weights.iter().map(term).sum()
+    }
+
+    fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
+        let mut slopes = Tensor::zeros(rows[0].shape())?;
+        for &(element, weight) in &self.weights {
+            let slope = slopes.data_mut().get_mut(element);
+            *slope.ok_or_else(|| lacks(&self.output, &rows[0], element))? += weight as f32;
+        }
+        Ok(vec![slopes])
+    }
+}
+
+fn lacks(output: &str, row: &TensorView<'_>, element: usize) -> Error {
+    Error::model(format!(
+        "output {output:?} has shape {:?} for an image, which holds no element {element}",
+        row.shape()
+    ))
+}

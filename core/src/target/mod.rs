@@ -1,0 +1,127 @@
+//! What is asked of a model: one number an image, read from its raw outputs.
+//!
+//! A [`Target`] is that number and its derivative. A [`Question`] is what a user asks before an image is seen; the unmasked
+//! pass on an image answers it with targets, since a detection or the model's own prediction is known then and not before.
+//! [`ModelView`](crate::ModelView) reads targets wherever it reads class scores, so that every method explains every
+//! target, on every backend.
+
+mod candidate;
+mod detection;
+mod detector;
+mod linear;
+mod region;
+mod similarity;
+
+use std::sync::Arc;
+
+pub use candidate::{BoxForm, BoxScale};
+pub use detection::{Boxes, BoxesWanted, Detection, Kept};
+pub use detector::{Detector, DetectorOutputs, Format};
+pub use linear::Linear;
+pub use region::{Region, RegionArea, Segments};
+pub use similarity::{BoxSimilarity, CandidateScore, Cosine};
+
+use crate::{Result, Tensor, TensorView};
+
+/// One number of a model's raw outputs for each image.
+///
+/// A target reads rows: of an output with a row for each image that image's, without the batch axis; of another output
+/// ([`crate::OutputInfo::per_image`]) the whole. The rows come in the order of [`Target::outputs`].
+pub trait Target: Send + Sync {
+    /// The names of the outputs that it reads.
+    fn outputs(&self) -> Vec<&str>;
+
+    /// The number for the image of `rows`. An error of kind model where a row has another shape than it must.
+    fn value(&self, rows: &[TensorView<'_>]) -> Result<f64>;
+
+    /// The derivative of the number with respect to each row, and of its shape.
+    fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>>;
+}
+
+/// What a user asks of a model, before an image is seen.
+pub trait Question: Send + Sync {
+    /// The names of the outputs that it reads on the unmasked image.
+    fn outputs(&self) -> Vec<&str>;
+
+    /// The targets that it means on the image whose unmasked pass gave `rows`, at least one. An error of kind not-found
+    /// where the image has no such thing, in one line that says what it has instead.
+    fn targets(&self, rows: &[TensorView<'_>]) -> Result<Vec<AskedTarget>>;
+}
+
+/// A target with what a report says of it.
+#[derive(Clone)]
+pub struct AskedTarget {
+    /// The number to explain.
+    pub target: Arc<dyn Target>,
+    /// What it is, as a user writes it ("box:3").
+    pub text: String,
+    /// The class that it is about, where there is one.
+    pub class: Option<usize>,
+    /// The detection that it is about.
+    pub detection: Option<Detection>,
+}
+
+/// Targets that need no look at the image.
+pub struct Fixed(pub Vec<AskedTarget>);
+
+impl Question for Fixed {
+    fn outputs(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn targets(&self, _: &[TensorView<'_>]) -> Result<Vec<AskedTarget>> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The targets of one explanation, and the outputs that they read between them.
+pub struct TargetSet {
+    outputs: Vec<String>,
+    /// Each target with the places of its outputs among all.
+    targets: Vec<(Arc<dyn Target>, Vec<usize>)>,
+}
+
+impl TargetSet {
+    /// Of `targets`, in their order.
+    pub fn new(targets: impl IntoIterator<Item = Arc<dyn Target>>) -> Self {
+        let mut outputs: Vec<String> = Vec::new();
+        let mut placed = Vec::new();
+        for target in targets {
+            let place = |name: &str| match outputs.iter().position(|o| o == name) {
+                Some(place) => place,
+                None => {
+                    outputs.push(name.to_owned());
+                    outputs.len() - 1
+                }
+            };
+            let places = target.outputs().into_iter().map(place).collect();
+            placed.push((target, places));
+        }
+        Self { outputs, targets: placed }
+    }
+
+    /// The names of the outputs that are read.
+    pub fn outputs(&self) -> Vec<&str> {
+        self.outputs.iter().map(String::as_str).collect()
+    }
+
+    /// The number of targets.
+    pub fn count(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// The number of each target for the image of `rows`, which are those of [`Self::outputs`].
+    pub fn values(&self, rows: &[TensorView<'_>]) -> Result<Vec<f32>> {
+        let value = |(target, places): &(Arc<dyn Target>, Vec<usize>)| {
+            target.value(&places.iter().map(|&place| rows[place]).collect::<Vec<_>>()).map(|v| v as f32)
+        };
+        self.targets.iter().map(value).collect()
+    }
+
+    /// The names of the outputs of target `index`, and the derivative of its number with respect to each one's row.
+    pub fn slopes(&self, index: usize, rows: &[TensorView<'_>]) -> Result<Vec<(&str, Tensor)>> {
+        let (target, places) = &self.targets[index];
+        let slopes = target.slopes(&places.iter().map(|&place| rows[place]).collect::<Vec<_>>())?;
+        Ok(places.iter().map(|&place| self.outputs[place].as_str()).zip(slopes).collect())
+    }
+}

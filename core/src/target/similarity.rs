@@ -1,0 +1,191 @@
+//! Targets that compare: a detection with all candidates, one candidate's score, an embedding with another.
+
+use num_dual::{Dual64, DualNum};
+
+use super::candidate::{Candidate, cosine, overlap};
+use super::{Detector, Target};
+use crate::{Error, Result, Tensor, TensorView};
+
+/// How much of a detection is left: the similarity of D-RISE (arXiv 2006.03204, equation 5), which is the greatest, over all
+/// candidates, of IoU x cosine of the class probabilities x objectness.
+#[derive(Debug, Clone)]
+pub struct BoxSimilarity {
+    detector: Detector,
+    /// x0, y0, x1, y1 in pixels of the model's input.
+    rect: [f64; 4],
+    /// Class probabilities to compare with; none where the class does not count.
+    classes: Option<Vec<f64>>,
+}
+
+impl BoxSimilarity {
+    /// With a box of `detector` (x0, y0, x1, y1 in pixels of the model's input) and its class probabilities, or with the box
+    /// alone.
+    pub fn new(detector: Detector, rect: [f64; 4], classes: Option<Vec<f64>>) -> Self {
+        Self { detector, rect, classes }
+    }
+
+    fn similarity<D: DualNum<f64> + Copy>(&self, candidate: &Candidate<D>) -> D {
+        let place = overlap(&candidate.rect, &self.rect) * candidate.objectness;
+        match &self.classes {
+            Some(classes) => place * cosine(&candidate.classes, classes),
+            None => place,
+        }
+    }
+
+    /// The candidate that is most similar, and how much; none where there are no candidates.
+    fn best(&self, rows: &[TensorView<'_>]) -> Result<Option<(usize, f64)>> {
+        let layout = self.detector.layout(rows)?;
+        let similarity = |j: usize| {
+            // Most candidates lie elsewhere.
+            let apart = overlap(&layout.rect(rows, j), &self.rect) == 0.0;
+            if apart { 0.0 } else { self.similarity(&layout.candidate(rows, j)) }
+        };
+        let all = (0..layout.count()).map(|j| (j, similarity(j)));
+        Ok(all.reduce(|best, other| if other.1 > best.1 { other } else { best }))
+    }
+}
+
+impl Target for BoxSimilarity {
+    fn outputs(&self) -> Vec<&str> {
+        self.detector.outputs()
+    }
+
+    fn value(&self, rows: &[TensorView<'_>]) -> Result<f64> {
+        Ok(self.best(rows)?.map_or(0.0, |(_, similarity)| similarity))
+    }
+
+    fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
+        let best = self.best(rows)?.map(|(j, _)| j);
+        slopes_at(&self.detector, rows, best, |candidate| self.similarity(candidate))
+    }
+}
+
+/// The score of one fixed candidate of a detector: its objectness times the probability of a class.
+#[derive(Debug, Clone)]
+pub struct CandidateScore {
+    detector: Detector,
+    candidate: usize,
+    class: usize,
+}
+
+impl CandidateScore {
+    /// Of row `candidate` of the detector's raw list.
+    pub fn new(detector: Detector, candidate: usize, class: usize) -> Self {
+        Self { detector, candidate, class }
+    }
+
+    fn score<D: DualNum<f64> + Copy>(&self, candidate: &Candidate<D>) -> D {
+        candidate.objectness * candidate.classes[self.class]
+    }
+
+    fn check(&self, rows: &[TensorView<'_>]) -> Result<()> {
+        let layout = self.detector.layout(rows)?;
+        let (candidates, classes) = (layout.count(), layout.classes());
+        if self.candidate >= candidates {
+            let candidate = self.candidate;
+            return Err(Error::invalid(format!(
+                "candidate {candidate} was asked for; the detector has {candidates}"
+            )));
+        }
+        match self.class < classes {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "class {} is out of range; the detector has {classes} classes",
+                self.class
+            ))),
+        }
+    }
+}
+
+impl Target for CandidateScore {
+    fn outputs(&self) -> Vec<&str> {
+        self.detector.outputs()
+    }
+
+    fn value(&self, rows: &[TensorView<'_>]) -> Result<f64> {
+        self.check(rows)?;
+        Ok(self.score(&self.detector.layout(rows)?.candidate(rows, self.candidate)))
+    }
+
+    fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
+        self.check(rows)?;
+        slopes_at(&self.detector, rows, Some(self.candidate), |candidate| self.score(candidate))
+    }
+}
+
+/// The derivatives of a number that one candidate makes, with respect to all rows: zero but for the candidate's elements,
+/// each of which is the variable in turn. Zero where there is no candidate.
+fn slopes_at(
+    detector: &Detector,
+    rows: &[TensorView<'_>],
+    candidate: Option<usize>,
+    number: impl Fn(&Candidate<Dual64>) -> Dual64,
+) -> Result<Vec<Tensor>> {
+    let mut slopes = rows.iter().map(|row| Tensor::zeros(row.shape())).collect::<Result<Vec<_>>>()?;
+    let Some(j) = candidate else { return Ok(slopes) };
+    let layout = detector.layout(rows)?;
+    for at in layout.elements(j) {
+        let lift = |(output, element): (usize, usize)| {
+            let value = f64::from(rows[output].data()[element]);
+            if (output, element) == at { Dual64::from(value).derivative() } else { Dual64::from(value) }
+        };
+        slopes[at.0].data_mut()[at.1] = number(&layout.candidate_of(j, &lift)).eps as f32;
+    }
+    Ok(slopes)
+}
+
+/// The cosine of the angle between an output and a reference image's: how alike an embedding sees the two.
+#[derive(Debug, Clone)]
+pub struct Cosine {
+    output: String,
+    reference: Vec<f64>,
+}
+
+impl Cosine {
+    /// With a reference image's row of the same output. An error where its length is 0.
+    pub fn new(output: impl Into<String>, reference: &[f32]) -> Result<Self> {
+        let reference: Vec<f64> = reference.iter().map(|&v| f64::from(v)).collect();
+        match length(reference.iter().copied()) > 0.0 {
+            true => Ok(Self { output: output.into(), reference }),
+            false => Err(Error::model("the reference image's embedding is zero, so nothing is like it")),
+        }
+    }
+
+    /// The dot product and the lengths of the row and of the reference.
+    fn parts(&self, row: &TensorView<'_>) -> Result<(f64, f64, f64)> {
+        let (is, wanted) = (row.data().len(), self.reference.len());
+        if is != wanted {
+            return Err(Error::model(format!(
+                "output {:?} has {is} values for an image; the reference image's has {wanted}",
+                self.output
+            )));
+        }
+        let dot = row.data().iter().zip(&self.reference).map(|(a, b)| f64::from(*a) * b).sum();
+        Ok((dot, length(row.data().iter().map(|&v| f64::from(v))), length(self.reference.iter().copied())))
+    }
+}
+
+impl Target for Cosine {
+    fn outputs(&self) -> Vec<&str> {
+        vec![&self.output]
+    }
+
+    fn value(&self, rows: &[TensorView<'_>]) -> Result<f64> {
+        let (dot, own, other) = self.parts(&rows[0])?;
+        Ok(if own > 0.0 { dot / (own * other) } else { 0.0 })
+    }
+
+    fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
+        let (dot, own, other) = self.parts(&rows[0])?;
+        let slope = |(a, b): (&f32, &f64)| match own > 0.0 {
+            true => (b / (own * other) - f64::from(*a) * dot / (own.powi(3) * other)) as f32,
+            false => 0.0,
+        };
+        let slopes = rows[0].data().iter().zip(&self.reference).map(slope).collect();
+        Ok(vec![Tensor::new(rows[0].shape(), slopes)?])
+    }
+}
+
+fn length(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|v| v * v).sum::<f64>().sqrt()
+}
