@@ -51,6 +51,11 @@
 
 
 /**
+ * `scorecam_target.class_index`: the target is about no class.
+ */
+#define SCORECAM_NO_CLASS UINT64_MAX
+
+/**
  * `scorecam_image.kind`: a photo, made into the model's input as its manifest says.
  */
 #define SCORECAM_IMAGE_PHOTO 0
@@ -265,10 +270,23 @@ typedef struct scorecam_explain_options {
      * Passed to `progress`.
      */
     void *user_data;
+    /**
+     * Targets in words, in place of classes: "box:0", "contrast:tabby-lynx", "region:mask.png:15"; docs/targets.md has
+     * all of them.
+     */
+    const char *const *targets;
+    /**
+     * How many there are.
+     */
+    uint64_t target_count;
+    /**
+     * The least score of a detection, 0 to 1; 0 for 0.25.
+     */
+    double min_score;
 } scorecam_explain_options;
 
 /**
- * An explained class.
+ * An explained target.
  */
 typedef struct scorecam_target {
     /**
@@ -276,25 +294,37 @@ typedef struct scorecam_target {
      */
     uint32_t struct_size;
     /**
-     * 0.
+     * 1 when the target is about a box, else 0.
      */
-    uint32_t reserved;
+    uint32_t has_box;
     /**
-     * The class.
+     * The class that it is about, or `SCORECAM_NO_CLASS`.
      */
     uint64_t class_index;
     /**
-     * Its probability on the image, 0 to 1.
+     * A class's probability on the image, 0 to 1; the number of another target.
      */
     double score;
     /**
-     * The model's raw output for it.
+     * The model's raw output for a class; the number of another target.
      */
     double output;
     /**
-     * Its label; NULL where no labels file gives one.
+     * The class's label; NULL where no labels file gives one.
      */
     const char *label;
+    /**
+     * What was asked, in words: "class:285", "box:0".
+     */
+    const char *text;
+    /**
+     * The box's left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+     */
+    double rect[4];
+    /**
+     * How sure the detector is of the box, 0 to 1.
+     */
+    double box_score;
 } scorecam_target;
 
 /**
@@ -475,7 +505,7 @@ int32_t scorecam_explanation_map(const float **data,
                                  uint64_t index);
 
 /**
- * Class and scores of target `index`. Set `out` to `SCORECAM_TARGET_INIT` first. Any thread.
+ * Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first. Any thread.
  *
  * # Safety
  * `out` leads to as many writable bytes as its `struct_size` says.

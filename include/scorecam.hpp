@@ -20,6 +20,7 @@
 #ifndef SCORECAM_HPP
 #define SCORECAM_HPP
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -108,6 +109,10 @@ struct ExplainOptions {
     std::vector<std::uint64_t> classes;
     // How many of these; 0 for one.
     std::uint64_t top_k = 0;
+    // Targets in words, in place of classes: "box:0", "contrast:tabby-lynx"; docs/targets.md has all of them.
+    std::vector<std::string> targets;
+    // The least score of a detection, 0 to 1; 0 for 0.25.
+    double min_score = 0.0;
     // The layer to explain; the model's when empty.
     std::string layer;
     // Images in a pass; 0 for what the model runs fastest.
@@ -117,14 +122,26 @@ struct ExplainOptions {
     Progress progress;
 };
 
-// An explained class.
-struct Target {
-    std::uint64_t class_index = 0;
-    // Its probability on the image, 0 to 1.
+// A box that a target is about.
+struct Detection {
+    // Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    std::array<double, 4> rect{};
+    // How sure the detector is, 0 to 1.
     double score = 0.0;
-    // The model's raw output for it.
+};
+
+// An explained target.
+struct Target {
+    // The class that it is about; SCORECAM_NO_CLASS where it is about none.
+    std::uint64_t class_index = 0;
+    // A class's probability on the image, 0 to 1; the number of another target.
+    double score = 0.0;
+    // The model's raw output for a class; the number of another target.
     double output = 0.0;
     std::optional<std::string> label;
+    // What was asked, in words: "class:285", "box:0".
+    std::string text;
+    std::optional<Detection> detection;
 };
 
 // How a map is shown.

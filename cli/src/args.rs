@@ -84,6 +84,14 @@ pub(crate) struct ExplainArgs {
     /// A class by number or label, several numbers (1,2,3), or the K best (top:K); may be repeated
     #[arg(long = "class", value_name = "N|LABEL|top:K", default_value = "top:1", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) classes: Vec<ClassArg>,
+    /// Another question than a class: not:NAME, value, contrast:A-B, like:PHOTO, region:MASK, region:predicted, boxes,
+    /// box:NUMBER, box:X0,Y0,X1,Y1 (docs/targets.md); may be repeated [default: boxes of a detector, the predicted
+    /// region of a segmenter]
+    #[arg(long = "target", value_name = "TARGET", conflicts_with = "classes", help_heading = WHAT, allow_hyphen_values = true)]
+    pub(crate) targets: Vec<String>,
+    /// The least score of a detection that is explained, 0 to 1
+    #[arg(long, value_name = "F", default_value_t = 0.25, value_parser = share, help_heading = WHAT)]
+    pub(crate) min_score: f64,
     #[command(flatten)]
     pub(crate) how: MethodArgs,
     #[command(flatten)]
@@ -150,10 +158,10 @@ pub(crate) struct MethodArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Write the map: f32 [H, W], or [classes, H, W] for several classes; - for standard output
+    /// Write the map: f32 [H, W], or [targets, H, W] for several classes or targets; - for standard output
     #[arg(long, value_name = "OUT.npy", value_parser = npy_path)]
     pub(crate) map: Option<PathBuf>,
-    /// Write the photo with the map over it; several classes make OUT-CLASS.png each
+    /// Write the photo with the map over it; several classes or targets make OUT-CLASS.png each
     #[arg(long, value_name = "OUT.png", value_parser = png_path)]
     pub(crate) overlay: Option<PathBuf>,
     /// Write the results of this run as JSON; - for standard output
@@ -210,6 +218,12 @@ pub(crate) struct CheckOneArgs {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) of: CheckArgs,
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a number from 0 to 1 is needed".into())
 }
 
 /// One value of `--class`.

@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use scorecam::{
-    Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Model, Overlay, Photo,
-    Progress, Reader, Result, Target, Targets, TensorView,
+    Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Kept, Model, Overlay,
+    Photo, Progress, Reader, Result, Target, Targets, TensorView,
 };
 use scorecam_core::printable;
 
@@ -32,7 +32,7 @@ use crate::output::{Destinations, Existing, MapTo};
 use crate::plan::Plan;
 use crate::progress::{self, Bars, StageClock, StageTimes};
 use crate::record::{Line, Stamp, Trace};
-use crate::report::{Outcome, Run, Seconds, TargetOutcome, shown};
+use crate::report::{Detected, Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
 use crate::{list, output, plan, terminal};
 
@@ -128,6 +128,18 @@ fn targets(classes: &[ClassArg], model: &Model) -> Result<Targets> {
     Ok(Targets::Classes(numbers))
 }
 
+/// What stands for a target in a file's name: a class's number, or its words with hyphens.
+fn file_part(target: &Target) -> String {
+    let words = target.text.strip_prefix("class:").map_or(target.text.as_str(), |_| "");
+    match (words, target.class) {
+        ("", Some(class)) => class.to_string(),
+        (words, _) => {
+            let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+            words.chars().map(plain).take(80).collect()
+        }
+    }
+}
+
 /// All that is the same for every input.
 struct Work<'a> {
     args: &'a ExplainArgs,
@@ -176,6 +188,8 @@ impl<'a> Work<'a> {
             preset: args.how.preset.clone(),
             set: args.how.set.clone(),
             targets: targets(&args.classes, model)?,
+            ask: args.targets.clone(),
+            detections: Kept { score: args.min_score, ..Kept::default() },
             layer: None,
             batch_size: args.how.batch_size,
             reference: reference
@@ -292,7 +306,8 @@ impl<'a> Work<'a> {
     ) -> Result<(Vec<TargetOutcome>, Option<Trace>)> {
         let to = &self.plan.destinations[position];
         let count = found.targets.len();
-        let overlays: Vec<_> = found.targets.iter().map(|t| to.overlay.of_class(t.class, count)).collect();
+        let overlays: Vec<_> =
+            found.targets.iter().map(|t| to.overlay.of_target(&file_part(t), count)).collect();
         let files: Vec<&Path> =
             overlays.iter().flatten().map(PathBuf::as_path).chain(to.map.path()).collect();
         if let (Some(folder), Some(journal)) = (&self.plan.folder, self.journal) {
@@ -304,10 +319,20 @@ impl<'a> Work<'a> {
         }
         self.write_files(to, &overlays, (ready, found))?;
         let outcome = |(target, overlay): (&Target, &Option<PathBuf>)| TargetOutcome {
+            target: target.text.clone(),
             class: target.class,
             label: target.label.clone(),
             score: target.score,
             output: target.output,
+            detection: target.detection.map(|found| Detected {
+                rect: [
+                    found.rect.x,
+                    found.rect.y,
+                    found.rect.x + found.rect.width,
+                    found.rect.y + found.rect.height,
+                ],
+                score: found.score,
+            }),
             map: to.map.path().map(shown),
             overlay: overlay.as_deref().map(shown),
         };

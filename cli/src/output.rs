@@ -81,12 +81,12 @@ impl Overlays {
         matches!(self, Self::InFolder(_))
     }
 
-    /// The file for one of `targets` classes.
-    pub(crate) fn of_class(&self, class: usize, targets: usize) -> Option<PathBuf> {
+    /// The file for one of so many targets, for which `part` stands in the name.
+    pub(crate) fn of_target(&self, part: &str, targets: usize) -> Option<PathBuf> {
         match self {
             Self::None => None,
             Self::Named(path) if targets == 1 => Some(path.clone()),
-            Self::Named(path) | Self::InFolder(path) => Some(with_class(path, class)),
+            Self::Named(path) | Self::InFolder(path) => Some(with_part(path, part)),
         }
     }
 }
@@ -138,9 +138,9 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
 }
 
 /// `out.png` with a class: `out-281.png`.
-fn with_class(path: &Path, class: usize) -> PathBuf {
+fn with_part(path: &Path, part: &str) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_os_string();
-    name.push(format!("-{class}"));
+    name.push(format!("-{part}"));
     if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_class_goes_before_the_ending() {
         let check =
-            |path: &str, expected: &str| assert_eq!(with_class(Path::new(path), 7), Path::new(expected));
+            |path: &str, expected: &str| assert_eq!(with_part(Path::new(path), "7"), Path::new(expected));
         check("a/out.png", "a/out-7.png");
         check("a.b.png", "a.b-7.png");
         check("out", "out-7");

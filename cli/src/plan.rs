@@ -305,6 +305,8 @@ fn settings(args: &ExplainArgs) -> Settings {
         ("backend-set", pairs(&model.backend_set)),
         ("layer", args.layer.clone()),
         ("class", Some(classes.join(" "))),
+        ("target", Some(args.targets.join(" ")).filter(|targets| !targets.is_empty())),
+        ("min-score", (args.min_score != 0.25).then(|| args.min_score.to_string())),
         ("range", args.range.map(|range| range.to_string())),
         ("method", Some(how.method.clone())),
         ("preset", how.preset.clone()),

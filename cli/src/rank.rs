@@ -74,8 +74,9 @@ fn measured((host, model): (&Host, &Model), layer: &str, image: &Image) -> Resul
         batch_size: 1,
         on_batch: &|_| Ok(()),
     })?;
-    let applied = model.info().output.applied;
-    let left = class_score(ClassScore::Softmax, applied, outputs.item(0), target.class);
+    let applied = model.info().scores.as_ref().map_err(Clone::clone)?.applied;
+    let class = target.class.unwrap_or(0);
+    let left = class_score(ClassScore::Softmax, applied, outputs.item(0), class);
     let kept = if target.score == 0.0 { 0.0 } else { left / target.score };
     Ok(Ranked { layer: layer.to_owned(), kept, passes: found.passes + 1 })
 }

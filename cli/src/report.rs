@@ -57,18 +57,35 @@ pub(crate) struct Seconds {
     pub(crate) total: f64,
 }
 
-/// One explained class of an input.
+/// One explained target of an input.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TargetOutcome {
-    pub(crate) class: usize,
+    /// What was asked, in words.
+    #[serde(default)]
+    pub(crate) target: String,
+    /// The class that it is about.
+    pub(crate) class: Option<usize>,
     pub(crate) label: Option<String>,
-    /// Probability, 0 to 1.
+    /// A class's probability, 0 to 1; the number of another target.
     pub(crate) score: f64,
-    /// The model's raw output.
+    /// The model's raw output for a class; the number of another target.
     pub(crate) output: f32,
+    /// The box that the target is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) detection: Option<Detected>,
     /// The file with the map; shared by all targets of an input.
     pub(crate) map: Option<String>,
     pub(crate) overlay: Option<String>,
+}
+
+/// A box in a photo.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Detected {
+    /// x0, y0, x1, y1 in pixels of the photo; of the input where a tensor was explained.
+    #[serde(rename = "box")]
+    pub(crate) rect: [f64; 4],
+    /// How sure the detector is, 0 to 1.
+    pub(crate) score: f64,
 }
 
 /// One input that could not be explained.
@@ -125,7 +142,12 @@ impl Outcome {
         let mut text = format!("{}\n", self.input);
         for target in &self.targets {
             let label = target.label.as_ref().map(|l| format!(" {l}")).unwrap_or_default();
-            text.push_str(&format!("  class {}{label}: score {:.4}\n", target.class, target.score));
+            let words = match (target.target.strip_prefix("class:"), target.class) {
+                (Some(_), Some(class)) => format!("class {class}{label}: score"),
+                (_, Some(class)) => format!("{}, class {class}{label}:", target.target),
+                (_, None) => format!("{}:", target.target),
+            };
+            text.push_str(&format!("  {words} {:.4}\n", target.score));
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
         let error = self

@@ -99,7 +99,13 @@ pub(crate) struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     pub(crate) fn new(monitor: Monitor<'a>) -> Self {
-        Self { monitor, targets: RefCell::default(), next: Cell::new(0), asks: RefCell::default(), answers: RefCell::default() }
+        Self {
+            monitor,
+            targets: RefCell::default(),
+            next: Cell::new(0),
+            asks: RefCell::default(),
+            answers: RefCell::default(),
+        }
     }
 
     /// From now on `targets` are read in the place of class scores.

@@ -267,27 +267,20 @@ async fn first_pass_by_targets(
     layer: &str,
     desk: &Desk<'_>,
 ) -> Result<FirstPass> {
-    let known = question.outputs();
-    // A question that needs no look at the image is answered before the pass.
-    let early = if known.is_empty() { Some(question.targets(&[])?) } else { None };
-    let set = |asked: &[AskedTarget]| TargetSet::new(asked.iter().map(|asked| Arc::clone(&asked.target)));
-    let outputs = match &early {
-        Some(asked) => set(asked).outputs().into_iter().map(str::to_owned).collect(),
-        None => known.into_iter().map(str::to_owned).collect::<Vec<_>>(),
-    };
+    let mut outputs: Vec<String> = question.outputs().into_iter().map(str::to_owned).collect();
+    outputs.sort_unstable();
+    outputs.dedup();
     let (image, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
     let mut rows = desk.ask(Ask::Rows { image, outputs: outputs.clone(), taps }).await?;
     let activations = spatial_activations(rows.pop(), layer)?;
-    let views: Vec<_> = rows.iter().map(Tensor::view).collect();
-    let asked = match early {
-        Some(asked) => asked,
-        None => question.targets(&views)?,
+    let rows_of = |names: Vec<&str>| {
+        let row = |name: &str| outputs.iter().position(|output| output == name).map(|i| rows[i].view());
+        let found = names.into_iter().map(row).collect::<Option<Vec<_>>>();
+        found.ok_or_else(|| Error::internal("a target reads an output that its question did not"))
     };
-    let set = Arc::new(set(&asked));
-    let place = |name: &str| outputs.iter().position(|output| output == name);
-    let places: Option<Vec<usize>> = set.outputs().into_iter().map(place).collect();
-    let places = places.ok_or_else(|| Error::internal("a target reads an output that its question did not"))?;
-    let scores = set.values(&places.into_iter().map(|place| views[place]).collect::<Vec<_>>())?;
+    let asked = question.targets(&rows_of(question.outputs())?)?;
+    let set = Arc::new(TargetSet::new(asked.iter().map(|asked| Arc::clone(&asked.target))));
+    let scores = set.values(&rows_of(set.outputs())?)?;
     desk.read_by(set);
     let explained = asked.into_iter().zip(&scores).map(|(asked, &value)| {
         let AskedTarget { text, class, detection, .. } = asked;

@@ -50,6 +50,6 @@ pub use study::{Masks, Study, StudyContext};
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};
 pub use view::{
-    Candidate, Channels, Form, Forward, IsRegression, Looks, MapView, Meaning, ModelView, Order, Tokens,
-    ViewInfo, ViewOptions, ViewedModel, choose_output, written,
+    Candidate, Channels, Form, Forward, IsRegression, Looks, MapView, Meaning, ModelView, Order, Rows,
+    Tokens, ViewInfo, ViewOptions, ViewedModel, choose_output, written,
 };

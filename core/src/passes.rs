@@ -30,7 +30,8 @@ pub(crate) fn answer(
             Ok(tensors)
         }
         Ask::Rows { image, outputs, taps } => {
-            let [outputs, taps] = [outputs, taps].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+            let [outputs, taps] =
+                [outputs, taps].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
             let Rows { outputs: mut rows, activations } = model.rows(image.view(), &outputs, &taps)?;
             passed(1)?;
             for (name, row) in outputs.iter().zip(&rows) {

@@ -29,7 +29,8 @@ impl Model {
     fn new(batch: BatchRule) -> Self {
         let info = ViewInfo {
             input: InputInfo::image("input", vec![None, Some(1), Some(1), Some(2)]),
-            output: OutputInfo::new("scores", vec![None, Some(2)], OutputActivation::None),
+            scores: Ok(OutputInfo::new("scores", vec![None, Some(2)], OutputActivation::None)),
+            outputs: Vec::new(),
             layers: vec![LayerInfo::maps("maps", "Conv", vec![Some(1), Some(1), Some(2)])],
             default_layer: Some(0),
             batch,

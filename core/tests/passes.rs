@@ -27,7 +27,8 @@ impl Model {
         let shape = |sizes: &[usize]| [vec![None], axes(sizes)].concat();
         let info = ViewInfo {
             input: InputInfo::image("input", shape(&[1, 1, 2])),
-            output: OutputInfo::new("scores", shape(&[2]), OutputActivation::None),
+            scores: Ok(OutputInfo::new("scores", shape(&[2]), OutputActivation::None)),
+            outputs: Vec::new(),
             layers: vec![LayerInfo::maps("maps", "Conv", axes(&[1, 1, 2]))],
             default_layer: Some(0),
             batch,

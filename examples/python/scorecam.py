@@ -75,12 +75,14 @@ class scorecam_explain_options(Sized):
                 ("options", POINTER(scorecam_option)), ("option_count", c_uint64),
                 ("classes", POINTER(c_uint64)), ("class_count", c_uint64), ("top_k", c_uint64),
                 ("layer", c_char_p), ("batch_size", c_uint64), ("reference", POINTER(scorecam_image)),
-                ("progress", scorecam_progress), ("user_data", c_void_p)]
+                ("progress", scorecam_progress), ("user_data", c_void_p), ("targets", POINTER(c_char_p)),
+                ("target_count", c_uint64), ("min_score", c_double)]
 
 
 class scorecam_target(Sized):
-    _fields_ = [("struct_size", c_uint32), ("reserved", c_uint32), ("class_index", c_uint64),
-                ("score", c_double), ("output", c_double), ("label", c_char_p)]
+    _fields_ = [("struct_size", c_uint32), ("has_box", c_uint32), ("class_index", c_uint64),
+                ("score", c_double), ("output", c_double), ("label", c_char_p), ("text", c_char_p),
+                ("rect", c_double * 4), ("box_score", c_double)]
 
 
 class scorecam_model_options(Sized):

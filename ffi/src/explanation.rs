@@ -61,24 +61,40 @@ pub struct scorecam_explain_options {
     pub progress: scorecam_progress,
     /// Passed to `progress`.
     pub user_data: *mut c_void,
+    /// Targets in words, in place of classes: "box:0", "contrast:tabby-lynx", "region:mask.png:15"; docs/targets.md has
+    /// all of them.
+    pub targets: *const *const c_char,
+    /// How many there are.
+    pub target_count: u64,
+    /// The least score of a detection, 0 to 1; 0 for 0.25.
+    pub min_score: f64,
 }
 read::versioned!(scorecam_explain_options = "SCORECAM_EXPLAIN_OPTIONS_INIT");
 
-/// An explained class.
+/// `scorecam_target.class_index`: the target is about no class.
+pub const SCORECAM_NO_CLASS: u64 = u64::MAX;
+
+/// An explained target.
 #[repr(C)]
 pub struct scorecam_target {
     /// `sizeof(scorecam_target)`.
     pub struct_size: u32,
-    /// 0.
-    pub reserved: u32,
-    /// The class.
+    /// 1 when the target is about a box, else 0.
+    pub has_box: u32,
+    /// The class that it is about, or `SCORECAM_NO_CLASS`.
     pub class_index: u64,
-    /// Its probability on the image, 0 to 1.
+    /// A class's probability on the image, 0 to 1; the number of another target.
     pub score: f64,
-    /// The model's raw output for it.
+    /// The model's raw output for a class; the number of another target.
     pub output: f64,
-    /// Its label; NULL where no labels file gives one.
+    /// The class's label; NULL where no labels file gives one.
     pub label: *const c_char,
+    /// What was asked, in words: "class:285", "box:0".
+    pub text: *const c_char,
+    /// The box's left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    pub rect: [f64; 4],
+    /// How sure the detector is of the box, 0 to 1.
+    pub box_score: f64,
 }
 read::versioned!(scorecam_target = "SCORECAM_TARGET_INIT");
 
@@ -161,7 +177,7 @@ pub unsafe extern "C" fn scorecam_explanation_map(
     })
 }
 
-/// Class and scores of target `index`. Set `out` to `SCORECAM_TARGET_INIT` first. Any thread.
+/// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first. Any thread.
 ///
 /// # Safety
 /// `out` leads to as many writable bytes as its `struct_size` says.
@@ -177,11 +193,17 @@ pub unsafe extern "C" fn scorecam_explanation_target(
         let target = &explanation.found.targets[i];
         let info = scorecam_target {
             struct_size: size_of::<scorecam_target>() as u32,
-            reserved: 0,
-            class_index: target.class as u64,
+            has_box: u32::from(target.detection.is_some()),
+            class_index: target.class.map_or(SCORECAM_NO_CLASS, |class| class as u64),
             score: target.score,
             output: target.output.into(),
             label: optional(explanation.labels[i].as_ref()),
+            text: explanation.texts[i].as_ptr(),
+            rect: target.detection.map_or([0.0; 4], |found| {
+                let rect = found.rect;
+                [rect.x, rect.y, rect.x + rect.width, rect.y + rect.height]
+            }),
+            box_score: target.detection.map_or(0.0, |found| found.score),
         };
         // SAFETY: as the caller promises.
         unsafe { read::write_struct(out, info) }
@@ -308,6 +330,7 @@ pub(crate) struct ExplanationObject {
     pub(crate) found: Explanation,
     layer: CString,
     labels: Vec<Option<CString>>,
+    texts: Vec<CString>,
     warnings: Vec<CString>,
     measures: Vec<(CString, f64)>,
 }
@@ -323,6 +346,7 @@ impl ExplanationObject {
         Self {
             layer: c_text(&found.layer),
             labels: found.targets.iter().map(|target| target.label.as_deref().map(c_text)).collect(),
+            texts: found.targets.iter().map(|target| c_text(&target.text)).collect(),
             warnings: found.warnings.iter().map(|warning| c_text(warning)).collect(),
             measures: found.measures.iter().map(|(name, value)| (c_text(name), *value)).collect(),
             found,

@@ -41,14 +41,14 @@ macro_rules! lines {
 fn every_struct_lies_in_memory_as_the_golden_layout_says() {
     let mut lines = lines! {
         scorecam_image { struct_size, kind, data, data_size, width, height, row_stride, plane_stride, format, sample_type, layout, orientation, channels, reserved },
-        scorecam_explain_options { struct_size, threads, method, preset, options, option_count, classes, class_count, top_k, layer, batch_size, reference, progress, user_data },
-        scorecam_target { struct_size, reserved, class_index, score, output, label },
+        scorecam_explain_options { struct_size, threads, method, preset, options, option_count, classes, class_count, top_k, layer, batch_size, reference, progress, user_data, targets, target_count, min_score },
+        scorecam_target { struct_size, has_box, class_index, score, output, label, text, rect, box_score },
         scorecam_plugin_info { struct_size, kind, id, version, summary, path, proof, abilities, reserved },
         scorecam_model_options { struct_size, threads, backend, layer, device, settings, setting_count },
         scorecam_layer_info { struct_size, is_default, name, operation, shape },
         scorecam_overlay_options { struct_size, opacity, target, colormap, row_stride },
     };
-    assert_eq!(lines.len(), 67);
+    assert_eq!(lines.len(), 73);
     let mut golden: Vec<&str> = GOLDEN.lines().filter(|line| belongs(line)).collect();
     lines.sort_unstable();
     golden.sort_unstable();

@@ -52,7 +52,14 @@ inline Outcome<Target> Explanation::target(std::size_t index) const {
     scorecam_target raw = SCORECAM_TARGET_INIT;
     const std::int32_t status = scorecam_explanation_target(&raw, get(), index);
     return detail::called(status, [&] {
-        return Target{raw.class_index, raw.score, raw.output, detail::optional_text(raw.label)};
+        const double *rect = raw.rect;
+        return Target{raw.class_index,
+                      raw.score,
+                      raw.output,
+                      detail::optional_text(raw.label),
+                      detail::text_or_empty(raw.text),
+                      raw.has_box != 0 ? std::optional(Detection{{rect[0], rect[1], rect[2], rect[3]}, raw.box_score})
+                                       : std::nullopt};
     });
 }
 
@@ -119,6 +126,13 @@ inline Outcome<Explanation> Model::explain(const Image &image, const ExplainOpti
     raw.classes = options.classes.data();
     raw.class_count = options.classes.size();
     raw.top_k = options.top_k;
+    std::vector<const char *> targets;
+    for (const std::string &target : options.targets) {
+        targets.push_back(target.c_str());
+    }
+    raw.targets = targets.data();
+    raw.target_count = targets.size();
+    raw.min_score = options.min_score;
     raw.layer = detail::text_or_null(options.layer);
     raw.batch_size = options.batch_size;
     raw.reference = options.reference ? &options.reference->raw() : nullptr;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use scorecam_core::image::Placement;
 use scorecam_core::{
     CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, explain_many,
+    target::Kept,
 };
 
 use crate::explanation::Explanation;
 use crate::image::Content;
+use crate::question::Asked;
 use crate::{Host, Image, Model};
 
 /// What to explain, and how. The default is Score-CAM of the class with the highest score.
@@ -25,6 +27,12 @@ pub struct ExplainOptions {
     pub set: Vec<(String, String)>,
     /// The classes to explain, all from the same passes.
     pub targets: Targets,
+    /// Targets in words, in place of classes where there are any: `class:NAME`, `not:NAME`, `value`, `value:down`,
+    /// `contrast:A-B`, `sum:A+B`, `mean:A+B`, `like:PHOTO`, `region:MASK`, `region:predicted`, `boxes`, `box:NUMBER`,
+    /// `box:X0,Y0,X1,Y1`, `candidate:NUMBER`. The page docs/targets.md says what each means.
+    pub ask: Vec<String>,
+    /// What counts as a detection where boxes are asked for.
+    pub detections: Kept,
     /// The target layer; the model's own when `None` ([`Model::layer`]), or its default one.
     pub layer: Option<String>,
     /// Images per pass, 1 to 4096; the model's preference when `None`.
@@ -40,6 +48,8 @@ impl Default for ExplainOptions {
             preset: None,
             set: Vec::new(),
             targets: Targets::Top(1),
+            ask: Vec::new(),
+            detections: Kept::default(),
             layer: None,
             batch_size: None,
             reference: None,
@@ -66,7 +76,7 @@ pub struct Explainer<'m> {
     method: Arc<dyn CamMethod>,
     options: Options,
     preset: Option<String>,
-    targets: Targets,
+    asked: Asked,
     layer: Option<String>,
     batch_size: Option<usize>,
     reference: Option<Arc<Tensor>>,
@@ -107,12 +117,14 @@ impl<'m> Explainer<'m> {
             options: resolved,
             preset,
             method,
-            targets: options.targets.clone(),
+            asked: Asked::Classes(options.targets.clone()),
             layer: options.layer.clone().or_else(|| model.layer().map(str::to_owned)),
             batch_size: options.batch_size,
             reference: None,
             warnings: Vec::new(),
         };
+        let asked = ((options.ask.as_slice(), &options.targets), (model, options.detections));
+        explainer.asked = Asked::parse(asked.0, asked.1, &|image| explainer.prepare(image))?;
         if let Some(reference) = &options.reference {
             let input = explainer.prepare(reference).map_err(|e| e.context("the reference image"))?;
             explainer.reference = Some(input.tensor);
@@ -195,7 +207,7 @@ impl<'m> Explainer<'m> {
     /// let job = |photo| Ok(Job { input: explainer.prepare(&Image::from(photo?))?, progress: None });
     /// let mut classes = [None; 3];
     /// explainer.explain_many(photos.into_iter().map(job), 2, |position, found| {
-    ///     classes[position] = found.ok().map(|explanation| explanation.targets[0].class);
+    ///     classes[position] = found.ok().and_then(|explanation| explanation.targets[0].class);
     ///     ControlFlow::Continue(())
     /// });
     /// assert!(classes.iter().all(Option::is_some));
@@ -209,11 +221,13 @@ impl<'m> Explainer<'m> {
     ) {
         let at_work = RefCell::new(BTreeMap::new());
         let requests = jobs.enumerate().map(|(position, job)| {
-            let Job { input: Input { tensor, placement, warnings }, progress } = job?;
+            let Job { input, progress } = job?;
+            let targets = self.asked.of(self.model, &input)?;
+            let Input { tensor, placement, warnings } = input;
             // A tensor of another rank is refused below.
             let size = if let [_, _, height, width] = *tensor.shape() { (height, width) } else { (0, 0) };
             at_work.borrow_mut().insert(position, (size, placement, warnings));
-            Ok(self.request(tensor, progress))
+            Ok(self.request(tensor, targets, progress))
         });
         explain_many(self.model.backend(), self.method.as_ref(), requests, at_once, |position, result| {
             let input = at_work.borrow_mut().remove(&position);
@@ -225,11 +239,16 @@ impl<'m> Explainer<'m> {
         });
     }
 
-    fn request<'a>(&'a self, input: Arc<Tensor>, progress: Option<Box<Report<'a>>>) -> Request<'a> {
+    fn request<'a>(
+        &'a self,
+        input: Arc<Tensor>,
+        targets: Targets,
+        progress: Option<Box<Report<'a>>>,
+    ) -> Request<'a> {
         Request {
             input,
             reference: self.reference.clone(),
-            targets: self.targets.clone(),
+            targets,
             layer: self.layer.as_deref(),
             options: &self.options,
             batch_size: self.batch_size,

@@ -1,7 +1,7 @@
 //! [`Explanation`]: saliency maps with all that is known of them.
 
-use scorecam_core::image::{Overlay, Photo, Placement};
-use scorecam_core::{Result, Tensor, TensorView};
+use scorecam_core::image::{Overlay, Photo, Placement, Rect};
+use scorecam_core::{Explained, Result, Tensor, TensorView};
 
 use crate::Model;
 
@@ -23,7 +23,7 @@ use crate::Model;
 pub struct Explanation {
     /// The target layer.
     pub layer: String,
-    /// The explained classes, in the order of the maps.
+    /// What was explained, in the order of the maps.
     pub targets: Vec<Target>,
     /// One saliency map for each target, [targets, H, W], all finite; as a rule 0 to 1, as the method's options say.
     pub maps: Tensor,
@@ -39,17 +39,31 @@ pub struct Explanation {
     pub input_size: (usize, usize),
 }
 
-/// An explained class.
+/// An explained target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// The class's index.
-    pub class: usize,
-    /// Its label, where the model has labels.
+    /// What was asked, in words: "class:285", "box:0".
+    pub text: String,
+    /// The index of the class that it is about, where there is one.
+    pub class: Option<usize>,
+    /// The class's label, where the model has labels.
     pub label: Option<String>,
-    /// Its probability on the unmasked image, 0 to 1; where the model gives a number of its own, that number.
+    /// A class's probability on the unmasked image, 0 to 1; where the model gives a number of its own, and of any other
+    /// target, that number.
     pub score: f64,
-    /// The model's raw output for it.
+    /// The model's raw output for a class; the number of any other target.
     pub output: f32,
+    /// The box that it is about.
+    pub detection: Option<Detection>,
+}
+
+/// An object that a detector found, or that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detection {
+    /// Its box in pixels of the photo; of the input where a tensor was explained.
+    pub rect: Rect,
+    /// How sure the detector is, 0 to 1; of a box that was asked for how similar its best candidate is.
+    pub score: f64,
 }
 
 impl Explanation {
@@ -58,9 +72,16 @@ impl Explanation {
         found: scorecam_core::Explanation,
         (input_size, placement, mut warnings): ((usize, usize), Option<Placement>, Vec<String>),
     ) -> Self {
-        let target = |t: scorecam_core::Target| Target {
+        let target = |t: Explained| Target {
+            label: t.class.and_then(|class| model.label(class)).map(str::to_owned),
+            detection: t.detection.map(|d| {
+                let [x0, y0, x1, y1] = d.rect;
+                let to_photo = |x, y| placement.map_or((x, y), |placement| placement.to_photo((x, y)));
+                let ((x0, y0), (x1, y1)) = (to_photo(x0, y0), to_photo(x1, y1));
+                Detection { rect: Rect { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }, score: d.score }
+            }),
+            text: t.text,
             class: t.class,
-            label: model.label(t.class).map(str::to_owned),
             score: t.score,
             output: t.output,
         };

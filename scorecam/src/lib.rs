@@ -35,8 +35,10 @@ mod lock;
 mod manifest;
 mod model;
 mod needs;
+mod question;
 #[cfg(feature = "files")]
 mod reader;
+mod reading;
 mod register;
 mod registry;
 mod search;
@@ -44,7 +46,7 @@ mod text_file;
 
 pub use choice::{BackendChoice, BackendHere};
 pub use explainer::{ExplainOptions, Explainer, Input, Job};
-pub use explanation::{Explanation, Target};
+pub use explanation::{Detection, Explanation, Target};
 pub use image::Image;
 pub use library::Proof;
 pub use lock::Lock;
@@ -53,7 +55,8 @@ pub use model::{Model, ModelRequest};
 #[cfg(feature = "files")]
 pub use reader::{Held, Range, Reader, read_tensor};
 pub use registry::{Host, Origin, PluginRecord};
-pub use scorecam_core::image::{Overlay, Photo, Placement};
+pub use scorecam_core::image::{Overlay, Photo, Placement, Rect};
+pub use scorecam_core::target::Kept;
 pub use scorecam_core::{Error, ErrorKind, Progress, Result, Stage, Targets, Tensor, TensorView};
 pub use scorecam_plugin::plugin::Descriptor;
 pub use scorecam_plugin::{AUTO, abi, ability_number, own_folder, status_of_kind};

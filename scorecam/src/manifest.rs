@@ -107,8 +107,24 @@ pub struct OutputSection {
     /// What the model has applied already: `none`, `softmax` or `sigmoid`. Default: what the graph or the values on trial
     /// images tell; one value per image is taken for a logit.
     pub activation: Option<String>,
-    /// `classes`, or `value` for a model whose one number per image is no score, such as an age. Default `classes`.
+    /// `classes`, `value` for a model whose one number per image is no score, such as an age, `detections`, `segments` or
+    /// `embedding`. Default: `classes` where an output looks like class scores, else what the outputs' shapes look like.
     pub kind: Option<String>,
+    /// Of detections: `yolov5`, `yolov8`, `end-to-end`, `ssd`, `detr`, `boxes-scores` or `fastestdet`; see
+    /// [`scorecam_core::target::Format`]. Default: what the outputs' names and shapes look like.
+    pub format: Option<String>,
+    /// The output that holds boxes, or everything. Default: the one of that name, or the only one.
+    pub boxes: Option<String>,
+    /// The output of class probabilities, logits or scores, where the format has one.
+    pub class_scores: Option<String>,
+    /// The output of class numbers, where the format has one.
+    pub labels: Option<String>,
+    /// Whether a detector's scores are probabilities already. Default: yes, but for DETR.
+    pub activated: Option<bool>,
+    /// How boxes are written: `xyxy`, `cxcywh` or `xywh`. Default: the format's usual way.
+    pub box_form: Option<String>,
+    /// `pixels` of the model's input, or `relative` to its width and height. Default: the format's usual way.
+    pub box_scale: Option<String>,
 }
 
 impl Manifest {
@@ -235,9 +251,10 @@ impl Manifest {
         match self.output.kind.as_deref() {
             None | Some("classes") => Ok(IsRegression::No),
             Some("value") => Ok(IsRegression::Yes),
-            Some(other) => {
-                Err(Error::invalid(format!("output.kind is {other:?}; it takes classes or value")))
-            }
+            Some("detections" | "segments" | "embedding") => Ok(IsRegression::No),
+            Some(other) => Err(Error::invalid(format!(
+                "output.kind is {other:?}; it takes classes, value, detections, segments or embedding"
+            ))),
         }
     }
 

@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::Preprocess;
+use scorecam_core::target::Linear;
 use scorecam_core::{
     Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewInfo, ViewOptions,
     ViewedModel, printable,
@@ -14,6 +15,7 @@ use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::backend::ImportedModel;
 
 use crate::labels::Labels;
+use crate::reading::Reading;
 use crate::{BackendChoice, Host, Manifest};
 
 /// Which model to load, and how; what is `None` comes from the manifest or the model.
@@ -51,6 +53,8 @@ pub struct Model {
     labels: Labels,
     /// How photos become inputs, with a warning; an error where that is not known.
     preprocess: Result<(Preprocess, Option<String>)>,
+    /// How boxes, regions and embeddings are read.
+    reading: Reading,
 }
 
 /// More than any machine has use for; engines start as many as they are told, until the system has no more.
@@ -159,16 +163,24 @@ impl Model {
             preprocess: manifest.preprocess_for(&model.info().input)?,
         };
         let model = ModelView::new(model, &options).map_err(of_model)?;
-        if let [_, Some(classes)] = model.info().output.shape[..] {
-            labels.check(classes, model.info().output.applied.is_one_value()).map_err(of_model)?;
+        if let Ok(scores) = &model.info().scores
+            && let [_, Some(classes)] = scores.shape[..]
+        {
+            labels.check(classes, scores.applied.is_one_value()).map_err(of_model)?;
         }
+        let reading = Reading::of(model.model().info(), manifest).map_err(of_model)?;
         let preprocess = preprocess(&model, manifest, &name);
-        Ok(Self { model, backend, choice, name, layer, labels, preprocess })
+        Ok(Self { model, backend, choice, name, layer, labels, preprocess, reading })
     }
 
     /// The model, for [`scorecam_core::explain`].
     pub fn backend(&self) -> &dyn ViewedModel {
         &self.model
+    }
+
+    /// The model as its backend shows it: raw tensors by their names.
+    pub fn engine(&self) -> &dyn ModelBackend {
+        self.model.model()
     }
 
     /// What the model takes and gives, as methods see it.
@@ -233,6 +245,16 @@ impl Model {
         }
     }
 
+    /// The sum of raw class scores, each times its weight, as a target.
+    pub(crate) fn classes(&self, weights: &[(usize, f64)]) -> Result<Linear> {
+        self.model.classes(weights)
+    }
+
+    /// How boxes, regions and embeddings are read.
+    pub(crate) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     /// The name of a class, where a labels file gives one.
     pub fn label(&self, class: usize) -> Option<&str> {
         self.labels.get(class)
@@ -244,7 +266,7 @@ impl Model {
         if let Ok(class) = text.parse() {
             return Ok(class);
         }
-        if text == "not" && self.info().output.applied.is_one_value() {
+        if text == "not" && self.info().scores.as_ref().is_ok_and(|scores| scores.applied.is_one_value()) {
             return Ok(0);
         }
         self.labels.class(text, &self.name)

@@ -149,7 +149,7 @@ fn listed_shapes_are_those_of_activations(subject: &Subject<'_>, model: &Model) 
 }
 
 fn targets_do_not_disturb_each_other(subject: &Subject<'_>, model: &Model, plain: &Explanation) {
-    let classes: Vec<usize> = plain.targets.iter().map(|t| t.class).collect();
+    let classes: Vec<usize> = plain.targets.iter().filter_map(|t| t.class).collect();
     let reversed = Targets::Classes(classes.iter().rev().copied().collect());
     let both = subject.explain(model, &Call { targets: reversed, ..Call::default() }).expect("both");
     for (i, &class) in classes.iter().enumerate() {

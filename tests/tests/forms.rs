@@ -129,8 +129,8 @@ fn check(host: &Host, row: &Row, maps: &Tensor) -> Result<(), String> {
         return Ok(());
     }
     let target = &found.targets[0];
-    if Some(target.class) != row.class {
-        return Err(format!("class {}, not {:?}", target.class, row.class));
+    if target.class != row.class {
+        return Err(format!("class {:?}, not {:?}", target.class, row.class));
     }
     let (score, tolerance) = (row.score.expect("a score"), row.tolerance.unwrap_or(1e-4));
     if (target.score - score).abs() > tolerance.max(1e-4 * score.abs()) {

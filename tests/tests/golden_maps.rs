@@ -19,6 +19,7 @@ fn run((host, door): Methods<'_>, model: &Model, case: &GoldenMap, input: &Tenso
         layer: Some(case.layer.clone()),
         batch_size: None,
         reference: case.reference.as_ref().map(|r| read_npy(&golden(r)).into()),
+        ..ExplainOptions::default()
     };
     explained(host, model, &options, input).unwrap_or_else(|e| panic!("{}: {e}", case.name))
 }

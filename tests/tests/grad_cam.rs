@@ -45,8 +45,9 @@ fn one_forward_pass_and_one_gradient_pass_a_target_are_counted_and_reported() {
         assert!(seen.contains(&(passes, 4)), "pass {passes} of 4 is not in {seen:?}");
     }
     for (i, target) in found.targets.iter().enumerate() {
-        let alone = run((&host, &model), Targets::Classes(vec![target.class]), &go_on).expect("one map");
-        assert_eq!((alone.maps.data(), alone.passes), (found.maps.item(i), 2), "class {}", target.class);
+        let alone = run((&host, &model), Targets::Classes(target.class.into_iter().collect()), &go_on)
+            .expect("one map");
+        assert_eq!((alone.maps.data(), alone.passes), (found.maps.item(i), 2), "{}", target.text);
     }
 }
 

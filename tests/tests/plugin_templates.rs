@@ -172,7 +172,7 @@ fn the_backend_template_works_from_another_workspace() {
     let work = tempfile::tempdir().expect("a folder");
     let (model, input) = (bright_model(work.path()), bright_input());
     let found = explain_top(&host, &model, "score-cam", None, &input);
-    assert_eq!((found.targets[0].class, found.layer.as_str()), (3, "cells"));
+    assert_eq!((found.targets[0].class, found.layer.as_str()), (Some(3), "cells"));
     // One pass for the image, and one for each colour's mask.
     assert_eq!((found.maps.shape(), found.passes), (&[1, 64, 64][..], 4));
     let (left, right) = (found.maps.data()[32 * 64 + 12], found.maps.data()[32 * 64 + 60]);
@@ -188,7 +188,7 @@ fn the_backend_template_works_from_another_workspace() {
         let host = host_with(&plugin);
         assert_proof(&host, &plugin, Proof::VersionChecked);
         let same = explain_top(&host, &model, "score-cam", None, &input);
-        assert_eq!((same.targets[0].class, same.passes), (3, 4), "{}", plugin.display());
+        assert_eq!((same.targets[0].class, same.passes), (Some(3), 4), "{}", plugin.display());
         assert_eq!(same.maps.data(), found.maps.data(), "{}", plugin.display());
     }
 }
@@ -272,7 +272,7 @@ fn one_more_pass(host: &Host, model: &Path) {
     for (preset, factor) in [(None, 0.5), (Some("double"), 2.0)] {
         let found = explain_top(host, model, "one-more-pass", preset, &input);
         let expected: Vec<f32> = values[16..].iter().map(|v| v * factor).collect();
-        assert_eq!((found.targets[0].class, found.passes), (1, 2));
+        assert_eq!((found.targets[0].class, found.passes), (Some(1), 2));
         assert_eq!((found.maps.shape(), found.maps.data()), (&[1, 4, 4][..], expected.as_slice()));
         for warning in ["the scores were 1", "it only adds", "it adds up in no order"] {
             assert!(found.warnings.iter().any(|w| w == warning), "{warning}: {:?}", found.warnings);

@@ -36,8 +36,8 @@ fn layers_are_the_modules_by_their_dotted_paths() {
     assert_eq!((layer.name.as_str(), layer.operator.as_str()), ("layer4", "Sequential"));
     assert_eq!(layer.shape, [Some(512), Some(7), Some(7)]);
     assert_eq!(info.input.shape, [None, Some(3), Some(224), Some(224)]);
-    assert_eq!(info.output.shape, [None, Some(1000)]);
-    assert_eq!(info.output.applied, OutputActivation::None);
+    assert_eq!(info.scores.as_ref().expect("scores").shape, [None, Some(1000)]);
+    assert_eq!(info.scores.as_ref().expect("scores").applied, OutputActivation::None);
     // Pooled maps are the same evidence in less detail.
     let model = torch_model(&host, &small("plain.pt"), SIZE, None).expect("loads");
     assert_eq!(model.info().layer(None).map(|l| l.name.as_str()), Ok("relu2"));
@@ -69,7 +69,7 @@ fn what_the_graph_ends_in_is_seen() {
         ("softmax_call.pt", OutputActivation::Softmax),
     ] {
         let model = torch_model(&host, &small(name), SIZE, None).expect("loads");
-        assert_eq!(model.info().output.applied, ending, "{name}");
+        assert_eq!(model.info().scores.as_ref().expect("scores").applied, ending, "{name}");
     }
 }
 
@@ -131,7 +131,7 @@ fn several_outputs_are_chosen_by_name() {
         ("dict_traced.pt", "logits"),
     ] {
         let model = load(name, Some(output)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(model.info().output.name, output);
+        assert_eq!(model.info().scores.as_ref().expect("scores").name, output);
         explain_zeros(&host, &model, "score-cam", Some("relu2")).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     for (name, outputs) in [

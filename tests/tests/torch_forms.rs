@@ -78,7 +78,7 @@ fn maps_are_those_of_python() {
         let is_first = std::mem::replace(&mut unasked, &row.model) != row.model;
         let layer = (!is_first || row.model == "vit_two_first").then_some(row.layer.as_str());
         let found = explain(&host, &model, &row.method, layer).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!((&found.layer, found.targets[0].class), (&row.layer, row.class), "{name}");
+        assert_eq!((&found.layer, found.targets[0].class), (&row.layer, Some(row.class)), "{name}");
         let scores = model.backend().forward(image().view(), &[]).expect(&name).scores;
         let score = f64::from(scores.data()[row.class]);
         assert!((score - row.score).abs() < 1e-5, "{name}: {score}");
@@ -143,8 +143,8 @@ fn one_value_has_two_sides() {
         [("one_logit", OutputActivation::Binary), ("one_probability", OutputActivation::Probability)]
     {
         let model = load(&host, name);
-        assert_eq!(model.info().output.applied, applied, "{name}");
-        assert_eq!(model.info().output.shape, [None, Some(2)], "{name}");
+        assert_eq!(model.info().scores.as_ref().expect("scores").applied, applied, "{name}");
+        assert_eq!(model.info().scores.as_ref().expect("scores").shape, [None, Some(2)], "{name}");
         let both = Tensor::new([2, 3, 32, 32], [image().data(), image().data()].concat()).expect("a batch");
         let slopes = |class| model.backend().gradients(both.view(), "trunk", class).expect("a gradient");
         let (against, own) = (slopes(0), slopes(1));
@@ -159,8 +159,8 @@ fn the_output_that_looks_like_class_scores_is_chosen() {
     let host = torch_host();
     for (name, output) in [("with_boxes", "1"), ("with_boxes_by_name", "scores")] {
         let model = load(&host, name);
-        assert_eq!(model.info().output.name, output);
-        assert_eq!(model.info().output.shape, [None, Some(5)]);
+        assert_eq!(model.info().scores.as_ref().expect("scores").name, output);
+        assert_eq!(model.info().scores.as_ref().expect("scores").shape, [None, Some(5)]);
         let named = torch_model(&host, &file(name), SIZE, Some(output)).expect("loads");
         assert_eq!(named.info(), model.info());
         let boxes = if name == "with_boxes" { "0" } else { "boxes" };

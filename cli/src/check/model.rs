@@ -32,12 +32,9 @@ pub(super) fn loads(subject: &Subject) -> Result<String> {
 pub(super) fn description(subject: &Subject) -> Result<String> {
     let model = Loaded::new(subject)?.model;
     let info = model.info();
-    if info.input.shape.len() != 4 || info.output.shape.len() != 2 {
-        return Err(Error::plugin(format!(
-            "it describes an input of {} axes and an output of {}; [N, C, H, W] and [N, classes] are needed",
-            info.input.shape.len(),
-            info.output.shape.len()
-        )));
+    if info.input.shape.len() != 4 {
+        let axes = info.input.shape.len();
+        return Err(Error::plugin(format!("it describes an input of {axes} axes; [N, C, H, W] is needed")));
     }
     let mut names: Vec<&str> = info.layers.iter().map(|l| l.name.as_str()).collect();
     names.sort_unstable();
@@ -212,7 +209,8 @@ impl Loaded {
     /// The scores [images, classes] of so many equal images.
     fn scores(&self, images: usize) -> Result<Tensor> {
         let scores = self.model.backend().forward(self.input(images)?.view(), &[])?.scores;
-        let classes = self.model.info().output.shape.get(1).copied().flatten();
+        let scores_info = self.model.info().scores.as_ref().map_err(Clone::clone)?;
+        let classes = scores_info.shape.get(1).copied().flatten();
         match scores.shape() {
             [n, c] if *n == images && *c > 0 && classes.is_none_or(|said| said == *c) => {
                 finite(scores.data(), "a score")?;

@@ -133,7 +133,8 @@ mod tests {
             let layer = LayerInfo::maps("maps", "Conv", axis(&[2, 1, 2]));
             let info = ViewInfo {
                 input: InputInfo::image("input", shape(&[1, 1, 2])),
-                output: OutputInfo::new("scores", shape(&[gradients.len()]), OutputActivation::None),
+                scores: Ok(OutputInfo::new("scores", shape(&[gradients.len()]), OutputActivation::None)),
+                outputs: Vec::new(),
                 layers: vec![layer],
                 default_layer: Some(0),
                 batch,
@@ -240,7 +241,7 @@ mod tests {
     #[test]
     fn a_model_that_ends_in_softmax_is_reported() {
         let mut model = Model::new(&[&[1.0; 4]], ANY);
-        model.info.output.applied = OutputActivation::Softmax;
+        model.info.scores.as_mut().expect("scores").applied = OutputActivation::Softmax;
         let warnings = model.explain(&[], Targets::Top(1)).expect("a map").warnings;
         assert!(warnings.iter().any(|w| w.contains("before softmax")), "{warnings:?}");
     }

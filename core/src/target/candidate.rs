@@ -4,6 +4,11 @@
 
 use num_dual::DualNum;
 
+/// A number with or without a derivative.
+pub(crate) trait Number: DualNum<Primitive = f64> + Copy {}
+
+impl<D: DualNum<Primitive = f64> + Copy> Number for D {}
+
 /// How a box is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BoxForm {
@@ -36,7 +41,7 @@ pub(crate) struct Candidate<D> {
 }
 
 /// The corners x0, y0, x1, y1 in pixels of a box in some form and scale; `size` is the input's (height, width).
-pub(crate) fn corners<D: DualNum<f64> + Copy>(
+pub(crate) fn corners<D: Number>(
     [a, b, c, d]: [D; 4],
     (form, scale): (BoxForm, BoxScale),
     size: (usize, usize),
@@ -54,7 +59,7 @@ pub(crate) fn corners<D: DualNum<f64> + Copy>(
 }
 
 /// Intersection over union of two boxes; 0 where they are apart.
-pub(crate) fn overlap<D: DualNum<f64> + Copy>(a: &[D; 4], b: &[f64; 4]) -> D {
+pub(crate) fn overlap<D: Number>(a: &[D; 4], b: &[f64; 4]) -> D {
     let b = b.map(D::from);
     let zero = D::from(0.0);
     let side = |low: usize, high: usize| at_least(lesser(a[high], b[high]) - greater(a[low], b[low]), zero);
@@ -65,7 +70,7 @@ pub(crate) fn overlap<D: DualNum<f64> + Copy>(a: &[D; 4], b: &[f64; 4]) -> D {
 }
 
 /// The cosine of the angle between class probabilities; 0 where either are all 0.
-pub(crate) fn cosine<D: DualNum<f64> + Copy>(a: &[D], b: &[f64]) -> D {
+pub(crate) fn cosine<D: Number>(a: &[D], b: &[f64]) -> D {
     let zero = D::from(0.0);
     let dot = a.iter().zip(b).fold(zero, |sum, (a, b)| sum + *a * *b);
     let own = a.iter().fold(zero, |sum, a| sum + *a * *a);
@@ -74,26 +79,34 @@ pub(crate) fn cosine<D: DualNum<f64> + Copy>(a: &[D], b: &[f64]) -> D {
 }
 
 /// The probability of each logit by itself.
-pub(crate) fn sigmoid<D: DualNum<f64> + Copy>(logit: D) -> D {
+pub(crate) fn sigmoid<D: Number>(logit: D) -> D {
     ((-logit).exp() + 1.0).recip()
 }
 
 /// The probabilities of logits among each other.
-pub(crate) fn softmax<D: DualNum<f64> + Copy>(logits: &[D]) -> Vec<D> {
-    let greatest = logits.iter().map(DualNum::re).fold(f64::NEG_INFINITY, f64::max);
+pub(crate) fn softmax<D: Number>(logits: &[D]) -> Vec<D> {
+    let greatest = logits.iter().map(|logit| logit.re()).fold(f64::NEG_INFINITY, f64::max);
     let powers: Vec<D> = logits.iter().map(|logit| (*logit - greatest).exp()).collect();
     let sum = powers.iter().fold(D::from(0.0), |sum, power| sum + *power);
     powers.into_iter().map(|power| power / sum).collect()
 }
 
-fn lesser<D: DualNum<f64> + Copy>(a: D, b: D) -> D {
-    if b.re() < a.re() { b } else { a }
+/// How far apart, relative to themselves, edges may lie that are one: an engine rounds otherwise from pass to pass.
+const ONE_EDGE: f64 = 1e-5;
+
+/// Of equals half of either, so that a derivative is shared between them.
+fn lesser<D: Number>(a: D, b: D) -> D {
+    let (x, y) = (a.re(), b.re());
+    if (x - y).abs() <= ONE_EDGE * x.abs().max(y.abs()).max(1.0) {
+        return (a + b) * 0.5;
+    }
+    if x < y { a } else { b }
 }
 
-fn greater<D: DualNum<f64> + Copy>(a: D, b: D) -> D {
-    if b.re() > a.re() { b } else { a }
+fn greater<D: Number>(a: D, b: D) -> D {
+    -lesser(-a, -b)
 }
 
-fn at_least<D: DualNum<f64> + Copy>(a: D, least: D) -> D {
+fn at_least<D: Number>(a: D, least: D) -> D {
     greater(a, least)
 }

@@ -68,7 +68,6 @@ impl Detector {
     }
 }
 
-
 /// The boxes that a question is about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoxesWanted {
@@ -141,12 +140,7 @@ impl Boxes {
         AskedTarget { target, text, class: Some(class), detection: Some(found) }
     }
 
-    fn at(
-        &self,
-        rows: &[TensorView<'_>],
-        rect: [f64; 4],
-        class: Option<usize>,
-    ) -> Result<Vec<AskedTarget>> {
+    fn at(&self, rows: &[TensorView<'_>], rect: [f64; 4], class: Option<usize>) -> Result<Vec<AskedTarget>> {
         let classes = self.detector.layout(rows)?.classes();
         if let Some(class) = class.filter(|class| *class >= classes) {
             return Err(Error::invalid(format!(
@@ -181,6 +175,12 @@ impl Boxes {
             return Err(Error::invalid(format!(
                 "candidate {index} was asked for; the detector has {}, numbered from 0",
                 layout.count()
+            )));
+        }
+        let count = layout.classes();
+        if let Some(class) = class.filter(|class| *class >= count) {
+            return Err(Error::invalid(format!(
+                "class {class} is out of range; the detector has {count} classes"
             )));
         }
         let Candidate { rect, classes, objectness } = layout.candidate(rows, index);

@@ -1,8 +1,6 @@
 //! [`Detector`]: how the raw outputs of a detection network are read, for each of the forms that are about.
 
-use num_dual::DualNum;
-
-use super::candidate::{BoxForm, BoxScale, Candidate, corners, sigmoid, softmax};
+use super::candidate::{BoxForm, BoxScale, Candidate, Number, corners, sigmoid, softmax};
 use crate::{Error, Result, TensorView};
 
 /// The form of a detector's outputs; shapes are those of one image. `n` is the number of candidates, C that of classes.
@@ -18,7 +16,7 @@ pub enum Format {
     Ssd,
     /// Boxes [n, 4] and class logits [n, C + 1], the last one being "no object" (DETR).
     Detr,
-    /// Boxes [n, 4], scores [n] and labels [n] (torchvision's detectors).
+    /// Boxes [n, 4], scores [n] and labels [n] (torchvision's detectors); fewer of them on another image.
     BoxesScores,
     /// One output [5 + C, h, w]: objectness, box, class probabilities of each cell (FastestDet).
     FastestDet,
@@ -50,11 +48,12 @@ impl Format {
                 (Some(first), None) if first > 4 => Self::Yolov8,
                 _ => return None,
             };
-            return Some((format, DetectorOutputs::one(name)));
+            return Some((format, DetectorOutputs::one(*name)));
         }
         let (boxes, axes) = named("box").filter(|(_, axes)| ends_in(axes, 4))?;
-        let rest = DetectorOutputs::one(boxes);
-        if let (Some((labels, _)), Some((scores, of_scores)), 1) = (named("label"), named("score"), axes.len() - 1)
+        let rest = DetectorOutputs::one(*boxes);
+        if let (Some((labels, _)), Some((scores, of_scores)), 1) =
+            (named("label"), named("score"), axes.len() - 1)
             && of_scores.len() == 1
         {
             let (scores, labels) = (Some((*scores).to_owned()), Some((*labels).to_owned()));
@@ -74,7 +73,7 @@ impl Format {
 
     /// Whether the model has suppressed overlapping boxes itself, or makes none.
     pub(super) fn is_final(self) -> bool {
-        matches!(self, Self::EndToEnd | Self::Detr | Self::BoxesScores)
+        matches!(self, Self::EndToEnd | Self::Detr)
     }
 
     /// How boxes are written where nobody says otherwise.
@@ -136,7 +135,9 @@ impl Detector {
         let needed = |output: Option<String>, key: &str| {
             output.ok_or_else(|| {
                 let format = format.name();
-                Error::invalid(format!("detector format {format:?} needs the name of one more output: give {key}"))
+                Error::invalid(format!(
+                    "detector format {format:?} needs the name of one more output: give {key}"
+                ))
             })
         };
         let mut outputs = vec![boxes];
@@ -157,6 +158,11 @@ impl Detector {
     /// How boxes are written, where that differs from the form's usual way.
     pub fn boxes(self, form: Option<BoxForm>, scale: Option<BoxScale>) -> Self {
         Self { boxes: (form.unwrap_or(self.boxes.0), scale.unwrap_or(self.boxes.1)), ..self }
+    }
+
+    /// The same on inputs of another size (height, width).
+    pub fn at(self, size: (usize, usize)) -> Self {
+        Self { size, ..self }
     }
 
     /// The names of the outputs that are read.
@@ -276,7 +282,7 @@ impl Layout<'_> {
         self.candidate_of(j, &|at| value(rows, at))
     }
 
-    fn rect_of<D: DualNum<f64> + Copy>(&self, j: usize, at: &impl Fn((usize, usize)) -> D) -> [D; 4] {
+    fn rect_of<D: Number>(&self, j: usize, at: &impl Fn((usize, usize)) -> D) -> [D; 4] {
         let four = |first: usize| [0, 1, 2, 3].map(|field| at(self.field(j, first + field)));
         let raw = match self.detector.format {
             Format::FastestDet => {
@@ -291,7 +297,7 @@ impl Layout<'_> {
     }
 
     /// Candidate `j` of the numbers that `at` gives for (output, element).
-    pub(super) fn candidate_of<D: DualNum<f64> + Copy>(
+    pub(super) fn candidate_of<D: Number>(
         &self,
         j: usize,
         at: &impl Fn((usize, usize)) -> D,
@@ -324,7 +330,7 @@ fn value(rows: &[TensorView<'_>], (output, element): (usize, usize)) -> f64 {
 }
 
 /// The classes of a candidate that names one by its number.
-fn one_hot<D: DualNum<f64> + Copy>(label: f64, one: D) -> Vec<D> {
+fn one_hot<D: Number>(label: f64, one: D) -> Vec<D> {
     let class = (label.round().max(0.0) as usize).min(MOST_CLASSES - 1);
     let mut classes = vec![D::from(0.0); class + 1];
     classes[class] = one;

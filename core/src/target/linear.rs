@@ -16,19 +16,6 @@ impl Linear {
     pub fn new(output: impl Into<String>, weights: Vec<(usize, f64)>) -> Self {
         Self { output: output.into(), weights }
     }
-
-    /// The element of one class, times `factor`: -1 for the evidence against it.
-    pub fn class(output: impl Into<String>, class: usize, factor: f64) -> Self {
-        Self::new(output, vec![(class, factor)])
-    }
-
-    /// Why `class` and not `others`: its element less `strength` times the mean of theirs. With one other class and a
-    /// strength of 1 the difference of two; the form with several is that of Finer-CAM (arXiv 2501.11309, equation 6).
-    pub fn contrast(output: impl Into<String>, class: usize, others: &[usize], strength: f64) -> Self {
-        let share = -strength / others.len() as f64;
-        let others = others.iter().map(|&other| (other, share));
-        Self::new(output, std::iter::once((class, 1.0)).chain(others).collect())
-    }
 }
 
 impl Target for Linear {

@@ -61,12 +61,37 @@ pub struct AskedTarget {
     pub detection: Option<Detection>,
 }
 
-/// Targets that need no look at the image.
+/// Several questions as one, in their order.
+pub struct Several(pub Vec<Arc<dyn Question>>);
+
+impl Question for Several {
+    fn outputs(&self) -> Vec<&str> {
+        let mut outputs: Vec<&str> = Vec::new();
+        for output in self.0.iter().flat_map(|question| question.outputs()) {
+            if !outputs.contains(&output) {
+                outputs.push(output);
+            }
+        }
+        outputs
+    }
+
+    fn targets(&self, rows: &[TensorView<'_>]) -> Result<Vec<AskedTarget>> {
+        let outputs = self.outputs();
+        let of_one = |question: &Arc<dyn Question>| {
+            let place = |name: &str| outputs.iter().position(|output| *output == name);
+            let own: Vec<_> = question.outputs().into_iter().filter_map(place).map(|i| rows[i]).collect();
+            question.targets(&own)
+        };
+        Ok(self.0.iter().map(of_one).collect::<Result<Vec<_>>>()?.concat())
+    }
+}
+
+/// Targets that need no look at the image. They name what they read, so that the first pass gives it.
 pub struct Fixed(pub Vec<AskedTarget>);
 
 impl Question for Fixed {
     fn outputs(&self) -> Vec<&str> {
-        Vec::new()
+        self.0.iter().flat_map(|asked| asked.target.outputs()).collect()
     }
 
     fn targets(&self, _: &[TensorView<'_>]) -> Result<Vec<AskedTarget>> {

@@ -44,7 +44,9 @@ impl Question for Region {
         let map = SegmentMap::of(&self.segments.output, &rows[0])?;
         if let Some(class) = self.class.filter(|class| *class >= map.classes) {
             let classes = map.classes;
-            return Err(Error::invalid(format!("class {class} is out of range; the model has {classes} classes")));
+            return Err(Error::invalid(format!(
+                "class {class} is out of range; the model has {classes} classes"
+            )));
         }
         let (cells, class) = match &self.area {
             RegionArea::Inside(inside) => {
@@ -142,7 +144,8 @@ impl<'a> SegmentMap<'a> {
         }
         let counts = self.counts(0..self.area());
         let seen = (0..self.classes).filter(|&class| counts[class] > 0);
-        let seen: Vec<String> = seen.map(|class| format!("class {class} in {} cells", counts[class])).collect();
+        let seen: Vec<String> =
+            seen.map(|class| format!("class {class} in {} cells", counts[class])).collect();
         seen.join(", ")
     }
 }

@@ -1,10 +1,13 @@
 //! Targets that compare: a detection with all candidates, one candidate's score, an embedding with another.
 
-use num_dual::{Dual64, DualNum};
+use num_dual::Dual64;
 
-use super::candidate::{Candidate, cosine, overlap};
+use super::candidate::{Candidate, Number, cosine, overlap};
 use super::{Detector, Target};
 use crate::{Error, Result, Tensor, TensorView};
+
+/// Derivatives below this are rounding.
+const FLAT: f32 = 1e-6;
 
 /// How much of a detection is left: the similarity of D-RISE (arXiv 2006.03204, equation 5), which is the greatest, over all
 /// candidates, of IoU x cosine of the class probabilities x objectness.
@@ -24,7 +27,7 @@ impl BoxSimilarity {
         Self { detector, rect, classes }
     }
 
-    fn similarity<D: DualNum<f64> + Copy>(&self, candidate: &Candidate<D>) -> D {
+    fn similarity<D: Number>(&self, candidate: &Candidate<D>) -> D {
         let place = overlap(&candidate.rect, &self.rect) * candidate.objectness;
         match &self.classes {
             Some(classes) => place * cosine(&candidate.classes, classes),
@@ -56,7 +59,15 @@ impl Target for BoxSimilarity {
 
     fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
         let best = self.best(rows)?.map(|(j, _)| j);
-        slopes_at(&self.detector, rows, best, |candidate| self.similarity(candidate))
+        let slopes = slopes_at(&self.detector, rows, best, |candidate| self.similarity(candidate))?;
+        let is_flat = slopes.iter().flat_map(|slopes| slopes.data()).all(|slope| slope.abs() < FLAT);
+        match best.filter(|_| is_flat) {
+            None => Ok(slopes),
+            Some(j) => Err(Error::unsupported(format!(
+                "a box is most similar to itself, so its similarity has no derivative there; ask for candidate:{j}, or \
+                 take a method without gradients, such as score-cam"
+            ))),
+        }
     }
 }
 
@@ -74,26 +85,15 @@ impl CandidateScore {
         Self { detector, candidate, class }
     }
 
-    fn score<D: DualNum<f64> + Copy>(&self, candidate: &Candidate<D>) -> D {
-        candidate.objectness * candidate.classes[self.class]
+    /// 0 of a row that names another class.
+    fn score<D: Number>(&self, candidate: &Candidate<D>) -> D {
+        candidate.classes.get(self.class).map_or(D::from(0.0), |class| candidate.objectness * *class)
     }
 
-    fn check(&self, rows: &[TensorView<'_>]) -> Result<()> {
-        let layout = self.detector.layout(rows)?;
-        let (candidates, classes) = (layout.count(), layout.classes());
-        if self.candidate >= candidates {
-            let candidate = self.candidate;
-            return Err(Error::invalid(format!(
-                "candidate {candidate} was asked for; the detector has {candidates}"
-            )));
-        }
-        match self.class < classes {
-            true => Ok(()),
-            false => Err(Error::invalid(format!(
-                "class {} is out of range; the detector has {classes} classes",
-                self.class
-            ))),
-        }
+    /// The candidate's row; none where the list of an image is shorter.
+    fn row(&self, rows: &[TensorView<'_>]) -> Result<Option<usize>> {
+        let count = self.detector.layout(rows)?.count();
+        Ok(Some(self.candidate).filter(|row| *row < count))
     }
 }
 
@@ -103,13 +103,12 @@ impl Target for CandidateScore {
     }
 
     fn value(&self, rows: &[TensorView<'_>]) -> Result<f64> {
-        self.check(rows)?;
-        Ok(self.score(&self.detector.layout(rows)?.candidate(rows, self.candidate)))
+        let layout = self.detector.layout(rows)?;
+        Ok(self.row(rows)?.map_or(0.0, |row| self.score(&layout.candidate(rows, row))))
     }
 
     fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
-        self.check(rows)?;
-        slopes_at(&self.detector, rows, Some(self.candidate), |candidate| self.score(candidate))
+        slopes_at(&self.detector, rows, self.row(rows)?, |candidate| self.score(candidate))
     }
 }
 

@@ -8,11 +8,11 @@ use super::output::{IsRegression, OutputView};
 use super::targeted::Targeted;
 use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
-use crate::target::TargetSet;
+use crate::target::{Linear, TargetSet};
 use crate::{
     BatchRule, Error, Forward, Inputs, LayerInfo, MaskedRequest, MaskedScores, ModelBackend, ModelInfo,
-    NamedTensor,
-    OutputActivation, OutputInfo, Result, Rows, Tensor, TensorView, ViewInfo, ViewedModel, element_count,
+    NamedTensor, OutputActivation, OutputInfo, Result, Rows, Tensor, TensorView, ViewInfo, ViewedModel,
+    element_count,
 };
 
 /// What the caller says of a model; it counts more than what is found out.
@@ -55,13 +55,14 @@ impl<M: ModelBackend> ModelView<M> {
         let known = options.activation.filter(|a| *a != OutputActivation::Unknown);
         let raw_output = described.score_output();
         let declared = known.or(raw_output.as_ref().ok().map(|raw| raw.applied)).unwrap_or_default();
-        let mut output = raw_output.clone().and_then(|raw| {
-            OutputView::new((&raw.name, &raw.shape), declared, options.is_regression)
-        });
+        let mut output = raw_output
+            .clone()
+            .and_then(|raw| OutputView::new((&raw.name, &raw.shape), declared, options.is_regression));
         if options.is_regression == IsRegression::Yes {
             output = Ok(output?);
         }
-        let applied = |output: &Result<OutputView>| output.as_ref().map_or(OutputActivation::None, |o| o.applied);
+        let applied =
+            |output: &Result<OutputView>| output.as_ref().map_or(OutputActivation::None, |o| o.applied);
 
         let mut layers = Layers::new(&described);
         let named = options.layer.as_deref().and_then(|name| layers.position(name));
@@ -105,6 +106,24 @@ impl<M: ModelBackend> ModelView<M> {
         let info = viewed(&described, &layers, (&output, findings.batches));
         let (layers, batches) = (RwLock::new(layers), findings.batches);
         Ok(Self { model, info, layers, trial, failure, output, batches, remarks })
+    }
+
+    /// The sum of raw class scores, each times its weight, as a target. An error where the model has no class scores, or
+    /// fewer.
+    pub fn classes(&self, weights: &[(usize, f64)]) -> Result<Linear> {
+        let (output, name) = self.output()?;
+        let classes = output.classes;
+        if let Some((class, _)) = weights.iter().find(|(class, _)| classes.is_some_and(|n| *class >= n)) {
+            let last = classes.unwrap_or(1) - 1;
+            return Err(Error::invalid(format!(
+                "class {class} is out of range; the model has classes 0 to {last}"
+            )));
+        }
+        let element = |&(class, weight): &(usize, f64)| {
+            let (element, factor) = output.raw_class(class);
+            (element, weight * f64::from(factor))
+        };
+        Ok(Linear::new(name, weights.iter().map(element).collect()))
     }
 
     /// The model as its backend describes it.

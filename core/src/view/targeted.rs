@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::{Forward, ModelView, ViewInfo, ViewedModel};
 use crate::target::TargetSet;
-use crate::{BatchRule, Inputs, MaskedRequest, MaskedScores, ModelBackend, NamedTensor, Result, Rows, Tensor, TensorView};
+use crate::{
+    BatchRule, Inputs, MaskedRequest, MaskedScores, ModelBackend, NamedTensor, Result, Rows, Tensor,
+    TensorView,
+};
 
 /// A model that is read by targets. Outputs are reduced as they come: a batch's are dropped before the next runs.
 pub(super) struct Targeted<'v, M> {
@@ -69,7 +72,8 @@ impl<M: ModelBackend> ViewedModel for Targeted<'_, M> {
             let shape = [&[n], &part(&all[0]).shape()[1..]].concat();
             Tensor::new(shape, all.iter().flat_map(|f| part(f).data()).copied().collect())
         };
-        let activations = (0..taps.len()).map(|tap| joined(&|f| &f.activations[tap])).collect::<Result<_>>()?;
+        let activations =
+            (0..taps.len()).map(|tap| joined(&|f| &f.activations[tap])).collect::<Result<_>>()?;
         Ok(Forward { scores: joined(&|f| &f.scores)?, activations })
     }
 

@@ -244,7 +244,7 @@ fn nothing_is_certain_of_a_model_of_random_numbers() {
 fn values_of_outputs_tell_what_was_applied() {
     let check = |ending: fn(&mut [f32]), expected| {
         let view = viewed(Small::ending_in(ending)).expect("a view");
-        assert_eq!(view.info().output.applied, expected);
+        assert_eq!(view.info().scores.as_ref().expect("scores").applied, expected);
         assert_eq!(view.remarks().is_empty(), expected == OutputActivation::Unknown);
     };
     check(|_| (), OutputActivation::Unknown);

@@ -8,7 +8,9 @@ use super::layers::Found;
 use super::probe::{Change, PATCHES, Patch};
 use crate::image::Preprocess;
 use crate::tensor::room_for;
-use crate::{BatchRule, Error, Inputs, ModelBackend, ModelInfo, OutputActivation, Result, Tensor, TensorView, noise};
+use crate::{
+    BatchRule, Error, Inputs, ModelBackend, ModelInfo, OutputActivation, Result, Tensor, TensorView, noise,
+};
 
 /// Each patch, as a cell of a grid of 4 x 4; no two in one row or column. They are that large so that layers of few
 /// cells, which look at parts of the image only, see each of them.

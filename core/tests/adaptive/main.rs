@@ -361,7 +361,7 @@ fn scores_with_nothing_to_tell_do_not_upset_it() {
                     let set = format!("{budget} score={score} {set}");
                     for applied in [OutputActivation::None, OutputActivation::Softmax] {
                         let mut model = Model::new(bumps(60, 7, 7)).with(scores);
-                        model.info.output.applied = applied;
+                        model.info.scores.as_mut().expect("scores").applied = applied;
                         let found = Call { set: &set, ..CALL }.adaptive(&model);
                         assert_honest(&found.unwrap_or_else(|e| panic!("{set}: {e}")), 60, &set);
                     }

@@ -31,7 +31,8 @@ impl Model {
         let shape = |sizes: &[usize]| [vec![None], axes(sizes)].concat();
         let info = ViewInfo {
             input: InputInfo::image("input", shape(&[1, side, side])),
-            output: OutputInfo::new("scores", shape(&[3]), OutputActivation::None),
+            scores: Ok(OutputInfo::new("scores", shape(&[3]), OutputActivation::None)),
+            outputs: Vec::new(),
             layers: vec![LayerInfo::maps("maps", "Conv", axes(&[count, height, width]))],
             default_layer: Some(0),
             batch: BatchRule::Any { preferred: 16 },
@@ -56,7 +57,7 @@ impl Model {
     }
 
     pub(crate) fn with_classes(mut self, classes: usize) -> Self {
-        self.info.output.shape[1] = Some(classes);
+        self.info.scores.as_mut().expect("scores").shape[1] = Some(classes);
         Self { classes, ..self }
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
-use scorecam::{ExplainOptions, Targets};
+use scorecam::{ExplainOptions, Kept, Targets};
 
 use super::{scorecam_explain_options, scorecam_progress};
 use crate::export::{Failure, Result};
@@ -50,13 +50,28 @@ impl Settings {
         };
         // SAFETY: as the caller promises.
         let text = |given, what| unsafe { read::optional_text(given, what) }.map(|t| t.map(str::to_owned));
+        // SAFETY: as the caller promises.
+        let asked = unsafe { read::array(given.targets, given.target_count, "options.targets") }?;
+        // SAFETY: as the caller promises.
+        let word = |&given| unsafe { read::text(given, "a target in options.targets") }.map(str::to_owned);
+        let ask: Vec<String> = asked.iter().map(word).collect::<Result<_>>()?;
+        if !ask.is_empty() && (given.class_count > 0 || given.top_k > 0) {
+            return Err(Failure::invalid("options has targets, and classes or top_k; give one of them"));
+        }
         let plain = ExplainOptions::default();
+        let detections = match given.min_score {
+            0.0 => plain.detections,
+            score if (0.0..=1.0).contains(&score) => Kept { score, ..plain.detections },
+            other => return Err(Failure::invalid(format!("options.min_score is {other}; it takes 0 to 1"))),
+        };
         let options = ExplainOptions {
             method: text(given.method, "options.method")?.unwrap_or(plain.method),
             preset: text(given.preset, "options.preset")?,
             // SAFETY: as the caller promises.
             set: unsafe { read::options(given.options, given.option_count, "options.options") }?,
             targets,
+            ask,
+            detections,
             layer: text(given.layer, "options.layer")?,
             batch_size: (given.batch_size > 0)
                 .then(|| size(given.batch_size, "options.batch_size"))

@@ -227,7 +227,7 @@ fn scores_with_trailing_axes_of_one_are_squeezed() {
         .node("GlobalAveragePool", "conv2", "scores")
         .output("scores", &[0, 5, 1, 1]);
     let model = common::viewed(&config(&net.save(folder.path(), "m.onnx")));
-    assert_eq!(model.info().output.shape, [None, Some(5)]);
+    assert_eq!(model.info().scores.as_ref().expect("scores").shape, [None, Some(5)]);
     assert_eq!(default_of(&model.info().layers, model.info().default_layer), Some("relu1"));
     // The output is itself a tensor of four axes, so it may be tapped like any other.
     let pass = model.forward(image([2, 3, 8, 8], 1).view(), &["scores", "conv2", "scores"]).expect("it runs");

@@ -87,6 +87,8 @@ const VALUES: &[&CStr] = &[
     c"norm-resize-norm",
 ];
 const LAYERS: &[&CStr] = &[c"maps", c"other"];
+const TARGETS: &[&CStr] =
+    &[c"class:1", c"not:2", c"contrast:1-2", c"mean:0+1", c"box:0", c"region:predicted"];
 const COLORMAPS: &[&CStr] = &[c"viridis", c"turbo", c"jet", c"inferno", c"gray"];
 
 /// Every call ends in a documented status; a failure has a line of text and leaves its result alone; what
@@ -178,6 +180,11 @@ fn options(input: &mut Unstructured<'_>, lent: &mut Lent) -> *const scorecam_exp
     let first = number(input);
     let classes: Vec<u64> = (0..count as u64).map(|i| first.wrapping_add(i) % 5).collect();
     // SAFETY: neither options nor numbers have padding.
+    let words: Vec<*const c_char> =
+        (0..byte(input) / 128).map(|_| lent.text(input, TARGETS)).filter(|word| !word.is_null()).collect();
+    // SAFETY: pointers have no padding.
+    let first_target = unsafe { lent.array(&words) };
+    // SAFETY: neither options nor numbers have padding.
     let (first, first_class) = unsafe { (lent.array(&pairs), lent.array(&classes)) };
     let (has_pairs, has_classes) = (!pairs.is_empty(), !classes.is_empty());
     let reference = if byte(input) % 4 == 3 { image(input, lent) } else { ptr::null() };
@@ -196,6 +203,9 @@ fn options(input: &mut Unstructured<'_>, lent: &mut Lent) -> *const scorecam_exp
         reference,
         progress: if byte(input).is_multiple_of(2) { None } else { Some(tell) },
         user_data: ptr::without_provenance_mut(usize::from(byte(input))),
+        targets: first_target,
+        target_count: words.len() as u64,
+        min_score: f64::from(byte(input)) / 200.0,
     };
     // SAFETY: as above.
     unsafe { lent.versioned(input, value) }

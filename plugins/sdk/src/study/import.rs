@@ -80,7 +80,8 @@ fn info(given: &StudyContext) -> ViewInfo {
     let maps = given.activations.shape().get(1..).unwrap_or(&[]);
     ViewInfo {
         input: InputInfo::image("input", batched(input)),
-        output: OutputInfo::new("scores", batched(&[given.scores.len()]), given.output_activation),
+        scores: Ok(OutputInfo::new("scores", batched(&[given.scores.len()]), given.output_activation)),
+        outputs: Vec::new(),
         layers: vec![LayerInfo::maps(&given.layer, "", axes(maps))],
         default_layer: Some(0),
         // The host cuts what a method asks for into batches of the model.
@@ -128,7 +129,7 @@ impl StudiedModel<'_> {
     }
 
     fn scores_of(&self, items: usize) -> Vec<Option<usize>> {
-        vec![Some(items), self.info.output.shape.get(1).copied().flatten()]
+        vec![Some(items), self.info.scores.as_ref().ok().and_then(|scores| scores.shape[1])]
     }
 }
 

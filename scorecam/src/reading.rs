@@ -1,0 +1,170 @@
+//! [`Reading`]: the outputs of a model that targets read: boxes, segmentation maps, embeddings.
+
+use scorecam_core::target::{BoxForm, BoxScale, Detector, DetectorOutputs, Format};
+use scorecam_core::{Error, ModelInfo, Result, written};
+
+use crate::manifest::OutputSection;
+use crate::{Manifest, Model};
+
+/// What a model's outputs are beside class scores; an error says why they are not that.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    detector: Result<Detector>,
+    segments: Result<String>,
+    embedding: Result<String>,
+}
+
+impl Reading {
+    /// What the manifest says, or else what names and shapes look like. An error where the manifest contradicts the model.
+    pub(crate) fn of(info: &ModelInfo, manifest: &Manifest) -> Result<Self> {
+        let output = &manifest.output;
+        let kind = output.kind.as_deref();
+        let detector = detector(info, output);
+        let segments = named(info, output).and_then(|name| segments(info, &name));
+        let embedding = named(info, output);
+        let wanted = match kind {
+            Some("detections") => detector.as_ref().err(),
+            Some("segments") => segments.as_ref().err(),
+            Some("embedding") => embedding.as_ref().err(),
+            _ => None,
+        };
+        match wanted {
+            Some(error) => Err(error.clone()),
+            None => Ok(Self { detector, segments, embedding }),
+        }
+    }
+}
+
+impl Model {
+    /// The model as a detector, on inputs of `size` (height, width).
+    pub(crate) fn detector(&self, size: (usize, usize)) -> Result<Detector> {
+        self.reading().detector.clone().map(|detector| detector.at(size))
+    }
+
+    /// The output that holds a segmentation map.
+    pub(crate) fn segments(&self) -> Result<&str> {
+        self.reading().segments.as_deref().map_err(Clone::clone)
+    }
+
+    /// The output that is compared with a reference image's.
+    pub(crate) fn embedding(&self) -> Result<&str> {
+        self.reading().embedding.as_deref().map_err(Clone::clone)
+    }
+
+    /// 1, where the model gives one value an image; an error else.
+    pub(crate) fn only_value(&self) -> Result<f64> {
+        let scores = self.info().scores.as_ref().map_err(Clone::clone)?;
+        match scores.applied.is_one_value() {
+            true => Ok(1.0),
+            false => Err(Error::invalid(format!(
+                "output {:?} has several values for an image; ask for one of them by class:NUMBER",
+                scores.name
+            ))),
+        }
+    }
+}
+
+/// The output that is meant where one is: the manifest's, that of class scores, or the only one.
+fn named(info: &ModelInfo, output: &OutputSection) -> Result<String> {
+    let listed =
+        || info.outputs.iter().map(|o| format!("{} {}", o.name, written(&o.shape))).collect::<Vec<_>>();
+    let none = || {
+        let outputs = listed().join(", ");
+        Error::invalid(format!(
+            "the model has several outputs: {outputs}; name one by output.name in a manifest"
+        ))
+    };
+    match &output.name {
+        Some(name) => Ok(name.clone()),
+        None => match (info.score_output(), info.outputs.as_slice()) {
+            (Ok(scores), _) => Ok(scores.name.clone()),
+            (_, [only]) => Ok(only.name.clone()),
+            _ => Err(none()),
+        },
+    }
+}
+
+fn segments(info: &ModelInfo, name: &str) -> Result<String> {
+    let shape = info.outputs.iter().find(|o| o.name == name).map(|o| o.shape.as_slice()).unwrap_or_default();
+    let is_map = |axes: &[Option<usize>]| axes.iter().all(|n| n.is_none_or(|n| n > 1));
+    match shape {
+        [_, classes, h, w] if is_map(&[*h, *w]) && *classes != Some(0) => Ok(name.to_owned()),
+        [_, h, w] if is_map(&[*h, *w]) => Ok(name.to_owned()),
+        other => Err(Error::unsupported(format!(
+            "output {name:?} has shape {}, which is no segmentation map [N, C, H, W] or [N, H, W]; name another one by \
+             output.name in a manifest",
+            written(other)
+        ))),
+    }
+}
+
+fn detector(info: &ModelInfo, output: &OutputSection) -> Result<Detector> {
+    let shapes: Vec<(&str, &[Option<usize>])> = info
+        .outputs
+        .iter()
+        .map(|o| (o.name.as_str(), if o.per_image { o.shape.get(1..).unwrap_or(&[]) } else { &o.shape }))
+        .collect();
+    let guess = Format::of(&shapes);
+    let format = output.format.as_deref().map(str::parse::<Format>).transpose()?;
+    let unknown = || {
+        let outputs = info.outputs.iter().map(|o| format!("{} {}", o.name, written(&o.shape)));
+        let outputs = outputs.collect::<Vec<_>>().join(", ");
+        Error::unsupported(format!(
+            "the outputs {outputs} do not look like those of a known detector; say what they are by output.format in a \
+             manifest"
+        ))
+    };
+    let (format, guessed) = match (format, guess) {
+        (Some(format), Some((guess, outputs))) if guess == format => (format, Some(outputs)),
+        (Some(format), _) => (format, None),
+        (None, Some((guess, outputs))) => (guess, Some(outputs)),
+        (None, None) => return Err(unknown()),
+    };
+    let guessed = guessed.or_else(|| {
+        let [only] = info.outputs.as_slice() else { return None };
+        Some(DetectorOutputs { boxes: only.name.clone(), scores: None, labels: None })
+    });
+    let boxes = output.boxes.clone().or(output.name.clone());
+    let boxes = boxes.or(guessed.as_ref().map(|g| g.boxes.clone())).ok_or_else(|| {
+        Error::invalid(
+            "the model has several outputs; name the one that holds boxes by output.boxes in a manifest",
+        )
+    })?;
+    let outputs = DetectorOutputs {
+        boxes,
+        scores: output.class_scores.clone().or(guessed.as_ref().and_then(|g| g.scores.clone())),
+        labels: output.labels.clone().or(guessed.and_then(|g| g.labels)),
+    };
+    for name in [Some(&outputs.boxes), outputs.scores.as_ref(), outputs.labels.as_ref()].into_iter().flatten()
+    {
+        if !info.outputs.iter().any(|o| o.name == *name) {
+            let known = info.outputs.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Error::not_found(format!("output {name:?} is not in the model; outputs: {known}")));
+        }
+    }
+    let detector = Detector::new(format, outputs, (0, 0))?;
+    Ok(detector.activated(output.activated).boxes(box_form(output)?, box_scale(output)?))
+}
+
+fn box_form(output: &OutputSection) -> Result<Option<BoxForm>> {
+    match output.box_form.as_deref() {
+        None => Ok(None),
+        Some("xyxy") => Ok(Some(BoxForm::Corners)),
+        Some("cxcywh") => Ok(Some(BoxForm::Center)),
+        Some("xywh") => Ok(Some(BoxForm::CornerSize)),
+        Some(other) => {
+            Err(Error::invalid(format!("output.box_form is {other:?}; it takes xyxy, cxcywh or xywh")))
+        }
+    }
+}
+
+fn box_scale(output: &OutputSection) -> Result<Option<BoxScale>> {
+    match output.box_scale.as_deref() {
+        None => Ok(None),
+        Some("pixels") => Ok(Some(BoxScale::Pixels)),
+        Some("relative") => Ok(Some(BoxScale::Relative)),
+        Some(other) => {
+            Err(Error::invalid(format!("output.box_scale is {other:?}; it takes pixels or relative")))
+        }
+    }
+}
