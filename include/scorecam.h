@@ -43,9 +43,9 @@
       SCORECAM_PIXELS_RGB, SCORECAM_SAMPLES_F32, SCORECAM_LAYOUT_CHW, 1, 3, 0 }
 #define SCORECAM_EXPLAIN_OPTIONS_INIT \
     { SCORECAM_SIZE_OF(scorecam_explain_options), 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, 0, NULL, NULL, \
-      NULL }
+      NULL, NULL, 0, 0.0 }
 #define SCORECAM_TARGET_INIT \
-    { SCORECAM_SIZE_OF(scorecam_target), 0, 0, 0.0, 0.0, NULL }
+    { SCORECAM_SIZE_OF(scorecam_target), 0, 0, 0.0, 0.0, NULL, NULL, { 0.0, 0.0, 0.0, 0.0 }, 0.0 }
 #define SCORECAM_OVERLAY_OPTIONS_INIT \
     { SCORECAM_SIZE_OF(scorecam_overlay_options), 0.5f, 0, NULL, 0 }
 

@@ -144,6 +144,10 @@ impl Outcome {
             let label = target.label.as_ref().map(|l| format!(" {l}")).unwrap_or_default();
             let words = match (target.target.strip_prefix("class:"), target.class) {
                 (Some(_), Some(class)) => format!("class {class}{label}: score"),
+                (_, Some(class)) if target.detection.is_some() => {
+                    let score = target.detection.as_ref().map_or(0.0, |found| found.score);
+                    format!("{}, class {class}{label}, detected with {score:.2}:", target.target)
+                }
                 (_, Some(class)) => format!("{}, class {class}{label}:", target.target),
                 (_, None) => format!("{}:", target.target),
             };

@@ -15,7 +15,7 @@ use crate::driver::{Driver, Task};
 use crate::passes::check_finite;
 use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
-use crate::target::{AskedTarget, Detection, Question, TargetSet};
+use crate::target::{AskedTarget, Detection, Question, RegionCells, TargetSet};
 use crate::{
     BatchRule, CamMethod, Error, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
     StudyContext, Tensor, ViewedModel,
@@ -91,6 +91,8 @@ pub struct Explained {
     pub output: f32,
     /// The detection that it is about, in pixels of the model's input.
     pub detection: Option<Detection>,
+    /// The region that it is about.
+    pub region: Option<Arc<RegionCells>>,
 }
 
 /// Explains the decision of `model` on one input; blocks until done. May be called from several threads.
@@ -172,6 +174,9 @@ fn task<'a>(
     mut request: Request<'a>,
 ) -> Result<Task<'a, Explanation>> {
     check_input(model, &request)?;
+    if let (Targets::Classes(_) | Targets::Top(_), Err(why)) = (&request.targets, &model.info().scores) {
+        return Err(why.clone());
+    }
     method.info().check_needs(model.info().abilities)?;
     let batch_size = batch_size(model, request.batch_size)?;
     let desk = Rc::new(Desk::new(Monitor::new(request.progress.take())));
@@ -255,6 +260,7 @@ async fn first_pass(
         score: scores::class_score(ClassScore::Softmax, output_activation, &scores, class),
         output: scores[class],
         detection: None,
+        region: None,
     };
     let explained = targets.iter().map(explained).collect();
     Ok(FirstPass { scores, activations, output_activation, targets, explained })
@@ -283,8 +289,8 @@ async fn first_pass_by_targets(
     let scores = set.values(&rows_of(set.outputs())?)?;
     desk.read_by(set);
     let explained = asked.into_iter().zip(&scores).map(|(asked, &value)| {
-        let AskedTarget { text, class, detection, .. } = asked;
-        Explained { text, class, score: value.into(), output: value, detection }
+        let AskedTarget { text, class, detection, region, .. } = asked;
+        Explained { text, class, score: value.into(), output: value, detection, region }
     });
     let explained = explained.collect();
     let targets = (0..scores.len()).collect();

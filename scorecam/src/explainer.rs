@@ -223,7 +223,8 @@ impl<'m> Explainer<'m> {
         let requests = jobs.enumerate().map(|(position, job)| {
             let Job { input, progress } = job?;
             let targets = self.asked.of(self.model, &input)?;
-            let Input { tensor, placement, warnings } = input;
+            let Input { tensor, placement, mut warnings } = input;
+            warnings.extend(self.asked.remark(self.model));
             // A tensor of another rank is refused below.
             let size = if let [_, _, height, width] = *tensor.shape() { (height, width) } else { (0, 0) };
             at_work.borrow_mut().insert(position, (size, placement, warnings));

@@ -1,6 +1,9 @@
 //! [`Explanation`]: saliency maps with all that is known of them.
 
+use std::sync::Arc;
+
 use scorecam_core::image::{Overlay, Photo, Placement, Rect};
+use scorecam_core::target::RegionCells;
 use scorecam_core::{Explained, Result, Tensor, TensorView};
 
 use crate::Model;
@@ -55,6 +58,8 @@ pub struct Target {
     pub output: f32,
     /// The box that it is about.
     pub detection: Option<Detection>,
+    /// The region of a segmentation map that it is about.
+    pub region: Option<Arc<RegionCells>>,
 }
 
 /// An object that a detector found, or that was asked for.
@@ -64,6 +69,18 @@ pub struct Detection {
     pub rect: Rect,
     /// How sure the detector is, 0 to 1; of a box that was asked for how similar its best candidate is.
     pub score: f64,
+}
+
+impl Target {
+    /// The label or the class of a box and how sure the detector is of it; of another target what was asked.
+    fn words(&self) -> String {
+        let class = self.label.clone().or_else(|| self.class.map(|class| format!("class {class}")));
+        match (self.detection, class) {
+            (Some(detection), Some(class)) => format!("{class} {:.2}", detection.score),
+            (None, Some(class)) => class,
+            _ => self.text.clone(),
+        }
+    }
 }
 
 impl Explanation {
@@ -80,6 +97,7 @@ impl Explanation {
                 let ((x0, y0), (x1, y1)) = (to_photo(x0, y0), to_photo(x1, y1));
                 Detection { rect: Rect { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }, score: d.score }
             }),
+            region: t.region,
             text: t.text,
             class: t.class,
             score: t.score,
@@ -103,10 +121,34 @@ impl Explanation {
         self.maps.view().at(index)
     }
 
-    /// The map of target `index` laid over the photo that was explained, or over another one of the same content. Panics
-    /// when there is no such target.
+    /// The map of target `index` laid over the photo that was explained, or over another one of the same content; a box or
+    /// region that the target is about is drawn and named. Panics when there is no such target.
     pub fn overlay(&self, index: usize, photo: &Photo, overlay: &Overlay) -> Result<Photo> {
-        overlay.render(photo, self.map(index), &self.placement_on(photo.size()))
+        let placement = self.placement_on(photo.size());
+        let picture = overlay.render(photo, self.map(index), &placement)?;
+        let target = &self.targets[index];
+        Ok(match (target.detection, &target.region) {
+            (Some(detection), _) => picture.boxed(&self.on(&placement, detection.rect), &target.words()),
+            (None, Some(region)) => {
+                let (height, width) = placement.input_size();
+                let inside = |point: (f64, f64)| {
+                    let (x, y) = placement.to_input(point);
+                    region.contains(x / width as f64, y / height as f64)
+                };
+                picture.outlined(inside, &target.words())
+            }
+            (None, None) => picture,
+        })
+    }
+
+    /// A box, which is in pixels of the photo that was explained or of a tensor, in those of a photo with `placement`.
+    fn on(&self, placement: &Placement, rect: Rect) -> Rect {
+        let (from, to) = match self.placement {
+            Some(own) => (own.photo_size(), placement.photo_size()),
+            None => (self.input_size, placement.photo_size()),
+        };
+        let (right, down) = (to.1 as f64 / from.1 as f64, to.0 as f64 / from.0 as f64);
+        Rect { x: rect.x * right, y: rect.y * down, width: rect.width * right, height: rect.height * down }
     }
 
     /// Where the maps lie on a photo of `size` (height, width).

@@ -47,6 +47,13 @@ pub(crate) enum Area {
 pub(crate) type Read<'r> = dyn Fn(&Image) -> Result<Input> + 'r;
 
 impl Asked {
+    /// What a user should know of how the targets are read.
+    pub(crate) fn remark(&self, model: &Model) -> Option<String> {
+        let Self::Questions(words) = self else { return None };
+        let about_boxes = words.iter().any(|words| matches!(words, Words::Boxes { .. }));
+        about_boxes.then(|| model.detector((0, 0)).ok()?.remark()).flatten()
+    }
+
     /// Reads `words`, each a target; classes alone stay classes. Without words, `classes`: unless the model has no class
     /// scores, but boxes or regions, which are then explained.
     pub(crate) fn parse(
@@ -110,6 +117,7 @@ impl Words {
                 text: text.to_owned(),
                 class: about,
                 detection: None,
+                region: None,
             }))
         };
         let boxes = |wanted| Ok(Self::Boxes { wanted, text: text.to_owned(), kept });
@@ -154,7 +162,13 @@ impl Words {
         let row = model.backend().rows(reference.tensor.view(), &[output], &[])?;
         let row = row.outputs.first().ok_or_else(|| Error::internal("a pass gave no row"))?;
         let target = Arc::new(Cosine::new(output, row.data())?);
-        Ok(Self::Fixed(AskedTarget { target, text: text.to_owned(), class: None, detection: None }))
+        Ok(Self::Fixed(AskedTarget {
+            target,
+            text: text.to_owned(),
+            class: None,
+            detection: None,
+            region: None,
+        }))
     }
 
     fn question(&self, model: &Model, input: &Input) -> Result<Arc<dyn Question>> {

@@ -114,6 +114,7 @@ fn detector(info: &ModelInfo, output: &OutputSection) -> Result<Detector> {
              manifest"
         ))
     };
+    let is_said = format.is_some();
     let (format, guessed) = match (format, guess) {
         (Some(format), Some((guess, outputs))) if guess == format => (format, Some(outputs)),
         (Some(format), _) => (format, None),
@@ -143,7 +144,8 @@ fn detector(info: &ModelInfo, output: &OutputSection) -> Result<Detector> {
         }
     }
     let detector = Detector::new(format, outputs, (0, 0))?;
-    Ok(detector.activated(output.activated).boxes(box_form(output)?, box_scale(output)?))
+    let detector = detector.activated(output.activated).boxes(box_form(output)?, box_scale(output)?);
+    Ok(if is_said { detector } else { detector.guessed() })
 }
 
 fn box_form(output: &OutputSection) -> Result<Option<BoxForm>> {

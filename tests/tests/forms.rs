@@ -116,6 +116,13 @@ fn check(host: &Host, row: &Row, maps: &Tensor) -> Result<(), String> {
     });
     let (model, found) = match (explained, row.refused.as_slice()) {
         (Ok(explained), []) => explained,
+        // What has no class scores may have a region or boxes; of its classes it says why there are none.
+        (Ok((model, _)), words) if model.info().scores.is_err() => {
+            let ask = vec!["class:0".to_owned()];
+            let options = ExplainOptions { ask, ..ExplainOptions::default() };
+            let explained = Explainer::new(host, &model, &options).and_then(|e| e.explain(&row.input()));
+            return check_words(words, &explained.err().ok_or("its class 0 is explained")?);
+        }
         (Ok((_, found)), _) => return Err(format!("it is explained by layer {}", found.layer)),
         (Err(error), []) => return Err(format!("it is refused: {error}")),
         (Err(error), words) => return check_words(words, &error),

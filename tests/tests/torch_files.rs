@@ -94,8 +94,11 @@ fn inputs_of_other_forms_are_found_by_trial() {
     let model = host.load_model(ModelRequest { path: manifest, ..Default::default() }).expect("loads");
     assert_eq!(model.info().input.shape, [None, Some(3), Some(16), Some(16)], "tensors stay [N, C, H, W]");
     explain_zeros(&host, &model, "score-cam", Some("relu2")).expect("a map");
-    let wrong = torch_model(&host, &small("segments.pt"), SIZE, None);
-    refused(wrong, ErrorKind::Unsupported, &["segments.pt", "[N, 8, 8, 8]", "a score of each pixel"]);
+    let segments = torch_model(&host, &small("segments.pt"), SIZE, None).expect("loads");
+    let why = segments.info().scores.clone();
+    refused(why, ErrorKind::Unsupported, &["[N, 8, 8, 8]", "a score of each pixel"]);
+    let found = explain_zeros(&host, &segments, "score-cam", None).expect("a map of a region");
+    assert_eq!(found.targets[0].text, "region:predicted");
 }
 
 #[test]

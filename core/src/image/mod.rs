@@ -11,6 +11,7 @@
 //! Sizes are (height, width), as in [N, C, H, W]; positions are x to the right and y down, in pixels, with
 //! the first pixel's centre at (0.5, 0.5).
 
+mod annotate;
 mod colormap;
 mod overlay;
 mod photo;

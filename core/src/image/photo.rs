@@ -12,7 +12,7 @@ use super::{Filter, PixelBuffer, Samples};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Photo {
     size: (usize, usize),
-    pixels: Vec<u8>,
+    pub(super) pixels: Vec<u8>,
 }
 
 impl Photo {

@@ -100,6 +100,7 @@ impl Question for Boxes {
     }
 
     fn targets(&self, rows: &[TensorView<'_>]) -> Result<Vec<AskedTarget>> {
+        self.detector.check(rows)?;
         match &self.wanted {
             BoxesWanted::All => {
                 let found = self.found(rows)?;
@@ -137,7 +138,7 @@ impl Boxes {
     fn of(&self, found: Detection, text: String) -> AskedTarget {
         let Detection { rect, class, score: _, classes } = found.clone();
         let target = Arc::new(BoxSimilarity::new(self.detector.clone(), rect, Some(classes)));
-        AskedTarget { target, text, class: Some(class), detection: Some(found) }
+        AskedTarget { target, text, class: Some(class), detection: Some(found), region: None }
     }
 
     fn at(&self, rows: &[TensorView<'_>], rect: [f64; 4], class: Option<usize>) -> Result<Vec<AskedTarget>> {
@@ -161,7 +162,13 @@ impl Boxes {
         }
         let detection = Detection { rect, class: class.unwrap_or(0), score, classes: Vec::new() };
         let text = self.text.clone();
-        Ok(vec![AskedTarget { target: Arc::new(target), text, class, detection: Some(detection) }])
+        Ok(vec![AskedTarget {
+            target: Arc::new(target),
+            text,
+            class,
+            detection: Some(detection),
+            region: None,
+        }])
     }
 
     fn candidate(
@@ -195,6 +202,7 @@ impl Boxes {
             text,
             class: Some(class),
             detection: Some(detection),
+            region: None,
         }])
     }
 }

@@ -125,6 +125,8 @@ pub struct Detector {
     boxes: (BoxForm, BoxScale),
     /// Height and width of the model's input.
     size: (usize, usize),
+    /// Whether the form was taken from shapes alone, so that values must bear it out.
+    guessed: bool,
 }
 
 impl Detector {
@@ -147,7 +149,14 @@ impl Detector {
         if format == Format::BoxesScores {
             outputs.push(needed(labels, "output.labels")?);
         }
-        Ok(Self { format, outputs, activated: format != Format::Detr, boxes: format.boxes(), size })
+        Ok(Self {
+            format,
+            outputs,
+            activated: format != Format::Detr,
+            boxes: format.boxes(),
+            size,
+            guessed: false,
+        })
     }
 
     /// Whether class scores and objectness are probabilities already. Default: they are, but for DETR's.
@@ -158,6 +167,49 @@ impl Detector {
     /// How boxes are written, where that differs from the form's usual way.
     pub fn boxes(self, form: Option<BoxForm>, scale: Option<BoxScale>) -> Self {
         Self { boxes: (form.unwrap_or(self.boxes.0), scale.unwrap_or(self.boxes.1)), ..self }
+    }
+
+    /// The same, its form being a guess by names and shapes.
+    pub fn guessed(self) -> Self {
+        Self { guessed: true, ..self }
+    }
+
+    /// An error where the form is a guess and the values of an image are none of a detector's: probabilities that are none,
+    /// boxes that have no area or lie far outside.
+    pub(super) fn check(&self, rows: &[TensorView<'_>]) -> Result<()> {
+        if !self.guessed {
+            return Ok(());
+        }
+        let layout = self.layout(rows)?;
+        let (far, probable) = (self.size.0.max(self.size.1) as f64, -0.001..=1.001);
+        let is_sound = |j: usize| {
+            let Candidate { rect: [x0, y0, x1, y1], objectness, classes } = layout.candidate(rows, j);
+            let within = [x0, y0, x1, y1].iter().all(|side| side.abs() <= 3.0 * far);
+            let odds = classes.iter().chain([&objectness]).all(|odds| probable.contains(odds));
+            odds && within && x1 >= x0 && y1 >= y0
+        };
+        let sound = (0..layout.count()).filter(|&j| is_sound(j)).count();
+        match sound * 10 >= layout.count() * 9 {
+            true => Ok(()),
+            false => Err(Error::unsupported(format!(
+                "output {:?} has the shape of detector format {:?}, but not its values; say what it is by output.kind, and \
+                 for detections by output.format, in a manifest",
+                self.outputs.join(", "),
+                self.format.name()
+            ))),
+        }
+    }
+
+    /// What a user should know of a form that was guessed.
+    pub fn remark(&self) -> Option<String> {
+        self.guessed.then(|| {
+            format!(
+                "output {:?} is read as detector format {:?}, by its shape; if that is wrong, say what it is by output.format \
+                 in a manifest",
+                self.outputs.join(", "),
+                self.format.name()
+            )
+        })
     }
 
     /// The same on inputs of another size (height, width).

@@ -18,7 +18,7 @@ pub use candidate::{BoxForm, BoxScale};
 pub use detection::{Boxes, BoxesWanted, Detection, Kept};
 pub use detector::{Detector, DetectorOutputs, Format};
 pub use linear::Linear;
-pub use region::{Region, RegionArea, Segments};
+pub use region::{Region, RegionArea, RegionCells, Segments};
 pub use similarity::{BoxSimilarity, CandidateScore, Cosine};
 
 use crate::{Result, Tensor, TensorView};
@@ -59,6 +59,8 @@ pub struct AskedTarget {
     pub class: Option<usize>,
     /// The detection that it is about.
     pub detection: Option<Detection>,
+    /// The region that it is about.
+    pub region: Option<Arc<RegionCells>>,
 }
 
 /// Several questions as one, in their order.

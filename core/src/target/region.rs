@@ -22,6 +22,26 @@ pub enum RegionArea {
     Predicted,
 }
 
+/// The cells of a segmentation map that belong to a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionCells {
+    /// Height and width of the map.
+    pub size: (usize, usize),
+    /// For each cell, row by row, whether it belongs.
+    pub inside: Vec<bool>,
+}
+
+impl RegionCells {
+    /// Whether the cell at x and y, shares of the model's input from 0 to 1, belongs; none does outside of the input.
+    pub fn contains(&self, x: f64, y: f64) -> bool {
+        let cell = |at: f64, n: usize| (0.0..1.0).contains(&at).then_some((at * n as f64) as usize);
+        match (cell(y, self.size.0), cell(x, self.size.1)) {
+            (Some(row), Some(column)) => self.inside[row * self.size.1 + column],
+            _ => false,
+        }
+    }
+}
+
 /// A question about a region.
 #[derive(Clone)]
 pub struct Region {
@@ -70,10 +90,13 @@ impl Question for Region {
                 map.seen()
             )));
         }
+        let mut inside = vec![false; map.area()];
+        cells.iter().for_each(|&cell| inside[cell] = true);
+        let region = Some(Arc::new(RegionCells { size: map.size, inside }));
         let (share, first) = (1.0 / cells.len() as f64, class.unwrap_or(0) * map.area());
         let weights = cells.into_iter().map(|cell| (first + cell, share)).collect();
         let target = Arc::new(Linear::new(&self.segments.output, weights));
-        Ok(vec![AskedTarget { target, text: self.text.clone(), class, detection: None }])
+        Ok(vec![AskedTarget { target, text: self.text.clone(), class, detection: None, region }])
     }
 }
 

@@ -6,6 +6,7 @@
 //! passes when the model is loaded, whose answers [`probe`] reads; where they give no clear answer, a layer stays
 //! unknown until the caller says what it is.
 
+mod description;
 mod form;
 mod layers;
 mod model;

@@ -261,7 +261,8 @@ fn values_of_outputs_tell_what_was_applied() {
         let length = row.iter().map(|v| v * v).sum::<f32>().sqrt();
         row.iter_mut().for_each(|v| *v /= length);
     });
-    let error = viewed(scaled).err().expect("an embedding").to_string();
+    let view = viewed(scaled).expect("a view");
+    let error = view.info().scores.clone().expect_err("an embedding").to_string();
     assert!(error.contains("looks like an embedding"), "{error}");
 }
 

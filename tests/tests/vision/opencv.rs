@@ -22,6 +22,13 @@ const VIDEO: Build<'_> = Build {
     link: &["-lopencv_videoio", "-lopencv_core", "-pthread"],
 };
 
+const BOXES: Build<'_> = Build {
+    language: Language::Cpp,
+    sources: &["opencv-boxes/explain_boxes.cpp"],
+    modules: &["opencv4"],
+    link: &["-lopencv_imgcodecs", "-lopencv_core"],
+};
+
 fn explain_dnn() -> &'static Path {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();
     DNN.once(&ONCE, "explain_dnn")
@@ -73,6 +80,41 @@ fn cv_dnn_gets_the_map_of_onnx_cpu() {
     let (photo, overlay) = (picture(&photo), picture(&overlay));
     assert_eq!(photo.dimensions(), overlay.dimensions());
     assert_ne!(photo, overlay);
+}
+
+#[test]
+fn each_box_of_a_detector_is_drawn() {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    let program = BOXES.once(&ONCE, "explain_boxes");
+    let out = tempfile::tempdir().expect("a folder");
+    let manifest = out.path().join("detector.toml");
+    let detector = golden("targets/models/yolov5.onnx");
+    let text = format!(
+        "[model]\nfile = {detector:?}\nlayer = \"features\"\n[input]\nsize = [32, 32]\nfit = \"letterbox\"\n"
+    );
+    std::fs::write(&manifest, text).expect("written");
+    let photo = fetched("photos/chelsea.png");
+    let mut command = Command::new(program);
+    command.arg(&manifest).arg(&photo).arg(out.path().join("box"));
+    command.env("SCORECAM_PLUGIN_PATH", library("scorecam_onnx_cpu").parent().expect("a folder"));
+    let printed = run(&mut command);
+    let boxes = printed.lines().filter(|line| line.starts_with("box:")).count();
+    assert!(boxes > 1 && printed.contains(" at ") && printed.ends_with("passes\n"), "{printed}");
+    let photo = picture(&photo);
+    for i in 0..boxes {
+        let drawn = picture(&out.path().join(format!("box-{i}.png")));
+        assert_eq!(drawn.dimensions(), photo.dimensions(), "{printed}");
+        assert_ne!(drawn, photo);
+    }
+    // As many passes as for one box.
+    let mut one = scorecam();
+    one.arg("explain").arg(fetched("photos/chelsea.png")).arg("--model").arg(&manifest);
+    one.args(["--target", "box:0"]).arg("--json").arg(out.path().join("one.json"));
+    run(&mut one);
+    let one = std::fs::read_to_string(out.path().join("one.json")).expect("results");
+    let passes: usize =
+        printed.lines().last().and_then(|l| l.split(' ').next()?.parse().ok()).expect("passes");
+    assert!(one.contains(&format!("\"passes\": {passes},")), "{passes} in {one}");
 }
 
 #[test]
