@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use scorecam_core::image::{Photo, Placement};
 use scorecam_core::target::{
-    AskedTarget, Boxes, BoxesWanted, Cosine, Detector, Fixed, Kept, Question, Region, RegionArea, Segments,
-    Several,
+    AskedTarget, Boxes, BoxesWanted, Cosine, Detector, Fixed, Kept, Question, Region, RegionArea, Several,
 };
 use scorecam_core::{Error, Result, Targets};
 
@@ -198,7 +197,7 @@ impl Words {
                     Area::Predicted => RegionArea::Predicted,
                     Area::Mask(mask) => inside(Arc::clone(mask), size, input.placement)?,
                 };
-                let segments = Segments { output: model.segments()?.to_owned() };
+                let segments = model.segments()?.clone();
                 Arc::new(Region { segments, area, class: *class, text: text.clone() })
             }
         })

@@ -1,7 +1,7 @@
 //! [`Reading`]: the outputs of a model that targets read: boxes, segmentation maps, embeddings.
 
-use scorecam_core::target::{BoxForm, BoxScale, Detector, DetectorOutputs, Format};
-use scorecam_core::{Error, ModelInfo, Result, written};
+use scorecam_core::target::{BoxForm, BoxScale, Detector, DetectorOutputs, Format, Segments};
+use scorecam_core::{Error, ModelInfo, OutputActivation, Result, written};
 
 use crate::manifest::OutputSection;
 use crate::{Manifest, Model};
@@ -10,7 +10,7 @@ use crate::{Manifest, Model};
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     detector: Result<Detector>,
-    segments: Result<String>,
+    segments: Result<Segments>,
     embedding: Result<String>,
 }
 
@@ -20,7 +20,7 @@ impl Reading {
         let output = &manifest.output;
         let kind = output.kind.as_deref();
         let detector = detector(info, output);
-        let segments = named(info, output).and_then(|name| segments(info, &name));
+        let segments = named(info, output).and_then(|name| segments(info, (&name, manifest)));
         let embedding = named(info, output);
         let wanted = match kind {
             Some("detections") => detector.as_ref().err(),
@@ -42,8 +42,8 @@ impl Model {
     }
 
     /// The output that holds a segmentation map.
-    pub(crate) fn segments(&self) -> Result<&str> {
-        self.reading().segments.as_deref().map_err(Clone::clone)
+    pub(crate) fn segments(&self) -> Result<&Segments> {
+        self.reading().segments.as_ref().map_err(Clone::clone)
     }
 
     /// The output that is compared with a reference image's.
@@ -84,12 +84,16 @@ fn named(info: &ModelInfo, output: &OutputSection) -> Result<String> {
     }
 }
 
-fn segments(info: &ModelInfo, name: &str) -> Result<String> {
-    let shape = info.outputs.iter().find(|o| o.name == name).map(|o| o.shape.as_slice()).unwrap_or_default();
+fn segments(info: &ModelInfo, (name, manifest): (&str, &Manifest)) -> Result<Segments> {
+    let output = info.outputs.iter().find(|o| o.name == name);
+    let shape = output.map(|o| o.shape.as_slice()).unwrap_or_default();
+    let applied = manifest.activation()?.or(output.map(|o| o.applied));
+    let threshold = if applied == Some(OutputActivation::Sigmoid) { 0.5 } else { 0.0 };
+    let found = || Segments { output: name.to_owned(), threshold };
     let is_map = |axes: &[Option<usize>]| axes.iter().all(|n| n.is_none_or(|n| n > 1));
     match shape {
-        [_, classes, h, w] if is_map(&[*h, *w]) && *classes != Some(0) => Ok(name.to_owned()),
-        [_, h, w] if is_map(&[*h, *w]) => Ok(name.to_owned()),
+        [_, classes, h, w] if is_map(&[*h, *w]) && *classes != Some(0) => Ok(found()),
+        [_, h, w] if is_map(&[*h, *w]) => Ok(found()),
         other => Err(Error::unsupported(format!(
             "output {name:?} has shape {}, which is no segmentation map [N, C, H, W] or [N, H, W]; name another one by \
              output.name in a manifest",

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use scorecam::{
     ErrorKind, ExplainOptions, Explainer, Explanation, Host, Image, Kept, Manifest, Model, ModelRequest,
-    Result, Tensor,
+    Overlay, Result, Tensor,
 };
 use scorecam_core::{Abilities, Inputs, ModelBackend, ModelInfo, NamedTensor};
-use scorecam_tests::{golden, library, read_npy, refused, torch_host};
+use scorecam_tests::{fetched, golden, library, read_npy, refused, torch_host};
 use serde::Deserialize;
 
 const TOLERANCE: f32 = 1e-4;
@@ -285,6 +285,48 @@ fn detections_are_those_that_numpy_reads() {
         }
         assert_eq!(found.passes, 2, "{}: all boxes share their passes", row.name);
     }
+}
+
+/// A real segmenter on a photo: the number is the mean over what it sees, and a mask of that in the photo's pixels means
+/// the same region.
+#[test]
+fn a_photo_is_explained_by_what_a_real_segmenter_sees_in_it() {
+    let host = onnx_host();
+    let model = host.load_model(ModelRequest::from(fetched("models/u2netp.toml").as_path())).expect("loads");
+    let photo = Image::open(fetched("photos/chelsea.png")).expect("a photo");
+    let explained = |target: &str| {
+        let options = ExplainOptions {
+            set: vec![("select".into(), "std".into()), ("select_count".into(), "4".into())],
+            ask: vec![target.to_owned()],
+            ..ExplainOptions::default()
+        };
+        let explainer = Explainer::new(&host, &model, &options).expect(target);
+        let input = explainer.prepare(&photo).expect("an input");
+        (explainer.explain(&photo).expect(target), input)
+    };
+    let (found, input) = explained("region:predicted");
+    let rows = model.backend().rows(input.tensor.view(), &["1959"], &[]).expect("a pass");
+    let map = rows.outputs[0].data();
+    let seen: Vec<f32> = map.iter().copied().filter(|&v| v > 0.5).collect();
+    assert!((40_000..80_000).contains(&seen.len()), "{} of {} cells hold the cat", seen.len(), map.len());
+    let mean = seen.iter().sum::<f32>() / seen.len() as f32;
+    assert!((found.targets[0].output - mean).abs() < 1e-4, "{} is not {mean}", found.targets[0].output);
+
+    let size = photo.photo().expect("a photo").size();
+    let mask = image::GrayImage::from_fn(size.1 as u32, size.0 as u32, |x, y| {
+        let cell = |at: u32, side: usize| ((f64::from(at) + 0.5) / side as f64 * 320.0) as usize;
+        image::Luma([if map[cell(y, size.0) * 320 + cell(x, size.1)] > 0.5 { 255 } else { 0 }])
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("cat.png");
+    mask.save(&file).expect("written");
+    let (masked, _) = explained(&format!("region:{}", file.display()));
+    assert!((masked.targets[0].output - mean).abs() < 0.01, "{} is not {mean}", masked.targets[0].output);
+
+    // The outline of the region is drawn.
+    let photo = photo.photo().expect("a photo");
+    let bare = Overlay::default().render(photo, found.map(0), &found.placement_on(size)).expect("drawn");
+    assert_ne!(found.overlay(0, photo, &Overlay::default()).expect("drawn").pixels(), bare.pixels());
 }
 
 #[test]

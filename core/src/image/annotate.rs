@@ -7,7 +7,7 @@ use super::{Photo, Rect};
 /// Pixels of a letter, which is square.
 const LETTER: usize = 8;
 /// Sides of a picture in one pixel of a line or a letter.
-const FINE: usize = 400;
+const FINE: usize = 250;
 
 impl Photo {
     /// The picture with `rect`, in its own pixels, outlined in white on black, and `words` at its upper left corner. What

@@ -6,10 +6,12 @@ use super::{AskedTarget, Linear, Question};
 use crate::{Error, Result, TensorView};
 
 /// The output of a segmentation network: scores [C, H, W] of each pixel for an image, or one map [H, W].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Segments {
     /// The output's name.
     pub output: String,
+    /// Above which score one map predicts its class: 0 for logits, 0.5 for probabilities.
+    pub threshold: f32,
 }
 
 /// The cells of a segmentation map that count.
@@ -18,7 +20,7 @@ pub enum RegionArea {
     /// Those whose center is inside: the function gets x and y as shares, 0 to 1, of the model's input.
     Inside(Arc<dyn Fn(f64, f64) -> bool + Send + Sync>),
     /// Those where the model predicts the class on the unmasked image; where no class is given, its most frequent one but
-    /// class 0, which is the background as a rule. Of one map those above 0.
+    /// class 0, which is the background as a rule. Of one map those above the threshold.
     Predicted,
 }
 
@@ -61,7 +63,7 @@ impl Question for Region {
     }
 
     fn targets(&self, rows: &[TensorView<'_>]) -> Result<Vec<AskedTarget>> {
-        let map = SegmentMap::of(&self.segments.output, &rows[0])?;
+        let map = SegmentMap::of(&self.segments, &rows[0])?;
         if let Some(class) = self.class.filter(|class| *class >= map.classes) {
             let classes = map.classes;
             return Err(Error::invalid(format!(
@@ -105,10 +107,11 @@ struct SegmentMap<'a> {
     classes: usize,
     size: (usize, usize),
     scores: &'a [f32],
+    threshold: f32,
 }
 
 impl<'a> SegmentMap<'a> {
-    fn of(output: &str, row: &TensorView<'a>) -> Result<Self> {
+    fn of(Segments { output, threshold }: &Segments, row: &TensorView<'a>) -> Result<Self> {
         let (classes, size) = match *row.shape() {
             [h, w] => (1, (h, w)),
             [classes, h, w] if classes > 0 => (classes, (h, w)),
@@ -118,7 +121,7 @@ impl<'a> SegmentMap<'a> {
                 )));
             }
         };
-        Ok(Self { classes, size, scores: row.data() })
+        Ok(Self { classes, size, scores: row.data(), threshold: *threshold })
     }
 
     fn area(&self) -> usize {
@@ -142,7 +145,7 @@ impl<'a> SegmentMap<'a> {
     fn predicts(&self, cell: usize, class: Option<usize>) -> bool {
         match self.class(cell) {
             Some(predicted) => Some(predicted) == class,
-            None => self.scores[cell] > 0.0,
+            None => self.scores[cell] > self.threshold,
         }
     }
 
@@ -163,7 +166,7 @@ impl<'a> SegmentMap<'a> {
     /// The classes that are predicted anywhere, in words.
     fn seen(&self) -> String {
         if self.classes == 1 {
-            return "no cell above 0".into();
+            return format!("no cell above {}", self.threshold);
         }
         let counts = self.counts(0..self.area());
         let seen = (0..self.classes).filter(|&class| counts[class] > 0);

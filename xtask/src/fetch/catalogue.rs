@@ -35,6 +35,8 @@ pub enum What {
     EfficientnetLite0,
     /// A small, old-style classifier, as an ONNX model with its manifest
     Squeezenet,
+    /// A small network that finds the main object of a photo, as an ONNX model with its manifest
+    U2netp,
     /// Both classifiers and a random ResNet-18 as TorchScript models with their manifests
     Torchscript,
     /// Three photos that are free to use
@@ -58,6 +60,7 @@ impl What {
             What::Libtorch => vec!["libtorch"],
             What::EfficientnetLite0 => vec!["classes", "efficientnet-lite0"],
             What::Squeezenet => vec!["classes", "squeezenet"],
+            What::U2netp => vec!["u2netp"],
             What::Torchscript => {
                 vec!["classes", "efficientnet-lite0-torchscript", "squeezenet-torchscript", "resnet18-random"]
             }
