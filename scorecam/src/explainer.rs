@@ -224,7 +224,7 @@ impl<'m> Explainer<'m> {
             let Job { input, progress } = job?;
             let targets = self.asked.of(self.model, &input)?;
             let Input { tensor, placement, mut warnings } = input;
-            warnings.extend(self.asked.remark(self.model));
+            warnings.extend(self.asked.remarks(self.model));
             // A tensor of another rank is refused below.
             let size = if let [_, _, height, width] = *tensor.shape() { (height, width) } else { (0, 0) };
             at_work.borrow_mut().insert(position, (size, placement, warnings));

@@ -18,8 +18,8 @@ use crate::{Image, Model};
 pub(crate) enum Asked {
     /// Classes, as methods know them.
     Classes(Targets),
-    /// Anything else, in the words' order.
-    Questions(Vec<Words>),
+    /// Anything else, in the words' order; and what a user who did not ask should know.
+    Questions(Vec<Words>, Option<String>),
 }
 
 /// One target in words, read as far as no input is needed.
@@ -47,10 +47,11 @@ pub(crate) type Read<'r> = dyn Fn(&Image) -> Result<Input> + 'r;
 
 impl Asked {
     /// What a user should know of how the targets are read.
-    pub(crate) fn remark(&self, model: &Model) -> Option<String> {
-        let Self::Questions(words) = self else { return None };
+    pub(crate) fn remarks(&self, model: &Model) -> Vec<String> {
+        let Self::Questions(words, unasked) = self else { return Vec::new() };
         let about_boxes = words.iter().any(|words| matches!(words, Words::Boxes { .. }));
-        about_boxes.then(|| model.detector((0, 0)).ok()?.remark()).flatten()
+        let guess = about_boxes.then(|| model.detector((0, 0)).ok()?.remark()).flatten();
+        unasked.iter().cloned().chain(guess).collect()
     }
 
     /// Reads `words`, each a target; classes alone stay classes. Without words, `classes`: unless the model has no class
@@ -70,11 +71,14 @@ impl Asked {
                 let parse = |word: &String| {
                     Words::parse(word, (model, kept), read).map_err(|e| e.context(format!("target {word:?}")))
                 };
-                words.iter().map(parse).collect::<Result<_>>().map(Self::Questions)
+                Ok(Self::Questions(words.iter().map(parse).collect::<Result<_>>()?, None))
             }
             Some(_) => Ok(match (model.info().scores.is_err(), default_words(model), classes) {
                 (true, Some(word), Targets::Top(1)) => {
-                    Self::Questions(vec![Words::parse(word, (model, kept), read)?])
+                    let unasked = format!(
+                        "the model has no class scores, so the target is {word}; ask for something else by --target"
+                    );
+                    Self::Questions(vec![Words::parse(word, (model, kept), read)?], Some(unasked))
                 }
                 _ => Self::Classes(classes.clone()),
             }),
@@ -83,7 +87,7 @@ impl Asked {
 
     /// The targets for one input.
     pub(crate) fn of(&self, model: &Model, input: &Input) -> Result<Targets> {
-        let Self::Questions(words) = self else {
+        let Self::Questions(words, _) = self else {
             let Self::Classes(classes) = self else { return Err(Error::internal("targets of no kind")) };
             return Ok(classes.clone());
         };
@@ -94,10 +98,9 @@ impl Asked {
 
 /// What a model without class scores is asked unless a user says otherwise.
 fn default_words(model: &Model) -> Option<&'static str> {
-    match (model.detector((1, 1)), model.segments()) {
-        (Ok(_), _) => Some("boxes"),
-        (_, Ok(_)) => Some("region:predicted"),
-        _ => None,
+    match model.detector((1, 1)) {
+        Ok(_) => Some("boxes"),
+        Err(_) => model.surely_segments().then_some("region:predicted"),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{Manifest, Model};
 pub(crate) struct Reading {
     detector: Result<Detector>,
     segments: Result<Segments>,
+    /// Whether nothing but a segmentation map is likely: the manifest says so, or each class has a map.
+    surely_segments: bool,
     embedding: Result<String>,
 }
 
@@ -30,7 +32,13 @@ impl Reading {
         };
         match wanted {
             Some(error) => Err(error.clone()),
-            None => Ok(Self { detector, segments, embedding }),
+            None => {
+                let axes =
+                    named(info, output).ok().and_then(|name| info.outputs.iter().find(|o| o.name == name));
+                let has_a_map_per_class = axes.is_some_and(|output| output.shape.len() == 4);
+                let surely_segments = kind == Some("segments") || has_a_map_per_class;
+                Ok(Self { detector, segments, surely_segments, embedding })
+            }
         }
     }
 }
@@ -44,6 +52,11 @@ impl Model {
     /// The output that holds a segmentation map.
     pub(crate) fn segments(&self) -> Result<&Segments> {
         self.reading().segments.as_ref().map_err(Clone::clone)
+    }
+
+    /// The same where it is sure enough to be explained unasked.
+    pub(crate) fn surely_segments(&self) -> bool {
+        self.reading().surely_segments && self.reading().segments.is_ok()
     }
 
     /// The output that is compared with a reference image's.

@@ -165,7 +165,9 @@ fn the_output_that_looks_like_class_scores_is_chosen() {
         assert_eq!(named.info(), model.info());
         let boxes = if name == "with_boxes" { "0" } else { "boxes" };
         let words = ["[N, 64, 4]", "a list of vectors"];
-        refused(torch_model(&host, &file(name), SIZE, Some(boxes)), ErrorKind::Unsupported, &words);
+        let of_boxes = torch_model(&host, &file(name), SIZE, Some(boxes)).expect("loads");
+        refused(of_boxes.info().scores.clone(), ErrorKind::Unsupported, &words);
+        refused(explain(&host, &of_boxes, "score-cam", Some("trunk")), ErrorKind::Unsupported, &words);
         // Scores are not made of the boxes' maps, which come last.
         let layer =
             |name: &str| model.raw_layers().iter().find(|l| l.name == name).expect("a layer").preference;
@@ -198,8 +200,9 @@ fn models_that_depend_on_the_batch_run_one_image_at_a_time() {
 #[test]
 fn what_holds_no_class_scores_is_refused_by_what_it_looks_like() {
     let host = torch_host();
-    let load = |name| torch_model(&host, &file(name), SIZE, None);
-    refused(load("embedding"), ErrorKind::Unsupported, &["embedding.pt", "scaled to length 1"]);
+    let model = load(&host, "embedding");
+    refused(model.info().scores.clone(), ErrorKind::Unsupported, &["scaled to length 1"]);
+    refused(explain(&host, &model, "score-cam", None), ErrorKind::Unsupported, &["scaled to length 1"]);
 }
 
 #[test]

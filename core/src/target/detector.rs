@@ -16,7 +16,7 @@ pub enum Format {
     Ssd,
     /// Boxes [n, 4] and class logits [n, C + 1], the last one being "no object" (DETR).
     Detr,
-    /// Boxes [n, 4], scores [n] and labels [n] (torchvision's detectors); fewer of them on another image.
+    /// Boxes `[n, 4]`, scores `[n]` and labels `[n]` (torchvision's detectors); fewer of them on another image.
     BoxesScores,
     /// One output [5 + C, h, w]: objectness, box, class probabilities of each cell (FastestDet).
     FastestDet,
