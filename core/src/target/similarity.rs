@@ -38,13 +38,19 @@ impl BoxSimilarity {
     /// The candidate that is most similar, and how much; none where there are no candidates.
     fn best(&self, rows: &[TensorView<'_>]) -> Result<Option<(usize, f64)>> {
         let layout = self.detector.layout(rows)?;
-        let similarity = |j: usize| {
-            // Most candidates lie elsewhere.
-            let apart = overlap(&layout.rect(rows, j), &self.rect) == 0.0;
-            if apart { 0.0 } else { self.similarity(&layout.candidate(rows, j)) }
-        };
-        let all = (0..layout.count()).map(|j| (j, similarity(j)));
-        Ok(all.reduce(|best, other| if other.1 > best.1 { other } else { best }))
+        let mut best = None;
+        for j in 0..layout.count() {
+            let Some((_, greatest)) = best else {
+                best = Some((j, self.similarity(&layout.candidate(rows, j))));
+                continue;
+            };
+            // Objectness and cosine are at most 1, so most candidates need no look at their classes.
+            if overlap(&layout.rect(rows, j), &self.rect) > greatest {
+                let similarity = self.similarity(&layout.candidate(rows, j));
+                best = Some((j, similarity)).filter(|_| similarity > greatest).or(best);
+            }
+        }
+        Ok(best)
     }
 }
 
