@@ -87,12 +87,14 @@ impl Asked {
 
     /// The targets for one input.
     pub(crate) fn of(&self, model: &Model, input: &Input) -> Result<Targets> {
-        let Self::Questions(words, _) = self else {
-            let Self::Classes(classes) = self else { return Err(Error::internal("targets of no kind")) };
-            return Ok(classes.clone());
-        };
-        let questions = words.iter().map(|words| words.question(model, input)).collect::<Result<Vec<_>>>()?;
-        Ok(Targets::Asked(Arc::new(Several(questions))))
+        match self {
+            Self::Classes(classes) => Ok(classes.clone()),
+            Self::Questions(words, _) => {
+                let questions =
+                    words.iter().map(|words| words.question(model, input)).collect::<Result<_>>()?;
+                Ok(Targets::Asked(Arc::new(Several(questions))))
+            }
+        }
     }
 }
 

@@ -366,6 +366,8 @@ fn a_target_that_cannot_be_gets_one_line() {
     check(&classes, "contrast:3-9", InvalidArgument, &["class 9 is out of range", "0 to 6"]);
     check(&classes, "not:7", InvalidArgument, &["class 7 is out of range"]);
     check(&classes, "weather", InvalidArgument, &["none of class:NAME"]);
+    let logits = model("yolov5_logits", "[output]\nkind = \"detections\"\nformat = \"yolov5\"\n");
+    check(&logits, "box:0", InvalidArgument, &["no probabilities", "output.activated = false"]);
     let nothing = ExplainOptions {
         ask: vec!["boxes".into()],
         detections: Kept { score: 0.999, ..Kept::default() },

@@ -174,24 +174,26 @@ impl Detector {
         Self { guessed: true, ..self }
     }
 
-    /// An error where the form is a guess and the values of an image are none of a detector's: probabilities that are none,
-    /// boxes that have no area or lie far outside.
+    /// An error where the values of an image are none of a detector's: probabilities that are none, and, where the form is a
+    /// guess, boxes that have no area or lie far outside.
     pub(super) fn check(&self, rows: &[TensorView<'_>]) -> Result<()> {
-        if !self.guessed {
-            return Ok(());
-        }
         let layout = self.layout(rows)?;
         let (far, probable) = (self.size.0.max(self.size.1) as f64, -0.001..=1.001);
         let is_sound = |j: usize| {
             let Candidate { rect: [x0, y0, x1, y1], objectness, classes } = layout.candidate(rows, j);
             let within = [x0, y0, x1, y1].iter().all(|side| side.abs() <= 3.0 * far);
             let odds = classes.iter().chain([&objectness]).all(|odds| probable.contains(odds));
-            odds && within && x1 >= x0 && y1 >= y0
+            odds && (!self.guessed || within && x1 >= x0 && y1 >= y0)
         };
         let sound = (0..layout.count()).filter(|&j| is_sound(j)).count();
-        match sound * 10 >= layout.count() * 9 {
-            true => Ok(()),
-            false => Err(Error::unsupported(format!(
+        match (sound * 10 >= layout.count() * 9, self.guessed) {
+            (true, _) => Ok(()),
+            (false, false) => Err(Error::invalid(format!(
+                "the scores in output {:?} are no probabilities from 0 to 1; if they are logits, set output.activated = \
+                 false in a manifest",
+                self.outputs.join(", ")
+            ))),
+            (false, true) => Err(Error::unsupported(format!(
                 "output {:?} has the shape of detector format {:?}, but not its values; say what it is by output.kind, and \
                  for detections by output.format, in a manifest",
                 self.outputs.join(", "),

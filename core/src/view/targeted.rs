@@ -42,8 +42,8 @@ impl<'v, M: ModelBackend> Targeted<'v, M> {
         Ok(values.collect::<Result<Vec<_>>>()?.concat())
     }
 
-    /// The values of `outputs`, a pass on each image where these are not per image.
-    fn forward_each(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
+    /// The targets' values and the maps of `taps`, of one pass.
+    fn forward_once(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
         let outputs = self.targets.outputs();
         let wanted = [outputs.as_slice(), taps].concat();
         let n = batch.shape()[0];
@@ -63,10 +63,10 @@ impl<M: ModelBackend> ViewedModel for Targeted<'_, M> {
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
         let [n, c, h, w] = batch.dims("the batch")?;
         if self.is_per_image() || n == 1 {
-            return self.forward_each(batch, taps);
+            return self.forward_once(batch, taps);
         }
         let shape = [1, c, h, w];
-        let one = |i| self.forward_each(TensorView::new(&shape, batch.item(i))?, taps);
+        let one = |i| self.forward_once(TensorView::new(&shape, batch.item(i))?, taps);
         let all = (0..n).map(one).collect::<Result<Vec<Forward>>>()?;
         let joined = |part: &dyn Fn(&Forward) -> &Tensor| {
             let shape = [&[n], &part(&all[0]).shape()[1..]].concat();
