@@ -250,6 +250,17 @@ pub(crate) fn is_inside(file: &str) -> bool {
     Path::new(file).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
+/// The file that a target names, if it names one: a photo to compare with, or a mask.
+fn target_file(target: &str) -> Option<PathBuf> {
+    let path = target.strip_prefix("like:").map(PathBuf::from);
+    path.or_else(|| {
+        let area = target.strip_prefix("region:")?;
+        // A class may follow the mask's path.
+        let mask = area.rsplit_once(':').map(|(mask, _)| mask).filter(|_| !PathBuf::from(area).exists());
+        Some(PathBuf::from(mask.unwrap_or(area))).filter(|path| path.exists())
+    })
+}
+
 /// A name for the files of each input, below the folder as the input is below its own. A name that comes again gets a
 /// number; an input that has results keeps its name, and the names of other inputs' results are left to them.
 fn names(sources: &[Source], keys: &[String], known: &HashMap<&str, (&Outcome, &Trace)>) -> Vec<String> {
@@ -287,6 +298,9 @@ pub(crate) fn read_besides(args: &ExplainArgs) -> Vec<(PathBuf, &'static str)> {
     }
     files.extend(args.model.plugins.files.iter().map(|file| (file.clone(), "a plugin")));
     files.extend(args.how.reference.iter().map(|file| (file.clone(), "the reference")));
+    files.extend(
+        args.targets.iter().filter_map(|target| target_file(target)).map(|file| (file, "a target's file")),
+    );
     files
 }
 
