@@ -21,6 +21,7 @@
 #define SCORECAM_HPP
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -48,13 +49,13 @@ inline std::string status_name(std::int32_t status) { return scorecam_status_nam
 struct PluginInfo {
     // SCORECAM_KIND_BACKEND or SCORECAM_KIND_METHOD.
     std::uint32_t kind = 0;
-    std::string id;
-    std::string version;
-    std::string summary;
+    std::string id{};
+    std::string version{};
+    std::string summary{};
     // The plugin's file; none for what is built in.
-    std::optional<std::string> path;
+    std::optional<std::string> path{};
     // How its layout is known: "built in", "layout verified" or "version checked".
-    std::string proof;
+    std::string proof{};
     // A sum of SCORECAM_ABILITY_*: what a backend's models can have at most, what a method needs of a model.
     std::uint32_t abilities = 0;
 };
@@ -64,23 +65,63 @@ struct ModelOptions {
     // For the engine; 0 for all cores.
     std::uint32_t threads = 0;
     // The backend's id; "auto" for the best one that works here, as when neither this nor the manifest says.
-    std::string backend;
+    std::string backend{};
     // The layer to explain.
-    std::string layer;
+    std::string layer{};
     // As in "cpu" or "cuda:0".
-    std::string device;
+    std::string device{};
     // Of the backend; an unknown one is an error.
-    std::vector<Option> settings;
+    std::vector<Option> settings{};
+    // The manifest's text (TOML), read in place of a manifest on disk.
+    std::string manifest{};
+    // A manifest's file, read in place of the one beside the model.
+    std::string manifest_file{};
+    // The model itself in memory; its path is then its name alone, such as "net.onnx".
+    View<const std::uint8_t> data{};
+};
+
+// What a model gives.
+enum class OutputKind : std::uint32_t {
+    Other = SCORECAM_MODEL_OTHER,
+    Classes = SCORECAM_MODEL_CLASSES,
+    Value = SCORECAM_MODEL_VALUE,
+    Detections = SCORECAM_MODEL_DETECTIONS,
+    Segments = SCORECAM_MODEL_SEGMENTS,
+    Embedding = SCORECAM_MODEL_EMBEDDING,
+};
+
+// What a model takes and gives; a size of 0 is free.
+struct ModelInfo {
+    OutputKind output_kind = OutputKind::Other;
+    // 0 where the model gives no class scores, or their number is free.
+    std::uint64_t class_count = 0;
+    std::uint64_t channels = 0;
+    std::uint64_t height = 0;
+    std::uint64_t width = 0;
+    // The model's file, or "the application's model".
+    std::string name{};
+    // The id of the backend that runs it.
+    std::string backend{};
+    // Why that one; none where there was nothing to choose.
+    std::optional<std::string> backend_reason{};
+    // The layer that is explained when none is named.
+    std::optional<std::string> layer{};
+};
+
+// The scores of all classes: probabilities from 0 to 1, and the model's raw outputs.
+struct ClassScores {
+    std::vector<double> scores{};
+    std::vector<float> outputs{};
 };
 
 // A layer that can be explained or tapped.
 struct LayerInfo {
-    std::string name;
+    std::string name{};
     // What it does, in the model's own words ("Conv").
-    std::string operation;
+    std::string operation{};
     // Of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a saliency
     // map needs. 0 is free.
-    Shape shape;
+    Shape shape{};
     // Whether it is explained when none is named.
     bool is_default = false;
 };
@@ -92,7 +133,7 @@ enum class Flow {
     Cancel,
 };
 
-// Is told that `passes` images were run through the model of `expected`, which is 0 while not known. It may
+// Receives that `passes` images were run through the model of `expected`, which is 0 while not known. It may
 // throw: the call is then cancelled, and throws the same. Called on the thread of explain() unless a plugin
 // runs its passes on another; never twice at once.
 using Progress = std::function<Flow(std::uint64_t passes, std::uint64_t expected)>;
@@ -100,32 +141,40 @@ using Progress = std::function<Flow(std::uint64_t passes, std::uint64_t expected
 // What to explain, and how.
 struct ExplainOptions {
     // The method's id; "score-cam" when empty.
-    std::string method;
+    std::string method{};
     // A preset of the method.
-    std::string preset;
+    std::string preset{};
     // Options of the method, which come before the preset's.
-    std::vector<Option> options;
+    std::vector<Option> options{};
     // The classes to explain, all from the same passes; when empty, those with the highest scores.
-    std::vector<std::uint64_t> classes;
+    std::vector<std::uint64_t> classes{};
     // How many of these; 0 for one.
     std::uint64_t top_k = 0;
     // Targets in words, in place of classes: "box:0", "contrast:tabby-lynx"; docs/targets.md has all of them.
-    std::vector<std::string> targets;
+    std::vector<std::string> targets{};
     // The least score of a detection, 0 to 1; 0 for 0.25.
     double min_score = 0.0;
     // The layer to explain; the model's when empty.
-    std::string layer;
+    std::string layer{};
     // Images in a pass; 0 for what the model runs fastest.
     std::uint64_t batch_size = 0;
     // Another image that some options compare with, of the same input shape.
-    std::optional<Image> reference;
-    Progress progress;
+    std::optional<Image> reference{};
+    Progress progress{};
+    // How long the passes of an image may take, from its first one; 0 for no limit. Then "score-cam-adaptive" makes its map of
+    // the passes that were made; an explanation by another method has targets and no maps.
+    std::chrono::duration<double> time_limit{0.0};
+    // Images of explain_many() at work at once; 0 for 3.
+    std::uint32_t jobs = 0;
 };
+
+// Left, top, right and bottom edge, in pixels.
+using Edges = std::array<double, 4>;
 
 // A box that a target is about.
 struct Detection {
     // Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
-    std::array<double, 4> rect{};
+    Edges rect{};
     // How sure the detector is, 0 to 1.
     double score = 0.0;
 };
@@ -138,10 +187,22 @@ struct Target {
     double score = 0.0;
     // The model's raw output for a class; the number of another target.
     double output = 0.0;
-    std::optional<std::string> label;
+    std::optional<std::string> label{};
     // What was asked, in words: "class:285", "box:0".
-    std::string text;
-    std::optional<Detection> detection;
+    std::string text{};
+    std::optional<Detection> detection{};
+};
+
+// The rectangle of the photo and the rectangle of the model's input that show the same scene.
+struct Placement {
+    // Height and width of the upright photo, and the part of it that the model saw.
+    std::uint64_t photo_height = 0;
+    std::uint64_t photo_width = 0;
+    Edges photo_rect{};
+    // Height and width of the model's input, as of the maps, and the part of it that shows the photo.
+    std::uint64_t input_height = 0;
+    std::uint64_t input_width = 0;
+    Edges input_rect{};
 };
 
 // How a map is shown.
@@ -151,7 +212,7 @@ struct OverlayOptions {
     // Which target's map is shown.
     std::uint64_t target = 0;
     // "viridis", "turbo", "jet", "inferno" or "gray"; viridis when empty.
-    std::string colormap;
+    std::string colormap{};
 };
 
 // Saliency maps and what belongs to them. It never changes.
@@ -164,6 +225,13 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
     // The saliency map of a target; valid as long as this.
     Outcome<MapView> map(std::size_t index) const &;
     void map(std::size_t index) const && = delete;
+    // The saliency map of a target at the size of the photo, row after row: bilinear between the map's values, and 0 where the
+    // model did not see the photo. After a photo its upright size is the only one.
+    Outcome<std::vector<float>> photo_map(std::size_t index, std::size_t height, std::size_t width) const;
+    // Whether there are maps: not where the time limit passed before.
+    Outcome<bool> has_maps() const;
+    // Which part of the photo the model saw; none after a tensor.
+    Outcome<std::optional<Placement>> placement() const;
     // Class and scores of a target.
     Outcome<Target> target(std::size_t index) const;
     // How many images were run through the model, the unmasked one included.
@@ -185,6 +253,12 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
                                std::size_t row_stride = 0) const;
 };
 
+// What came of one of several images: an explanation, or why there is none.
+struct Explained {
+    Explanation explanation{};
+    std::optional<Error> error{};
+};
+
 // A loaded model.
 class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
    public:
@@ -192,15 +266,19 @@ class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
 
     // Explains what the model sees in an image; blocks until done. An image as scorecam::Image says.
     Outcome<Explanation> explain(const Image &image, const ExplainOptions &options = {}) const;
+    // Explains several images, whose masks share batches of the model. An image that fails does not keep the others; what
+    // came of each, in their order. See scorecam_explain_many() for results as they come.
+    Outcome<std::vector<Explained>> explain_many(const std::vector<Image> &images,
+                                                 const ExplainOptions &options = {}) const;
+    // The scores of all classes in one pass, without a map.
+    Outcome<ClassScores> classify(const Image &image) const;
+    // What the model takes and gives.
+    Outcome<ModelInfo> info() const;
     // The layers, in the order in which they run.
     Outcome<std::vector<LayerInfo>> layers() const;
-    // The id of the backend that runs it.
-    Outcome<std::string> backend() const;
-    // Why that one; none where there was nothing to choose.
-    Outcome<std::optional<std::string>> backend_reason() const;
     // The class that a text names: a number, or a label, or one of a label's comma-separated names.
     Outcome<std::uint64_t> class_index(const std::string &text) const;
-    // The label of a class; none where no labels file gives one.
+    // The label of a class; none where the model has no labels.
     Outcome<std::optional<std::string>> label(std::uint64_t class_index) const;
 };
 
@@ -218,17 +296,21 @@ class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
     Outcome<void> load_plugin(const std::string &path) const;
     // The backends and methods, in the order of loading.
     Outcome<std::vector<PluginInfo>> plugins() const;
-    // Loads a model from its file or its manifest (`.toml`).
+    // Adds a plugin whose table lies in the program itself; it must stay valid until the process ends.
+    Outcome<void> add_plugin(const scorecam_plugin_table &table) const;
+    // A method's options, with their ranges and defaults, and its presets; valid as long as this.
+    Outcome<const scorecam_method_description *> method(const std::string &id) const;
+    // Loads a model from its file or its manifest (`.toml`), or from memory.
     Outcome<Model> load_model(const std::string &path, const ModelOptions &options = {}) const;
 
     // Makes a model of an engine of the application's own, a std::unique_ptr or std::shared_ptr to it. It is
     // called from any thread, and let go when the model has been freed and its last call has ended, or when
-    // this fails. `manifest` is a TOML file that says layer, labels, preprocessing and output.
-    Outcome<Model> adopt(std::shared_ptr<const Engine> engine, const std::string &manifest = {}) const;
+    // this fails. Of `options` the manifest counts, which says layer, labels, preprocessing and output.
+    Outcome<Model> adopt(std::shared_ptr<const Engine> engine, const ModelOptions &options = {}) const;
     // The same for a table of C functions, which get `user_data` as their model. The table is copied. Its
     // `release` is called once when all is done, and not when this fails.
     Outcome<Model> adopt(const scorecam_backend &table, void *user_data,
-                         const std::string &manifest = {}) const;
+                         const ModelOptions &options = {}) const;
 };
 
 }  // namespace SCORECAM_MODE

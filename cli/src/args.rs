@@ -150,6 +150,10 @@ pub(crate) struct MethodArgs {
     /// Masked images in one forward pass, at most 4096 [default: what is fastest for the model]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
+    /// Seconds that the passes of a photo may take; then score-cam-adaptive makes its map of the passes that were made, and
+    /// other methods fail [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) time_limit: Option<f64>,
     /// Photos at work at once, at most 64: their masks fill the model's batches together
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: u8,
@@ -161,6 +165,9 @@ pub(crate) struct OutputArgs {
     /// Write the map: f32 [H, W], or [targets, H, W] for several classes or targets; - for standard output
     #[arg(long, value_name = "OUT.npy", value_parser = npy_path)]
     pub(crate) map: Option<PathBuf>,
+    /// The size of maps: that of the model's input, or of the photo, where a map is 0 beside a crop
+    #[arg(long, value_name = "SIZE", default_value = "input")]
+    pub(crate) map_size: MapSize,
     /// Write the photo with the map over it; several classes or targets make OUT-CLASS.png each
     #[arg(long, value_name = "OUT.png", value_parser = png_path)]
     pub(crate) overlay: Option<PathBuf>,
@@ -183,6 +190,13 @@ pub(crate) struct OutputArgs {
     /// How much of the photo the colours cover, 0 to 1
     #[arg(long, value_name = "F", default_value_t = 0.5, value_parser = opacity, allow_hyphen_values = true)]
     pub(crate) opacity: f32,
+}
+
+/// The size of the maps that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MapSize {
+    Input,
+    Photo,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +238,11 @@ pub(crate) struct CheckOneArgs {
 fn share(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "a number from 0 to 1 is needed".into())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|&n| n > 0.0 && std::time::Duration::try_from_secs_f64(n).is_ok());
+    number.ok_or_else(|| "a number of seconds above 0 is needed".into())
 }
 
 /// One value of `--class`.

@@ -16,17 +16,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use scorecam::{
     Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Kept, Model, Overlay,
-    Photo, Progress, Reader, Result, Target, Targets, TensorView,
+    Photo, Progress, Reader, Result, Target, Targets, Tensor, TensorView,
 };
 use scorecam_core::printable;
 
 use crate::Failure;
-use crate::args::{ClassArg, ExplainArgs};
+use crate::args::{ClassArg, ExplainArgs, MapSize};
 use crate::journal::Journal;
 use crate::output::{Destinations, Existing, MapTo};
 use crate::plan::Plan;
@@ -195,6 +195,7 @@ impl<'a> Work<'a> {
             reference: reference
                 .map(|path| reader.read(path).map_err(|e| e.context("reference")))
                 .transpose()?,
+            time_limit: args.how.time_limit.map(Duration::from_secs_f64),
         };
         let explainer = Explainer::new(host, model, &options)?;
         for warning in explainer.warnings() {
@@ -249,7 +250,8 @@ impl<'a> Work<'a> {
                 None => found.and(Err(Error::internal("an input was explained that was not read"))),
                 Some(AtWork { ready, bar, clock }) => {
                     bars.finished(&bar);
-                    let found = found.map_err(|e| e.context(self.plan.inputs[position].display()));
+                    let path = self.plan.inputs[position].display();
+                    let found = found.and_then(in_time).map_err(|e| e.context(path));
                     found.map(|found| Explained { ready, found, times: clock.times() })
                 }
             };
@@ -351,7 +353,6 @@ impl<'a> Work<'a> {
         overlays: &[Option<PathBuf>],
         (ready, found): (&Ready, &Explanation),
     ) -> Result<()> {
-        let [count, height, width] = found.maps.view().dims("the maps")?;
         let in_folder = |path: &Path| {
             self.plan.folder.as_ref().map_or(Existing::Replaced, |folder| folder.existing(path))
         };
@@ -362,8 +363,12 @@ impl<'a> Work<'a> {
             let (picture, _held) = self.draw(ready, (found, i))?;
             output::write_png(path, &picture, existing)?;
         }
-        let all = [count, height, width];
-        let map = TensorView::new(if count == 1 { &all[1..] } else { &all[..] }, found.maps.data())?;
+        let photo = ready.photo.as_ref().filter(|_| self.args.outputs.map_size == MapSize::Photo);
+        let resized = photo.filter(|_| !matches!(to.map, MapTo::Nowhere)).map(|photo| at_size_of(photo, found));
+        let maps = resized.transpose()?;
+        let maps = maps.as_ref().unwrap_or(&found.maps);
+        let shape = if maps.shape()[0] == 1 { &maps.shape()[1..] } else { maps.shape() };
+        let map = TensorView::new(shape, maps.data())?;
         match &to.map {
             MapTo::Nowhere => Ok(()),
             MapTo::StandardOutput => output::print_npy(map),
@@ -394,7 +399,7 @@ impl<'a> Work<'a> {
         let (stamp, started) = (Stamp::of(path), Instant::now());
         let image: Image = self.reader.read(path)?;
         let decoded = Instant::now();
-        let input = self.explainer.prepare(&image).map_err(|e| e.context(path.display()))?;
+        let input = self.explainer.model().prepare(&image).map_err(|e| e.context(path.display()))?;
         Ok(Ready {
             input,
             photo: image.into_photo(),
@@ -404,6 +409,29 @@ impl<'a> Work<'a> {
             preprocess: decoded.elapsed().as_secs_f64(),
         })
     }
+}
+
+/// The maps of all targets at the size of the photo.
+fn at_size_of(photo: &Photo, found: &Explanation) -> Result<Tensor> {
+    let (height, width) = photo.size();
+    let mut maps = Tensor::zeros([found.targets.len(), height, width])?;
+    for (i, out) in maps.data_mut().chunks_exact_mut(height * width).enumerate() {
+        out.copy_from_slice(found.photo_map(i, photo.size())?.data());
+    }
+    Ok(maps)
+}
+
+/// An explanation that has maps; else the error that keeps what is known.
+fn in_time(found: Explanation) -> Result<Explanation> {
+    let Some(late) = &found.late else { return Ok(found) };
+    let scores = found.targets.iter().map(|target| {
+        let name = target.label.as_ref().map_or(String::new(), |label| format!(" ({label})"));
+        format!("{}{name} {:.4}", target.text, target.score)
+    });
+    Err(Error::deadline(format!(
+        "there is no map: {late}; what is known: {}; give more time, or take --method score-cam-adaptive, which ends in time",
+        scores.collect::<Vec<_>>().join(", ")
+    )))
 }
 
 /// Keeps the time of each report, and shows it.

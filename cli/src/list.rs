@@ -21,6 +21,8 @@ pub(crate) fn load(host: &Host, plugins: &PluginFiles) -> Result<()> {
 pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -> Result<Model> {
     let model = host.load_model(ModelRequest {
         path: args.model.clone(),
+        bytes: None,
+        manifest: None,
         backend: args.backend.clone(),
         layer,
         layer_form: args.layer_grid,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use crate::walk::{self, Depth, Source, Walk};
-use scorecam::Manifest;
+use scorecam::{LabelSource, Manifest};
 use scorecam_core::{Error, Result};
 
 use crate::Failure;
@@ -291,7 +291,10 @@ pub(crate) fn read_besides(args: &ExplainArgs) -> Vec<(PathBuf, &'static str)> {
     if let Ok(read) = Manifest::read(&manifest) {
         let beside = |file: &PathBuf| manifest.parent().unwrap_or(Path::new("")).join(file);
         files.extend(read.model.file.iter().map(|file| (beside(file), "the model's file")));
-        files.extend(read.model.labels.iter().map(|file| (beside(file), "the model's labels")));
+        files.extend(read.model.labels.iter().filter_map(|source| match source {
+            LabelSource::File(file) => Some((beside(file), "the model's labels")),
+            LabelSource::Names(_) => None,
+        }));
         if manifest != *model {
             files.push((manifest, "the model's manifest"));
         }

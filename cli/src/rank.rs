@@ -64,7 +64,7 @@ fn measured((host, model): (&Host, &Model), layer: &str, image: &Image) -> Resul
     let target = &found.targets[0];
     let (height, width) = found.input_size;
     let map = Tensor::new([1, height, width], found.maps.item(0).to_vec())?;
-    let input = explainer.prepare(image)?.tensor;
+    let input = explainer.model().prepare(image)?.tensor;
     let outputs = model.backend().masked_scores(&MaskedScores {
         images: input.view(),
         fill: None,

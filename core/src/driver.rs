@@ -71,6 +71,10 @@ impl<'t, T> Task<'t, T> {
             let Some((id, ask)) = self.desk.take() else {
                 return Some(Err(Error::plugin("the method waits for something other than its study")));
             };
+            if let Err(error) = self.desk.monitor.check_time() {
+                self.desk.answer(id, Err(error));
+                continue;
+            }
             match ask {
                 Ask::Masked(masked) if masked.may_share(self.batch_size) => {
                     let targets = self.desk.targets();
@@ -89,6 +93,13 @@ impl<'t, T> Task<'t, T> {
             }
         }
         None
+    }
+
+    /// Gives up the masks that wait when the time is up.
+    fn give_up_late(&mut self) {
+        if let Err(error) = self.desk.monitor.check_time() {
+            self.scored(Err(error));
+        }
     }
 
     /// Takes the scores of the next masks, or the error that they met; answers when all are scored.
@@ -206,6 +217,7 @@ impl<'m, 't, T> Driver<'m, 't, T> {
                     return self.tasks.remove(i).map(|task| (task.position, result));
                 }
             }
+            self.tasks.iter_mut().for_each(Task::give_up_late);
             self.lead(is_all);
             let is_cancelled = |task: &Task<'_, T>| task.desk.monitor.is_cancelled();
             if let Some(i) = self.tasks.iter().position(is_cancelled) {

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Io,
     /// The caller's progress callback asked to stop.
     Cancelled,
+    /// The caller's time is up: no pass is begun any more, and a method that can ends with what it has.
+    Deadline,
     /// A fault of this library: a panic that was caught, or an invariant that did not hold.
     Internal,
 }
@@ -76,6 +78,11 @@ impl Error {
     /// The [`ErrorKind::Cancelled`] error.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "cancelled by the progress callback")
+    }
+
+    /// An [`ErrorKind::Deadline`].
+    pub fn deadline(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Deadline, message)
     }
 
     /// An [`ErrorKind::Internal`].

@@ -17,8 +17,8 @@ use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
 use crate::target::{AskedTarget, Detection, Question, RegionCells, TargetSet};
 use crate::{
-    BatchRule, CamMethod, Error, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
-    StudyContext, Tensor, ViewedModel,
+    BatchRule, CamMethod, Error, ErrorKind, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
+    StudyContext, Tensor, TimeUp, ViewedModel,
 };
 
 /// What to explain.
@@ -58,6 +58,9 @@ pub struct Request<'a> {
     pub batch_size: Option<usize>,
     /// Receives a report of each batch, on the calling thread; breaking off cancels.
     pub progress: Option<Box<Report<'a>>>,
+    /// Asked between batches whether the time for this image is up. Then no pass begins any more: a method that can, such as
+    /// score-cam-adaptive, makes its maps of the passes that were made; of others there are the targets without maps.
+    pub time_up: Option<Box<TimeUp<'a>>>,
 }
 
 /// What was found.
@@ -67,8 +70,10 @@ pub struct Explanation {
     pub layer: String,
     /// What was explained, in the order of the maps.
     pub targets: Vec<Explained>,
-    /// One saliency map for each target, [targets, H, W].
+    /// One saliency map for each target, [targets, H, W]; none, [0, H, W], where [`Self::late`] says why.
     pub maps: Tensor,
+    /// Why there are no maps: the time was up before the method had any.
+    pub late: Option<String>,
     /// Images run through the model, the first one included.
     pub passes: usize,
     /// Numbers that the method reports, by name.
@@ -116,6 +121,7 @@ pub struct Explained {
 ///     options: &method.info().resolve(None, &[])?,
 ///     batch_size: None,
 ///     progress: None,
+///     time_up: None,
 /// };
 /// let found = explain(&model, &method, request)?;
 /// assert_eq!((found.targets[0].class, found.maps.shape()), (Some(1), &[1, 8, 8][..]));
@@ -173,13 +179,13 @@ fn task<'a>(
     method: &'a dyn CamMethod,
     mut request: Request<'a>,
 ) -> Result<Task<'a, Explanation>> {
-    check_input(model, &request)?;
+    check_images(model, &request)?;
     if let (Targets::Classes(_) | Targets::Top(_), Err(why)) = (&request.targets, &model.info().scores) {
         return Err(why.clone());
     }
     method.info().check_needs(model.info().abilities)?;
     let batch_size = batch_size(model, request.batch_size)?;
-    let desk = Rc::new(Desk::new(Monitor::new(request.progress.take())));
+    let desk = Rc::new(Desk::new(Monitor::new(request.progress.take(), request.time_up.take())));
     let work = explain_one(model, method, request, batch_size, Rc::clone(&desk));
     Ok(Task::new(position, desk, batch_size, work))
 }
@@ -212,11 +218,16 @@ async fn explain_one<'a>(
         batch_size,
     });
     let study = Study::new(model.info(), Arc::clone(&context), Rc::clone(&desk));
-    let output = method.explain(&study, request.options).await?;
-    check_maps(&output.maps, context.targets.len(), &method.info().id)?;
-    warnings.extend(output.warnings);
-    let texts = explained.iter().map(|target| target.text.as_str()).collect::<Vec<_>>();
-    warnings.extend(crate::flat::warning(&output.maps, (&texts, &context), request.options));
+    let (output, late) = match method.explain(&study, request.options).await {
+        Err(error) if error.kind() == ErrorKind::Deadline => (without_maps(&context)?, Some(error.to_string())),
+        output => (output?, None),
+    };
+    if late.is_none() {
+        check_maps(&output.maps, context.targets.len(), &method.info().id)?;
+        let texts = explained.iter().map(|target| target.text.as_str()).collect::<Vec<_>>();
+        warnings.extend(output.warnings);
+        warnings.extend(crate::flat::warning(&output.maps, (&texts, &context), request.options));
+    }
     desk.monitor.enter(Stage::Done)?;
 
     let passes = desk.monitor.passes();
@@ -225,10 +236,17 @@ async fn explain_one<'a>(
         layer: context.layer.clone(),
         targets: explained,
         maps: output.maps,
+        late,
         passes,
         measures: output.measures,
         warnings,
     })
+}
+
+/// What is left of a method whose time was up.
+fn without_maps(context: &StudyContext) -> Result<MethodOutput> {
+    let [_, _, height, width] = context.input.view().dims("the input")?;
+    Ok(MethodOutput { maps: Tensor::zeros([0, height, width])?, measures: Vec::new(), warnings: Vec::new() })
 }
 
 /// What the unmasked pass tells.
@@ -306,7 +324,7 @@ pub fn run_method<'a>(
     options: &'a Options,
     progress: Box<Report<'a>>,
 ) -> Result<MethodOutput> {
-    let desk = Rc::new(Desk::new(Monitor::new(Some(progress))));
+    let desk = Rc::new(Desk::new(Monitor::new(Some(progress), None)));
     let batch_size = context.batch_size;
     let study = Study::new(model.info(), Arc::new(context), Rc::clone(&desk));
     let mut driver = Driver::new(model);
@@ -328,8 +346,9 @@ async fn find_layer(model: &dyn ViewedModel, request: &Request<'_>, desk: &Desk<
     Err(desk.ask(ask).await.err().unwrap_or(unknown))
 }
 
-fn check_input(model: &dyn ViewedModel, request: &Request<'_>) -> Result<()> {
-    let shape: [usize; 4] = request.input.view().dims("the input")?;
+/// An error where `input` is no image that the model takes.
+pub(crate) fn check_input(model: &dyn ViewedModel, input: &Tensor) -> Result<()> {
+    let shape: [usize; 4] = input.view().dims("the input")?;
     if shape[0] != 1 || shape.contains(&0) {
         return Err(Error::invalid(format!(
             "the input has shape {shape:?}; one image [1, C, H, W] is needed"
@@ -343,20 +362,24 @@ fn check_input(model: &dyn ViewedModel, request: &Request<'_>) -> Result<()> {
         let sizes = sizes.collect::<Vec<String>>().join(", ");
         return Err(Error::invalid(format!("the model takes [N, {sizes}]; the input has shape {shape:?}")));
     }
-    let finite = |t: &Tensor, what: &str| {
-        check_finite(t.data(), || what.to_owned()).map_err(|e| Error::invalid(e.to_string()))
-    };
-    finite(&request.input, "the input")?;
-    if let Some(reference) = &request.reference {
-        if reference.shape() != request.input.shape() {
-            return Err(Error::invalid(format!(
-                "the reference image has shape {:?}, the input {shape:?}; they must be equal",
-                reference.shape()
-            )));
-        }
-        finite(reference, "the reference image")?;
+    finite(input, "the input")
+}
+
+fn check_images(model: &dyn ViewedModel, request: &Request<'_>) -> Result<()> {
+    check_input(model, &request.input)?;
+    let Some(reference) = &request.reference else { return Ok(()) };
+    if reference.shape() != request.input.shape() {
+        return Err(Error::invalid(format!(
+            "the reference image has shape {:?}, the input {:?}; they must be equal",
+            reference.shape(),
+            request.input.shape()
+        )));
     }
-    Ok(())
+    finite(reference, "the reference image")
+}
+
+fn finite(tensor: &Tensor, what: &str) -> Result<()> {
+    check_finite(tensor.data(), || what.to_owned()).map_err(|e| Error::invalid(e.to_string()))
 }
 
 fn spatial_activations(activations: Option<Tensor>, layer: &str) -> Result<Tensor> {
@@ -370,7 +393,7 @@ fn spatial_activations(activations: Option<Tensor>, layer: &str) -> Result<Tenso
     }
 }
 
-fn resolve_activation(
+pub(crate) fn resolve_activation(
     model: &dyn ViewedModel,
     scores: &[f32],
     warnings: &mut Vec<String>,
@@ -448,7 +471,7 @@ fn check_maps(maps: &Tensor, targets: usize, method: &str) -> Result<()> {
     match maps.shape() {
         [n, h, w] if *n == targets && *h > 0 && *w > 0 => {
             check_finite(maps.data(), || format!("the map of method {method:?}"))
-                .map_err(|e| Error::new(crate::ErrorKind::Plugin, e.to_string()))
+                .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))
         }
         shape => Err(Error::plugin(format!(
             "method {method:?} returned maps of shape {shape:?} for {targets} targets"

@@ -12,6 +12,7 @@
 
 mod ask;
 mod backend;
+mod classify;
 mod driver;
 mod error;
 mod explain;
@@ -38,13 +39,14 @@ pub use backend::{
     Abilities, BatchRule, ElementType, InputInfo, Inputs, LayerInfo, MAX_RANK, ModelBackend, ModelInfo,
     NamedTensor, OutputActivation, OutputInfo,
 };
+pub use classify::{ClassScores, classify};
 pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explained, Explanation, Request, Targets, explain, explain_many, run_method};
 pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
 pub use masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work};
 pub use noise::noise;
-pub use progress::{Progress, Report, Stage};
+pub use progress::{Progress, Report, Stage, TimeUp};
 pub use scores::{ClassScore, class_score};
 pub use study::{Masks, Study, StudyContext};
 pub use tensor::{Tensor, TensorView, element_count};

@@ -31,9 +31,13 @@ pub enum Stage {
 /// time.
 pub type Report<'a> = dyn Fn(Progress) -> ControlFlow<()> + 'a;
 
+/// Says whether the caller's time is up. Core asks no clock, so a caller that has a deadline brings one.
+pub type TimeUp<'a> = dyn Fn() -> bool + 'a;
+
 /// Counts the passes of one explain call and reports them. After a cancellation it reports nothing more.
 pub(crate) struct Monitor<'a> {
     report: Option<Box<Report<'a>>>,
+    time_up: Option<Box<TimeUp<'a>>>,
     stage: Cell<Stage>,
     passes: Cell<usize>,
     expected: Cell<usize>,
@@ -41,9 +45,10 @@ pub(crate) struct Monitor<'a> {
 }
 
 impl<'a> Monitor<'a> {
-    pub(crate) fn new(report: Option<Box<Report<'a>>>) -> Self {
+    pub(crate) fn new(report: Option<Box<Report<'a>>>, time_up: Option<Box<TimeUp<'a>>>) -> Self {
         Self {
             report,
+            time_up,
             stage: Cell::new(Stage::Forward),
             passes: Cell::new(0),
             expected: Cell::new(0),
@@ -71,10 +76,25 @@ impl<'a> Monitor<'a> {
         self.report()
     }
 
-    /// Counts `n` passes.
+    /// An error when the time is up, so that no pass begins. The unmasked pass is made in any case: its scores are what
+    /// there is to return.
+    pub(crate) fn check_time(&self) -> Result<()> {
+        let is_up = self.stage.get() != Stage::Forward && self.time_up.as_ref().is_some_and(|is_up| is_up());
+        match is_up {
+            false => Ok(()),
+            true => Err(Error::deadline(format!(
+                "the time limit has passed after {} of {} passes",
+                self.passes(),
+                self.expected.get()
+            ))),
+        }
+    }
+
+    /// Counts `n` passes; an error where no further ones may begin.
     pub(crate) fn passed(&self, n: usize) -> Result<()> {
         self.passes.set(self.passes() + n);
-        self.report()
+        self.report()?;
+        self.check_time()
     }
 
     /// Reports where the call stands; an error from the first cancellation on.

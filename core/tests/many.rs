@@ -158,6 +158,7 @@ fn run_with(
             options: &options,
             batch_size: None,
             progress: Some(Box::new(move |now| progress(photo, now))),
+            time_up: None,
         })
     };
     let mut found = BTreeMap::new();
@@ -260,6 +261,7 @@ fn a_call_begins_when_another_has_ended() {
                 options: &options,
                 batch_size: None,
                 progress: None,
+                time_up: None,
             }),
         }
     });

@@ -123,6 +123,7 @@ impl Call<'_> {
             options: &method.info().resolve(None, &[])?,
             batch_size: self.batch_size,
             progress: Some(Box::new(self.progress)),
+            time_up: None,
         };
         explain(model, &method, request)
     }

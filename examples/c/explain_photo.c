@@ -93,7 +93,7 @@ static int explain(work *w, const char *class_name, const char *layer)
 
     options.layer = layer;
     if (class_name != NULL) {
-        if (scorecam_model_class(&class_index, w->model, class_name) != SCORECAM_OK) {
+        if (scorecam_model_find_class(&class_index, w->model, class_name) != SCORECAM_OK) {
             return failed("find the class");
         }
         options.classes = &class_index;
@@ -102,7 +102,7 @@ static int explain(work *w, const char *class_name, const char *layer)
     if (scorecam_explain(&w->explanation, w->model, &w->photo, &options) != SCORECAM_OK) {
         return failed("explain");
     }
-    if (scorecam_overlay(w->overlay, w->photo.data_size, w->explanation, &w->photo, NULL) != SCORECAM_OK) {
+    if (scorecam_explanation_overlay(w->overlay, w->photo.data_size, w->explanation, &w->photo, NULL) != SCORECAM_OK) {
         return failed("draw the overlay");
     }
     return 0;
@@ -111,16 +111,15 @@ static int explain(work *w, const char *class_name, const char *layer)
 static int report(const scorecam_explanation *explanation)
 {
     scorecam_target target = SCORECAM_TARGET_INIT;
-    const char *layer;
-    uint64_t passes;
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
 
     if (scorecam_explanation_target(&target, explanation, 0) != SCORECAM_OK
-        || scorecam_explanation_layer(&layer, explanation) != SCORECAM_OK
-        || scorecam_explanation_passes(&passes, explanation) != SCORECAM_OK) {
+        || scorecam_explanation_describe(&info, explanation) != SCORECAM_OK) {
         return failed("read the explanation");
     }
     printf("class %llu (%s), score %.3f; layer %s, %llu passes\n", (unsigned long long)target.class_index,
-           target.label == NULL ? "no label" : target.label, target.score, layer, (unsigned long long)passes);
+           target.label == NULL ? "no label" : target.label, target.score, info.layer,
+           (unsigned long long)info.passes);
     return 0;
 }
 
@@ -132,7 +131,7 @@ static int run(work *w, int argc, char **argv)
         return 1;
     }
     if (scorecam_host_create(&w->host) != SCORECAM_OK
-        || scorecam_load_plugin(w->host, argv[1]) != SCORECAM_OK) {
+        || scorecam_host_load_plugin(w->host, argv[1]) != SCORECAM_OK) {
         return failed("load the plugin");
     }
     if (scorecam_model_load(&w->model, w->host, argv[2], NULL) != SCORECAM_OK) {

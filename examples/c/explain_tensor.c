@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     input.data = values;
     input.data_size = count * sizeof *values;
 
-    if (scorecam_host_create(&host) != SCORECAM_OK || scorecam_load_plugin(host, argv[1]) != SCORECAM_OK) {
+    if (scorecam_host_create(&host) != SCORECAM_OK || scorecam_host_load_plugin(host, argv[1]) != SCORECAM_OK) {
         return failed("load the plugin");
     }
     if (scorecam_model_load(&model, host, argv[2], NULL) != SCORECAM_OK) {

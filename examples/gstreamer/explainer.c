@@ -131,7 +131,7 @@ static scorecam_explanation *explain(Explainer *explainer, const scorecam_image 
     options.progress = on_progress;
     options.user_data = explainer;
     if (right && choices->class_name != NULL && *choices->class_name != '\0') {
-        right = went_well(scorecam_model_class(&class_index, explainer->model, choices->class_name), error);
+        right = went_well(scorecam_model_find_class(&class_index, explainer->model, choices->class_name), error);
         options.classes = &class_index;
         options.class_count = 1;
     }
@@ -199,7 +199,7 @@ static scorecam_model *load_model(const ExplainerChoices *choices, GError **erro
     options.layer = choices->layer;
     options.threads = choices->threads;
     if (right && choices->plugin != NULL) {
-        right = went_well(scorecam_load_plugin(host, choices->plugin), error);
+        right = went_well(scorecam_host_load_plugin(host, choices->plugin), error);
     }
     if (right) {
         went_well(scorecam_model_load(&model, host, choices->model, &options), error);
@@ -293,13 +293,15 @@ static gboolean adopt(Explainer *explainer, scorecam_explanation *explanation, E
                       GError **error)
 {
     scorecam_target target = SCORECAM_TARGET_INIT;
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
 
     scorecam_explanation_free(explainer->current);
     explainer->current = explanation;
     if (!went_well(scorecam_explanation_target(&target, explanation, 0), error)
-        || !went_well(scorecam_explanation_passes(&report->passes, explanation), error)) {
+        || !went_well(scorecam_explanation_describe(&info, explanation), error)) {
         return FALSE;
     }
+    report->passes = info.passes;
     report->class_index = target.class_index;
     report->score = target.score;
     report->label = g_strdup(target.label);
@@ -363,5 +365,5 @@ gboolean explainer_draw(const Explainer *explainer, const scorecam_image *photo,
     options.opacity = (float)choices->opacity;
     options.colormap = choices->colormap;
     options.row_stride = row_stride;
-    return went_well(scorecam_overlay(out, out_size, explainer->current, photo, &options), error);
+    return went_well(scorecam_explanation_overlay(out, out_size, explainer->current, photo, &options), error);
 }

@@ -63,7 +63,9 @@ void run(const cv::CommandLineParser &options) {
     const auto side = options.get<int>("size");
     const auto engine = std::make_shared<DnnEngine>(options.get<std::string>("@model"), cv::Size(side, side));
     const scorecam::Host host = scorecam::Host::create();
-    const scorecam::Model model = host.adopt(engine, options.get<std::string>("manifest"));
+    scorecam::ModelOptions described;
+    described.manifest_file = options.get<std::string>("manifest");
+    const scorecam::Model model = host.adopt(engine, described);
     print_layers(model);
 
     const auto path = options.get<std::string>("@photo");

@@ -107,14 +107,14 @@ _count = POINTER(c_uint64)
 FUNCTIONS = {
     "scorecam_host_create": (c_int32, POINTER(_host)),
     "scorecam_host_free": (c_int32, _host),
-    "scorecam_load_plugin": (c_int32, _host, c_char_p),
+    "scorecam_host_load_plugin": (c_int32, _host, c_char_p),
     "scorecam_model_load": (c_int32, POINTER(_model), _host, c_char_p, POINTER(scorecam_model_options)),
     "scorecam_model_free": (c_int32, _model),
     "scorecam_model_backend": (c_int32, POINTER(c_char_p), _model),
     "scorecam_model_backend_reason": (c_int32, POINTER(c_char_p), _model),
     "scorecam_model_layer_count": (c_int32, _count, _model),
     "scorecam_model_layer": (c_int32, POINTER(scorecam_layer_info), _model, c_uint64),
-    "scorecam_model_class": (c_int32, _count, _model, c_char_p),
+    "scorecam_model_find_class": (c_int32, _count, _model, c_char_p),
     "scorecam_explain": (c_int32, POINTER(_explanation), _model, POINTER(scorecam_image),
                          POINTER(scorecam_explain_options)),
     "scorecam_explanation_free": (c_int32, _explanation),
@@ -127,7 +127,7 @@ FUNCTIONS = {
     "scorecam_explanation_warning": (c_int32, POINTER(c_char_p), _explanation, c_uint64),
     "scorecam_explanation_measure_count": (c_int32, _count, _explanation),
     "scorecam_explanation_measure": (c_int32, POINTER(c_char_p), POINTER(c_double), _explanation, c_uint64),
-    "scorecam_overlay": (c_int32, POINTER(c_uint8), c_size_t, _explanation, POINTER(scorecam_image),
+    "scorecam_explanation_overlay": (c_int32, POINTER(c_uint8), c_size_t, _explanation, POINTER(scorecam_image),
                          POINTER(scorecam_overlay_options)),
     "scorecam_version": (c_char_p,),
     "scorecam_last_error": (c_char_p,),
@@ -250,7 +250,7 @@ class Host(Owner):
         super().__init__(_host())
         _call("scorecam_host_create", byref(self._handle))
         for plugin in plugins:
-            _call("scorecam_load_plugin", self._handle, _bytes(plugin))
+            _call("scorecam_host_load_plugin", self._handle, _bytes(plugin))
 
     def load_model(self, path, *, backend=None, layer=None, device=None, threads=0, settings=None):
         """A model from its file or its manifest."""
@@ -291,7 +291,7 @@ class Model(Owner):
 
     def class_index(self, text):
         """The class of a number or a label."""
-        return _number("scorecam_model_class", self._handle, str(text).encode())
+        return _number("scorecam_model_find_class", self._handle, str(text).encode())
 
     def explain(self, image, classes=(), *, top_k=0, layer=None, method=None, preset=None, options=None,
                 batch_size=0, progress=None):
@@ -374,7 +374,7 @@ class Explanation(Owner):
         """A target's map over its photo, as packed 8-bit RGB of the photo's size."""
         options = scorecam_overlay_options(opacity=opacity, target=target, colormap=_bytes(colormap))
         out = (c_uint8 * (3 * photo.width * photo.height))()
-        _call("scorecam_overlay", out, len(out), self._handle, byref(photo._struct), byref(options))
+        _call("scorecam_explanation_overlay", out, len(out), self._handle, byref(photo._struct), byref(options))
         return bytes(out)
 
 

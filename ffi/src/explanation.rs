@@ -2,8 +2,8 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use scorecam::abi::scorecam_option;
-use scorecam::{Error, Explainer, Explanation};
+use scorecam::abi::{scorecam_option, scorecam_status};
+use scorecam::{Error, Explainer, Explanation, Placement, Rect, TensorView};
 
 use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
@@ -14,7 +14,7 @@ use crate::read;
 
 mod settings;
 
-use self::settings::Settings;
+use self::settings::{Progress, Settings};
 
 /// Saliency maps and what belongs to them. It needs neither the model nor the host any more, and never
 /// changes. What is read from it is valid until it is freed.
@@ -22,10 +22,10 @@ pub struct scorecam_explanation {
     _opaque: [u8; 0],
 }
 
-/// Is told of progress: `passes` images were run through the model of `expected`, which is 0 while not
-/// known. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED` and calls it no more. Called
-/// on the thread of `scorecam_explain`; never twice at once by one `scorecam_explain`. Must return: neither throw nor
-/// jump out by longjmp.
+/// Receives a report of each batch: `passes` images were run through the model of `expected`, which is 0 while not
+/// known, and in `scorecam_explain_many`. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED` and calls
+/// it no more. Called on the thread of the call, never twice at once by one call. Must return: neither throw nor jump out by
+/// longjmp.
 pub type scorecam_progress =
     Option<unsafe extern "C" fn(passes: u64, expected: u64, user_data: *mut c_void) -> i32>;
 
@@ -34,9 +34,8 @@ pub type scorecam_progress =
 pub struct scorecam_explain_options {
     /// `sizeof(scorecam_explain_options)`.
     pub struct_size: u32,
-    /// Threads for the call's own work, which runs on the calling thread: 0 or 1. The engine's threads are
-    /// chosen when a model is loaded.
-    pub threads: u32,
+    /// Images of `scorecam_explain_many` at work at once, so that their masks share batches, at most 64; 0 for 3.
+    pub jobs: u32,
     /// The method's id; NULL for "score-cam".
     pub method: *const c_char,
     /// A preset of the method; NULL for its defaults.
@@ -57,7 +56,7 @@ pub struct scorecam_explain_options {
     pub batch_size: u64,
     /// Another image that some options compare with, of the same input shape; NULL for none.
     pub reference: *const scorecam_image,
-    /// Is told of progress and may cancel; NULL for nobody.
+    /// Receives progress and may cancel; NULL for nobody.
     pub progress: scorecam_progress,
     /// Passed to `progress`.
     pub user_data: *mut c_void,
@@ -68,6 +67,10 @@ pub struct scorecam_explain_options {
     pub target_count: u64,
     /// The least score of a detection, 0 to 1; 0 for 0.25.
     pub min_score: f64,
+    /// Seconds that the passes of an image may take, from its first one; 0 for no limit. Then no pass begins any more:
+    /// score-cam-adaptive makes its map of the passes that were made and says its error; an explanation by another method
+    /// has its targets, and no maps.
+    pub time_limit: f64,
 }
 read::versioned!(scorecam_explain_options = "SCORECAM_EXPLAIN_OPTIONS_INIT");
 
@@ -98,22 +101,61 @@ pub struct scorecam_target {
 }
 read::versioned!(scorecam_target = "SCORECAM_TARGET_INIT");
 
+/// What an explanation holds. The strings are valid until it is freed.
+#[repr(C)]
+pub struct scorecam_explanation_info {
+    /// `sizeof(scorecam_explanation_info)`.
+    pub struct_size: u32,
+    /// 1 when there are maps; 0 when the time limit passed before.
+    pub has_maps: u32,
+    /// How many targets, and as many maps, there are.
+    pub target_count: u64,
+    /// Images run through the model, the unmasked one included.
+    pub passes: u64,
+    /// How many warnings there are.
+    pub warning_count: u64,
+    /// How many numbers the method reports of its work, beside the maps.
+    pub measure_count: u64,
+    /// The layer that was explained.
+    pub layer: *const c_char,
+}
+read::versioned!(scorecam_explanation_info = "SCORECAM_EXPLANATION_INFO_INIT");
+
+/// The rectangle of the photo and the rectangle of the model's input that show the same scene, each as left, top, right and
+/// bottom edge in pixels.
+#[repr(C)]
+pub struct scorecam_placement {
+    /// `sizeof(scorecam_placement)`.
+    pub struct_size: u32,
+    /// 1 after a photo; 0 after a tensor, of whose photo nothing is known: then the photo's fields are 0.
+    pub is_known: u32,
+    /// Columns of the upright photo.
+    pub photo_width: u64,
+    /// Rows of the upright photo.
+    pub photo_height: u64,
+    /// The part of the photo that the model saw.
+    pub photo_rect: [f64; 4],
+    /// Columns of the model's input, as of the maps.
+    pub input_width: u64,
+    /// Rows of the model's input.
+    pub input_height: u64,
+    /// The part of the input that shows the photo; the rest is padding.
+    pub input_rect: [f64; 4],
+}
+read::versioned!(scorecam_placement = "SCORECAM_PLACEMENT_INIT");
+
 /// Explains what the model sees in an image; blocks until done. `options` may be NULL: Score-CAM of the class
-/// with the highest score. `*out` is the caller's, to be freed by `scorecam_explanation_free`.
+/// with the highest score.
 /// `SCORECAM_ERR_INVALID_ARGUMENT`: a value, class or image is wrong. `SCORECAM_ERR_NOT_FOUND`: no such
-/// method, preset, option or layer. `SCORECAM_ERR_CANCELLED`: the callback asked to stop. Any thread, also
-/// several at once with one model.
-///
-/// # Safety
-/// `out` leads to a writable handle; structs have the sizes that they say, arrays and images those that stand
-/// beside them; strings end with NUL.
+/// method, preset, option or layer. `SCORECAM_ERR_CANCELLED`: the callback asked to stop.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explain(
     out: *mut *mut scorecam_explanation,
     model: *const scorecam_model,
     image: *const scorecam_image,
     options: *const scorecam_explain_options,
-) -> i32 {
+) -> scorecam_status {
     export!({
         read::check_pointer(out, "out")?;
         let model = handles::get(model)?;
@@ -127,33 +169,29 @@ pub unsafe extern "C" fn scorecam_explain(
     })
 }
 
-/// Frees an explanation; NULL is right. Any thread.
+/// Frees an explanation; NULL is right.
 #[unsafe(no_mangle)]
-pub extern "C" fn scorecam_explanation_free(explanation: *mut scorecam_explanation) -> i32 {
+pub extern "C" fn scorecam_explanation_free(explanation: *mut scorecam_explanation) -> scorecam_status {
     export!({ handles::remove(explanation) })
 }
 
-/// How many targets, and as many maps, there are. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number.
+/// What there is to read. Set `out` to `SCORECAM_EXPLANATION_INFO_INIT` first.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_explanation_count(
-    out: *mut u64,
+pub unsafe extern "C" fn scorecam_explanation_describe(
+    out: *mut scorecam_explanation_info,
     explanation: *const scorecam_explanation,
-) -> i32 {
+) -> scorecam_status {
     export!({
-        let count = handles::get(explanation)?.found.targets.len() as u64;
+        let info = handles::get(explanation)?.info();
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
+        unsafe { read::write_struct(out, info) }
     })
 }
 
-/// The saliency map of target `index`: `*height` rows of `*width` values, without gaps, all finite. Any
-/// thread.
-///
-/// # Safety
-/// `data`, `height` and `width` lead to where the results are to be written.
+/// The saliency map of target `index`: `*height` rows of `*width` values, without gaps, all finite. `SCORECAM_ERR_DEADLINE`:
+/// there are no maps, since the time limit passed before.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_map(
     data: *mut *const f32,
@@ -161,12 +199,12 @@ pub unsafe extern "C" fn scorecam_explanation_map(
     width: *mut u64,
     explanation: *const scorecam_explanation,
     index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         read::check_pointer(data, "data")?;
         read::check_pointer(height, "height")?;
         let explanation = handles::get(explanation)?;
-        let map = explanation.found.map(explanation.index(index)?);
+        let map = explanation.map(index)?;
         let [h, w] = map.dims("the saliency map")?;
         // SAFETY: as the caller promises.
         unsafe {
@@ -177,16 +215,14 @@ pub unsafe extern "C" fn scorecam_explanation_map(
     })
 }
 
-/// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first. Any thread.
-///
-/// # Safety
-/// `out` leads to as many writable bytes as its `struct_size` says.
+/// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_target(
     out: *mut scorecam_target,
     explanation: *const scorecam_explanation,
     index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         let explanation = handles::get(explanation)?;
         let i = explanation.index(index)?;
@@ -199,10 +235,7 @@ pub unsafe extern "C" fn scorecam_explanation_target(
             output: target.output.into(),
             label: optional(explanation.labels[i].as_ref()),
             text: explanation.texts[i].as_ptr(),
-            rect: target.detection.map_or([0.0; 4], |found| {
-                let rect = found.rect;
-                [rect.x, rect.y, rect.x + rect.width, rect.y + rect.height]
-            }),
+            rect: target.detection.map_or([0.0; 4], |found| edges(found.rect)),
             box_score: target.detection.map_or(0.0, |found| found.score),
         };
         // SAFETY: as the caller promises.
@@ -210,64 +243,57 @@ pub unsafe extern "C" fn scorecam_explanation_target(
     })
 }
 
-/// How many images were run through the model, the unmasked one included. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number.
+/// The saliency map of target `index` at the size of the photo: `height` rows of `width` values into `out`, which holds `count`
+/// floats. It is bilinear between the map's values, and 0 where the model did not see the photo. After a photo its upright
+/// size is the only one, see `scorecam_explanation_placement`; after a tensor any size is right, and the input is taken to have
+/// shown all. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the message says how many floats `out` needs, and nothing was written.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_explanation_passes(
-    out: *mut u64,
+pub unsafe extern "C" fn scorecam_explanation_photo_map(
+    out: *mut f32,
+    count: u64,
     explanation: *const scorecam_explanation,
-) -> i32 {
+    index: u64,
+    height: u64,
+    width: u64,
+) -> scorecam_status {
     export!({
-        let passes = handles::get(explanation)?.found.passes as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, passes, "out") }
+        read::check_pointer(out, "out")?;
+        let explanation = handles::get(explanation)?;
+        explanation.map(index)?;
+        let needed = height.checked_mul(width).filter(|&n| n > 0 && n <= count).ok_or_else(|| {
+            Failure::too_small(format!("out has {count} floats; a map of {width}x{height} needs one for each pixel"))
+        })?;
+        let size = (height as usize, width as usize);
+        let map = explanation.found.photo_map(explanation.index(index)?, size)?;
+        // SAFETY: `needed` floats are writable, as the caller promises, and `map` is memory of our own of so many.
+        unsafe { out.copy_from_nonoverlapping(map.data().as_ptr(), needed as usize) };
+        Ok(())
     })
 }
 
-/// The layer that was explained. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable pointer.
+/// Which part of the photo the model saw, and where in its input. Set `out` to `SCORECAM_PLACEMENT_INIT` first.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_explanation_layer(
-    out: *mut *const c_char,
+pub unsafe extern "C" fn scorecam_explanation_placement(
+    out: *mut scorecam_placement,
     explanation: *const scorecam_explanation,
-) -> i32 {
+) -> scorecam_status {
     export!({
-        let layer = handles::get(explanation)?.layer.as_ptr();
+        let placement = handles::get(explanation)?.placement();
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, layer, "out") }
+        unsafe { read::write_struct(out, placement) }
     })
 }
 
-/// How many warnings there are. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_explanation_warning_count(
-    out: *mut u64,
-    explanation: *const scorecam_explanation,
-) -> i32 {
-    export!({
-        let count = handles::get(explanation)?.warnings.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
-}
-
-/// Warning `index`, one line: something that was taken for granted and may be wrong. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable pointer.
+/// Warning `index`, one line: something that was taken for granted and may be wrong.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_warning(
     out: *mut *const c_char,
     explanation: *const scorecam_explanation,
     index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         let explanation = handles::get(explanation)?;
         let warning = usize::try_from(index).ok().and_then(|i| explanation.warnings.get(i));
@@ -280,35 +306,17 @@ pub unsafe extern "C" fn scorecam_explanation_warning(
     })
 }
 
-/// How many numbers the method reports of its work, beside the maps. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_explanation_measure_count(
-    out: *mut u64,
-    explanation: *const scorecam_explanation,
-) -> i32 {
-    export!({
-        let count = handles::get(explanation)?.measures.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
-}
-
 /// Number `index` that the method reports, and its name, such as the "estimated-error" of "score-cam-adaptive":
 /// how far a map is from the exact one, relative to its norm, as far as the method can tell. Which numbers there
-/// are, and in which order, is the method's affair: look for the name. Any thread.
-///
-/// # Safety
-/// `name` leads to a writable pointer, `value` to a writable number.
+/// are, and in which order, is the method's affair: look for the name.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_measure(
     name: *mut *const c_char,
     value: *mut f64,
     explanation: *const scorecam_explanation,
     index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         read::check_pointer(name, "name")?;
         let explanation = handles::get(explanation)?;
@@ -342,7 +350,7 @@ impl Handle for scorecam_explanation {
 }
 
 impl ExplanationObject {
-    fn new(found: Explanation) -> Self {
+    pub(crate) fn new(found: Explanation) -> Self {
         Self {
             layer: c_text(&found.layer),
             labels: found.targets.iter().map(|target| target.label.as_deref().map(c_text)).collect(),
@@ -350,6 +358,46 @@ impl ExplanationObject {
             warnings: found.warnings.iter().map(|warning| c_text(warning)).collect(),
             measures: found.measures.iter().map(|(name, value)| (c_text(name), *value)).collect(),
             found,
+        }
+    }
+
+    fn info(&self) -> scorecam_explanation_info {
+        scorecam_explanation_info {
+            struct_size: size_of::<scorecam_explanation_info>() as u32,
+            has_maps: u32::from(self.found.late.is_none()),
+            target_count: self.found.targets.len() as u64,
+            passes: self.found.passes as u64,
+            warning_count: self.warnings.len() as u64,
+            measure_count: self.measures.len() as u64,
+            layer: self.layer.as_ptr(),
+        }
+    }
+
+    fn placement(&self) -> scorecam_placement {
+        let (input_height, input_width) = self.found.input_size;
+        let placement = self.found.placement;
+        let (photo_height, photo_width) = placement.map_or((0, 0), |placement| placement.photo_size());
+        let whole = Placement::whole(self.found.input_size, self.found.input_size);
+        scorecam_placement {
+            struct_size: size_of::<scorecam_placement>() as u32,
+            is_known: u32::from(placement.is_some()),
+            photo_width: photo_width as u64,
+            photo_height: photo_height as u64,
+            photo_rect: placement.map_or([0.0; 4], |placement| edges(placement.photo_part())),
+            input_width: input_width as u64,
+            input_height: input_height as u64,
+            input_rect: edges(placement.unwrap_or(whole).input_part()),
+        }
+    }
+
+    fn map(&self, index: u64) -> Result<TensorView<'_>> {
+        let index = self.index(index)?;
+        match &self.found.late {
+            None => Ok(self.found.map(index)),
+            Some(why) => Err(Error::deadline(format!(
+                "there is no map: {why}; give more time, or take the method score-cam-adaptive"
+            ))
+            .into()),
         }
     }
 
@@ -362,6 +410,27 @@ impl ExplanationObject {
     }
 }
 
+/// Left, top, right and bottom edge.
+fn edges(rect: Rect) -> [f64; 4] {
+    [rect.x, rect.y, rect.x + rect.width, rect.y + rect.height]
+}
+
+/// What the options come to for a model, the callback, and how many images are at work at once.
+///
+/// # Safety
+/// The options are as [`scorecam_explain`] demands.
+pub(crate) unsafe fn prepare<'m>(
+    model: &'m ModelObject,
+    options: Option<&scorecam_explain_options>,
+) -> Result<(Explainer<'m>, Progress, usize)> {
+    // SAFETY: as the caller promises.
+    let settings = options.map(|o| unsafe { Settings::read(o) }).transpose()?.unwrap_or_default();
+    let Settings { mut options, jobs, reference, progress } = settings;
+    // SAFETY: as the caller promises.
+    options.reference = reference.map(|r| unsafe { read_image(r, "options.reference") }).transpose()?;
+    Ok((Explainer::new(&model.host.host, &model.model, &options)?, progress, jobs))
+}
+
 /// # Safety
 /// As for [`scorecam_explain`], of which this is the whole.
 unsafe fn explain(
@@ -370,11 +439,7 @@ unsafe fn explain(
     options: Option<&scorecam_explain_options>,
 ) -> Result<ExplanationObject> {
     // SAFETY: as the caller promises.
-    let settings = options.map(|o| unsafe { Settings::read(o) }).transpose()?.unwrap_or_default();
-    let Settings { mut options, reference, progress } = settings;
-    // SAFETY: as the caller promises.
-    options.reference = reference.map(|r| unsafe { read_image(r, "options.reference") }).transpose()?;
-    let explainer = Explainer::new(&model.host.host, &model.model, &options)?;
+    let (explainer, progress, _) = unsafe { prepare(model, options) }?;
     // SAFETY: as the caller promises.
     let image = unsafe { read_image(image, "image") }?;
     let report = |now: scorecam::Progress| progress.report(now.passes as u64, now.expected as u64);

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use scorecam::{abi, status_of_kind};
+use scorecam::{abi, kind_of_status, status_of_kind};
 use scorecam_core::Error;
 
 /// `export!({ ... Ok(()) })` is a status. `export!(fallback => { value })` is a value that cannot fail, and
@@ -44,6 +44,12 @@ impl Failure {
 
     pub(crate) fn too_small(message: impl Into<String>) -> Self {
         Self { status: abi::SCORECAM_ERR_BUFFER_TOO_SMALL, message: message.into() }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::new(kind_of_status(failure.status), failure.message)
     }
 }
 

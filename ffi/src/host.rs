@@ -1,13 +1,15 @@
 //! `scorecam_host`: a registry of plugins.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use ::scorecam::{Descriptor, Host, PluginRecord, abi, ability_number, own_folder};
+use ::scorecam::abi::{self, scorecam_method_description, scorecam_plugin_table, scorecam_status};
+use ::scorecam::{Description, Descriptor, Host, PluginRecord, ability_number, own_folder};
 use scorecam_core::Error;
 
-use crate::export::{c_text, export};
+use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::read;
 
@@ -44,35 +46,31 @@ read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 /// Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known or
 /// no backend of a plugin loaded by path is ready for a model's file, in the folders of `SCORECAM_PLUGIN_PATH`,
 /// in those of this library and the program, in `scorecam/` below them, and in `../lib/scorecam` where such a
-/// folder is called `bin`. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable handle.
+/// folder is called `bin`.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> i32 {
+pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> scorecam_status {
     export!({
         read::check_pointer(out, "out")?;
-        let host = HostObject { host: Host::beside(own_folder())?, items: Mutex::default() };
+        let host = HostObject { host: Host::beside(own_folder())?, items: Mutex::default(), methods: Mutex::default() };
         let handle = handles::insert(host)?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, handle, "out") }
     })
 }
 
-/// Frees a host; NULL is right. Models and explanations made with it live on. Any thread.
+/// Frees a host; NULL is right. Models and explanations made with it live on.
 #[unsafe(no_mangle)]
-pub extern "C" fn scorecam_host_free(host: *mut scorecam_host) -> i32 {
+pub extern "C" fn scorecam_host_free(host: *mut scorecam_host) -> scorecam_status {
     export!({ handles::remove(host) })
 }
 
 /// Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
 /// id, its backends go before those that a search finds. Libraries stay loaded until the process ends.
-/// `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another version. Any thread.
-///
-/// # Safety
-/// `path` is a string that ends with NUL; the file is one whose code may run in this process.
+/// `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another version.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_load_plugin(host: *const scorecam_host, path: *const c_char) -> i32 {
+pub unsafe extern "C" fn scorecam_host_load_plugin(host: *const scorecam_host, path: *const c_char) -> scorecam_status {
     export!({
         let host = handles::get(host)?;
         // SAFETY: as the caller promises.
@@ -81,12 +79,44 @@ pub unsafe extern "C" fn scorecam_load_plugin(host: *const scorecam_host, path: 
     })
 }
 
-/// How many backends and methods the host has, built-in ones included. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number.
+/// Adds a plugin whose table lies in the program itself: backends and methods of an application. The table and all that it
+/// leads to must stay valid until the process ends. `SCORECAM_ERR_PLUGIN`: it is of another version, or an id is taken.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_plugin_count(out: *mut u64, host: *const scorecam_host) -> i32 {
+pub unsafe extern "C" fn scorecam_host_add_plugin(
+    host: *const scorecam_host,
+    plugin: *const scorecam_plugin_table,
+) -> scorecam_status {
+    export!({
+        let host = handles::get(host)?;
+        read::check_pointer(plugin, "plugin")?;
+        // SAFETY: as the caller promises.
+        Ok(unsafe { host.host.add_plugin(plugin) }?)
+    })
+}
+
+/// A method's options, with their ranges and defaults, and its presets. Plugins are looked for where the method is not known
+/// yet. What `out` leads to is valid until the host is freed. `SCORECAM_ERR_NOT_FOUND`: no method has this id.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_host_method(
+    out: *mut *const scorecam_method_description,
+    host: *const scorecam_host,
+    id: *const c_char,
+) -> scorecam_status {
+    export!({
+        let host = handles::get(host)?;
+        // SAFETY: as the caller promises.
+        let description = host.method(unsafe { read::text(id, "id") }?)?;
+        // SAFETY: as the caller promises.
+        unsafe { read::write(out, description, "out") }
+    })
+}
+
+/// How many backends and methods the host has, built-in ones included.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_host_plugin_count(out: *mut u64, host: *const scorecam_host) -> scorecam_status {
     export!({
         let count = handles::get(host)?.with_items(|items| items.len() as u64);
         // SAFETY: as the caller promises.
@@ -95,16 +125,14 @@ pub unsafe extern "C" fn scorecam_plugin_count(out: *mut u64, host: *const score
 }
 
 /// Describes backend or method `index`, in the order of loading; an index keeps its meaning. Set `out` to
-/// `SCORECAM_PLUGIN_INFO_INIT` first. Any thread.
-///
-/// # Safety
-/// `out` leads to as many writable bytes as its `struct_size` says.
+/// `SCORECAM_PLUGIN_INFO_INIT` first.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_plugin_get(
+pub unsafe extern "C" fn scorecam_host_plugin(
     out: *mut scorecam_plugin_info,
     host: *const scorecam_host,
     index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         let info = handles::get(host)?.with_items(|items| {
             let item = usize::try_from(index).ok().and_then(|i| items.get(i));
@@ -129,9 +157,19 @@ pub(crate) struct HostObject {
     pub(crate) host: Host,
     /// The items asked about so far, as C strings; only ever appended to.
     items: Mutex<Vec<Item>>,
+    /// The methods asked about so far, by their ids; only ever added to.
+    methods: Mutex<BTreeMap<String, Box<Description>>>,
 }
 
 impl HostObject {
+    /// The description of a method, which lives as long as the host.
+    fn method(&self, id: &str) -> Result<*const scorecam_method_description> {
+        let method = self.host.method(id)?;
+        let mut methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = methods.entry(id.to_owned()).or_insert_with(|| Box::new(Description::of(method.info())));
+        Ok(kept.table())
+    }
+
     fn with_items<R>(&self, ask: impl FnOnce(&[Item]) -> R) -> R {
         let plugins = self.host.plugins();
         // A panic while the lock is held leaves the list whole: it is only ever appended to.

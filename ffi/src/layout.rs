@@ -41,10 +41,13 @@ macro_rules! lines {
 fn every_struct_lies_in_memory_as_the_golden_layout_says() {
     let mut lines = lines! {
         scorecam_image { struct_size, kind, data, data_size, width, height, row_stride, plane_stride, format, sample_type, layout, orientation, channels, reserved },
-        scorecam_explain_options { struct_size, threads, method, preset, options, option_count, classes, class_count, top_k, layer, batch_size, reference, progress, user_data, targets, target_count, min_score },
+        scorecam_explain_options { struct_size, jobs, method, preset, options, option_count, classes, class_count, top_k, layer, batch_size, reference, progress, user_data, targets, target_count, min_score, time_limit },
         scorecam_target { struct_size, has_box, class_index, score, output, label, text, rect, box_score },
         scorecam_plugin_info { struct_size, kind, id, version, summary, path, proof, abilities, reserved },
-        scorecam_model_options { struct_size, threads, backend, layer, device, settings, setting_count },
+        scorecam_model_options { struct_size, threads, backend, layer, device, settings, setting_count, manifest, manifest_file, data, data_size },
+        scorecam_model_info { struct_size, output_kind, class_count, channels, height, width, layer_count, name, backend, backend_reason, layer },
+        scorecam_explanation_info { struct_size, has_maps, target_count, passes, warning_count, measure_count, layer },
+        scorecam_placement { struct_size, is_known, photo_width, photo_height, photo_rect, input_width, input_height, input_rect },
         scorecam_layer_info { struct_size, is_default, name, operation, shape },
         scorecam_overlay_options { struct_size, opacity, target, colormap, row_stride },
     };

@@ -4,11 +4,11 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::scorecam::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape};
-use ::scorecam::{Model, ModelRequest};
+use ::scorecam::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape, scorecam_status};
+use ::scorecam::{Manifest, Model, ModelRequest, OutputKind};
 use scorecam_core::{Error, LayerInfo};
 
-use crate::export::{Result, c_text, export};
+use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::host::{HostObject, optional, scorecam_host};
 use crate::read;
@@ -37,8 +37,59 @@ pub struct scorecam_model_options {
     pub settings: *const scorecam_option,
     /// How many there are.
     pub setting_count: u64,
+    /// The manifest's text (TOML, at most 16 MiB), read in place of a manifest on disk; NULL for none. Its paths start from
+    /// the current folder.
+    pub manifest: *const c_char,
+    /// A manifest's file, read in place of the one beside the model; NULL for none. At most one of both is given.
+    pub manifest_file: *const c_char,
+    /// The model itself in memory, read during the call only; NULL to open the file `path`.
+    pub data: *const c_void,
+    /// Its bytes.
+    pub data_size: u64,
 }
 read::versioned!(scorecam_model_options = "SCORECAM_MODEL_OPTIONS_INIT");
+
+/// `scorecam_model_info.output_kind`: none of the kinds below.
+pub const SCORECAM_MODEL_OTHER: u32 = 0;
+/// `scorecam_model_info.output_kind`: class scores.
+pub const SCORECAM_MODEL_CLASSES: u32 = 1;
+/// `scorecam_model_info.output_kind`: one number for an image, such as an age.
+pub const SCORECAM_MODEL_VALUE: u32 = 2;
+/// `scorecam_model_info.output_kind`: boxes.
+pub const SCORECAM_MODEL_DETECTIONS: u32 = 3;
+/// `scorecam_model_info.output_kind`: a class for each cell of a map.
+pub const SCORECAM_MODEL_SEGMENTS: u32 = 4;
+/// `scorecam_model_info.output_kind`: a vector that is compared with another image's.
+pub const SCORECAM_MODEL_EMBEDDING: u32 = 5;
+
+/// What a model takes and gives. The strings are valid until the model is freed.
+#[repr(C)]
+pub struct scorecam_model_info {
+    /// `sizeof(scorecam_model_info)`.
+    pub struct_size: u32,
+    /// One of `SCORECAM_MODEL_*`.
+    pub output_kind: u32,
+    /// Classes, or 0: their number is free, or the model gives no class scores.
+    pub class_count: u64,
+    /// Channels of its input; 0 when free.
+    pub channels: u64,
+    /// Rows of its input; 0 when free.
+    pub height: u64,
+    /// Columns of its input; 0 when free.
+    pub width: u64,
+    /// How many layers it has.
+    pub layer_count: u64,
+    /// Its file, or "the application's model".
+    pub name: *const c_char,
+    /// The id of the backend that runs it; "application" for a model of `scorecam_model_from_backend`.
+    pub backend: *const c_char,
+    /// Why this backend, in one line, as in "onnx-cpu on the CPU, since onnx-cuda is not ready: ..."; NULL where there was
+    /// nothing to choose: it was asked for by its id, or is the only one for such files.
+    pub backend_reason: *const c_char,
+    /// The layer that is explained when none is named; NULL where the model has none.
+    pub layer: *const c_char,
+}
+read::versioned!(scorecam_model_info = "SCORECAM_MODEL_INFO_INIT");
 
 /// A layer that can be explained or tapped. The strings are valid until the model is freed.
 #[repr(C)]
@@ -59,17 +110,16 @@ read::versioned!(scorecam_layer_info = "SCORECAM_LAYER_INFO_INIT");
 
 /// Loads a model. `path` is the model's file or its manifest (`.toml`); a manifest of the model's name beside
 /// it is read, too. `options` may be NULL. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_NOT_FOUND`: no such
-/// backend or layer. `SCORECAM_ERR_MODEL`: the file is wrong. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable handle; strings end with NUL; arrays have the lengths that stand beside them.
+/// backend or layer. `SCORECAM_ERR_MODEL`: the file is wrong. With `options.data` the model is there and `path` is its name
+/// alone, such as "net.onnx", whose ending says the format.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_load(
     out: *mut *mut scorecam_model,
     host: *const scorecam_host,
     path: *const c_char,
     options: *const scorecam_model_options,
-) -> i32 {
+) -> scorecam_status {
     export!({
         read::check_pointer(out, "out")?;
         let host = handles::get(host)?;
@@ -83,106 +133,66 @@ pub unsafe extern "C" fn scorecam_model_load(
 }
 
 /// Makes a model of an application's own engine: `backend` holds its functions, and `user_data` is what they
-/// get as `model`. `load` is not called and may be NULL; the table itself is copied. `manifest` is a TOML file
-/// that says the layer, the labels, the input's preprocessing and the output's activation; what it says of
-/// file, backend and settings is not read, and NULL is right. The functions may be called from any thread, and
+/// get as `model`. `load` is not called and may be NULL; the table itself is copied. Of `options`, which may be NULL, the
+/// manifest counts: the layer, the labels, the input's preprocessing and the output's activation. The functions and
+/// `user_data` must stay valid until the model is released. The functions may be called from any thread, and
 /// from several at once when several threads use the model. `release`, unless NULL, is called with `user_data`
 /// when the model has been freed and its last call has ended; when this function fails it is not called.
 /// `SCORECAM_ERR_PLUGIN`: the table is of another size or lacks a function, or the description is wrong.
-/// `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable handle, `backend` to as many readable bytes as its `struct_size` says; its
-/// functions and `user_data` stay valid until the model is released; `manifest` ends with NUL.
+/// `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_from_backend(
     out: *mut *mut scorecam_model,
     host: *const scorecam_host,
     backend: *const scorecam_backend,
     user_data: *mut c_void,
-    manifest: *const c_char,
-) -> i32 {
+    options: *const scorecam_model_options,
+) -> scorecam_status {
     export!({
         read::check_pointer(out, "out")?;
         let host = handles::get(host)?;
         // SAFETY: as the caller promises.
-        let manifest = unsafe { read::optional_text(manifest, "manifest") }?.map(Path::new);
+        let options = unsafe { read::read_optional(options, "options") }?;
+        // SAFETY: as the caller promises.
+        let manifest = options.map(|o| unsafe { read_manifest(&o) }).transpose()?.flatten();
         read::check_pointer(backend, "backend")?;
         // SAFETY: as the caller promises.
-        let model = unsafe { host.host.adopt_model(backend, user_data, manifest) }?;
+        let model = unsafe { host.host.adopt_model(backend, user_data, &manifest.unwrap_or_default()) }?;
         let handle = handles::insert(ModelObject::new(host, model))?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, handle, "out") }
     })
 }
 
-/// Frees a model; NULL is right. Calls of other threads that use it go on; it goes with the last of them. Any
-/// thread.
+/// Frees a model; NULL is right. Calls of other threads that use it go on; it goes with the last of them.
 #[unsafe(no_mangle)]
-pub extern "C" fn scorecam_model_free(model: *mut scorecam_model) -> i32 {
+pub extern "C" fn scorecam_model_free(model: *mut scorecam_model) -> scorecam_status {
     export!({ handles::remove(model) })
 }
 
-/// The id of the backend that runs the model, valid until the model is freed; "application" for a model of
-/// `scorecam_model_from_backend`. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable pointer.
+/// What the model takes and gives. Set `out` to `SCORECAM_MODEL_INFO_INIT` first.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_model_backend(
-    out: *mut *const c_char,
+pub unsafe extern "C" fn scorecam_model_describe(
+    out: *mut scorecam_model_info,
     model: *const scorecam_model,
-) -> i32 {
+) -> scorecam_status {
     export!({
-        let backend = handles::get(model)?.backend.as_ptr();
+        let info = handles::get(model)?.info();
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, backend, "out") }
-    })
-}
-
-/// Why this backend, in one line that is valid until the model is freed, as in "onnx-cpu on the CPU, since onnx-cuda is
-/// not ready: ..."; NULL where there was nothing to choose: it was asked for by its id, or is the only one for such
-/// files. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable pointer.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_model_backend_reason(
-    out: *mut *const c_char,
-    model: *const scorecam_model,
-) -> i32 {
-    export!({
-        let model = handles::get(model)?;
-        let reason = optional(model.backend_reason.as_ref());
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, reason, "out") }
-    })
-}
-
-/// How many layers the model has. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_model_layer_count(out: *mut u64, model: *const scorecam_model) -> i32 {
-    export!({
-        let count = handles::get(model)?.layers.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
+        unsafe { read::write_struct(out, info) }
     })
 }
 
 /// Describes layer `index`, in the order in which layers run. Set `out` to `SCORECAM_LAYER_INFO_INIT` first.
-/// Any thread.
-///
-/// # Safety
-/// `out` leads to as many writable bytes as its `struct_size` says.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_layer(
     out: *mut scorecam_layer_info,
     model: *const scorecam_model,
     index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         let info = handles::get(model)?.layer_info(index)?;
         // SAFETY: as the caller promises.
@@ -191,16 +201,14 @@ pub unsafe extern "C" fn scorecam_model_layer(
 }
 
 /// The class that a text names: a number, or a label, or one of a label's comma-separated names.
-/// `SCORECAM_ERR_NOT_FOUND`: no label is like it. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable number; `text` ends with NUL.
+/// `SCORECAM_ERR_NOT_FOUND`: no label is like it.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_model_class(
+pub unsafe extern "C" fn scorecam_model_find_class(
     out: *mut u64,
     model: *const scorecam_model,
     text: *const c_char,
-) -> i32 {
+) -> scorecam_status {
     export!({
         let model = handles::get(model)?;
         // SAFETY: as the caller promises.
@@ -211,20 +219,18 @@ pub unsafe extern "C" fn scorecam_model_class(
     })
 }
 
-/// The label of a class, valid until the model is freed; NULL where no labels file gives one. Any thread.
-///
-/// # Safety
-/// `out` leads to a writable pointer.
+/// The label of a class, valid until the model is freed; NULL where the model has no labels.
+/// `SCORECAM_ERR_INVALID_ARGUMENT`: the model has no such class.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_label(
     out: *mut *const c_char,
     model: *const scorecam_model,
     class_index: u64,
-) -> i32 {
+) -> scorecam_status {
     export!({
         let model = handles::get(model)?;
-        let class = usize::try_from(class_index).ok();
-        let label = optional(class.and_then(|c| model.labels.get(c)));
+        let label = model.label(class_index)?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, label, "out") }
     })
@@ -238,6 +244,7 @@ pub(crate) struct ModelObject {
     /// Name and operation of each layer.
     layers: Vec<[CString; 2]>,
     labels: Vec<CString>,
+    name: CString,
     backend: CString,
     backend_reason: Option<CString>,
 }
@@ -252,9 +259,54 @@ impl ModelObject {
     fn new(host: Arc<HostObject>, model: Model) -> Self {
         let layers = model.info().layers.iter().map(|l| [c_text(&l.name), c_text(&l.operator)]).collect();
         let labels = (0..).map_while(|class| model.label(class)).map(c_text).collect();
-        let backend = c_text(model.backend_id());
+        let (name, backend) = (c_text(model.name()), c_text(model.backend_id()));
         let backend_reason = model.backend_choice().map(|choice| c_text(choice.reason()));
-        Self { model, host, layers, labels, backend, backend_reason }
+        Self { model, host, layers, labels, name, backend, backend_reason }
+    }
+
+    fn info(&self) -> scorecam_model_info {
+        let size = |n: Option<usize>| n.unwrap_or(0) as u64;
+        let axis = |i: usize| size(self.model.info().input.shape.get(i).copied().flatten());
+        let layer = (0..self.layers.len()).find(|&i| self.is_default(i));
+        scorecam_model_info {
+            struct_size: size_of::<scorecam_model_info>() as u32,
+            output_kind: match self.model.output_kind() {
+                OutputKind::Classes => SCORECAM_MODEL_CLASSES,
+                OutputKind::Value => SCORECAM_MODEL_VALUE,
+                OutputKind::Detections => SCORECAM_MODEL_DETECTIONS,
+                OutputKind::Segments => SCORECAM_MODEL_SEGMENTS,
+                OutputKind::Embedding => SCORECAM_MODEL_EMBEDDING,
+                OutputKind::Other => SCORECAM_MODEL_OTHER,
+            },
+            class_count: size(self.model.class_count()),
+            channels: axis(1),
+            height: axis(2),
+            width: axis(3),
+            layer_count: self.layers.len() as u64,
+            name: self.name.as_ptr(),
+            backend: self.backend.as_ptr(),
+            backend_reason: optional(self.backend_reason.as_ref()),
+            layer: optional(layer.map(|i| &self.layers[i][0])),
+        }
+    }
+
+    fn label(&self, class_index: u64) -> Result<*const c_char> {
+        let class = usize::try_from(class_index).unwrap_or(usize::MAX);
+        let count = self.model.class_count().or((!self.labels.is_empty()).then_some(self.labels.len()));
+        match count {
+            Some(count) if class >= count => Err(Failure::invalid(format!(
+                "class {class_index} is out of range; the model has classes 0 to {}",
+                count.saturating_sub(1)
+            ))),
+            _ => Ok(optional(self.labels.get(class))),
+        }
+    }
+
+    fn is_default(&self, layer: usize) -> bool {
+        match self.model.layer() {
+            Some(chosen) => chosen == self.model.info().layers[layer].name,
+            None => self.model.info().default_layer == Some(layer),
+        }
     }
 
     fn layer_info(&self, index: u64) -> Result<scorecam_layer_info> {
@@ -266,13 +318,9 @@ impl ModelObject {
             let count = self.layers.len();
             Error::invalid(format!("layer {index} is out of range; the model has {count}"))
         })?;
-        let is_default = match self.model.layer() {
-            Some(chosen) => chosen == layer.name,
-            None => self.model.info().default_layer == Some(i),
-        };
         Ok(scorecam_layer_info {
             struct_size: size_of::<scorecam_layer_info>() as u32,
-            is_default: is_default.into(),
+            is_default: self.is_default(i).into(),
             name: name.as_ptr(),
             operation: operation.as_ptr(),
             shape: shape(layer),
@@ -290,6 +338,26 @@ fn shape(layer: &LayerInfo) -> scorecam_shape {
     shape
 }
 
+/// The manifest that the options give.
+///
+/// # Safety
+/// The strings end with NUL.
+unsafe fn read_manifest(options: &scorecam_model_options) -> Result<Option<Manifest>> {
+    if !options.manifest.is_null() && !options.manifest_file.is_null() {
+        return Err(Failure::invalid("options has manifest and manifest_file; give one of them"));
+    }
+    // SAFETY: as the caller promises.
+    let (text, file) = unsafe {
+        let text = read::long_text(options.manifest, "options.manifest")?;
+        (text, read::optional_text(options.manifest_file, "options.manifest_file")?)
+    };
+    Ok(match (text, file) {
+        (Some(text), _) => Some(Manifest::parse(text).map_err(|e| e.context("options.manifest"))?),
+        (None, Some(file)) => Some(Manifest::read(Path::new(file))?),
+        (None, None) => None,
+    })
+}
+
 /// # Safety
 /// As for [`scorecam_model_load`].
 unsafe fn read_request(path: *const c_char, options: *const scorecam_model_options) -> Result<ModelRequest> {
@@ -303,8 +371,13 @@ unsafe fn read_request(path: *const c_char, options: *const scorecam_model_optio
     let owned = |text, what| unsafe { read::optional_text(text, what) }.map(|t| t.map(str::to_owned));
     // SAFETY: as the caller promises.
     let settings = unsafe { read::options(options.settings, options.setting_count, "options.settings") }?;
+    // SAFETY: as the caller promises.
+    let (manifest, bytes) =
+        unsafe { (read_manifest(&options)?, read::array(options.data.cast::<u8>(), options.data_size, "options.data")?) };
     Ok(ModelRequest {
         path,
+        manifest,
+        bytes: (!options.data.is_null()).then(|| bytes.to_vec()),
         backend: owned(options.backend, "options.backend")?,
         layer: owned(options.layer, "options.layer")?,
         layer_form: None,

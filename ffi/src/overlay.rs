@@ -1,7 +1,8 @@
-//! `scorecam_overlay`: a map over its photo, into the caller's buffer.
+//! `scorecam_explanation_overlay`: a map over its photo, into the caller's buffer.
 
 use std::ffi::c_char;
 
+use scorecam::abi::scorecam_status;
 use scorecam_core::image::{Colormap, Overlay, Photo};
 
 use crate::explanation::scorecam_explanation;
@@ -29,19 +30,16 @@ read::versioned!(scorecam_overlay_options = "SCORECAM_OVERLAY_OPTIONS_INIT");
 /// Draws a map over its photo, as 8-bit red, green and blue, at the photo's upright size: an orientation of
 /// 5 to 8 swaps width and height. `photo` is the photo that was explained; after a tensor, any photo, of
 /// which the input is taken to have shown all. `options` may be NULL. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the
-/// message says how many bytes `out` needs, and nothing was written. Any thread.
-///
-/// # Safety
-/// `out` leads to `out_size` writable bytes; structs have the sizes that they say, the photo those that
-/// stand beside it; the colormap's name ends with NUL.
+/// message says how many bytes `out` needs, and nothing was written.
+#[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_overlay(
+pub unsafe extern "C" fn scorecam_explanation_overlay(
     out: *mut u8,
     out_size: usize,
     explanation: *const scorecam_explanation,
     photo: *const scorecam_image,
     options: *const scorecam_overlay_options,
-) -> i32 {
+) -> scorecam_status {
     export!({
         read::check_pointer(out, "out")?;
         let explanation = handles::get(explanation)?;

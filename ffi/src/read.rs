@@ -150,14 +150,33 @@ pub(crate) fn check_pointer<T>(pointer: *const T, what: &str) -> Result<()> {
 /// # Safety
 /// `text` is NULL or ends with NUL, and stays as it is for `'a`.
 pub(crate) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
+    // SAFETY: as the caller promises.
+    unsafe { bounded_text(text, SCORECAM_MAX_STRING, what) }
+}
+
+/// The text of a file, which may be longer than other strings; `None` for NULL.
+///
+/// # Safety
+/// As for [`text`].
+pub(crate) unsafe fn long_text<'a>(text: *const c_char, what: &str) -> Result<Option<&'a str>> {
+    // SAFETY: as the caller promises.
+    (!text.is_null()).then(|| unsafe { bounded_text(text, MAX_FILE_TEXT, what) }).transpose()
+}
+
+/// The most bytes of a file's text.
+const MAX_FILE_TEXT: usize = 16 << 20;
+
+/// # Safety
+/// As for [`text`].
+unsafe fn bounded_text<'a>(text: *const c_char, most: usize, what: &str) -> Result<&'a str> {
     if text.is_null() {
         return Err(Failure::invalid(format!("{what} is NULL")));
     }
     let bytes = text.cast::<u8>();
     // SAFETY: no byte behind the first NUL is looked at.
-    let length = (0..SCORECAM_MAX_STRING).find(|&i| unsafe { bytes.add(i).read() } == 0);
-    let length = length
-        .ok_or_else(|| Failure::invalid(format!("{what} does not end within {SCORECAM_MAX_STRING} bytes")))?;
+    let length = (0..most).find(|&i| unsafe { bytes.add(i).read() } == 0);
+    let length =
+        length.ok_or_else(|| Failure::invalid(format!("{what} does not end within {most} bytes")))?;
     // SAFETY: `length` bytes were just read.
     let bytes = unsafe { slice::from_raw_parts(bytes, length) };
     str::from_utf8(bytes).map_err(|e| Failure::invalid(format!("{what} is not UTF-8: {e}")))

@@ -1,36 +1,57 @@
 //! Versions, statuses and the last error: what needs no handle.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 
-use scorecam::abi;
+use scorecam::abi::{self, scorecam_status};
+use scorecam::log_to;
 
-use crate::export::{self, export};
+use crate::export::{self, Failure, export};
 
-/// The library's version, as in "1.0.0". Any thread.
+/// The library's version, as in "1.0.0".
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_version() -> *const c_char {
     export!(c"".as_ptr() => { VERSION.as_ptr() })
 }
 
-/// The version of the plugin ABI that this library speaks: `SCORECAM_ABI_VERSION` of its own header. Any
-/// thread.
+/// The version of the plugin ABI that this library speaks: `SCORECAM_ABI_VERSION` of its own header.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_abi_version() -> u32 {
     export!(0 => { abi::SCORECAM_ABI_VERSION })
 }
 
+/// Sends what the library and its plugins log, up to `level` (`SCORECAM_LOG_*`), to `log`: a level, the part that logs and one
+/// line of text, both valid during the call only. `log` may be called from any thread, several at once, until the process ends,
+/// and must return. Plugins keep the level that holds when they are loaded, so call this before the first host is made.
+/// `SCORECAM_ERR_INVALID_ARGUMENT`: the log goes somewhere already.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_log_to(log: scorecam_log, level: u32, user_data: *mut c_void) -> scorecam_status {
+    export!({
+        let log = log.ok_or_else(|| Failure::invalid("log is NULL"))?;
+        // SAFETY: as the caller promises.
+        match unsafe { log_to(log, level, user_data) } {
+            true => Ok(()),
+            false => Err(Failure::invalid("the log of this process goes somewhere already; set it once")),
+        }
+    })
+}
+
+/// Receives a line of the log.
+pub type scorecam_log = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, level: u32, target: *const c_char, text: *const c_char),
+>;
+
 /// Why this thread's last failed call failed: one line of UTF-8 that names the thing, the value and what to
 /// do; empty when none failed. Valid until this thread's next call. A call that succeeds leaves the message
-/// as it is, so it may be read after cleaning up. Any thread.
+/// as it is, so it may be read after cleaning up.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_last_error() -> *const c_char {
     export!(c"".as_ptr() => { export::last_error() })
 }
 
-/// The name of a status, as in "SCORECAM_ERR_NOT_FOUND"; "unknown status" for numbers that are none. Any
-/// thread.
+/// The name of a status, as in "SCORECAM_ERR_NOT_FOUND"; "unknown status" for numbers that are none.
 #[unsafe(no_mangle)]
-pub extern "C" fn scorecam_status_name(status: i32) -> *const c_char {
+pub extern "C" fn scorecam_status_name(status: scorecam_status) -> *const c_char {
     export!(c"".as_ptr() => {
         let known = STATUSES.iter().find(|(number, _)| *number == status);
         known.map_or(c"unknown status", |(_, name)| name).as_ptr()
@@ -42,7 +63,7 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
     Err(_) => panic!("a version has no NUL"),
 };
 
-const STATUSES: [(i32, &CStr); 11] = [
+const STATUSES: [(scorecam_status, &CStr); 12] = [
     (abi::SCORECAM_OK, c"SCORECAM_OK"),
     (abi::SCORECAM_ERR_INVALID_ARGUMENT, c"SCORECAM_ERR_INVALID_ARGUMENT"),
     (abi::SCORECAM_ERR_NOT_FOUND, c"SCORECAM_ERR_NOT_FOUND"),
@@ -54,4 +75,5 @@ const STATUSES: [(i32, &CStr); 11] = [
     (abi::SCORECAM_ERR_INTERNAL, c"SCORECAM_ERR_INTERNAL"),
     (abi::SCORECAM_ERR_INVALID_HANDLE, c"SCORECAM_ERR_INVALID_HANDLE"),
     (abi::SCORECAM_ERR_BUFFER_TOO_SMALL, c"SCORECAM_ERR_BUFFER_TOO_SMALL"),
+    (abi::SCORECAM_ERR_DEADLINE, c"SCORECAM_ERR_DEADLINE"),
 ];

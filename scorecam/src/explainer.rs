@@ -4,17 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use scorecam_core::image::Placement;
 use scorecam_core::{
     CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, explain_many,
     target::Kept,
 };
 
 use crate::explanation::Explanation;
-use crate::image::Content;
 use crate::question::Asked;
-use crate::{Host, Image, Model};
+use crate::{Host, Image, Input, Model};
 
 /// What to explain, and how. The default is Score-CAM of the class with the highest score.
 #[derive(Debug, Clone)]
@@ -39,6 +38,10 @@ pub struct ExplainOptions {
     pub batch_size: Option<usize>,
     /// Another image, for method options that compare with one.
     pub reference: Option<Image>,
+    /// How long the passes of an image may take, from its first one; without end when `None`. Then no pass begins any more:
+    /// score-cam-adaptive makes its map of the passes that were made and says its error; other methods give the targets with
+    /// their scores and no map, see [`Explanation::late`]. The unmasked pass is made in any case.
+    pub time_limit: Option<Duration>,
 }
 
 impl Default for ExplainOptions {
@@ -53,6 +56,7 @@ impl Default for ExplainOptions {
             layer: None,
             batch_size: None,
             reference: None,
+            time_limit: None,
         }
     }
 }
@@ -80,18 +84,8 @@ pub struct Explainer<'m> {
     layer: Option<String>,
     batch_size: Option<usize>,
     reference: Option<Arc<Tensor>>,
+    time_limit: Option<Duration>,
     warnings: Vec<String>,
-}
-
-/// An image as the model takes it.
-#[derive(Debug, Clone)]
-pub struct Input {
-    /// The tensor [1, C, H, W].
-    pub tensor: Arc<Tensor>,
-    /// Where the photo lies in it; `None` for an image that was a tensor.
-    pub placement: Option<Placement>,
-    /// What the user should know, a line each.
-    pub warnings: Vec<String>,
 }
 
 /// One input of [`Explainer::explain_many`].
@@ -121,12 +115,13 @@ impl<'m> Explainer<'m> {
             layer: options.layer.clone().or_else(|| model.layer().map(str::to_owned)),
             batch_size: options.batch_size,
             reference: None,
+            time_limit: options.time_limit,
             warnings: Vec::new(),
         };
         let asked = ((options.ask.as_slice(), &options.targets), (model, options.detections));
-        explainer.asked = Asked::parse(asked.0, asked.1, &|image| explainer.prepare(image))?;
+        explainer.asked = Asked::parse(asked.0, asked.1)?;
         if let Some(reference) = &options.reference {
-            let input = explainer.prepare(reference).map_err(|e| e.context("the reference image"))?;
+            let input = model.prepare(reference).map_err(|e| e.context("the reference image"))?;
             explainer.reference = Some(input.tensor);
             explainer.warnings = input.warnings;
         }
@@ -153,25 +148,6 @@ impl<'m> Explainer<'m> {
         &self.warnings
     }
 
-    /// The image as the model takes it: a photo preprocessed, a tensor as it is. Any thread.
-    pub fn prepare(&self, image: &Image) -> Result<Input> {
-        let mut warnings = image.warnings.clone();
-        let (tensor, placement) = match &image.content {
-            Content::Photo(photo) => {
-                let (preprocess, warning) = self.model.preprocess()?;
-                warnings.extend(warning.map(str::to_owned));
-                let prepared = preprocess.apply(photo)?;
-                (prepared.input, Some(prepared.placement))
-            }
-            Content::Tensor(tensor) => {
-                let (tensor, warning) = self.model.arrange(tensor.clone())?;
-                warnings.extend(warning);
-                (tensor, None)
-            }
-        };
-        Ok(Input { tensor: Arc::new(tensor), placement, warnings })
-    }
-
     /// Explains one image; blocks until done.
     pub fn explain(&self, image: &Image) -> Result<Explanation> {
         self.explain_reporting(image, |_| ControlFlow::Continue(()))
@@ -183,7 +159,7 @@ impl<'m> Explainer<'m> {
         image: &Image,
         progress: impl Fn(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation> {
-        let job = Job { input: self.prepare(image)?, progress: Some(Box::new(progress)) };
+        let job = Job { input: self.model.prepare(image)?, progress: Some(Box::new(progress)) };
         let mut found = Err(Error::internal("an explain call has ended without a result"));
         self.explain_many(std::iter::once(Ok(job)), 1, |_, result| {
             found = result;
@@ -204,7 +180,7 @@ impl<'m> Explainer<'m> {
     ///
     /// let photos = [40, 120, 200].map(|gray| Photo::from_rgb8((32, 32), vec![gray; 32 * 32 * 3]));
     /// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
-    /// let job = |photo| Ok(Job { input: explainer.prepare(&Image::from(photo?))?, progress: None });
+    /// let job = |photo| Ok(Job { input: model.prepare(&Image::from(photo?))?, progress: None });
     /// let mut classes = [None; 3];
     /// explainer.explain_many(photos.into_iter().map(job), 2, |position, found| {
     ///     classes[position] = found.ok().and_then(|explanation| explanation.targets[0].class);
@@ -254,6 +230,13 @@ impl<'m> Explainer<'m> {
             options: &self.options,
             batch_size: self.batch_size,
             progress,
+            time_up: self.time_limit.and_then(time_up),
         }
     }
+}
+
+/// Whether `limit` has passed since now; `None` for a limit that no clock reaches.
+fn time_up(limit: Duration) -> Option<Box<dyn Fn() -> bool>> {
+    let end = Instant::now().checked_add(limit)?;
+    Some(Box::new(move || Instant::now() >= end))
 }

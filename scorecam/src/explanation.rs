@@ -28,8 +28,11 @@ pub struct Explanation {
     pub layer: String,
     /// What was explained, in the order of the maps.
     pub targets: Vec<Target>,
-    /// One saliency map for each target, [targets, H, W], all finite; as a rule 0 to 1, as the method's options say.
+    /// One saliency map for each target, [targets, H, W], all finite; as a rule 0 to 1, as the method's options say. None,
+    /// [0, H, W], where [`Self::late`] says why.
     pub maps: Tensor,
+    /// Why there are no maps: the time limit passed before the method had any.
+    pub late: Option<String>,
     /// Images run through the model, the unmasked one included.
     pub passes: usize,
     /// Numbers that the method reports, by name.
@@ -108,6 +111,7 @@ impl Explanation {
             layer: found.layer,
             targets: found.targets.into_iter().map(target).collect(),
             maps: found.maps,
+            late: found.late,
             passes: found.passes,
             measures: found.measures,
             warnings,
@@ -119,6 +123,13 @@ impl Explanation {
     /// The map of target `index`, [H, W]. Panics when there is none, as indexing does.
     pub fn map(&self, index: usize) -> TensorView<'_> {
         self.maps.view().at(index)
+    }
+
+    /// The map of target `index` at the size (height, width) of the photo that was explained, or of one of the same content:
+    /// bilinear between the map's values, and 0 where the model did not see the photo ([`Placement::photo_part`]). Panics
+    /// when there is no such target.
+    pub fn photo_map(&self, index: usize, size: (usize, usize)) -> Result<Tensor> {
+        self.placement_on(size).on_photo(self.map(index))
     }
 
     /// The map of target `index` laid over the photo that was explained, or over another one of the same content; a box or

@@ -5,29 +5,38 @@
 //! list that begins with "background" would shift every name by one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use scorecam_core::{Error, Result, printable};
 use serde_json::Value;
 
 use crate::Manifest;
+use crate::manifest::LabelSource;
 use crate::text_file::read_text;
 
-/// The names of classes, by their numbers; none without a file.
+/// The names of classes, by their numbers; none where nothing names them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Labels {
-    file: PathBuf,
+    /// Where they stand, in messages.
+    source: String,
     names: Vec<String>,
 }
 
 impl Labels {
-    /// The names in the file that `manifest` names, relative to `folder`.
-    pub(crate) fn of(manifest: &Manifest, folder: &Path) -> Result<Self> {
-        let Some(file) = &manifest.model.labels else { return Ok(Self::default()) };
-        let file = folder.join(file);
-        let names = read_text(&file).and_then(|text| names(&text));
-        let names = names.map_err(|e| e.context(format!("labels file {}", file.display())))?;
-        Ok(Self { file, names })
+    /// The names that `manifest` gives.
+    pub(crate) fn of(manifest: &Manifest) -> Result<Self> {
+        let (source, names) = match &manifest.model.labels {
+            None => return Ok(Self::default()),
+            Some(LabelSource::Names(list)) => {
+                let names = list.iter().map(|name| printable(name.trim())).collect();
+                ("model.labels of the manifest".to_owned(), Ok(names))
+            }
+            Some(LabelSource::File(file)) => {
+                let file = manifest.folder.join(file);
+                let names = read_text(&file).and_then(|text| names(&text));
+                (format!("labels file {}", file.display()), names)
+            }
+        };
+        Ok(Self { names: names.map_err(|e| e.context(&source))?, source })
     }
 
     /// An error where there are not as many names as classes. One value an image may have one name, its own.
@@ -39,11 +48,11 @@ impl Labels {
         let background = self.names[0].to_lowercase().contains("background") && count == classes + 1;
         let advice = match background {
             true => "the first one is the background of another model: delete that line",
-            false => "give a file with one name for each class",
+            false => "give one name for each class",
         };
         Err(Error::invalid(format!(
-            "labels file {} has {count} names, the model has {classes} classes; {advice}",
-            self.file.display()
+            "{} has {count} names, the model has {classes} classes; {advice}",
+            self.source
         )))
     }
 
@@ -60,7 +69,7 @@ impl Labels {
     pub(crate) fn class(&self, text: &str, model: &str) -> Result<usize> {
         if self.names.is_empty() {
             return Err(Error::not_found(format!(
-                "class {text:?} is not a number, and {model} has no labels file; give model.labels in a manifest"
+                "class {text:?} is not a number, and {model} has no labels; give model.labels in a manifest"
             )));
         }
         let is_named = |label: &str| {
@@ -71,7 +80,8 @@ impl Labels {
         match found[..] {
             [class] => Ok(class),
             [] => {
-                Err(Error::not_found(format!("class {text:?} is not in the labels file{}", self.near(text))))
+                let near = self.near(text);
+                Err(Error::not_found(format!("class {text:?} is not in {}{near}", self.source)))
             }
             _ => Err(Error::invalid(format!(
                 "class {text:?} names classes {found:?}; give one of these numbers"
@@ -167,7 +177,7 @@ mod tests {
     use super::*;
 
     fn labels(names: &[&str]) -> Labels {
-        Labels { file: "labels.txt".into(), names: names.iter().map(|&n| n.to_owned()).collect() }
+        Labels { source: "labels file labels.txt".into(), names: names.iter().map(|&n| n.to_owned()).collect() }
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Manifest {
     pub output: OutputSection,
     /// Settings of the backend, as `key = "value"`; none that names code. An unknown one is the backend's error.
     pub settings: BTreeMap<String, String>,
+    /// The folder that its paths start from: its own, or the current one for a manifest that is no file.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// `[model]`.
@@ -52,9 +55,19 @@ pub struct ModelSection {
     /// How maps lie in that layer, or in the default one: `nchw`, `nhwc`, `ncwh`, `nwhc`, or tokens of a grid of rows x
     /// columns as in `tokens=1+14x14`; see [`Form`]. Default: what the graph or trial passes tell.
     pub layer_grid: Option<String>,
-    /// A file with one name for each class, relative to the manifest; UTF-8, at most 16 MiB. Default: none, so that
-    /// classes are numbers.
-    pub labels: Option<PathBuf>,
+    /// The names of the classes: a list, or a file with one name for each class, relative to the manifest; UTF-8, at most
+    /// 16 MiB. Default: none, so that classes are numbers.
+    pub labels: Option<LabelSource>,
+}
+
+/// Where the names of classes stand.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "this takes the path of a file with one name a line, or a list of names")]
+pub enum LabelSource {
+    /// In a file.
+    File(PathBuf),
+    /// In the manifest.
+    Names(Vec<String>),
 }
 
 /// `[input]`: value = (pixel * scale - mean) / std, pixels being 0 to 255.
@@ -131,7 +144,8 @@ impl Manifest {
     /// Reads a manifest; an error names the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path).map_err(|e| e.context(format!("manifest {}", path.display())))?;
-        Self::parse(&text).map_err(|e| e.context(format!("manifest {}", path.display())))
+        let manifest = Self::parse(&text).map_err(|e| e.context(format!("manifest {}", path.display())))?;
+        Ok(Self { folder: path.parent().unwrap_or(Path::new("")).to_path_buf(), ..manifest })
     }
 
     /// Reads a manifest's text; what is wrong with it is told by line and key.
@@ -182,8 +196,8 @@ impl Manifest {
         Ok(preprocess)
     }
 
-    /// The values of inputs beside the image, as settings of the backend; files are relative to `folder`.
-    pub(crate) fn input_settings(&self, folder: &Path) -> Result<BTreeMap<String, String>> {
+    /// The values of inputs beside the image, as settings of the backend.
+    pub(crate) fn input_settings(&self) -> Result<BTreeMap<String, String>> {
         let setting = |(name, value): (&String, &InputValue)| {
             let text = match value {
                 InputValue::Number(number) => number.to_string(),
@@ -191,7 +205,7 @@ impl Manifest {
                     numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(",")
                 }
                 InputValue::File(file) => {
-                    let path = folder.join(file);
+                    let path = self.folder.join(file);
                     let path = path.to_str().ok_or_else(|| {
                         Error::invalid(format!("inputs.{name}: the path {} is not UTF-8", path.display()))
                     })?;

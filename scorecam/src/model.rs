@@ -15,14 +15,21 @@ use scorecam_plugin::abi::scorecam_backend;
 use scorecam_plugin::backend::ImportedModel;
 
 use crate::labels::Labels;
+use crate::memory::MemoryFile;
 use crate::reading::Reading;
 use crate::{BackendChoice, Host, Manifest};
 
 /// Which model to load, and how; what is `None` comes from the manifest or the model.
 #[derive(Debug, Clone, Default)]
 pub struct ModelRequest {
-    /// The model's file or its manifest (`.toml`). A manifest of the model's name beside it is read, too.
+    /// The model's file or its manifest (`.toml`). A manifest of the model's name beside it is read, too, unless
+    /// [`Self::manifest`] is given.
     pub path: PathBuf,
+    /// The model itself, where it is no file: then the path is its name alone (`net.onnx`), by which backends know the
+    /// format. It is never written to a disk on Linux.
+    pub bytes: Option<Vec<u8>>,
+    /// The manifest; its `model.file` counts for nothing.
+    pub manifest: Option<Manifest>,
     /// The backend's id; [`AUTO`] or nothing for the best one that works.
     pub backend: Option<String>,
     /// The layer to explain.
@@ -55,6 +62,8 @@ pub struct Model {
     preprocess: Result<(Preprocess, Option<String>)>,
     /// How boxes, regions and embeddings are read.
     reading: Reading,
+    /// Where the model's bytes lie as a file: an engine may open it again for another set of layers.
+    _memory: Option<MemoryFile>,
 }
 
 /// More than any machine has use for; engines start as many as they are told, until the system has no more.
@@ -72,17 +81,22 @@ impl Host {
     /// ```
     pub fn load_model(&self, request: impl Into<ModelRequest>) -> Result<Model> {
         let request = request.into();
-        let (path, manifest, folder) = find_model(&request.path)?;
+        let memory = request.bytes.as_deref().map(|bytes| MemoryFile::new(&request.path, bytes)).transpose()?;
+        let (path, manifest) = match (&memory, request.manifest.clone()) {
+            (Some(file), manifest) => (file.path().to_path_buf(), manifest.unwrap_or_default()),
+            (None, Some(manifest)) => (existing(&request.path)?, manifest),
+            (None, None) => find_model(&request.path)?,
+        };
         if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
             return Err(Error::invalid(format!(
                 "{threads} threads were asked for; give 1 to {MOST_THREADS}"
             )));
         }
-        let labels = Labels::of(&manifest, &folder)?;
+        let labels = Labels::of(&manifest)?;
         let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
         let layer = request.layer.clone().or_else(|| manifest.model.layer.clone());
         let mut settings = manifest.settings.clone();
-        settings.extend(manifest.input_settings(&folder)?);
+        settings.extend(manifest.input_settings()?);
         settings.extend(request.settings.clone());
         let config = ModelConfig {
             path: path.clone(),
@@ -99,8 +113,11 @@ impl Host {
             Some(id) if id != AUTO => (self.backend(id, &path)?.load(&config)?, id.to_owned(), None),
             asked => self.load_by_best(&config, asked)?,
         };
-        let name = printable(&path.display().to_string());
-        Model::new(Box::new(model), (backend, choice, name), (layer, request.layer_form), (&manifest, labels))
+        let shown = if memory.is_some() { &request.path } else { &path };
+        let name = printable(&shown.display().to_string());
+        let form = request.layer_form;
+        let model = Model::new(Box::new(model), (backend, choice, name), (layer, form), (&manifest, labels))?;
+        Ok(Model { _memory: memory, ..model })
     }
 
     /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
@@ -114,15 +131,12 @@ impl Host {
         &self,
         table: *const scorecam_backend,
         model: *mut c_void,
-        manifest: Option<&Path>,
+        manifest: &Manifest,
     ) -> Result<Model> {
-        let folder = manifest.and_then(Path::parent).unwrap_or(Path::new(""));
-        let manifest = manifest.map(Manifest::read).transpose()?.unwrap_or_default();
-        let labels = Labels::of(&manifest, folder)?;
         // SAFETY: as the caller promises.
         let borrowed = unsafe { ImportedModel::borrow(table, model, OWN_NAME.to_owned()) }?;
         let ownership = borrowed.ownership();
-        let adopted = Model::own(Box::new(borrowed), &manifest, labels)?;
+        let adopted = Model::from_engine(borrowed, manifest)?;
         ownership.take_over();
         Ok(adopted)
     }
@@ -133,15 +147,12 @@ const APPLICATION: &str = "application";
 const OWN_NAME: &str = "the application's model";
 
 impl Model {
-    /// A model of the application's own. Of the manifest all is read but what leads to a file: the layer, the input's
-    /// preprocessing and the output's activation.
+    /// A model of the application's own. Of the manifest all is read but what leads to a file and a backend: the layer, the
+    /// labels, the input's preprocessing and the output's activation.
     pub fn from_engine(engine: impl ModelBackend + 'static, manifest: &Manifest) -> Result<Self> {
-        Self::own(Box::new(engine), manifest, Labels::default())
-    }
-
-    fn own(engine: Box<dyn ModelBackend>, manifest: &Manifest, labels: Labels) -> Result<Self> {
         let origin = (APPLICATION.to_owned(), None, OWN_NAME.to_owned());
-        Self::new(engine, origin, (manifest.model.layer.clone(), None), (manifest, labels))
+        let layer = manifest.model.layer.clone();
+        Self::new(Box::new(engine), origin, (layer, None), (manifest, Labels::of(manifest)?))
     }
 
     /// The model behind its view; fails when manifest or request contradict it.
@@ -170,7 +181,7 @@ impl Model {
         }
         let reading = Reading::of(model.model().info(), manifest).map_err(of_model)?;
         let preprocess = preprocess(&model, manifest, &name);
-        Ok(Self { model, backend, choice, name, layer, labels, preprocess, reading })
+        Ok(Self { model, backend, choice, name, layer, labels, preprocess, reading, _memory: None })
     }
 
     /// The model, for [`scorecam_core::explain`].
@@ -301,38 +312,31 @@ fn preprocess(
     }
 }
 
-/// The model's file, its manifest, and the folder that the manifest's paths start from.
-fn find_model(path: &Path) -> Result<(PathBuf, Manifest, PathBuf)> {
-    let missing = |p: &Path| Error::io(format!("model {} does not exist", p.display()));
-    if !path.exists() {
-        return Err(missing(path));
-    }
-    check_kind(path)?;
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+/// The model's file and its manifest.
+fn find_model(path: &Path) -> Result<(PathBuf, Manifest)> {
+    let path = existing(path)?;
     if path.extension().is_some_and(|e| e == "toml") {
-        let manifest = Manifest::read(path)?;
+        let manifest = Manifest::read(&path)?;
         let file = manifest.model.file.as_ref().ok_or_else(|| {
             Error::invalid(format!(
                 "manifest {}: model.file is not given, so there is no model to load",
                 path.display()
             ))
         })?;
-        let model = folder.join(file);
-        if !model.exists() {
-            return Err(missing(&model));
-        }
-        check_kind(&model)?;
-        return Ok((model, manifest, folder));
+        return Ok((existing(&manifest.folder.join(file))?, manifest));
     }
     let beside = path.with_extension("toml");
     let manifest = if beside.is_file() { Manifest::read(&beside)? } else { Manifest::default() };
-    Ok((path.to_path_buf(), manifest, folder))
+    Ok((path, manifest))
 }
 
-/// Pipes and devices are refused: an engine that opened one could wait for ever.
-fn check_kind(path: &Path) -> Result<()> {
+/// The path of a model that is there. Pipes and devices are refused: an engine that opened one could wait for ever.
+fn existing(path: &Path) -> Result<PathBuf> {
     match path.is_file() || path.is_dir() {
-        true => Ok(()),
-        false => Err(Error::io(format!("model {} is neither a file nor a folder", path.display()))),
+        true => Ok(path.to_path_buf()),
+        false if path.exists() => {
+            Err(Error::io(format!("model {} is neither a file nor a folder", path.display())))
+        }
+        false => Err(Error::io(format!("model {} does not exist", path.display()))),
     }
 }

@@ -11,8 +11,7 @@ use scorecam_core::target::{
 };
 use scorecam_core::{Error, Result, Targets};
 
-use crate::explainer::Input;
-use crate::{Image, Model};
+use crate::{Image, Input, Model};
 
 /// The targets of an explainer.
 pub(crate) enum Asked {
@@ -42,9 +41,6 @@ pub(crate) enum Area {
     Predicted,
 }
 
-/// How images are read and prepared: an explainer's own way.
-pub(crate) type Read<'r> = dyn Fn(&Image) -> Result<Input> + 'r;
-
 impl Asked {
     /// What a user should know of how the targets are read.
     pub(crate) fn remarks(&self, model: &Model) -> Vec<String> {
@@ -59,7 +55,6 @@ impl Asked {
     pub(crate) fn parse(
         (words, classes): (&[String], &Targets),
         (model, kept): (&Model, Kept),
-        read: &Read<'_>,
     ) -> Result<Self> {
         let all_classes: Option<Vec<&str>> = words.iter().map(|word| word.strip_prefix("class:")).collect();
         match all_classes {
@@ -69,7 +64,7 @@ impl Asked {
             }
             None => {
                 let parse = |word: &String| {
-                    Words::parse(word, (model, kept), read).map_err(|e| e.context(format!("target {word:?}")))
+                    Words::parse(word, (model, kept)).map_err(|e| e.context(format!("target {word:?}")))
                 };
                 Ok(Self::Questions(words.iter().map(parse).collect::<Result<_>>()?, None))
             }
@@ -78,7 +73,7 @@ impl Asked {
                     let unasked = format!(
                         "the model has no class scores, so the target is {word}; ask for something else by --target"
                     );
-                    Self::Questions(vec![Words::parse(word, (model, kept), read)?], Some(unasked))
+                    Self::Questions(vec![Words::parse(word, (model, kept))?], Some(unasked))
                 }
                 _ => Self::Classes(classes.clone()),
             }),
@@ -107,7 +102,7 @@ fn default_words(model: &Model) -> Option<&'static str> {
 }
 
 impl Words {
-    fn parse(text: &str, (model, kept): (&Model, Kept), read: &Read<'_>) -> Result<Self> {
+    fn parse(text: &str, (model, kept): (&Model, Kept)) -> Result<Self> {
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         let class = |name: &str| model.class(name);
         let optional = |name: Option<&str>| name.map(class).transpose();
@@ -136,7 +131,7 @@ impl Words {
                 let weight = if kind == "sum" { 1.0 } else { 1.0 / classes.len() as f64 };
                 weighted(&classes.into_iter().map(|class| (class, weight)).collect::<Vec<_>>())
             }
-            ("like", path) => Self::like(text, path, model, read),
+            ("like", path) => Self::like(text, path, model),
             ("region", rest) => {
                 let (area, name) = area(rest, &class)?;
                 model.segments()?;
@@ -160,8 +155,8 @@ impl Words {
         }
     }
 
-    fn like(text: &str, path: &str, model: &Model, read: &Read<'_>) -> Result<Self> {
-        let reference = read(&open(path)?)?;
+    fn like(text: &str, path: &str, model: &Model) -> Result<Self> {
+        let reference = model.prepare(&open(path)?)?;
         let output = model.embedding()?;
         let row = model.backend().rows(reference.tensor.view(), &[output], &[])?;
         let row = row.outputs.first().ok_or_else(|| Error::internal("a pass gave no row"))?;

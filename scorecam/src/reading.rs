@@ -43,7 +43,41 @@ impl Reading {
     }
 }
 
+/// What a model gives, as far as its manifest and its outputs' names and shapes tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// Class scores.
+    Classes,
+    /// One number for an image, such as an age.
+    Value,
+    /// Boxes.
+    Detections,
+    /// A class for each cell of a map.
+    Segments,
+    /// A vector that is compared with another image's.
+    Embedding,
+    /// None of these.
+    Other,
+}
+
 impl Model {
+    /// What the model gives: what it is explained by when nothing else is asked.
+    pub fn output_kind(&self) -> OutputKind {
+        match &self.info().scores {
+            Ok(scores) if scores.applied == OutputActivation::Value => OutputKind::Value,
+            Ok(_) => OutputKind::Classes,
+            Err(_) if self.reading().detector.is_ok() => OutputKind::Detections,
+            Err(_) if self.surely_segments() => OutputKind::Segments,
+            Err(_) if self.reading().embedding.is_ok() => OutputKind::Embedding,
+            Err(_) => OutputKind::Other,
+        }
+    }
+
+    /// The number of classes, where the model has class scores and their number is fixed.
+    pub fn class_count(&self) -> Option<usize> {
+        self.info().scores.as_ref().ok()?.shape.get(1).copied().flatten()
+    }
+
     /// The model as a detector, on inputs of `size` (height, width).
     pub(crate) fn detector(&self, size: (usize, usize)) -> Result<Detector> {
         self.reading().detector.clone().map(|detector| detector.at(size))

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use scorecam_core::{CamMethod, Error, Result};
+use scorecam_plugin::abi::scorecam_plugin_table;
 use scorecam_plugin::backend::ImportedLoader;
-use scorecam_plugin::plugin::Descriptor;
+use scorecam_plugin::plugin::{Descriptor, ImportedPlugin};
 
-use crate::library::{self, Proof};
+use crate::library::{self, Opened, Proof};
 use crate::register::{Register, Registered};
 use crate::{builtin, search};
 
@@ -68,6 +69,17 @@ impl Host {
     /// id, those of plugins that were loaded so go before those that a search finds.
     pub fn load_plugin(&self, path: &Path) -> Result<()> {
         self.register.load(path, Origin::Named, library::open)
+    }
+
+    /// Adds a plugin whose table lies in the program itself.
+    ///
+    /// # Safety
+    /// `table` points to at least 8 readable bytes, and to a whole table of the size that it gives; it and all that it leads
+    /// to stay valid for the life of the process.
+    pub unsafe fn add_plugin(&self, table: *const scorecam_plugin_table) -> Result<()> {
+        // SAFETY: as the caller promises.
+        let plugin = unsafe { ImportedPlugin::new(table) }?;
+        self.register.add(None, Origin::Named, Opened { plugin, proof: Proof::VersionChecked })
     }
 
     /// Loads every plugin in the folders of [`Host::search_path`]; returns what could not be loaded. Later

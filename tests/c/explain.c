@@ -54,9 +54,10 @@ static unsigned char *read_ppm(const char *path, scorecam_image *image)
 
 static void print_layers(const scorecam_model *model)
 {
-    uint64_t count, i;
-    demand(scorecam_model_layer_count(&count, model), "count layers");
-    for (i = 0; i < count; i++) {
+    scorecam_model_info info = SCORECAM_MODEL_INFO_INIT;
+    uint64_t i;
+    demand(scorecam_model_describe(&info, model), "describe the model");
+    for (i = 0; i < info.layer_count; i++) {
         scorecam_layer_info layer = SCORECAM_LAYER_INFO_INIT;
         uint32_t axis;
         demand(scorecam_model_layer(&layer, model, i), "read a layer");
@@ -85,15 +86,13 @@ static void write_map(const scorecam_explanation *explanation, const char *path)
 static void print_target(const scorecam_explanation *explanation)
 {
     scorecam_target target = SCORECAM_TARGET_INIT;
-    const char *layer;
-    uint64_t passes, warnings, i;
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
+    uint64_t i;
     demand(scorecam_explanation_target(&target, explanation, 0), "read the target");
-    demand(scorecam_explanation_layer(&layer, explanation), "read the layer");
-    demand(scorecam_explanation_passes(&passes, explanation), "read the passes");
+    demand(scorecam_explanation_describe(&info, explanation), "describe the explanation");
     printf("class %llu score %.6f layer %s passes %llu\n", (unsigned long long)target.class_index,
-           target.score, layer, (unsigned long long)passes);
-    demand(scorecam_explanation_warning_count(&warnings, explanation), "count warnings");
-    for (i = 0; i < warnings; i++) {
+           target.score, info.layer, (unsigned long long)info.passes);
+    for (i = 0; i < info.warning_count; i++) {
         const char *warning;
         demand(scorecam_explanation_warning(&warning, explanation, i), "read a warning");
         printf("warning %s\n", warning);
@@ -103,9 +102,10 @@ static void print_target(const scorecam_explanation *explanation)
 /* Each in so many digits that reading them gives the same number. */
 static void print_measures(const scorecam_explanation *explanation)
 {
-    uint64_t count, i;
-    demand(scorecam_explanation_measure_count(&count, explanation), "count measures");
-    for (i = 0; i < count; i++) {
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
+    uint64_t i;
+    demand(scorecam_explanation_describe(&info, explanation), "describe the explanation");
+    for (i = 0; i < info.measure_count; i++) {
         const char *name;
         double value;
         demand(scorecam_explanation_measure(&name, &value, explanation, i), "read a measure");
@@ -122,11 +122,11 @@ static void draw(const scorecam_explanation *explanation, const scorecam_image *
         exit(1);
     }
     options.colormap = "turbo";
-    expect(SCORECAM_ERR_BUFFER_TOO_SMALL, scorecam_overlay(picture, size - 1, explanation, photo, &options),
+    expect(SCORECAM_ERR_BUFFER_TOO_SMALL, scorecam_explanation_overlay(picture, size - 1, explanation, photo, &options),
            "an overlay into too little memory");
-    demand(scorecam_overlay(picture, size, explanation, photo, &options), "draw");
+    demand(scorecam_explanation_overlay(picture, size, explanation, photo, &options), "draw");
     options.opacity = 0.0f;
-    demand(scorecam_overlay(picture, size, explanation, photo, &options), "draw nothing");
+    demand(scorecam_explanation_overlay(picture, size, explanation, photo, &options), "draw nothing");
     if (memcmp(picture, photo->data, size) != 0) {
         fprintf(stderr, "an overlay of opacity 0 is not the photo\n");
         exit(1);
@@ -167,14 +167,14 @@ int main(int argc, char **argv)
     }
     pixels = read_ppm(argv[3], &photo);
     demand(scorecam_host_create(&host), "create a host");
-    demand(scorecam_load_plugin(host, argv[1]), "load the plugin");
+    demand(scorecam_host_load_plugin(host, argv[1]), "load the plugin");
     demand(scorecam_model_load(&model, host, argv[2], NULL), "load the model");
     expect(SCORECAM_ERR_INVALID_HANDLE, scorecam_host_free((scorecam_host *)(void *)model), "free as a host");
     demand(scorecam_host_free(host), "free the host before its model");
     expect(SCORECAM_ERR_INVALID_HANDLE, scorecam_host_free(host), "free the host again");
     print_layers(model);
 
-    demand(scorecam_model_class(&class_index, model, argv[4]), "read the class");
+    demand(scorecam_model_find_class(&class_index, model, argv[4]), "read the class");
     options.classes = &class_index;
     options.class_count = 1;
     if (argc == 9) {

@@ -50,9 +50,9 @@ std::vector<std::uint8_t> read_ppm(const char *path, scorecam_image &image) {
 }
 
 void print_layers(const scorecam_model *model) {
-    std::uint64_t count = 0;
-    demand(scorecam_model_layer_count(&count, model));
-    for (std::uint64_t i = 0; i < count; i++) {
+    scorecam_model_info info = SCORECAM_MODEL_INFO_INIT;
+    demand(scorecam_model_describe(&info, model));
+    for (std::uint64_t i = 0; i < info.layer_count; i++) {
         scorecam_layer_info layer = SCORECAM_LAYER_INFO_INIT;
         demand(scorecam_model_layer(&layer, model, i));
         std::cout << "layer " << layer.name << ' ' << layer.operation << " [";
@@ -70,7 +70,7 @@ void run(char **argv) {
     scorecam_host *raw_host = nullptr;
     demand(scorecam_host_create(&raw_host));
     const Handle<scorecam_host> host(raw_host);
-    demand(scorecam_load_plugin(host.get(), argv[1]));
+    demand(scorecam_host_load_plugin(host.get(), argv[1]));
 
     scorecam_model_options load = SCORECAM_MODEL_OPTIONS_INIT;
     load.threads = 1;
@@ -80,7 +80,7 @@ void run(char **argv) {
     print_layers(model.get());
 
     std::uint64_t class_index = 0;
-    demand(scorecam_model_class(&class_index, model.get(), argv[4]));
+    demand(scorecam_model_find_class(&class_index, model.get(), argv[4]));
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
     options.classes = &class_index;
     options.class_count = 1;

@@ -85,8 +85,8 @@ int main(int argc, char **argv)
     photo.now.data_size = sizeof picture;
 
     expect(scorecam_host_create(&host) == SCORECAM_OK, "a host");
-    expect(scorecam_load_plugin(host, argv[1]) == SCORECAM_OK, "the plugin");
-    expect(scorecam_plugin_get(&plugin.now, host, 0) == SCORECAM_OK && plugin.later == 0, "a longer plugin info");
+    expect(scorecam_host_load_plugin(host, argv[1]) == SCORECAM_OK, "the plugin");
+    expect(scorecam_host_plugin(&plugin.now, host, 0) == SCORECAM_OK && plugin.later == 0, "a longer plugin info");
     how.later = 1;
     check_refused(scorecam_model_load(&model, host, argv[2], &how.now), "scorecam_model_options");
     how.later = 0;
@@ -101,10 +101,10 @@ int main(int argc, char **argv)
     expect(scorecam_explain(&found, model, &image.now, &options.now) == SCORECAM_OK, "longer explain options");
     expect(scorecam_explanation_target(&target.now, found, 0) == SCORECAM_OK && target.later == 0, "a longer target");
     drawn.later = 1;
-    check_refused(scorecam_overlay(picture, sizeof picture, found, &photo.now, &drawn.now),
+    check_refused(scorecam_explanation_overlay(picture, sizeof picture, found, &photo.now, &drawn.now),
                   "scorecam_overlay_options");
     drawn.later = 0;
-    expect(scorecam_overlay(picture, sizeof picture, found, &photo.now, &drawn.now) == SCORECAM_OK, "longer options");
+    expect(scorecam_explanation_overlay(picture, sizeof picture, found, &photo.now, &drawn.now) == SCORECAM_OK, "longer options");
     scorecam_explanation_free(found);
     scorecam_model_free(model);
     scorecam_host_free(host);

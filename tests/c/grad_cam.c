@@ -31,7 +31,7 @@ int main(int argc, char **argv)
     scorecam_explanation *explanation = NULL;
     scorecam_image input = SCORECAM_TENSOR_INIT;
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
-    uint64_t targets, passes;
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
     size_t i;
 
     if (argc != 4) {
@@ -50,16 +50,15 @@ int main(int argc, char **argv)
     options.class_count = 2;
 
     demand(SCORECAM_OK, scorecam_host_create(&host), "create a host");
-    demand(SCORECAM_OK, scorecam_load_plugin(host, argv[1]), "load the plugin");
+    demand(SCORECAM_OK, scorecam_host_load_plugin(host, argv[1]), "load the plugin");
     demand(SCORECAM_OK, scorecam_model_load(&without, host, argv[2], NULL), "load the first model");
     demand(SCORECAM_OK, scorecam_model_load(&with, host, argv[3], NULL), "load the second model");
 
     demand(SCORECAM_ERR_UNSUPPORTED, scorecam_explain(&explanation, without, &input, &options), "explain without");
     printf("refused: %s\n", scorecam_last_error());
     demand(SCORECAM_OK, scorecam_explain(&explanation, with, &input, &options), "explain");
-    demand(SCORECAM_OK, scorecam_explanation_count(&targets, explanation), "count targets");
-    demand(SCORECAM_OK, scorecam_explanation_passes(&passes, explanation), "read the passes");
-    printf("targets %llu passes %llu\n", (unsigned long long)targets, (unsigned long long)passes);
+    demand(SCORECAM_OK, scorecam_explanation_describe(&info, explanation), "describe the explanation");
+    printf("targets %llu passes %llu\n", (unsigned long long)info.target_count, (unsigned long long)info.passes);
 
     demand(SCORECAM_OK, scorecam_explanation_free(explanation), "free the explanation");
     demand(SCORECAM_OK, scorecam_model_free(with), "free the second model");

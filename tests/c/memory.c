@@ -33,8 +33,8 @@ static void make_mistakes(const scorecam_host *host, const scorecam_model *model
     scorecam_model *no_model = NULL;
     scorecam_model_options model_options = SCORECAM_MODEL_OPTIONS_INIT;
     const uint64_t no_class = 1 << 20;
-    expect(SCORECAM_ERR_IO, scorecam_load_plugin(host, "nothing.so"), "load nothing");
-    expect(SCORECAM_ERR_PLUGIN, scorecam_load_plugin(host, world.model), "load a model as a plugin");
+    expect(SCORECAM_ERR_IO, scorecam_host_load_plugin(host, "nothing.so"), "load nothing");
+    expect(SCORECAM_ERR_PLUGIN, scorecam_host_load_plugin(host, world.model), "load a model as a plugin");
     expect(SCORECAM_ERR_IO, scorecam_model_load(&no_model, host, "nothing.toy", NULL), "load no model");
     model_options.layer = "nothing";
     expect(SCORECAM_ERR_NOT_FOUND, scorecam_model_load(&no_model, host, world.model, &model_options),
@@ -68,11 +68,11 @@ static void *one_round(void *argument)
     options.top_k = 2;
     model_options.threads = 1;
     demand(scorecam_host_create(&host), "create a host");
-    demand(scorecam_load_plugin(host, world.backend), world.backend);
-    demand(scorecam_plugin_get(&info, host, 2), "describe the backend");
+    demand(scorecam_host_load_plugin(host, world.backend), world.backend);
+    demand(scorecam_host_plugin(&info, host, 2), "describe the backend");
     demand(scorecam_model_load(&model, host, world.model, &model_options), world.model);
     demand(scorecam_explain(&explanation, model, &world.photo, &options), "explain");
-    demand(scorecam_overlay(overlay, sizeof overlay, explanation, &world.photo, NULL), "draw");
+    demand(scorecam_explanation_overlay(overlay, sizeof overlay, explanation, &world.photo, NULL), "draw");
     make_mistakes(host, model, &options);
     demand(scorecam_host_free(host), "free the host");
     demand(scorecam_model_free(model), "free the model");

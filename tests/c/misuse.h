@@ -114,7 +114,7 @@ static inline void world_begin(world *w, int argc, char **argv)
     w->photo.width = SIDE;
     w->photo.height = SIDE;
     expect(SCORECAM_OK, scorecam_host_create(&w->host), NULL, "make a host");
-    expect(SCORECAM_OK, scorecam_load_plugin(w->host, w->plugin), NULL, "load the plugin");
+    expect(SCORECAM_OK, scorecam_host_load_plugin(w->host, w->plugin), NULL, "load the plugin");
     expect(SCORECAM_OK, scorecam_model_load(&w->model, w->host, w->model_path, NULL), NULL, "load the model");
     expect(SCORECAM_OK, scorecam_explain(&w->explanation, w->model, &w->photo, NULL), NULL, "explain");
 }

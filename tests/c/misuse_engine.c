@@ -47,6 +47,14 @@ typedef struct engine {
     const scorecam_model_description *description;
 } engine;
 
+/* Options that name a manifest's file. */
+static const scorecam_model_options *by_manifest(const char *file)
+{
+    static scorecam_model_options options = SCORECAM_MODEL_OPTIONS_INIT;
+    options.manifest_file = file;
+    return &options;
+}
+
 static engine *under_test;
 
 static void release(void *model)
@@ -206,11 +214,11 @@ static void tables(world *w)
     *table = table_of();
     expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_model_from_backend(NULL, w->host, table, &e, NULL), "out",
            "no place");
-    expect(SCORECAM_ERR_IO, scorecam_model_from_backend(&model, w->host, table, &e, path_in(w, "none.toml")),
+    expect(SCORECAM_ERR_IO, scorecam_model_from_backend(&model, w->host, table, &e, by_manifest(path_in(w, "none.toml"))),
            "none.toml", "no such manifest");
     expect(SCORECAM_ERR_NOT_FOUND,
            scorecam_model_from_backend(&model, w->host, table, &e,
-                                       write_file(w, "layer.toml", "[model]\nlayer = \"none\"\n")),
+                                       by_manifest(write_file(w, "layer.toml", "[model]\nlayer = \"none\"\n"))),
            "none", "a manifest with a layer that there is not");
     demand(e.released == 0 && model == NULL, "release is not called when the call fails");
     expect(SCORECAM_OK, scorecam_model_from_backend(&model, w->host, table, &e, NULL), NULL, "a sound engine");

@@ -25,67 +25,72 @@ static scorecam_model *a_model;
 static scorecam_explanation *an_explanation;
 static scorecam_plugin_info plugin_info = SCORECAM_PLUGIN_INFO_INIT;
 static scorecam_layer_info layer_info = SCORECAM_LAYER_INFO_INIT;
+static scorecam_model_info model_info_out = SCORECAM_MODEL_INFO_INIT;
+static scorecam_explanation_info explanation_info_out = SCORECAM_EXPLANATION_INFO_INIT;
+static scorecam_placement placement = SCORECAM_PLACEMENT_INIT;
+static const scorecam_method_description *a_method;
+static float pixels[16];
 static scorecam_target target = SCORECAM_TARGET_INIT;
 static scorecam_backend engine;
 
 TAKER(host_free, scorecam_host_free(handle))
-TAKER(load_plugin, scorecam_load_plugin(handle, w->plugin))
-TAKER(plugin_count, scorecam_plugin_count(&number, handle))
-TAKER(plugin_get, scorecam_plugin_get(&plugin_info, handle, 0))
+TAKER(load_plugin, scorecam_host_load_plugin(handle, w->plugin))
+TAKER(plugin_count, scorecam_host_plugin_count(&number, handle))
+TAKER(plugin_get, scorecam_host_plugin(&plugin_info, handle, 0))
 TAKER(model_load, scorecam_model_load(&a_model, handle, w->model_path, NULL))
 TAKER(from_backend, scorecam_model_from_backend(&a_model, handle, &engine, NULL, NULL))
+TAKER(add_plugin, scorecam_host_add_plugin(handle, NULL))
+TAKER(method_of, scorecam_host_method(&a_method, handle, "score-cam"))
 TAKER(model_free, scorecam_model_free(handle))
-TAKER(backend_of, scorecam_model_backend(&text, handle))
-TAKER(backend_reason, scorecam_model_backend_reason(&text, handle))
-TAKER(layer_count, scorecam_model_layer_count(&number, handle))
+TAKER(model_info, scorecam_model_describe(&model_info_out, handle))
 TAKER(layer, scorecam_model_layer(&layer_info, handle, 0))
-TAKER(class_of, scorecam_model_class(&number, handle, "1"))
+TAKER(class_of, scorecam_model_find_class(&number, handle, "1"))
 TAKER(label, scorecam_model_label(&text, handle, 0))
 TAKER(explain, scorecam_explain(&an_explanation, handle, &w->photo, NULL))
+TAKER(many, scorecam_explain_many(handle, NULL, 0, NULL, NULL, NULL))
+TAKER(classify, scorecam_classify(NULL, NULL, 0, &number, handle, &w->photo))
 TAKER(explanation_free, scorecam_explanation_free(handle))
-TAKER(count, scorecam_explanation_count(&number, handle))
+TAKER(explanation_info, scorecam_explanation_describe(&explanation_info_out, handle))
+TAKER(placement_of, scorecam_explanation_placement(&placement, handle))
+TAKER(photo_map, scorecam_explanation_photo_map(pixels, 16, handle, 0, 4, 4))
 TAKER(map, scorecam_explanation_map(&values, &number, &number, handle, 0))
 TAKER(target_of, scorecam_explanation_target(&target, handle, 0))
-TAKER(passes, scorecam_explanation_passes(&number, handle))
-TAKER(layer_of, scorecam_explanation_layer(&text, handle))
-TAKER(warning_count, scorecam_explanation_warning_count(&number, handle))
 TAKER(warning, scorecam_explanation_warning(&text, handle, 0))
-TAKER(measure_count, scorecam_explanation_measure_count(&number, handle))
 TAKER(measure, scorecam_explanation_measure(&text, &measured, handle, 0))
-TAKER(overlay, scorecam_overlay(w->drawn, sizeof w->drawn, handle, &w->photo, NULL))
+TAKER(overlay, scorecam_explanation_overlay(w->drawn, sizeof w->drawn, handle, &w->photo, NULL))
 
 static const taker HOST[] = {
     {"scorecam_host_free.host", host_free},
-    {"scorecam_load_plugin.host", load_plugin},
-    {"scorecam_plugin_count.host", plugin_count},
-    {"scorecam_plugin_get.host", plugin_get},
+    {"scorecam_host_load_plugin.host", load_plugin},
+    {"scorecam_host_add_plugin.host", add_plugin},
+    {"scorecam_host_method.host", method_of},
+    {"scorecam_host_plugin_count.host", plugin_count},
+    {"scorecam_host_plugin.host", plugin_get},
     {"scorecam_model_load.host", model_load},
     {"scorecam_model_from_backend.host", from_backend},
     {NULL, NULL},
 };
 static const taker MODEL[] = {
     {"scorecam_model_free.model", model_free},
-    {"scorecam_model_backend.model", backend_of},
-    {"scorecam_model_backend_reason.model", backend_reason},
-    {"scorecam_model_layer_count.model", layer_count},
+    {"scorecam_model_describe.model", model_info},
     {"scorecam_model_layer.model", layer},
-    {"scorecam_model_class.model", class_of},
+    {"scorecam_model_find_class.model", class_of},
     {"scorecam_model_label.model", label},
     {"scorecam_explain.model", explain},
+    {"scorecam_explain_many.model", many},
+    {"scorecam_classify.model", classify},
     {NULL, NULL},
 };
 static const taker EXPLANATION[] = {
     {"scorecam_explanation_free.explanation", explanation_free},
-    {"scorecam_explanation_count.explanation", count},
+    {"scorecam_explanation_describe.explanation", explanation_info},
+    {"scorecam_explanation_placement.explanation", placement_of},
+    {"scorecam_explanation_photo_map.explanation", photo_map},
     {"scorecam_explanation_map.explanation", map},
     {"scorecam_explanation_target.explanation", target_of},
-    {"scorecam_explanation_passes.explanation", passes},
-    {"scorecam_explanation_layer.explanation", layer_of},
-    {"scorecam_explanation_warning_count.explanation", warning_count},
     {"scorecam_explanation_warning.explanation", warning},
-    {"scorecam_explanation_measure_count.explanation", measure_count},
     {"scorecam_explanation_measure.explanation", measure},
-    {"scorecam_overlay.explanation", overlay},
+    {"scorecam_explanation_overlay.explanation", overlay},
     {NULL, NULL},
 };
 

@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explain(&explanation, w.model, &photo, NULL), "memory",
            "a photo of 768 MiB");
     expect(SCORECAM_ERR_INVALID_ARGUMENT,
-           scorecam_overlay(w.drawn, sizeof w.drawn, w.explanation, &photo, NULL), "memory", "an overlay over it");
+           scorecam_explanation_overlay(w.drawn, sizeof w.drawn, w.explanation, &photo, NULL), "memory", "an overlay over it");
     tensor.channels = 1;
     tensor.width = tensor.height = 16384;
     expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explain(&explanation, w.model, &tensor, NULL), "memory",

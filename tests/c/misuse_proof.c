@@ -55,7 +55,7 @@ static int endless(const scorecam_host *host)
         return 1;
     }
     memset(path, 'a', 8);
-    status = scorecam_load_plugin(host, path);
+    status = scorecam_host_load_plugin(host, path);
     free(path);
     return status == SCORECAM_OK;
 }

@@ -46,7 +46,7 @@ static int32_t read_reference(world *w, void *given)
 
 static int32_t read_photo(world *w, void *given)
 {
-    return scorecam_overlay(w->drawn, sizeof w->drawn, w->explanation, given, NULL);
+    return scorecam_explanation_overlay(w->drawn, sizeof w->drawn, w->explanation, given, NULL);
 }
 
 static int32_t read_explain_options(world *w, void *given)
@@ -59,12 +59,12 @@ static int32_t read_explain_options(world *w, void *given)
 
 static int32_t read_overlay_options(world *w, void *given)
 {
-    return scorecam_overlay(w->drawn, sizeof w->drawn, w->explanation, &w->photo, given);
+    return scorecam_explanation_overlay(w->drawn, sizeof w->drawn, w->explanation, &w->photo, given);
 }
 
 static int32_t fill_plugin_info(world *w, void *given)
 {
-    return scorecam_plugin_get(given, w->host, 0);
+    return scorecam_host_plugin(given, w->host, 0);
 }
 
 static int32_t fill_layer_info(world *w, void *given)

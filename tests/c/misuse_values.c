@@ -39,9 +39,9 @@ static void strings(world *w)
         const char **texts[] = {&options.method, &options.preset, &options.layer};
         const char **loads[] = {&loading.backend, &loading.layer, &loading.device};
         size_t t;
-        expect(WRONG, scorecam_load_plugin(w->host, bad[i]), words[i], "load_plugin.path");
+        expect(WRONG, scorecam_host_load_plugin(w->host, bad[i]), words[i], "load_plugin.path");
         expect(WRONG, scorecam_model_load(&model, w->host, bad[i], NULL), words[i], "model_load.path");
-        expect(WRONG, scorecam_model_class(&n, w->model, bad[i]), words[i], "model_class.text");
+        expect(WRONG, scorecam_model_find_class(&n, w->model, bad[i]), words[i], "model_class.text");
         for (t = 0; t < 3; t++) {
             *texts[t] = bad[i];
             expect(WRONG, explain(w, &w->photo, &options), words[i], "a string of scorecam_explain_options");
@@ -52,7 +52,7 @@ static void strings(world *w)
             *loads[t] = NULL;
         }
         overlay.colormap = bad[i];
-        expect(WRONG, scorecam_overlay(w->drawn, sizeof w->drawn, w->explanation, &w->photo, &overlay),
+        expect(WRONG, scorecam_explanation_overlay(w->drawn, sizeof w->drawn, w->explanation, &w->photo, &overlay),
                words[i], "options.colormap");
         option.name = bad[i];
         option.value = "1";
@@ -64,14 +64,14 @@ static void strings(world *w)
         expect(WRONG, explain(w, &w->photo, &options), words[i], "an option's value");
         options.option_count = 0;
     }
-    expect(SCORECAM_ERR_IO, scorecam_load_plugin(w->host, path_in(w, "none.so")), "none.so", "no such plugin");
-    expect(SCORECAM_ERR_PLUGIN, scorecam_load_plugin(w->host, write_file(w, "text.so", "no plugin")), "text.so",
+    expect(SCORECAM_ERR_IO, scorecam_host_load_plugin(w->host, path_in(w, "none.so")), "none.so", "no such plugin");
+    expect(SCORECAM_ERR_PLUGIN, scorecam_host_load_plugin(w->host, write_file(w, "text.so", "no plugin")), "text.so",
            "a text as plugin");
     expect(SCORECAM_ERR_IO, scorecam_model_load(&model, w->host, path_in(w, "none.toy"), NULL), "none.toy",
            "no such model");
     expect(SCORECAM_ERR_MODEL, scorecam_model_load(&model, w->host, write_file(w, "bad.toy", "classes = x"), NULL),
            "bad.toy", "a broken model");
-    expect(SCORECAM_ERR_NOT_FOUND, scorecam_model_class(&n, w->model, "no such label"), "no such label", "a label");
+    expect(SCORECAM_ERR_NOT_FOUND, scorecam_model_find_class(&n, w->model, "no such label"), "no such label", "a label");
     demand(model == NULL, "no model was made");
 }
 
@@ -164,7 +164,7 @@ static void numbers(world *w)
     for (n = 1000000; n != 0; n = n == UINT64_MAX ? 0 : UINT64_MAX) {
         const float *data = NULL;
         uint64_t height, width;
-        expect(WRONG, scorecam_plugin_get(&plugin, w->host, n), "out of range", "a plugin's index");
+        expect(WRONG, scorecam_host_plugin(&plugin, w->host, n), "out of range", "a plugin's index");
         expect(WRONG, scorecam_model_layer(&layer, w->model, n), "out of range", "a layer's index");
         expect(WRONG, scorecam_explanation_target(&target, w->explanation, n), "out of range", "a target's index");
         expect(WRONG, scorecam_explanation_map(&data, &height, &width, w->explanation, n), "out of range",
@@ -199,7 +199,7 @@ static void images(world *w, const scorecam_image *sound, const field *fields, s
         uint32_t narrow = (uint32_t)f->value;
         memcpy((char *)&image + f->offset, f->size == 4 ? (void *)&narrow : (void *)&f->value, f->size);
         expect(WRONG, explain(w, &image, NULL), f->word, "an image with a wrong field");
-        expect(WRONG, scorecam_overlay(w->drawn, sizeof w->drawn, w->explanation, &image, NULL), NULL,
+        expect(WRONG, scorecam_explanation_overlay(w->drawn, sizeof w->drawn, w->explanation, &image, NULL), NULL,
                "an overlay over it");
     }
 }
@@ -290,7 +290,7 @@ static void tensors(world *w)
 
 static int32_t draw(world *w, size_t size, const scorecam_overlay_options *options)
 {
-    return scorecam_overlay(w->drawn, size, w->explanation, &w->photo, options);
+    return scorecam_explanation_overlay(w->drawn, size, w->explanation, &w->photo, options);
 }
 
 static void overlays(world *w)
@@ -301,7 +301,7 @@ static void overlays(world *w)
     static const float shares[] = {-0.01f, 1.01f, NAN, INFINITY, -INFINITY};
     size_t i;
     uint8_t *exact = guarded(sizeof w->drawn);
-    expect(SCORECAM_OK, scorecam_overlay(exact, sizeof w->drawn, w->explanation, &w->photo, &options), NULL,
+    expect(SCORECAM_OK, scorecam_explanation_overlay(exact, sizeof w->drawn, w->explanation, &w->photo, &options), NULL,
            "a buffer of just the size");
     memset(w->drawn, 0x5a, sizeof w->drawn);
     expect(SCORECAM_ERR_BUFFER_TOO_SMALL, draw(w, sizeof w->drawn - 1, &options), "3072", "a byte too little");
@@ -327,7 +327,7 @@ static void overlays(world *w)
     tensor.data = values;
     tensor.data_size = sizeof values;
     tensor.width = tensor.height = SIDE;
-    expect(WRONG, scorecam_overlay(w->drawn, sizeof w->drawn, w->explanation, &tensor, NULL), "photo is a tensor",
+    expect(WRONG, scorecam_explanation_overlay(w->drawn, sizeof w->drawn, w->explanation, &tensor, NULL), "photo is a tensor",
            "an overlay over a tensor");
     for (i = 0; i < sizeof w->drawn; i++) {
         demand(w->drawn[i] == 0x5a, "a failed call draws nothing");

@@ -117,7 +117,7 @@ static void *begin(void *argument)
     pthread_barrier_wait(&all->begin);
     if (number % 2 == 0) {
         demand(scorecam_host_create(&host), "create a host");
-        demand(scorecam_load_plugin(host, world.backend), world.backend);
+        demand(scorecam_host_load_plugin(host, world.backend), world.backend);
     }
     model = load_model(host != NULL ? host : all->searching, world.paths[0]);
     demand(ask(&all->explanations[number], model, 0, NULL, NULL), "explain first");
@@ -148,7 +148,7 @@ static void answer_alone(void)
 {
     int m, q;
     demand(scorecam_host_create(&world.host), "create the host");
-    demand(scorecam_load_plugin(world.host, world.backend), world.backend);
+    demand(scorecam_host_load_plugin(world.host, world.backend), world.backend);
     for (m = 0; m < world.model_count; m++) {
         world.models[m] = load_model(world.host, world.paths[m]);
         for (q = 0; q < QUESTIONS; q++) {
@@ -195,7 +195,7 @@ static void make_mistake(const scorecam_model *model, int worker, int round)
     char name[64];
     uint64_t class_index = 77;
     snprintf(name, sizeof name, "nothing-%d-%d", worker, round);
-    expect(SCORECAM_ERR_NOT_FOUND, scorecam_model_class(&class_index, model, name), name);
+    expect(SCORECAM_ERR_NOT_FOUND, scorecam_model_find_class(&class_index, model, name), name);
     sched_yield();
     if (strstr(scorecam_last_error(), name) == NULL || class_index != 77) {
         fail(name, scorecam_last_error());
@@ -234,13 +234,13 @@ static void *work(void *argument)
 static uint64_t read_list(scorecam_plugin_info *seen, uint64_t count)
 {
     uint64_t now, i;
-    demand(scorecam_plugin_count(&now, world.host), "count plugins");
+    demand(scorecam_host_plugin_count(&now, world.host), "count plugins");
     if (now < count || now > MAX_ITEMS) {
         fail("list of plugins", "it shrank, or has more items than were loaded");
     }
     for (i = 0; i < now; i++) {
         scorecam_plugin_info info = SCORECAM_PLUGIN_INFO_INIT;
-        demand(scorecam_plugin_get(&info, world.host, i), "describe a plugin");
+        demand(scorecam_host_plugin(&info, world.host, i), "describe a plugin");
         if (i >= count) {
             seen[i] = info;
         } else if (seen[i].id != info.id || seen[i].path != info.path || strlen(seen[i].id) == 0
@@ -259,21 +259,21 @@ static void *load_plugins(void *argument)
     do {
         scorecam_host *own = NULL;
         demand(scorecam_host_create(&own), "create a host");
-        demand(scorecam_plugin_count(&built_in, own), "count what is built in");
+        demand(scorecam_host_plugin_count(&built_in, own), "count what is built in");
         for (i = 0; i < world.plugin_count; i++) {
             /* From both ends, so that the two threads meet. */
             const char *plugin = world.plugins[loader == 0 ? i : world.plugin_count - 1 - i];
-            demand(scorecam_load_plugin(world.host, plugin), plugin);
-            demand(scorecam_load_plugin(own, plugin), plugin);
+            demand(scorecam_host_load_plugin(world.host, plugin), plugin);
+            demand(scorecam_host_load_plugin(own, plugin), plugin);
             known = read_list(lists[loader], known);
             atomic_fetch_add(&loads, 2);
         }
-        demand(scorecam_plugin_count(&items, own), "count a host's own plugins");
+        demand(scorecam_host_plugin_count(&items, own), "count a host's own plugins");
         if (items != built_in + (uint64_t)world.plugin_count || known != items + 1) {
             fail("list of plugins", "a host lacks a plugin, or has one twice or another host's");
         }
         /* Of two files with one id, the second is refused. */
-        expect(SCORECAM_ERR_PLUGIN, scorecam_load_plugin(world.host, world.copy), "load an id again");
+        expect(SCORECAM_ERR_PLUGIN, scorecam_host_load_plugin(world.host, world.copy), "load an id again");
         demand(scorecam_host_free(own), "free a host");
     } while (seconds_gone() < world.seconds);
     return NULL;
@@ -288,7 +288,7 @@ static void *make_and_free(void *argument)
         scorecam_explanation *explanation = NULL;
         int m = round % world.model_count, q = (maker + round) % QUESTIONS;
         demand(scorecam_host_create(&host), "create a host");
-        demand(scorecam_load_plugin(host, round % 2 == 0 ? world.backend : world.copy), "load the backend");
+        demand(scorecam_host_load_plugin(host, round % 2 == 0 ? world.backend : world.copy), "load the backend");
         model = load_model(host, world.paths[m]);
         if (maker == 0) {
             demand(scorecam_host_free(host), "free a host before its model");
@@ -333,14 +333,15 @@ static void *use(void *argument)
         scorecam_explanation *own = NULL;
         scorecam_plugin_info info = SCORECAM_PLUGIN_INFO_INIT;
         scorecam_target target = SCORECAM_TARGET_INIT;
+        scorecam_model_info model_info = SCORECAM_MODEL_INFO_INIT;
         uint64_t count;
-        host_gone |= refused(scorecam_plugin_count(&count, all->host));
-        host_gone |= refused(scorecam_plugin_get(&info, all->host, 1));
-        host_gone |= refused(scorecam_load_plugin(all->host, world.plugins[0]));
+        host_gone |= refused(scorecam_host_plugin_count(&count, all->host));
+        host_gone |= refused(scorecam_host_plugin(&info, all->host, 1));
+        host_gone |= refused(scorecam_host_load_plugin(all->host, world.plugins[0]));
         explanation_gone |= refused(scorecam_explanation_target(&target, all->explanation, 0));
         explanation_gone |=
-            refused(scorecam_overlay(overlay, sizeof overlay, all->explanation, &world.photo, NULL));
-        model_gone |= refused(scorecam_model_layer_count(&count, all->model));
+            refused(scorecam_explanation_overlay(overlay, sizeof overlay, all->explanation, &world.photo, NULL));
+        model_gone |= refused(scorecam_model_describe(&model_info, all->model));
         if (!model_gone && !refused(ask(&own, all->model, 0, NULL, NULL))) {
             check(own, 0, 0);
             demand(scorecam_explanation_free(own), "free an own explanation");
@@ -368,7 +369,7 @@ static void free_while_used(void)
         pthread_t threads[USERS + 2];
         int i;
         demand(scorecam_host_create(&all.host), "create a host");
-        demand(scorecam_load_plugin(all.host, world.backend), "load the backend");
+        demand(scorecam_host_load_plugin(all.host, world.backend), "load the backend");
         all.model = load_model(all.host, world.paths[0]);
         demand(ask(&all.explanation, all.model, 0, NULL, NULL), "explain");
         pthread_barrier_init(&all.begin, NULL, USERS + 2);

@@ -110,9 +110,10 @@ void lists(const scorecam::Host &host, const scorecam::Model &model) {
         CHECK(!layer.name.empty() && !layer.operation.empty() && layer.shape.rank() > 0);
     }
     CHECK(defaults == 1);
-    CHECK(TAKE(model.backend()) == "toy" && !TAKE(model.backend_reason()));
-    FAILS(SCORECAM_ERR_INVALID_HANDLE, "model", scorecam::Model().backend());
-    FAILS(SCORECAM_ERR_INVALID_HANDLE, "model", scorecam::Model().backend_reason());
+    const scorecam::ModelInfo info = TAKE(model.info());
+    CHECK(info.backend == "toy" && !info.backend_reason && info.layer && info.class_count > 0);
+    CHECK(info.output_kind == scorecam::OutputKind::Classes && info.channels == 3 && info.height == 32);
+    FAILS(SCORECAM_ERR_INVALID_HANDLE, "model", scorecam::Model().info());
     CHECK(TAKE(model.class_index("2")) == 2 && !TAKE(model.label(2)));
 }
 

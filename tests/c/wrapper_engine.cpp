@@ -160,6 +160,12 @@ std::vector<float> map_of(const scorecam::Explanation &found) {
     return {values.begin(), values.end()};
 }
 
+scorecam::ModelOptions no_such_manifest() {
+    scorecam::ModelOptions options;
+    options.manifest_file = "no-such.toml";
+    return options;
+}
+
 void an_engine_is_a_model(const scorecam::Host &host, const Image &input) {
     Account account;
     scorecam::Explanation found;
@@ -194,7 +200,7 @@ void an_engine_is_a_model(const scorecam::Host &host, const Image &input) {
 void an_engine_that_is_refused_is_let_go(const scorecam::Host &host) {
     Account account;
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "engine", host.adopt(nullptr));
-    FAILS(SCORECAM_ERR_IO, "no-such.toml", host.adopt(std::make_unique<Means>(account), "no-such.toml"));
+    FAILS(SCORECAM_ERR_IO, "no-such.toml", host.adopt(std::make_unique<Means>(account), no_such_manifest()));
     CHECK(account.made == 1 && account.destroyed == 1);
     FAILS(SCORECAM_ERR_INVALID_HANDLE, "host", scorecam::Host().adopt(std::make_unique<Means>(account)));
     CHECK(account.made == 2 && account.destroyed == 2);
@@ -258,7 +264,7 @@ void a_table_is_released_once(const scorecam::Host &host, const Image &input) {
     CHECK(released == 1 && shared.use_count() == 1);
     // After a failure the model is still the caller's.
     scorecam::detail::HeldEngine *ours = held();
-    FAILS(SCORECAM_ERR_IO, "no-such.toml", host.adopt(table, ours, "no-such.toml"));
+    FAILS(SCORECAM_ERR_IO, "no-such.toml", host.adopt(table, ours, no_such_manifest()));
     CHECK(released == 1);
     delete ours;
     table.forward = nullptr;

@@ -18,7 +18,8 @@ int main(int argc, char **argv)
 {
     scorecam_host *host = NULL;
     scorecam_model *model = NULL;
-    uint64_t layers = 0, plugins = 0, i;
+    scorecam_model_info info = SCORECAM_MODEL_INFO_INIT;
+    uint64_t plugins = 0, i;
 
     if (argc != 2) {
         fprintf(stderr, "usage: %s MODEL\n", argv[0]);
@@ -30,17 +31,17 @@ int main(int argc, char **argv)
     if (scorecam_model_load(&model, host, argv[1], NULL) != SCORECAM_OK) {
         return failed("load the model");
     }
-    if (scorecam_model_layer_count(&layers, model) != SCORECAM_OK
-        || scorecam_plugin_count(&plugins, host) != SCORECAM_OK) {
+    if (scorecam_model_describe(&info, model) != SCORECAM_OK
+        || scorecam_host_plugin_count(&plugins, host) != SCORECAM_OK) {
         return failed("count");
     }
-    printf("scorecam %s, %llu layers\n", scorecam_version(), (unsigned long long)layers);
+    printf("scorecam %s, %llu layers\n", scorecam_version(), (unsigned long long)info.layer_count);
     for (i = 0; i < plugins; i++) {
-        scorecam_plugin_info info = SCORECAM_PLUGIN_INFO_INIT;
-        if (scorecam_plugin_get(&info, host, i) != SCORECAM_OK) {
+        scorecam_plugin_info plugin = SCORECAM_PLUGIN_INFO_INIT;
+        if (scorecam_host_plugin(&plugin, host, i) != SCORECAM_OK) {
             return failed("read a plugin");
         }
-        printf("%s %s\n", info.id, info.path == NULL ? "built in" : info.path);
+        printf("%s %s\n", plugin.id, plugin.path == NULL ? "built in" : plugin.path);
     }
     scorecam_model_free(model);
     scorecam_host_free(host);

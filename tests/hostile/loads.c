@@ -15,7 +15,7 @@ __attribute__((constructor)) static void load_others(void)
 
     if (scorecam_host_create(&host) == SCORECAM_OK) {
         for (int i = 0; i < 2; i++) {
-            if (scorecam_load_plugin(host, files[i]) == SCORECAM_OK) {
+            if (scorecam_host_load_plugin(host, files[i]) == SCORECAM_OK) {
                 loaded++;
             } else {
                 printf("%s\n", scorecam_last_error());

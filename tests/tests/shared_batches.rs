@@ -58,6 +58,7 @@ impl Folder {
                 options: &options,
                 batch_size: Some(self.batch_size),
                 progress: None,
+                time_up: None,
             })
         });
         let mut found = vec![None; self.photos.len()];

@@ -40,7 +40,9 @@ bool refuses(const DnnEngine &engine, std::uint64_t channels, std::string_view l
 int run(char **argv) {
     const scorecam::Host host = scorecam::Host::create();
     const auto engine = std::make_shared<DnnEngine>(argv[1], cv::Size(227, 227));
-    const scorecam::Model model = host.adopt(engine, argv[3]);
+    scorecam::ModelOptions described;
+    described.manifest_file = argv[3];
+    const scorecam::Model model = host.adopt(engine, described);
     const cv::Mat photo = cv::imread(argv[2]);
     const std::vector<float> alone = map_of(model, photo);
     if (!refuses(*engine, 3, "attic", SCORECAM_ERR_NOT_FOUND) ||

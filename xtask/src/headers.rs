@@ -119,6 +119,9 @@ fn generate(path: &dyn Fn(&str) -> PathBuf, header: &Header) -> Outcome<String> 
     if let Some(includes) = header.object {
         let text = fs::read_to_string(source).doing(|| format!("read {}", source.display()))?;
         describe(&mut settings, header, &text, includes);
+    } else {
+        let begin = settings.after_includes.take().unwrap_or_default();
+        settings.after_includes = Some(format!("{}{begin}", version_macros()));
     }
     let bindings = cbindgen::Builder::new().with_config(settings).with_src(source).generate();
     let bindings = bindings.map_err(|cause| {
@@ -127,7 +130,18 @@ fn generate(path: &dyn Fn(&str) -> PathBuf, header: &Header) -> Outcome<String> 
     })?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    String::from_utf8(text).doing(|| format!("read the header made of {} as UTF-8", source.display()))
+    let text = String::from_utf8(text)
+        .doing(|| format!("read the header made of {} as UTF-8", source.display()))?;
+    // The only comments that C89 does not know are cbindgen's own.
+    Ok(text.replace("// __cplusplus", "/* __cplusplus */").replace("// extern \"C\"", "/* extern \"C\" */"))
+}
+
+/// The version as macros, so that a program can ask for it when it is compiled.
+fn version_macros() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let numbers = version.split('.').zip(["MAJOR", "MINOR", "PATCH"]);
+    let macros = numbers.map(|(number, name)| format!("#define SCORECAM_VERSION_{name} {number}\n"));
+    format!("\n/* The version of this header. */\n{}", macros.collect::<String>())
 }
 
 /// What C writes into a tensor.
@@ -157,8 +171,8 @@ fn describe(settings: &mut cbindgen::Config, header: &Header, text: &str, includ
         settings.after_includes = Some(INITIALIZERS.into());
     }
     // Without functions in a header, nothing else would lead to its structs.
-    let structs = text.lines().filter_map(|line| line.strip_prefix("pub struct ")?.split(' ').next());
-    settings.export.include = structs.map(str::to_owned).collect();
+    let named = |line: &str| line.strip_prefix("pub struct ").or(line.strip_prefix("pub type "))?.split(' ').next().map(str::to_owned);
+    settings.export.include = text.lines().filter_map(named).collect();
 }
 
 fn committed(path: &Path) -> Outcome<Option<String>> {

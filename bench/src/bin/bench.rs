@@ -143,6 +143,7 @@ impl Bench {
             options: &self.options,
             batch_size,
             progress: None,
+            time_up: None,
         };
         let start = Instant::now();
         let explanation = explain(&model, method.as_ref(), request)?;

@@ -113,6 +113,7 @@ impl Worker {
             options: &options,
             batch_size: None,
             progress: None,
+            time_up: None,
         };
         let model = Timed::new(self.model.backend());
         let start = Instant::now();

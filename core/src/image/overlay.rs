@@ -4,7 +4,7 @@
 //! no cases of their own. It is interpolated a row at a time and coloured from a table: the cost is a few
 //! operations for each pixel, and the only large allocation is the picture that is returned.
 
-use crate::{Error, Result, TensorView};
+use crate::{Error, Result, Tensor, TensorView};
 
 use super::colormap::shade;
 use super::{Colormap, Photo, Placement};
@@ -42,29 +42,57 @@ impl Overlay {
                 "the map is of a photo of {w}x{h} pixels, this one has {width}x{height}; give the same photo"
             )));
         }
-        let ([rows, columns], values) = clamped(map)?;
-        let (part, filled, input) = (placement.photo_part(), placement.input_part(), placement.input_size());
-        let across = Axis { part: (part.x, part.width), filled: (filled.x, filled.width), input: input.1 };
-        let down = Axis { part: (part.y, part.height), filled: (filled.y, filled.height), input: input.0 };
-        let across = across.line(photo.width(), columns);
-        let down = down.line(photo.height(), rows);
-
+        let (cells, values) = clamped(map)?;
         let mut out = photo.copy()?;
         let blend = Blend::new(self);
-        let mut line = vec![0.0; columns];
-        for (i, spot) in down.spots.iter().enumerate() {
-            spot.mix_rows(&values, &mut line);
-            let pixels = &mut out.row_mut(down.first + i)[across.first..];
-            for (pixel, spot) in pixels.iter_mut().zip(&across.spots) {
-                *pixel = blend.apply(*pixel, spot.mix(&line));
+        spread(placement, (cells, &values), |y, x, values| {
+            for (pixel, value) in out.row_mut(y)[x..].iter_mut().zip(values) {
+                *pixel = blend.apply(*pixel, value);
             }
-        }
+        });
         Ok(out)
     }
 }
 
-/// The height, width and values of a map, each clamped to 0..1; an error for an empty map and for NaN.
+impl Placement {
+    /// A `map` [h, w] of the whole model input, at whatever resolution, resized to the photo bilinearly with half-pixel
+    /// centers: [height, width], 0 where the model did not see the photo. Values are kept as they are.
+    pub fn on_photo(&self, map: TensorView<'_>) -> Result<Tensor> {
+        let (height, width) = self.photo_size();
+        let cells = checked(map)?;
+        let mut out = Tensor::zeros([height, width])?;
+        spread(self, (cells, map.data()), |y, x, values| {
+            out.data_mut()[y * width + x..].iter_mut().zip(values).for_each(|(out, value)| *out = value);
+        });
+        Ok(out)
+    }
+}
+
+/// Calls `row` for each row of the photo that the model saw: with its number, its first column and the values from there on.
+fn spread(
+    placement: &Placement,
+    ([rows, columns], values): ([usize; 2], &[f32]),
+    mut row: impl FnMut(usize, usize, &mut dyn Iterator<Item = f32>),
+) {
+    let (part, filled, input) = (placement.photo_part(), placement.input_part(), placement.input_size());
+    let (height, width) = placement.photo_size();
+    let across = Axis { part: (part.x, part.width), filled: (filled.x, filled.width), input: input.1 };
+    let down = Axis { part: (part.y, part.height), filled: (filled.y, filled.height), input: input.0 };
+    let (across, down) = (across.line(width, columns), down.line(height, rows));
+    let mut line = vec![0.0; columns];
+    for (i, spot) in down.spots.iter().enumerate() {
+        spot.mix_rows(values, &mut line);
+        row(down.first + i, across.first, &mut across.spots.iter().map(|spot| spot.mix(&line)));
+    }
+}
+
+/// The size and values of a map, each clamped to 0..1; an error for an empty map and for NaN.
 pub(super) fn clamped(map: TensorView<'_>) -> Result<([usize; 2], Vec<f32>)> {
+    Ok((checked(map)?, map.data().iter().map(|v| v.clamp(0.0, 1.0)).collect()))
+}
+
+/// The height and width of a map; an error for an empty map and for NaN.
+fn checked(map: TensorView<'_>) -> Result<[usize; 2]> {
     let size @ [height, width] = map.dims::<2>("the saliency map")?;
     if height == 0 || width == 0 {
         return Err(Error::invalid(format!(
@@ -77,7 +105,7 @@ pub(super) fn clamped(map: TensorView<'_>) -> Result<([usize; 2], Vec<f32>)> {
             "the saliency map has NaN at row {y}, column {x}; explain again"
         )));
     }
-    Ok((size, map.data().iter().map(|v| v.clamp(0.0, 1.0)).collect()))
+    Ok(size)
 }
 
 /// One axis of a placement: (start, length) in the photo and in the input, and the input's length.

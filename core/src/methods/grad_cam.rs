@@ -156,6 +156,7 @@ mod tests {
                 options: &method.info().resolve(None, &set)?,
                 batch_size: None,
                 progress: None,
+                time_up: None,
             };
             explain(self, &method, request)
         }

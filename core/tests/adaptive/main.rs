@@ -40,6 +40,7 @@ impl Call<'_> {
             options: &method.info().resolve(self.preset, &pairs)?,
             batch_size: None,
             progress: Some(Box::new(self.progress)),
+            time_up: None,
         };
         explain(model, method, request)
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use scorecam::{ExplainOptions, Kept, Targets};
 
@@ -15,6 +16,8 @@ use crate::read;
 pub(super) struct Settings {
     /// All but the reference image.
     pub(super) options: ExplainOptions,
+    /// Images at work at once.
+    pub(super) jobs: usize,
     pub(super) reference: Option<*const scorecam_image>,
     pub(super) progress: Progress,
 }
@@ -23,13 +26,17 @@ impl Settings {
     /// # Safety
     /// The strings and arrays are as [`super::scorecam_explain`] demands.
     pub(super) unsafe fn read(given: &scorecam_explain_options) -> Result<Self> {
-        if given.threads > 1 {
-            return Err(Failure::invalid(format!(
-                "options.threads is {}; the call's own work runs on one thread, the engine's threads are set in \
-                 scorecam_model_options",
-                given.threads
-            )));
-        }
+        let jobs = match given.jobs {
+            0 => 3,
+            jobs @ 1..=64 => jobs as usize,
+            other => return Err(Failure::invalid(format!("options.jobs is {other}; it takes 0 to 64"))),
+        };
+        let time_limit = match given.time_limit {
+            0.0 => None,
+            limit => Some(Duration::try_from_secs_f64(limit).map_err(|_| {
+                Failure::invalid(format!("options.time_limit is {limit}; it takes seconds, or 0 for no limit"))
+            })?),
+        };
         // SAFETY: as the caller promises.
         let classes = unsafe { read::array(given.classes, given.class_count, "options.classes") }?;
         let size = |value: u64, what: &str| {
@@ -77,10 +84,12 @@ impl Settings {
                 .then(|| size(given.batch_size, "options.batch_size"))
                 .transpose()?,
             reference: None,
+            time_limit,
         };
         let reference = Some(given.reference).filter(|image| !image.is_null());
         Ok(Self {
             options,
+            jobs,
             reference,
             progress: Progress { call: given.progress, user_data: given.user_data },
         })
@@ -88,7 +97,7 @@ impl Settings {
 }
 
 /// The caller's callback.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     call: scorecam_progress,
     user_data: *mut c_void,
 }
@@ -101,7 +110,7 @@ impl Default for Progress {
 
 impl Progress {
     /// Reports to the caller; breaks off where that asks to cancel.
-    pub(super) fn report(&self, passes: u64, expected: u64) -> ControlFlow<()> {
+    pub(crate) fn report(&self, passes: u64, expected: u64) -> ControlFlow<()> {
         // SAFETY: the caller's function with the caller's own pointer.
         match self.call.map_or(0, |call| unsafe { call(passes, expected, self.user_data) }) {
             0 => ControlFlow::Continue(()),

@@ -7,8 +7,10 @@ use std::ptr::{null, null_mut};
 
 use ::scorecam::abi;
 
+use crate::classify::*;
 use crate::explanation::*;
 use crate::host::*;
+use crate::many::*;
 use crate::model::*;
 use crate::overlay::*;
 use crate::version::*;
@@ -42,33 +44,34 @@ macro_rules! statuses {
     };
 }
 
-const STATUS_CALLS: [StatusCall; 26] = statuses![
+const STATUS_CALLS: [StatusCall; 27] = statuses![
     scorecam_host_create(null_mut()),
     scorecam_host_free(null_mut()),
-    scorecam_load_plugin(null(), null()),
-    scorecam_plugin_count(null_mut(), null()),
-    scorecam_plugin_get(null_mut(), null(), 0),
+    scorecam_host_load_plugin(null(), null()),
+    scorecam_host_add_plugin(null(), null()),
+    scorecam_host_method(null_mut(), null(), null()),
+    scorecam_host_plugin_count(null_mut(), null()),
+    scorecam_host_plugin(null_mut(), null(), 0),
     scorecam_model_load(null_mut(), null(), null(), null()),
     scorecam_model_from_backend(null_mut(), null(), null(), null_mut(), null()),
     scorecam_model_free(null_mut()),
-    scorecam_model_backend(null_mut(), null()),
-    scorecam_model_backend_reason(null_mut(), null()),
-    scorecam_model_layer_count(null_mut(), null()),
+    scorecam_model_describe(null_mut(), null()),
     scorecam_model_layer(null_mut(), null(), 0),
-    scorecam_model_class(null_mut(), null(), null()),
+    scorecam_model_find_class(null_mut(), null(), null()),
     scorecam_model_label(null_mut(), null(), 0),
     scorecam_explain(null_mut(), null(), null(), null()),
     scorecam_explanation_free(null_mut()),
-    scorecam_explanation_count(null_mut(), null()),
+    scorecam_explain_many(null(), null(), 0, null(), None, null_mut()),
+    scorecam_classify(null_mut(), null_mut(), 0, null_mut(), null(), null()),
+    scorecam_log_to(None, 0, null_mut()),
+    scorecam_explanation_describe(null_mut(), null()),
+    scorecam_explanation_placement(null_mut(), null()),
+    scorecam_explanation_photo_map(null_mut(), 0, null(), 0, 0, 0),
     scorecam_explanation_map(null_mut(), null_mut(), null_mut(), null(), 0),
     scorecam_explanation_target(null_mut(), null(), 0),
-    scorecam_explanation_passes(null_mut(), null()),
-    scorecam_explanation_layer(null_mut(), null()),
-    scorecam_explanation_warning_count(null_mut(), null()),
     scorecam_explanation_warning(null_mut(), null(), 0),
-    scorecam_explanation_measure_count(null_mut(), null()),
     scorecam_explanation_measure(null_mut(), null_mut(), null(), 0),
-    scorecam_overlay(null_mut(), 0, null(), null(), null()),
+    scorecam_explanation_overlay(null_mut(), 0, null(), null(), null()),
 ];
 
 /// Calls that return a text, and an empty one after a panic.
@@ -107,7 +110,7 @@ fn every_function_of_the_header_was_struck() {
     let header = std::fs::read_to_string(header).expect("the header");
     let declared: BTreeSet<&str> = header
         .lines()
-        .filter(|line| line.starts_with("int32_t ") || line.starts_with("const ") || line.starts_with("uint"))
+        .filter(|line| line.contains("scorecam_status scorecam_") || line.starts_with("const ") || line.starts_with("uint"))
         .filter_map(|line| line.split('(').next()?.rsplit([' ', '*']).next())
         .collect();
     let struck: BTreeSet<&str> = STATUS_CALLS

@@ -190,7 +190,7 @@ fn options(input: &mut Unstructured<'_>, lent: &mut Lent) -> *const scorecam_exp
     let reference = if byte(input) % 4 == 3 { image(input, lent) } else { ptr::null() };
     let value = scorecam_explain_options {
         struct_size: 0,
-        threads: u32::from(byte(input) / 100),
+        jobs: u32::from(byte(input) / 100),
         method: lent.text(input, METHODS),
         preset: lent.text(input, PRESETS),
         options: first,
@@ -206,6 +206,7 @@ fn options(input: &mut Unstructured<'_>, lent: &mut Lent) -> *const scorecam_exp
         targets: first_target,
         target_count: words.len() as u64,
         min_score: f64::from(byte(input)) / 200.0,
+        time_limit: 0.0,
     };
     // SAFETY: as above.
     unsafe { lent.versioned(input, value) }
@@ -222,17 +223,14 @@ unsafe extern "C" fn tell(passes: u64, _expected: u64, user_data: *mut c_void) -
 }
 
 fn read(explanation: *const scorecam_explanation) {
-    let (mut count, mut passes, mut warnings, mut measures) = (0, 0, 0, 0);
-    let mut layer: *const c_char = ptr::null();
+    // SAFETY: integers and pointers, for which zeros are values.
+    let mut info: scorecam_explanation_info = unsafe { std::mem::zeroed() };
+    info.struct_size = size_of::<scorecam_explanation_info>() as u32;
     // SAFETY: all results have a place; maps and strings live until the explanation is freed.
     unsafe {
-        assert_eq!(scorecam_explanation_count(&raw mut count, explanation), SCORECAM_OK);
-        assert_eq!(scorecam_explanation_passes(&raw mut passes, explanation), SCORECAM_OK);
-        assert_eq!(scorecam_explanation_layer(&raw mut layer, explanation), SCORECAM_OK);
-        assert_eq!(scorecam_explanation_warning_count(&raw mut warnings, explanation), SCORECAM_OK);
-        assert_eq!(scorecam_explanation_measure_count(&raw mut measures, explanation), SCORECAM_OK);
-        assert!(count > 0 && passes > 0 && CStr::from_ptr(layer) == c"maps");
-        for index in 0..count {
+        assert_eq!(scorecam_explanation_describe(&raw mut info, explanation), SCORECAM_OK);
+        assert!(info.target_count > 0 && info.passes > 0 && CStr::from_ptr(info.layer) == c"maps");
+        for index in 0..info.target_count {
             let (mut data, mut height, mut width) = (ptr::null(), 0, 0);
             let status =
                 scorecam_explanation_map(&raw mut data, &raw mut height, &raw mut width, explanation, index);
@@ -240,12 +238,12 @@ fn read(explanation: *const scorecam_explanation) {
             let map = std::slice::from_raw_parts(data, (height * width) as usize);
             assert!(!map.is_empty() && map.iter().all(|v| v.is_finite()), "a map of {height} x {width}");
         }
-        for index in 0..warnings {
+        for index in 0..info.warning_count {
             let mut warning = ptr::null();
             assert_eq!(scorecam_explanation_warning(&raw mut warning, explanation, index), SCORECAM_OK);
             assert!(!CStr::from_ptr(warning).is_empty());
         }
-        for index in 0..measures {
+        for index in 0..info.measure_count {
             let (mut name, mut value) = (ptr::null(), f64::NAN);
             let (to, number) = (&raw mut name, &raw mut value);
             assert_eq!(scorecam_explanation_measure(to, number, explanation, index), SCORECAM_OK);
@@ -272,7 +270,7 @@ fn draw(
     // SAFETY: as above.
     let options = unsafe { lent.versioned(input, value) };
     // SAFETY: `out` leads to `size` bytes; the rest is as in `check`.
-    succeeded(unsafe { scorecam_overlay(out, size, explanation, photo, options) });
+    succeeded(unsafe { scorecam_explanation_overlay(out, size, explanation, photo, options) });
 }
 
 /// What is filled in the caller's structs stays within the size that they say.
@@ -280,16 +278,17 @@ fn describe(input: &mut Unstructured<'_>, lent: &mut Lent) {
     let (host, model) = (HANDLES.0 as *const scorecam_host, HANDLES.1 as *const scorecam_model);
     // SAFETY: plain integers and pointers, for which zeros are values.
     let (layer, plugin): (scorecam_layer_info, scorecam_plugin_info) = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let info: scorecam_model_info = unsafe { std::mem::zeroed() };
     // SAFETY: each struct has as many bytes as it says.
     unsafe {
         let (layer, plugin) = (lent.versioned(input, layer), lent.versioned(input, plugin));
         let index = number(input) / 64;
         succeeded(scorecam_model_layer(layer, model, index));
-        succeeded(scorecam_plugin_get(plugin, host, index));
-        let (mut class, mut backend) = (0, ptr::null());
-        succeeded(scorecam_model_backend(&raw mut backend, model));
-        succeeded(scorecam_model_backend_reason(&raw mut backend, model));
+        succeeded(scorecam_host_plugin(plugin, host, index));
+        succeeded(scorecam_model_describe(lent.versioned(input, info), model));
+        let mut class = 0;
         let text = lent.text(input, VALUES);
-        succeeded(scorecam_model_class(&raw mut class, model, text));
+        succeeded(scorecam_model_find_class(&raw mut class, model, text));
     }
 }

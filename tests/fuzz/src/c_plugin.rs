@@ -108,6 +108,7 @@ fn explain_with(model: &ModelView<ImportedModel>, liar: &Liar<'_>) -> bool {
         options: &options,
         batch_size: None,
         progress: None,
+        time_up: None,
     };
     match explain(model, method.as_ref(), request) {
         Err(error) => check_line(&error),

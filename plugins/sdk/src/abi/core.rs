@@ -13,6 +13,9 @@ pub const SCORECAM_MAX_STRING: usize = 4096;
 /// The most axes that a shape may have.
 pub const SCORECAM_MAX_RANK: usize = 8;
 
+/// How a call went: `SCORECAM_OK` or one of `SCORECAM_ERR_*`.
+pub type scorecam_status = i32;
+
 /// Success.
 pub const SCORECAM_OK: i32 = 0;
 /// An argument is out of range, NULL where it must not be, or contradicts another.
@@ -35,6 +38,8 @@ pub const SCORECAM_ERR_INTERNAL: i32 = 8;
 pub const SCORECAM_ERR_INVALID_HANDLE: i32 = 9;
 /// A buffer is too small; the message says what it must hold.
 pub const SCORECAM_ERR_BUFFER_TOO_SMALL: i32 = 10;
+/// The caller's time limit has passed; a method may end with what it has, or with this status.
+pub const SCORECAM_ERR_DEADLINE: i32 = 11;
 
 /// `scorecam_descriptor.kind`: a runtime that loads models; interface `scorecam.backend/1`.
 pub const SCORECAM_KIND_BACKEND: u32 = 1;

@@ -48,7 +48,8 @@ unsafe impl Send for Description {}
 unsafe impl Sync for Description {}
 
 impl Description {
-    fn of(info: &MethodInfo) -> Self {
+    /// What `info` says.
+    pub fn of(info: &MethodInfo) -> Self {
         let mut texts = Texts::default();
         let choices: Vec<Vec<*const c_char>> = info
             .options
@@ -76,6 +77,11 @@ impl Description {
             preset_count: presets.len() as u64,
         };
         Self { c, _options: options, _choices: choices, _presets: presets, _values: values, _texts: texts }
+    }
+
+    /// The C form, valid as long as this is.
+    pub fn table(&self) -> *const scorecam_method_description {
+        &raw const self.c
     }
 }
 
@@ -118,7 +124,7 @@ unsafe extern "C" fn describe<M: ExportedMethod>(
         }
         let made = M::description().get_or_init(|| Description::of(M::method().info()));
         // SAFETY: not NULL, and writable by the contract of `describe`.
-        unsafe { description.write(&raw const made.c) };
+        unsafe { description.write(made.table()) };
         Ok(())
     };
     // SAFETY: `why` is NULL or a message of the caller's.

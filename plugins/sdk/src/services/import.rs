@@ -23,21 +23,31 @@ use crate::wire::{Texts, checked_struct};
 pub unsafe fn listen(services: *const abi::scorecam_services) {
     // SAFETY: as the caller promises.
     let Ok(services) = (unsafe { checked_struct(services, "services") }) else { return };
-    let level = match services.log_level {
-        0 => LevelFilter::OFF,
+    if let Some(log) = services.log {
+        // It is set already where the plugin was opened before, or is part of the program.
+        // SAFETY: as the caller promises.
+        let _first_stays = unsafe { log_to(log, services.log_level, services.context) };
+    }
+}
+
+/// Sends what this library logs, up to `level`, to `log`; whether nothing was set before. A `level` of 0 is nothing.
+///
+/// # Safety
+/// `log` may be called with `context` from any thread for the life of the process.
+pub unsafe fn log_to(log: Log, level: u32, context: *mut c_void) -> bool {
+    let level = match level {
+        0 => return false,
         abi::SCORECAM_LOG_ERROR => LevelFilter::ERROR,
         abi::SCORECAM_LOG_WARN => LevelFilter::WARN,
         abi::SCORECAM_LOG_INFO => LevelFilter::INFO,
         abi::SCORECAM_LOG_DEBUG => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let Some(log) = services.log.filter(|_| level != LevelFilter::OFF) else { return };
-    // It is set already where the plugin was opened before, or is part of the program.
-    let _first_stays =
-        tracing::subscriber::set_global_default(ToHost { log, context: services.context, level });
+    tracing::subscriber::set_global_default(ToHost { log, context, level }).is_ok()
 }
 
-type Log = unsafe extern "C" fn(*mut c_void, u32, *const std::ffi::c_char, *const std::ffi::c_char);
+/// Receives its context, a level, the part that logs and a line.
+pub type Log = unsafe extern "C" fn(*mut c_void, u32, *const std::ffi::c_char, *const std::ffi::c_char);
 
 /// Sends each event to the host as a line.
 struct ToHost {

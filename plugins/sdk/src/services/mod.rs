@@ -3,4 +3,4 @@
 pub(crate) mod export;
 pub(crate) mod import;
 
-pub use import::listen;
+pub use import::{Log, listen, log_to};

@@ -12,6 +12,7 @@ const STATUSES: &[(ErrorKind, i32)] = &[
     (ErrorKind::Plugin, abi::SCORECAM_ERR_PLUGIN),
     (ErrorKind::Io, abi::SCORECAM_ERR_IO),
     (ErrorKind::Cancelled, abi::SCORECAM_ERR_CANCELLED),
+    (ErrorKind::Deadline, abi::SCORECAM_ERR_DEADLINE),
     (ErrorKind::Internal, abi::SCORECAM_ERR_INTERNAL),
 ];
 

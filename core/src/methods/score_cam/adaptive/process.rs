@@ -146,6 +146,15 @@ impl<'a> Process<'a> {
         self.factorise()
     }
 
+    /// Takes the last `count` observed masks as not scored after all.
+    pub(super) fn forget(&mut self, count: usize) -> Result<()> {
+        let left = self.observed.len() - count;
+        self.observed.truncate(left);
+        self.distances.truncate(left * self.geometry.count());
+        self.follow(self.kernel);
+        (0..left).try_for_each(|_| self.factorise().map(|_| ()))
+    }
+
     /// Chooses the kernel that explains `values` best, one vector of observed values a target; only neighbours of
     /// the present one are tried if `near`.
     pub(super) fn fit(&mut self, values: &[DVector<f64>], near: bool) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::methods::score_cam::Setup;
 use crate::methods::score_cam::options::Reduce;
 use crate::methods::score_cam::weights::Scorer;
 use crate::tensor::{append, room_for};
-use crate::{BatchRule, ClassScore, Error, OutputActivation, Result, Tensor};
+use crate::{BatchRule, ClassScore, Error, ErrorKind, OutputActivation, Result, Tensor};
 
 /// Masks that are scored at a time; more where the model takes more at once.
 const STEP: usize = 8;
@@ -80,7 +80,15 @@ impl<'s> Search<'s> {
         next.iter().try_for_each(|&m| process.observe(m).map(|_| ()))?;
         let (mut fitted_at, mut look_at) = (0, TRUSTED);
         loop {
-            self.score(&next).await?;
+            match self.score(&next).await {
+                // The time is up: the map is made of what is known, if that is anything.
+                Err(late) if late.kind() == ErrorKind::Deadline && fitted_at > 0 => {
+                    process.forget(next.len())?;
+                    let found = self.found(&process, f64::INFINITY)?;
+                    return found.ok_or(late);
+                }
+                scored => scored?,
+            }
             let known = process.observed.len();
             if fitted_at == 0 || known <= SETTLED && 5 * known >= 7 * fitted_at {
                 process.fit(&self.values(), fitted_at > 0 && known > WELL_KNOWN)?;
