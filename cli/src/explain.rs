@@ -49,9 +49,10 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
         return Ok(finish(&plan, journal, Run::default())?);
     }
     let host = Host::new()?;
-    list::load(&host, &args.model.plugins)?;
+    list::load_plugins(&host, &args.model.plugins)?;
     // Options are cheap to check, a model may take seconds to load.
-    host.method(&args.how.method)?.info().resolve(args.how.preset.as_deref(), &args.how.set)?;
+    let method = host.method(&args.how.method)?;
+    method.check(&method.info().resolve(args.how.preset.as_deref(), &args.how.set)?)?;
     let model = list::load_model(&host, &args.model, args.layer.clone())?;
     let work = Work::new((&host, &model), args, (&plan, journal.as_ref()))?;
 

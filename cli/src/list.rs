@@ -13,22 +13,25 @@ use crate::table::{lines, row};
 use crate::{rank, terminal};
 
 /// Loads the plugins that were named; the first one that fails ends it.
-pub(crate) fn load(host: &Host, plugins: &PluginFiles) -> Result<()> {
+pub(crate) fn load_plugins(host: &Host, plugins: &PluginFiles) -> Result<()> {
     plugins.files.iter().try_for_each(|file| host.load_plugin(file))
 }
 
 /// Loads the model that was named; what is to be known of the backend's choice goes to stderr.
 pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -> Result<Model> {
+    load(host, args, ModelRequest { layer, ..ModelRequest::default() })
+}
+
+/// The same, with the path and the backend's part of `request` taken from the command line.
+fn load(host: &Host, args: &ModelArgs, request: ModelRequest) -> Result<Model> {
     let model = host.load_model(ModelRequest {
         path: args.model.clone(),
-        bytes: None,
-        manifest: None,
         backend: args.backend.clone(),
-        layer,
         layer_form: args.layer_grid,
         threads: args.threads,
         device: args.device.clone(),
         settings: args.backend_set.iter().cloned().collect(),
+        ..request
     })?;
     if let Some(choice) = model.backend_choice().filter(|choice| choice.is_noteworthy()) {
         terminal::note(format_args!("the backend is {}", choice.reason()));
@@ -39,13 +42,16 @@ pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -
 /// `scorecam layers`.
 pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
     let host = Host::new()?;
-    load(&host, &args.model.plugins)?;
-    let model = load_model(&host, &args.model, None)?;
+    load_plugins(&host, &args.model.plugins)?;
     if let Some(photo) = &args.rank {
+        let model = load_model(&host, &args.model, None)?;
         return terminal::print(&rank::rank(&host, &model, photo)?);
     }
-    let chosen = model.info().layer(model.layer()).ok().map(|l| l.name.as_str());
-    let reason = match model.layer() {
+    // A wrong name in the manifest keeps nobody from the list of right ones.
+    let model = load(&host, &args.model, ModelRequest { any_layer: true, ..ModelRequest::default() })?;
+    let named = model.manifest_layer().filter(|&name| model.info().layer(Some(name)).is_ok());
+    let chosen = model.info().layer(named).ok().map(|l| l.name.as_str());
+    let reason = match named {
         Some(_) => "default: the manifest names it",
         None => "default: the last one before the classifier that is known to hold maps",
     };
@@ -67,6 +73,11 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
     text.push_str(&left_out(&others));
     for remark in model.remarks() {
         text.push_str(&format!("{remark}\n"));
+    }
+    if let (Some(wrong), None) = (model.manifest_layer(), named) {
+        terminal::warning(format_args!(
+            "model.layer of the manifest is {wrong:?}, and the model has no such layer: put one of the names listed there"
+        ));
     }
     terminal::print(&text)
 }
@@ -129,7 +140,7 @@ fn shape(axes: &[Option<usize>]) -> String {
 /// `scorecam plugins`.
 pub(crate) fn plugins(named: &PluginFiles) -> Result<()> {
     let host = Host::new()?;
-    load(&host, named)?;
+    load_plugins(&host, named)?;
     let failures = host.discover();
     let mut rows = vec![row!["ID", "KIND", "VERSION", "PROOF", "FILE", "SUMMARY"]];
     for plugin in host.plugins() {
@@ -215,7 +226,7 @@ pub(crate) fn kind(item: &Descriptor) -> &'static str {
 /// `scorecam methods`.
 pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
     let host = Host::new()?;
-    load(&host, named)?;
+    load_plugins(&host, named)?;
     // What cannot be loaded is listed by `plugins`; here it would only stand in the way.
     host.discover();
     let texts: Vec<String> = host.methods().iter().map(|m| method_text(m.info())).collect();

@@ -9,7 +9,7 @@ use scorecam::{LabelSource, Manifest};
 use scorecam_core::{Error, Result};
 
 use crate::Failure;
-use crate::args::{ClassArg, ExplainArgs};
+use crate::args::{ClassArg, ExplainArgs, MapSize};
 use crate::collisions;
 use crate::output::{Destinations, Existing, MapTo, Overlays};
 use crate::record::{RESULTS, Record, Settings, Stamp, Trace};
@@ -331,6 +331,8 @@ fn settings(args: &ExplainArgs) -> Settings {
         ("reference", how.reference.as_deref().map(key)),
         ("colormap", Some(outputs.colormap.name().to_owned())),
         ("opacity", Some(outputs.opacity.to_string())),
+        ("map-size", (outputs.map_size == MapSize::Photo).then(|| "photo".to_owned())),
+        ("time-limit", how.time_limit.map(|seconds| seconds.to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -43,6 +43,12 @@ pub trait CamMethod: Send + Sync {
     /// The method's name, options and presets; the same for the method's whole life.
     fn info(&self) -> &MethodInfo;
 
+    /// An error where options contradict each other, each of them being right: called before the first image is read.
+    fn check(&self, options: &Options) -> Result<()> {
+        let _ = options;
+        Ok(())
+    }
+
     /// Explains each of the study's targets. `options` came from [`MethodInfo::resolve`].
     ///
     /// The work is an `async` block that awaits the study's functions and nothing else: `Box::pin(async move { ... })`.

@@ -381,6 +381,7 @@ unsafe fn read_request(path: *const c_char, options: *const scorecam_model_optio
         backend: owned(options.backend, "options.backend")?,
         layer: owned(options.layer, "options.layer")?,
         layer_form: None,
+        any_layer: false,
         threads: (options.threads > 0).then_some(options.threads as usize),
         device: owned(options.device, "options.device")?,
         settings: settings.into_iter().collect(),

@@ -104,6 +104,7 @@ impl<'m> Explainer<'m> {
     pub fn new(host: &Host, model: &'m Model, options: &ExplainOptions) -> Result<Self> {
         let method = host.method(&options.method)?;
         let resolved = method.info().resolve(options.preset.as_deref(), &options.set)?;
+        method.check(&resolved)?;
         host.check_needs(method.info(), model)?;
         let preset = options.preset.as_deref().or(method.info().default_preset()).map(str::to_owned);
         let mut explainer = Self {

@@ -34,6 +34,8 @@ pub struct ModelRequest {
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,
+    /// Takes no layer for the one to explain, not even the manifest's: for a list of the layers that there are.
+    pub any_layer: bool,
     /// How maps lie in that layer, or in the default one.
     pub layer_form: Option<Form>,
     /// Threads for the runtime; 1 to 1024.
@@ -57,6 +59,7 @@ pub struct Model {
     choice: Option<BackendChoice>,
     name: String,
     layer: Option<String>,
+    manifest_layer: Option<String>,
     labels: Labels,
     /// How photos become inputs, with a warning; an error where that is not known.
     preprocess: Result<(Preprocess, Option<String>)>,
@@ -94,7 +97,8 @@ impl Host {
         }
         let labels = Labels::of(&manifest)?;
         let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
-        let layer = request.layer.clone().or_else(|| manifest.model.layer.clone());
+        let named = request.layer.clone().or_else(|| manifest.model.layer.clone());
+        let layer = named.filter(|_| !request.any_layer);
         let mut settings = manifest.settings.clone();
         settings.extend(manifest.input_settings()?);
         settings.extend(request.settings.clone());
@@ -164,7 +168,9 @@ impl Model {
     ) -> Result<Self> {
         let of_model = |e: Error| e.context(format!("model {name}"));
         if let Some(layer) = &layer {
-            model.info().layer(Some(layer)).map_err(of_model)?;
+            let from = (manifest.model.layer.as_ref() == Some(layer)).then_some("model.layer of its manifest");
+            let named = |e: Error| from.map_or(e.clone(), |from| e.context(from));
+            model.info().layer(Some(layer)).map_err(|e| of_model(named(e)))?;
         }
         let options = ViewOptions {
             layer: layer.clone(),
@@ -181,7 +187,8 @@ impl Model {
         }
         let reading = Reading::of(model.model().info(), manifest).map_err(of_model)?;
         let preprocess = preprocess(&model, manifest, &name);
-        Ok(Self { model, backend, choice, name, layer, labels, preprocess, reading, _memory: None })
+        let manifest_layer = manifest.model.layer.clone();
+        Ok(Self { model, manifest_layer, backend, choice, name, layer, labels, preprocess, reading, _memory: None })
     }
 
     /// The model, for [`scorecam_core::explain`].
@@ -232,6 +239,11 @@ impl Model {
     /// The layer that request or manifest named.
     pub fn layer(&self) -> Option<&str> {
         self.layer.as_deref()
+    }
+
+    /// The layer that the manifest names, which the model may lack where the request takes any layer.
+    pub fn manifest_layer(&self) -> Option<&str> {
+        self.manifest_layer.as_deref()
     }
 
     /// How photos become inputs; a warning where nothing says it and plain RGB/255 is taken.

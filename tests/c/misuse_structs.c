@@ -72,6 +72,21 @@ static int32_t fill_layer_info(world *w, void *given)
     return scorecam_model_layer(given, w->model, 0);
 }
 
+static int32_t fill_model_info(world *w, void *given)
+{
+    return scorecam_model_describe(given, w->model);
+}
+
+static int32_t fill_explanation_info(world *w, void *given)
+{
+    return scorecam_explanation_describe(given, w->explanation);
+}
+
+static int32_t fill_placement(world *w, void *given)
+{
+    return scorecam_explanation_placement(given, w->explanation);
+}
+
 static int32_t fill_target(world *w, void *given)
 {
     return scorecam_explanation_target(given, w->explanation, 0);
@@ -154,6 +169,9 @@ int main(int argc, char **argv)
     scorecam_plugin_info plugin_info = SCORECAM_PLUGIN_INFO_INIT;
     scorecam_layer_info layer_info = SCORECAM_LAYER_INFO_INIT;
     scorecam_target target = SCORECAM_TARGET_INIT;
+    scorecam_model_info model_info = SCORECAM_MODEL_INFO_INIT;
+    scorecam_explanation_info explanation_info = SCORECAM_EXPLANATION_INFO_INIT;
+    scorecam_placement placement = SCORECAM_PLACEMENT_INIT;
     world w;
     size_t i;
     world_begin(&w, argc, argv);
@@ -173,6 +191,10 @@ int main(int argc, char **argv)
             {"out scorecam_plugin_info", sizeof plugin_info, &plugin_info, fill_plugin_info, SCORECAM_OK},
             {"out scorecam_layer_info", sizeof layer_info, &layer_info, fill_layer_info, SCORECAM_OK},
             {"out scorecam_target", sizeof target, &target, fill_target, SCORECAM_OK},
+            {"out scorecam_model_info", sizeof model_info, &model_info, fill_model_info, SCORECAM_OK},
+            {"out scorecam_explanation_info", sizeof explanation_info, &explanation_info, fill_explanation_info,
+             SCORECAM_OK},
+            {"out scorecam_placement", sizeof placement, &placement, fill_placement, SCORECAM_OK},
         };
         for (i = 0; i < sizeof read / sizeof *read; i++) {
             sizes(&w, &read[i], 0);

@@ -134,9 +134,14 @@ static void numbers(world *w)
     const float *map;
     double measured;
     uint64_t n;
-    options.threads = 2;
-    expect(WRONG, explain(w, &w->photo, &options), "options.threads", "two threads");
-    options.threads = 0;
+    options.jobs = 65;
+    expect(WRONG, explain(w, &w->photo, &options), "options.jobs", "65 images at work at once");
+    options.jobs = 0;
+    options.time_limit = -1.0;
+    expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "less than no time");
+    options.time_limit = NAN;
+    expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "no number");
+    options.time_limit = 0.0;
     options.classes = classes;
     options.class_count = 2;
     expect(WRONG, explain(w, &w->photo, &options), "18446744073709551615", "a class that there is not");

@@ -62,6 +62,19 @@ fn the_static_library_serves_a_c_program() {
 }
 
 #[test]
+fn a_c_program_uses_what_is_beside_a_plain_explain_call() {
+    let out = tempfile::tempdir().expect("a folder");
+    let mut link = link_shared();
+    link.push("-lm".into());
+    let binary = build((Language::C, "c11", "complete.c"), out.path(), &link);
+    let plugins = library("scorecam_toy");
+    let plugins = plugins.parent().expect("a folder of plugins");
+    let mut command = Command::new(binary);
+    command.arg(golden("toy/plain.toy")).env("SCORECAM_PLUGIN_PATH", plugins);
+    assert_eq!(run(&mut command), "complete\n");
+}
+
+#[test]
 fn a_c_program_reads_the_measures_of_the_command_line() {
     let out = tempfile::tempdir().expect("a folder");
     let binary = build(PROGRAMS[0], out.path(), &link_static());

@@ -301,7 +301,7 @@ fn a_photo_is_explained_by_what_a_real_segmenter_sees_in_it() {
             ..ExplainOptions::default()
         };
         let explainer = Explainer::new(&host, &model, &options).expect(target);
-        let input = explainer.prepare(&photo).expect("an input");
+        let input = model.prepare(&photo).expect("an input");
         (explainer.explain(&photo).expect(target), input)
     };
     let (found, input) = explained("region:predicted");

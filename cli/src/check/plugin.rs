@@ -78,7 +78,7 @@ pub(super) fn readiness(subject: &Subject) -> Result<String> {
     let started = Instant::now();
     let backends = host.backends_here(None);
     let took = started.elapsed();
-    if took > PROMPT * backends.len() as u32 {
+    if took > PROMPT * backends.len().max(1) as u32 {
         return Err(Error::plugin(format!(
             "its answer took {} ms; it is to look at files, and start no engine",
             took.as_millis()

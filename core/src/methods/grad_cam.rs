@@ -10,7 +10,7 @@ use super::choices;
 use super::finish::Finish;
 use super::map::{self, Map};
 use crate::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, Options, OutputActivation, Study, Tensor, Upsample, Work,
+    Abilities, CamMethod, MethodInfo, MethodOutput, Options, OutputActivation, Result, Study, Tensor, Upsample, Work,
 };
 
 /// What each implementation computes, as differences from the authors' code.
@@ -59,6 +59,10 @@ impl Default for GradCam {
 impl CamMethod for GradCam {
     fn info(&self) -> &MethodInfo {
         &self.info
+    }
+
+    fn check(&self, options: &Options) -> Result<()> {
+        Finish::read(options).map(|_| ())
     }
 
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {

@@ -74,27 +74,24 @@ static void own_release(void *model)
 static void print_explanation(const scorecam_explanation *found)
 {
     scorecam_target target = SCORECAM_TARGET_INIT;
-    const char *layer, *name, *warning = "none";
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
+    const char *name, *warning = "none";
     const float *map;
     double value;
-    uint64_t count, height, width, passes, warnings, measures, i;
-    must(scorecam_explanation_count(&count, found), "count");
+    uint64_t height, width, i;
+    must(scorecam_explanation_describe(&info, found), "describe");
     must(scorecam_explanation_map(&map, &height, &width, found, 0), "map");
     must(scorecam_explanation_target(&target, found, 0), "target");
-    must(scorecam_explanation_passes(&passes, found), "passes");
-    must(scorecam_explanation_layer(&layer, found), "layer");
-    must(scorecam_explanation_warning_count(&warnings, found), "warnings");
-    if (warnings > 0) {
+    if (info.warning_count > 0) {
         must(scorecam_explanation_warning(&warning, found, 0), "warning");
     }
-    must(scorecam_explanation_measure_count(&measures, found), "measures");
-    for (i = 0; i < measures; i++) {
+    for (i = 0; i < info.measure_count; i++) {
         must(scorecam_explanation_measure(&name, &value, found, i), "measure");
         printf("%s is %g\n", name, value);
     }
-    printf("%d maps of %dx%d, class %d, output %g, corners %g %g, %d passes, layer %s, warning: %s\n", (int)count,
+    printf("%d maps of %dx%d, class %d, output %g, corners %g %g, %d passes, layer %s, warning: %s\n", (int)info.target_count,
            (int)height, (int)width, (int)target.class_index, target.output, (double)map[0],
-           (double)map[height * width - 1], (int)passes, layer, warning);
+           (double)map[height * width - 1], (int)info.passes, info.layer, warning);
 }
 
 static void explain_by(const scorecam_model *model, const scorecam_image *image, const char *method,
@@ -120,7 +117,7 @@ static void explain_by(const scorecam_model *model, const scorecam_image *image,
     photo.data_size = sizeof picture;
     photo.width = photo.height = 4;
     drawn.colormap = "gray";
-    must(scorecam_overlay(picture, sizeof picture, found, &photo, &drawn), "overlay");
+    must(scorecam_explanation_overlay(picture, sizeof picture, found, &photo, &drawn), "overlay");
     printf("progress %s, overlay %s\n", calls > 0 ? "told" : "silent", picture[0] != 128 ? "drawn" : "blank");
     must(scorecam_explanation_free(found), "free");
 }
@@ -137,7 +134,8 @@ int main(int argc, char **argv)
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
     scorecam_backend engine = {sizeof(scorecam_backend), 0, NULL, own_release, own_describe, own_forward, NULL};
     const float pixels[16] = {1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.5f};
-    const char *label, *backend, *reason;
+    scorecam_model_info about = SCORECAM_MODEL_INFO_INIT;
+    const char *label;
     uint64_t count, i, class_index;
     int runs = 0;
     int32_t status;
@@ -146,10 +144,10 @@ int main(int argc, char **argv)
         return 2;
     }
     must(scorecam_host_create(&host), "host");
-    must(scorecam_load_plugin(host, argv[1]), "plugin");
-    must(scorecam_plugin_count(&count, host), "plugins");
+    must(scorecam_host_load_plugin(host, argv[1]), "plugin");
+    must(scorecam_host_plugin_count(&count, host), "plugins");
     for (i = 0; i < count; i++) {
-        must(scorecam_plugin_get(&info, host, i), "plugin");
+        must(scorecam_host_plugin(&info, host, i), "plugin");
         if (info.path != NULL) {
             printf("%s %s: %s (%s), abilities %u\n", info.id, info.version, info.summary, info.proof,
                    (unsigned)info.abilities);
@@ -157,12 +155,11 @@ int main(int argc, char **argv)
     }
     how.threads = 1;
     must(scorecam_model_load(&model, host, argv[2], &how), "model");
-    must(scorecam_model_backend(&backend, model), "backend");
-    must(scorecam_model_backend_reason(&reason, model), "reason");
-    printf("backend %s, %s\n", backend, reason == NULL ? "the only one" : reason);
-    must(scorecam_model_layer_count(&count, model), "layers");
+    must(scorecam_model_describe(&about, model), "describe");
+    printf("backend %s, %s\n", about.backend, about.backend_reason == NULL ? "the only one" : about.backend_reason);
+    count = about.layer_count;
     must(scorecam_model_layer(&layer, model, count - 1), "layer");
-    must(scorecam_model_class(&class_index, model, "1"), "class");
+    must(scorecam_model_find_class(&class_index, model, "1"), "class");
     must(scorecam_model_label(&label, model, class_index), "label");
     printf("%d layers, the last %s (%s), class %d, label %s\n", (int)count, layer.name, layer.operation,
            (int)class_index, label == NULL ? "none" : label);

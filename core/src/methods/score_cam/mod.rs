@@ -53,6 +53,10 @@ impl CamMethod for ScoreCam {
         &self.info
     }
 
+    fn check(&self, options: &Options) -> Result<()> {
+        ScoreCamOptions::read(options).map(|_| ())
+    }
+
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
             let setup = Setup::new(study, ScoreCamOptions::read(options)?)?;

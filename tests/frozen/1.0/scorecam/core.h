@@ -90,6 +90,11 @@
 #define SCORECAM_ERR_BUFFER_TOO_SMALL 10
 
 /**
+ * The caller's time limit has passed; a method may end with what it has, or with this status.
+ */
+#define SCORECAM_ERR_DEADLINE 11
+
+/**
  * `scorecam_descriptor.kind`: a runtime that loads models; interface `scorecam.backend/1`.
  */
 #define SCORECAM_KIND_BACKEND 1
@@ -239,6 +244,11 @@
  * `scorecam_services.log`: all there is.
  */
 #define SCORECAM_LOG_TRACE 5
+
+/**
+ * How a call went: `SCORECAM_OK` or one of `SCORECAM_ERR_*`.
+ */
+typedef int32_t scorecam_status;
 
 /**
  * Where a function writes, in one line ending with NUL, why it failed. The caller owns it.

@@ -1,10 +1,8 @@
 //! [`Budget`]: how many masks may be scored, and which error is good enough.
 
-use std::num::{IntErrorKind, ParseIntError};
-
 use super::super::options;
 use crate::methods::choices::spec;
-use crate::{Error, OptionKind, OptionSpec, Options, Result};
+use crate::{OptionKind, OptionSpec, Options, Result};
 
 /// Masks that are scored when neither option says anything.
 const PASSES: usize = 128;
@@ -22,15 +20,15 @@ pub(super) fn specs() -> Vec<OptionSpec> {
     let mut specs = vec![
         spec(
             "passes",
-            OptionKind::Text,
-            "auto",
-            "how many masks are scored at most; auto is 128, or as many as option error needs",
+            OptionKind::Integer { min: 0, max: i64::MAX },
+            "0",
+            "how many masks are scored at most; 0 is 128, or as many as option error needs",
         ),
         spec(
             "error",
-            OptionKind::Text,
-            "none",
-            "the relative error of the map at which to stop, above 0 and at most 1, such as 0.05; none looks at passes only",
+            OptionKind::Number { min: 0.0, max: 1.0 },
+            "0",
+            "the relative error of the map at which to stop, such as 0.05; 0 looks at passes only",
         ),
     ];
     specs.extend(options::specs());
@@ -39,33 +37,12 @@ pub(super) fn specs() -> Vec<OptionSpec> {
 
 impl Budget {
     pub(super) fn read(options: &Options) -> Result<Self> {
-        let error = match options.text("error")? {
-            "none" => None,
-            text => Some(text.parse().ok().filter(|&e: &f64| e > 0.0 && e <= 1.0).ok_or_else(|| {
-                Error::invalid(format!(
-                    "option error is {text:?}; it takes a number above 0 and at most 1, such as 0.05, or none"
-                ))
-            })?),
+        let error = options.parse("error")?;
+        let passes = match (options.parse::<u64>("passes")?, error) {
+            (0, 0.0) => PASSES,
+            (0, _) => usize::MAX,
+            (passes, _) => usize::try_from(passes).unwrap_or(usize::MAX),
         };
-        let passes = match (options.text("passes")?, error) {
-            ("auto", None) => PASSES,
-            ("auto", Some(_)) => usize::MAX,
-            (text, _) => whole_number(text).filter(|&n| n > 0).ok_or_else(|| {
-                Error::invalid(format!(
-                    "option passes is {text:?}; it takes a whole number of at least 1, or auto"
-                ))
-            })?,
-        };
-        Ok(Self { passes, error: error.unwrap_or(0.0) })
+        Ok(Self { passes, error })
     }
-}
-
-/// More than can be counted is as many as there are.
-fn whole_number(text: &str) -> Option<usize> {
-    text.parse()
-        .or_else(|e: ParseIntError| match e.kind() {
-            IntErrorKind::PosOverflow => Ok(usize::MAX),
-            _ => Err(e),
-        })
-        .ok()
 }

@@ -20,7 +20,7 @@ use super::options::{Reduce, ScoreCamOptions, WeightNorm};
 use super::weights::score_all;
 use super::{Setup, presets};
 use crate::methods::choices;
-use crate::{Abilities, CamMethod, MethodInfo, Options, Study, Work};
+use crate::{Abilities, CamMethod, MethodInfo, Options, Result, Study, Work};
 
 /// Score-CAM within a budget of passes or to a wanted error.
 pub struct AdaptiveScoreCam {
@@ -52,6 +52,10 @@ impl Default for AdaptiveScoreCam {
 impl CamMethod for AdaptiveScoreCam {
     fn info(&self) -> &MethodInfo {
         &self.info
+    }
+
+    fn check(&self, options: &Options) -> Result<()> {
+        Budget::read(options).and(ScoreCamOptions::read(options)).map(|_| ())
     }
 
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
