@@ -22,6 +22,7 @@ use crate::{Error, Result, Tensor, TensorView};
 /// assert_eq!((found[0].shape(), found[1].shape()), (&[2, 3][..], &[2, 3, 8, 8][..]));
 /// # Ok::<(), scorecam_core::Error>(())
 /// ```
+#[auto_impl::auto_impl(Box)]
 pub trait ModelBackend: Send + Sync {
     /// What the model takes and gives; the same for the model's whole life.
     fn info(&self) -> &ModelInfo;
@@ -66,38 +67,6 @@ pub trait ModelBackend: Send + Sync {
     /// its warnings.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
-    }
-}
-
-impl<M: ModelBackend + ?Sized> ModelBackend for Box<M> {
-    fn info(&self) -> &ModelInfo {
-        (**self).info()
-    }
-
-    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
-        (**self).forward(inputs, wanted)
-    }
-
-    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
-        (**self).masked(request, wanted, each)
-    }
-
-    fn run_from(
-        &self,
-        inputs: &Inputs<'_>,
-        layer: &str,
-        activations: TensorView<'_>,
-        wanted: &[&str],
-    ) -> Result<Vec<Tensor>> {
-        (**self).run_from(inputs, layer, activations, wanted)
-    }
-
-    fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
-        (**self).gradients(inputs, layer, cotangents)
-    }
-
-    fn remarks(&self) -> Vec<String> {
-        (**self).remarks()
     }
 }
 
@@ -197,11 +166,10 @@ pub(crate) fn known_layers(layers: &[LayerInfo], input: &InputInfo) -> String {
     let spatial: Vec<&str> =
         layers.iter().filter(|l| l.has_spatial_extent()).map(|l| l.name.as_str()).collect();
     if spatial.is_empty() {
-        let size = match input.shape.iter().skip(2).any(Option::is_none) {
-            true => {
-                "; its input may have any size: give input.size in a manifest, so that layers can be looked at"
-            }
-            false => "",
+        let size = if input.shape.iter().skip(2).any(Option::is_none) {
+            "; its input may have any size: give input.size in a manifest, so that layers can be looked at"
+        } else {
+            ""
         };
         return format!(
             "no layer of the model is known to have spatial extent, which a saliency map needs{size}"
@@ -374,31 +342,44 @@ impl BatchRule {
     }
 }
 
-/// What a model applies to its class scores before it returns them.
+/// What a model applies to its class scores before it returns them. The numbers are those of the plugin ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
 pub enum OutputActivation {
     /// Not known; the pipeline looks at the values and warns when they are probabilities.
     #[default]
-    Unknown,
+    Unknown = 0,
     /// Nothing: the output is logits.
-    None,
+    None = 1,
     /// Softmax: the output is probabilities that sum to 1.
-    Softmax,
+    Softmax = 2,
     /// Sigmoid: each output is a probability of its own.
-    Sigmoid,
+    Sigmoid = 3,
     /// The model gives one logit an image, which is here as two columns: evidence against (its negation) and for it.
     /// The probability of either is its sigmoid.
-    Binary,
+    Binary = 4,
     /// The model gives one probability an image, which is here as two columns: 1 - p and p.
-    Probability,
+    Probability = 5,
     /// The columns are numbers of their own, used as they are: the one number that a model gives an image, as its negation
     /// and itself, or the numbers of targets.
-    Value,
+    Value = 6,
     /// The output is scaled to length 1: an embedding, which scores no class.
-    UnitLength,
+    UnitLength = 7,
 }
 
 impl OutputActivation {
+    /// All of them, each in the place of its number.
+    pub const ALL: [Self; 8] = [
+        Self::Unknown,
+        Self::None,
+        Self::Softmax,
+        Self::Sigmoid,
+        Self::Binary,
+        Self::Probability,
+        Self::Value,
+        Self::UnitLength,
+    ];
+
     /// Whether the model gives one value an image, whose two sides are the classes.
     pub fn is_one_value(self) -> bool {
         matches!(self, Self::Binary | Self::Probability | Self::Value)

@@ -171,9 +171,7 @@ impl Waiting {
     fn add(&mut self, scores: Tensor) -> Result<Option<Tensor>> {
         let [n, classes] = scores.view().dims("the scores")?;
         if self.scores.len() != self.done * classes {
-            return Err(Error::model(
-                "the model returned scores of more classes in one batch than in another",
-            ));
+            bail!(model, "the model returned scores of more classes in one batch than in another");
         }
         if n == self.masked.count() {
             return Ok(Some(scores));

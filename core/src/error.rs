@@ -101,6 +101,18 @@ impl Error {
     }
 }
 
+/// Returns an [`Error`] of a kind, with its message formatted: `bail!(invalid, "class {class} of {n}")`.
+#[macro_export]
+macro_rules! bail {
+    ($kind:ident, $($message:tt)+) => { return Err($crate::Error::$kind(format!($($message)+))) };
+}
+
+/// As [`bail!`], unless a condition holds: `ensure!(class < n, invalid, "class {class} of {n}")`.
+#[macro_export]
+macro_rules! ensure {
+    ($holds:expr, $kind:ident, $($message:tt)+) => { if !$holds { $crate::bail!($kind, $($message)+) } };
+}
+
 /// Runtimes report over several lines; the promise is one, without what steers a terminal.
 fn one_line(message: String) -> String {
     if !message.contains(char::is_control) {

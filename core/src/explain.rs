@@ -18,7 +18,7 @@ use crate::scores::{self, ClassScore};
 use crate::target::{AskedTarget, Detection, Question, RegionCells, TargetSet};
 use crate::{
     BatchRule, CamMethod, Error, ErrorKind, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
-    StudyContext, Tensor, TimeUp, ViewedModel,
+    StudyContext, Tensor, TimeUp, ViewedModel, fits,
 };
 
 /// What to explain.
@@ -110,7 +110,7 @@ pub struct Explained {
 /// use scorecam_core::methods::ScoreCam;
 ///
 /// let model = ModelView::new(Channels::new(), &ViewOptions::default())?;
-/// let method = ScoreCam::new();
+/// let method = ScoreCam;
 /// let mut input = Tensor::zeros([1, 3, 8, 8])?;
 /// input.data_mut()[64 + 9] = 1.0; // one green pixel, in row 1 and column 1
 /// let request = Request {
@@ -350,14 +350,11 @@ async fn find_layer(model: &dyn ViewedModel, request: &Request<'_>, desk: &Desk<
 pub(crate) fn check_input(model: &dyn ViewedModel, input: &Tensor) -> Result<()> {
     let shape: [usize; 4] = input.view().dims("the input")?;
     if shape[0] != 1 || shape.contains(&0) {
-        return Err(Error::invalid(format!(
-            "the input has shape {shape:?}; one image [1, C, H, W] is needed"
-        )));
+        bail!(invalid, "the input has shape {shape:?}; one image [1, C, H, W] is needed");
     }
     // An engine may trust its own description, and read as many values as it says.
     let wanted = &model.info().input.shape;
-    let fits = |(wanted, is): (&Option<usize>, &usize)| wanted.is_none_or(|n| n == *is);
-    if wanted.len() == shape.len() && !wanted.iter().zip(&shape).skip(1).all(fits) {
+    if wanted.len() == shape.len() && !fits(&wanted[1..], &shape[1..]) {
         let sizes = wanted[1..].iter().map(|n| n.map_or("any".into(), |n| n.to_string()));
         let sizes = sizes.collect::<Vec<String>>().join(", ");
         return Err(Error::invalid(format!("the model takes [N, {sizes}]; the input has shape {shape:?}")));
@@ -427,14 +424,10 @@ fn choose_targets(targets: &Targets, scores: &[f32], applied: OutputActivation) 
             for c in list {
                 if *c >= classes {
                     let last = classes - 1;
-                    return Err(Error::invalid(format!(
-                        "class {c} is out of range; the model has classes 0 to {last}"
-                    )));
+                    bail!(invalid, "class {c} is out of range; the model has classes 0 to {last}");
                 }
                 // So there are never more maps than the model has classes.
-                if !seen.insert(c) {
-                    return Err(Error::invalid(format!("class {c} was given twice; give each class once")));
-                }
+                ensure!(seen.insert(c), invalid, "class {c} was given twice; give each class once");
             }
             Ok(list.clone())
         }
@@ -473,8 +466,6 @@ fn check_maps(maps: &Tensor, targets: usize, method: &str) -> Result<()> {
             check_finite(maps.data(), || format!("the map of method {method:?}"))
                 .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))
         }
-        shape => Err(Error::plugin(format!(
-            "method {method:?} returned maps of shape {shape:?} for {targets} targets"
-        ))),
+        shape => bail!(plugin, "method {method:?} returned maps of shape {shape:?} for {targets} targets"),
     }
 }

@@ -10,11 +10,15 @@
 //! ends before the call that started it.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod error;
+#[macro_use]
+mod names;
+
 mod ask;
 mod backend;
 mod classify;
 mod driver;
-mod error;
 mod explain;
 mod filters;
 mod flat;
@@ -44,7 +48,9 @@ pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explained, Explanation, Request, Targets, explain, explain_many, run_method};
 pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
 pub use masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
-pub use method::{CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work};
+pub use method::{
+    CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work, repeated,
+};
 pub use noise::noise;
 pub use progress::{Progress, Report, Stage, TimeUp};
 pub use scores::{ClassScore, class_score};
@@ -53,5 +59,5 @@ pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};
 pub use view::{
     Candidate, Channels, Form, Forward, IsRegression, Looks, MapView, Meaning, ModelView, Order, Rows,
-    Tokens, ViewInfo, ViewOptions, ViewedModel, choose_output, written,
+    Tokens, ViewInfo, ViewOptions, ViewedModel, choose_output, fits, written,
 };

@@ -82,9 +82,7 @@ impl MaskedRequest<'_> {
         if let Some(&i) = self.image_of_mask.iter().find(|&&i| i as usize >= images[0]) {
             return Err(Error::invalid(format!("image index {i} is out of range; there are {}", images[0])));
         }
-        if self.batch_size == 0 {
-            return Err(Error::invalid("batch size 0 was asked for; at least 1 is needed"));
-        }
+        ensure!(self.batch_size != 0, invalid, "batch size 0 was asked for; at least 1 is needed");
         Ok((images, masks))
     }
 }
@@ -132,9 +130,7 @@ impl MaskedScores<'_> {
             let (n, axes) =
                 found.shape().split_first().ok_or_else(|| Error::model("the scores have no batch axis"))?;
             if item.get_or_insert_with(|| axes.to_vec()) != axes {
-                return Err(Error::model(
-                    "the model returned scores of more classes in one batch than in another",
-                ));
+                bail!(model, "the model returned scores of more classes in one batch than in another");
             }
             append(&mut scores, found.data())?;
             rows += n;

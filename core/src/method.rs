@@ -246,3 +246,9 @@ impl Options {
         text.parse().map_err(|_| Error::invalid(format!("option {name} is {text:?}, which cannot be read")))
     }
 }
+
+/// A name that is there twice.
+pub fn repeated<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let mut seen = std::collections::HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}

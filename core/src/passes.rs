@@ -90,10 +90,7 @@ pub(crate) fn masked_scores(model: &dyn ViewedModel, request: &MaskedScores<'_>)
     }
     let scores = scores?;
     check_scores(&scores, count)?;
-    match reported.get() == count {
-        true => Ok(scores),
-        false => Err(wrong()),
-    }
+    if reported.get() == count { Ok(scores) } else { Err(wrong()) }
 }
 
 /// What `passed` says, but a deadline after the last batch, whose answer is there.
@@ -129,13 +126,12 @@ impl Batches<'_> {
             let count = size.min(n - first);
             let some = &items.data()[first * c * h * w..][..count * c * h * w];
             let shape = [if matches!(self.rule, BatchRule::Fixed(_)) { size } else { count }, c, h, w];
-            parts.push(match shape[0] == count {
-                true => run(TensorView::new(&shape, some)?)?,
-                false => {
-                    let mut padded = Tensor::zeros(shape)?;
-                    padded.data_mut()[..some.len()].copy_from_slice(some);
-                    run(padded.view())?
-                }
+            parts.push(if shape[0] == count {
+                run(TensorView::new(&shape, some)?)?
+            } else {
+                let mut padded = Tensor::zeros(shape)?;
+                padded.data_mut()[..some.len()].copy_from_slice(some);
+                run(padded.view())?
             });
             unless_done((self.passed)(count), first + count == n)?;
         }
@@ -163,9 +159,7 @@ fn check_scores(scores: &Tensor, items: usize) -> Result<()> {
         [n, classes] if *n == items && *classes > 0 => {
             check_finite(scores.data(), || "the model's class scores".into())
         }
-        shape => {
-            Err(Error::model(format!("the model returned scores of shape {shape:?} for {items} images")))
-        }
+        shape => bail!(model, "the model returned scores of shape {shape:?} for {items} images"),
     }
 }
 
@@ -206,7 +200,7 @@ mod tests {
         let model = channels::view();
         let input = crate::Tensor::new([1, 3, 8, 8], (0..192).map(|i| (i % 7) as f32).collect());
         let input = std::sync::Arc::new(input.expect("a tensor"));
-        let method = ScoreCam::new();
+        let method = ScoreCam;
         let options = method.info().resolve(None, &[]).expect("defaults");
         CHECKED.set(0);
         let request = Request {

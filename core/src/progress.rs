@@ -105,9 +105,6 @@ impl<'a> Monitor<'a> {
             let answer = self.report.as_ref().map_or(ControlFlow::Continue(()), |report| report(progress));
             self.cancelled.set(answer.is_break());
         }
-        match self.is_cancelled() {
-            true => Err(Error::cancelled()),
-            false => Ok(()),
-        }
+        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 }

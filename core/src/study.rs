@@ -52,6 +52,25 @@ pub struct Masks {
     pub fill: Option<Arc<Tensor>>,
 }
 
+impl StudyContext {
+    /// An ask for the scores of the input under each mask.
+    pub fn masked(&self, masks: Masks) -> Ask {
+        let Masks { masks, upsample, fill } = masks;
+        let (images, batch_size) = (Arc::clone(&self.input), self.batch_size);
+        Ask::Masked(MaskedImages { images, fill, masks, image_of_mask: Vec::new(), upsample, batch_size })
+    }
+
+    /// An ask for the scores that activations [N, K, h, w] of the target layer lead to.
+    pub fn from_layer(&self, activations: Arc<Tensor>) -> Ask {
+        Ask::RunFrom { image: Arc::clone(&self.input), layer: self.layer.clone(), activations }
+    }
+
+    /// An ask for the derivatives of a class's raw score by the activations of the target layer.
+    pub fn gradients(&self, class: usize) -> Ask {
+        Ask::Gradients { images: Arc::clone(&self.input), layer: self.layer.clone(), class }
+    }
+}
+
 impl<'a> Study<'a> {
     pub(crate) fn new(model: &'a ViewInfo, context: Arc<StudyContext>, desk: Rc<Desk<'a>>) -> Self {
         Self { context, model, desk }
@@ -64,10 +83,7 @@ impl<'a> Study<'a> {
 
     /// The model's raw scores [M, classes] of the input under each mask.
     pub async fn masked_scores(&self, masks: Masks) -> Result<Tensor> {
-        let Masks { masks, upsample, fill } = masks;
-        let (images, batch_size) = (Arc::clone(&self.context.input), self.context.batch_size);
-        let ask = MaskedImages { images, fill, masks, image_of_mask: Vec::new(), upsample, batch_size };
-        self.scores_of(Ask::Masked(ask)).await
+        self.scores_of(self.context.masked(masks)).await
     }
 
     /// The model's raw scores [N, classes] of the images [N, C, H, W].
@@ -77,20 +93,16 @@ impl<'a> Study<'a> {
 
     /// Scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
     pub async fn run_from_layer(&self, activations: impl Into<Arc<Tensor>>) -> Result<Tensor> {
-        let (image, layer) = (Arc::clone(&self.context.input), self.context.layer.clone());
-        self.scores_of(Ask::RunFrom { image, layer, activations: activations.into() }).await
+        self.scores_of(self.context.from_layer(activations.into())).await
     }
 
     /// Derivatives [1, K, h, w] of the model's own output for `class` with respect to the target layer's
     /// activations.
     pub async fn gradients(&self, class: usize) -> Result<Tensor> {
-        let (images, layer) = (Arc::clone(&self.context.input), self.context.layer.clone());
-        let gradients = only(self.ask(Ask::Gradients { images, layer, class }).await?)?;
+        let gradients = only(self.ask(self.context.gradients(class)).await?)?;
         let (is, wanted) = (gradients.shape(), self.context.activations.shape());
         if is != wanted {
-            return Err(Error::model(format!(
-                "the model returned gradients of shape {is:?} for activations of shape {wanted:?}"
-            )));
+            bail!(model, "the model returned gradients of shape {is:?} for activations of shape {wanted:?}");
         }
         Ok(gradients)
     }

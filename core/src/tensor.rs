@@ -168,8 +168,6 @@ fn no_memory<T>(shape: &[usize]) -> Error {
 }
 
 fn check_length(shape: &[usize], len: usize) -> Result<()> {
-    match element_count(shape)? == len {
-        true => Ok(()),
-        false => Err(Error::invalid(format!("shape {shape:?} does not fit {len} elements"))),
-    }
+    ensure!(element_count(shape)? == len, invalid, "shape {shape:?} does not fit {len} elements");
+    Ok(())
 }

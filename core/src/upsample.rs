@@ -23,22 +23,9 @@ pub enum Upsample {
     Nearest = 4,
 }
 
-impl Upsample {
-    /// All modes, in the order of their numbers.
-    pub const ALL: [Upsample; 5] =
-        [Self::HalfPixel, Self::AlignCorners, Self::Bicubic, Self::Mirror, Self::Nearest];
-
-    /// The name in options and manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::HalfPixel => "half-pixel",
-            Self::AlignCorners => "align-corners",
-            Self::Bicubic => "bicubic",
-            Self::Mirror => "mirror",
-            Self::Nearest => "nearest",
-        }
-    }
-}
+named!(Upsample:
+    HalfPixel = "half-pixel", AlignCorners = "align-corners", Bicubic = "bicubic", Mirror = "mirror",
+    Nearest = "nearest");
 
 /// The weights of one output cell over its source cells.
 #[derive(Debug, Clone, Copy, PartialEq)]

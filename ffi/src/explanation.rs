@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char, c_void};
 use scorecam::abi::{scorecam_option, scorecam_status};
 use scorecam::{Error, Explainer, Explanation, Placement, Rect, TensorView};
 
-use crate::export::{Failure, Result, c_text, export};
+use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::host::optional;
 use crate::image::{read_image, scorecam_image};
@@ -295,14 +295,11 @@ pub unsafe extern "C" fn scorecam_explanation_warning(
     index: u64,
 ) -> scorecam_status {
     export!({
-        let explanation = handles::get(explanation)?;
-        let warning = usize::try_from(index).ok().and_then(|i| explanation.warnings.get(i));
-        let warning = warning.ok_or_else(|| {
-            let count = explanation.warnings.len();
-            Error::invalid(format!("warning {index} is out of range; there are {count}"))
-        })?;
+        let warning = |e: &ExplanationObject| {
+            Ok(e.warnings[read::place(index, e.warnings.len(), "warning", "there are")?].as_ptr())
+        };
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, warning.as_ptr(), "out") }
+        unsafe { read::write_from(out, explanation, warning) }
     })
 }
 
@@ -320,11 +317,8 @@ pub unsafe extern "C" fn scorecam_explanation_measure(
     export!({
         read::check_pointer(name, "name")?;
         let explanation = handles::get(explanation)?;
-        let measure = usize::try_from(index).ok().and_then(|i| explanation.measures.get(i));
-        let (called, number) = measure.ok_or_else(|| {
-            let count = explanation.measures.len();
-            Error::invalid(format!("measure {index} is out of range; there are {count}"))
-        })?;
+        let place = read::place(index, explanation.measures.len(), "measure", "there are")?;
+        let (called, number) = &explanation.measures[place];
         // SAFETY: as the caller promises.
         unsafe {
             read::write(value, *number, "value")?;
@@ -403,10 +397,7 @@ impl ExplanationObject {
 
     /// The number of a target that there is.
     pub(crate) fn index(&self, index: u64) -> Result<usize> {
-        let count = self.found.targets.len();
-        usize::try_from(index).ok().filter(|&i| i < count).ok_or_else(|| {
-            Failure::invalid(format!("target {index} is out of range; the explanation has {count}"))
-        })
+        read::place(index, self.found.targets.len(), "target", "the explanation has")
     }
 }
 

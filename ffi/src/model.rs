@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::scorecam::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape, scorecam_status};
 use ::scorecam::{Manifest, Model, ModelRequest, OutputKind};
-use scorecam_core::{Error, LayerInfo};
+use scorecam_core::LayerInfo;
 
 use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
@@ -210,12 +210,8 @@ pub unsafe extern "C" fn scorecam_model_find_class(
     text: *const c_char,
 ) -> scorecam_status {
     export!({
-        let model = handles::get(model)?;
         // SAFETY: as the caller promises.
-        let text = unsafe { read::text(text, "text") }?;
-        let class = model.model.class(text)? as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, class, "out") }
+        unsafe { read::write_from(out, model, |m| Ok(m.model.class(read::text(text, "text")?)? as u64)) }
     })
 }
 
@@ -229,10 +225,8 @@ pub unsafe extern "C" fn scorecam_model_label(
     class_index: u64,
 ) -> scorecam_status {
     export!({
-        let model = handles::get(model)?;
-        let label = model.label(class_index)?;
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, label, "out") }
+        unsafe { read::write_from(out, model, |m| m.label(class_index)) }
     })
 }
 
@@ -310,14 +304,8 @@ impl ModelObject {
     }
 
     fn layer_info(&self, index: u64) -> Result<scorecam_layer_info> {
-        let layer = usize::try_from(index).ok().and_then(|i| {
-            let texts = self.layers.get(i)?;
-            Some((i, texts, &self.model.info().layers[i]))
-        });
-        let (i, [name, operation], layer) = layer.ok_or_else(|| {
-            let count = self.layers.len();
-            Error::invalid(format!("layer {index} is out of range; the model has {count}"))
-        })?;
+        let i = read::place(index, self.layers.len(), "layer", "the model has")?;
+        let ([name, operation], layer) = (&self.layers[i], &self.model.info().layers[i]);
         Ok(scorecam_layer_info {
             struct_size: size_of::<scorecam_layer_info>() as u32,
             is_default: self.is_default(i).into(),

@@ -7,5 +7,5 @@ use scorecam_core::methods::{AdaptiveScoreCam, GradCam, ScoreCam};
 
 /// One of each, in the order in which they are listed.
 pub(crate) fn methods() -> Vec<Arc<dyn CamMethod>> {
-    vec![Arc::new(ScoreCam::new()), Arc::new(AdaptiveScoreCam::new()), Arc::new(GradCam::new())]
+    vec![Arc::new(ScoreCam), Arc::new(AdaptiveScoreCam), Arc::new(GradCam)]
 }

@@ -8,7 +8,7 @@ use scorecam_core::image::Preprocess;
 use scorecam_core::target::Linear;
 use scorecam_core::{
     Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewInfo, ViewOptions,
-    ViewedModel, printable,
+    ViewedModel, bail, ensure, printable,
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
@@ -91,9 +91,7 @@ impl Host {
             (None, None) => find_model(&request.path)?,
         };
         if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
-            return Err(Error::invalid(format!(
-                "{threads} threads were asked for; give 1 to {MOST_THREADS}"
-            )));
+            bail!(invalid, "{threads} threads were asked for; give 1 to {MOST_THREADS}");
         }
         let labels = Labels::of(&manifest)?;
         let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
@@ -303,9 +301,7 @@ fn preprocess(
 ) -> Result<(Preprocess, Option<String>)> {
     let info = model.info();
     if info.input.shape[2..].contains(&None) && manifest.input.size.is_none() {
-        return Err(Error::invalid(format!(
-            "model {name} takes images of any size; give input.size in a manifest"
-        )));
+        bail!(invalid, "model {name} takes images of any size; give input.size in a manifest");
     }
     let warning = (!manifest.normalises() && !info.input.takes_bytes()).then(|| {
         format!(

@@ -168,8 +168,8 @@ mod interleavings {
     use crate::library::{Libraries, OpenedFiles};
     use crate::lock::models::LoomLock;
 
-    scorecam_plugin::plugin_table! { static BOTH = [method: ScoreCam::new(), method: GradCam::new()]; }
-    scorecam_plugin::plugin_table! { static ONE = [method: GradCam::new()]; }
+    scorecam_plugin::plugin_table! { static BOTH = [method: ScoreCam, method: GradCam]; }
+    scorecam_plugin::plugin_table! { static ONE = [method: GradCam]; }
 
     fn opened(table: &'static scorecam_plugin_table) -> Opened {
         // SAFETY: a static table of this very program.

@@ -1,12 +1,10 @@
 //! Colours for saliency maps.
 
-use std::str::FromStr;
+use crate::{Result, TensorView};
 
-use crate::{Error, Result, TensorView};
-
+use super::Photo;
 use super::overlay::clamped;
 use super::turbo::TURBO;
-use super::{Photo, by_name};
 
 /// A scale of colours from 0 (no evidence) to 1 (most).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -25,21 +23,10 @@ pub enum Colormap {
     Gray,
 }
 
+named!(Colormap of "colormap":
+    Viridis = "viridis", Turbo = "turbo", Jet = "jet", Inferno = "inferno", Gray = "gray");
+
 impl Colormap {
-    /// All colormaps.
-    pub const ALL: [Colormap; 5] = [Self::Viridis, Self::Turbo, Self::Jet, Self::Inferno, Self::Gray];
-
-    /// The name in options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Viridis => "viridis",
-            Self::Turbo => "turbo",
-            Self::Jet => "jet",
-            Self::Inferno => "inferno",
-            Self::Gray => "gray",
-        }
-    }
-
     /// The colour of a value, red first; values are clamped to 0..1, and NaN is taken for 0.
     pub fn rgb(self, value: f32) -> [u8; 3] {
         let value = if value.is_nan() { 0.0 } else { f64::from(value.clamp(0.0, 1.0)) };
@@ -69,14 +56,6 @@ impl Colormap {
     /// The colours of [`SHADES`] values, evenly spaced.
     pub(super) fn palette(self) -> Vec<[u8; 3]> {
         (0..SHADES).map(|i| self.rgb(i as f32 / (SHADES - 1) as f32)).collect()
-    }
-}
-
-impl FromStr for Colormap {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        by_name("colormap", name, &Self::ALL, |c| c.name())
     }
 }
 

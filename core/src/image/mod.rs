@@ -32,7 +32,12 @@ pub use resize::Filter;
 use crate::{Error, Result};
 
 /// Finds a value by its name; "grey" and "gray" are one word.
-fn by_name<T: Clone>(what: &str, name: &str, all: &[T], name_of: impl Fn(&T) -> &'static str) -> Result<T> {
+pub(crate) fn by_name<T: Clone>(
+    what: &str,
+    name: &str,
+    all: &[T],
+    name_of: impl Fn(&T) -> &'static str,
+) -> Result<T> {
     let same = |known: &str| known.replace("grey", "gray") == name.replace("grey", "gray");
     all.iter().find(|value| same(name_of(value))).cloned().ok_or_else(|| {
         let known = all.iter().map(&name_of).collect::<Vec<_>>().join(", ");

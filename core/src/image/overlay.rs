@@ -33,9 +33,7 @@ impl Overlay {
     /// where the opacity is not within 0..1, the map is empty or has a NaN, or `placement` is of a photo of
     /// another size.
     pub fn render(&self, photo: &Photo, map: TensorView<'_>, placement: &Placement) -> Result<Photo> {
-        if !(0.0..=1.0).contains(&self.opacity) {
-            return Err(Error::invalid(format!("opacity {} is not within 0..1", self.opacity)));
-        }
+        ensure!((0.0..=1.0).contains(&self.opacity), invalid, "opacity {} is not within 0..1", self.opacity);
         if placement.photo_size() != photo.size() {
             let ((h, w), (height, width)) = (placement.photo_size(), photo.size());
             return Err(Error::invalid(format!(
@@ -95,15 +93,11 @@ pub(super) fn clamped(map: TensorView<'_>) -> Result<([usize; 2], Vec<f32>)> {
 fn checked(map: TensorView<'_>) -> Result<[usize; 2]> {
     let size @ [height, width] = map.dims::<2>("the saliency map")?;
     if height == 0 || width == 0 {
-        return Err(Error::invalid(format!(
-            "the saliency map is empty, {height}x{width}; give at least one cell"
-        )));
+        bail!(invalid, "the saliency map is empty, {height}x{width}; give at least one cell");
     }
     if let Some(at) = map.data().iter().position(|v| v.is_nan()) {
         let (y, x) = (at / width, at % width);
-        return Err(Error::invalid(format!(
-            "the saliency map has NaN at row {y}, column {x}; explain again"
-        )));
+        bail!(invalid, "the saliency map has NaN at row {y}, column {x}; explain again");
     }
     Ok(size)
 }

@@ -30,9 +30,9 @@ impl Photo {
         let grid = buffer.grid()?;
         let mut photo = Self::black(grid.size)?;
         match buffer.data {
-            Samples::U8(data) => convert(data, &grid, &mut photo),
-            Samples::U16(data) => convert(data, &grid, &mut photo),
-            Samples::F32(data) => convert(data, &grid, &mut photo),
+            Samples::U8(data) => convert((data, Some), &grid, &mut photo),
+            Samples::U16(data) => convert((data, rounded), &grid, &mut photo),
+            Samples::F32(data) => convert((data, level), &grid, &mut photo),
         }?;
         Ok(photo)
     }
@@ -89,9 +89,7 @@ impl Photo {
         let sides = 1..=Self::MAX_SIDE;
         if !sides.contains(&height) || !sides.contains(&width) {
             let limit = Self::MAX_SIDE;
-            return Err(Error::invalid(format!(
-                "photo of {width}x{height} pixels; each side must be 1 to {limit}"
-            )));
+            bail!(invalid, "photo of {width}x{height} pixels; each side must be 1 to {limit}");
         }
         // Two sides of 16 bits: the product fits 32.
         let pixels = width as u64 * height as u64;
@@ -136,35 +134,24 @@ impl fmt::Debug for Photo {
     }
 }
 
-/// A sample type and its way to 8 bits.
-trait Sample: Copy + fmt::Display {
-    /// The nearest of 256 levels; none for a value that is no brightness.
-    fn to_u8(self) -> Option<u8>;
+fn rounded(sample: u16) -> Option<u8> {
+    Some(((u32::from(sample) + 128) / 257) as u8)
 }
 
-impl Sample for u8 {
-    fn to_u8(self) -> Option<u8> {
-        Some(self)
-    }
-}
-
-impl Sample for u16 {
-    fn to_u8(self) -> Option<u8> {
-        Some(((u32::from(self) + 128) / 257) as u8)
-    }
-}
-
-impl Sample for f32 {
-    fn to_u8(self) -> Option<u8> {
-        let level = (self * 255.0).round();
-        (0.0..=255.0).contains(&level).then_some(level as u8)
-    }
+/// The 8-bit level of a brightness from 0 to 1.
+fn level(brightness: f32) -> Option<u8> {
+    let level = (brightness * 255.0).round();
+    (0.0..=255.0).contains(&level).then_some(level as u8)
 }
 
 /// The side of the blocks in which a transposed photo is read: a cache holds 64 rows, but not 20000.
 const BLOCK: usize = 64;
 
-fn convert<T: Sample>(data: &[T], grid: &Grid, photo: &mut Photo) -> Result<()> {
+fn convert<T: Copy + fmt::Display>(
+    (data, to_u8): (&[T], impl Fn(T) -> Option<u8>),
+    grid: &Grid,
+    photo: &mut Photo,
+) -> Result<()> {
     let (height, width) = grid.size;
     let block = if grid.transposed { BLOCK } else { width };
     for top in (0..height).step_by(BLOCK) {
@@ -176,7 +163,7 @@ fn convert<T: Sample>(data: &[T], grid: &Grid, photo: &mut Photo) -> Result<()> 
                     for (out, channel) in out.iter_mut().zip(grid.rgb) {
                         let sample = data[offset + channel];
                         *out =
-                            sample.to_u8().ok_or_else(|| not_a_brightness(sample, grid.pixel_at(offset)))?;
+                            to_u8(sample).ok_or_else(|| not_a_brightness(sample, grid.pixel_at(offset)))?;
                     }
                 }
             }

@@ -133,9 +133,7 @@ impl<'a> PixelBuffer<'a> {
         Photo::check_size((self.height, self.width))?;
         if !(1..=8).contains(&self.orientation) {
             let given = self.orientation;
-            return Err(Error::invalid(format!(
-                "orientation {given} is none of EXIF's; give 1 (upright) to 8"
-            )));
+            bail!(invalid, "orientation {given} is none of EXIF's; give 1 (upright) to 8");
         }
         let channels = self.format.channels();
         let (pixel, row_length) = match self.layout {
@@ -168,9 +166,7 @@ impl<'a> PixelBuffer<'a> {
             return Ok(None);
         }
         if !bytes.is_multiple_of(size) {
-            return Err(Error::invalid(format!(
-                "{which} stride of {bytes} bytes is not a multiple of a sample's {size} bytes"
-            )));
+            bail!(invalid, "{which} stride of {bytes} bytes is not a multiple of a sample's {size} bytes");
         }
         if bytes / size < least {
             return Err(Error::invalid(format!(
@@ -202,9 +198,8 @@ impl<'a> PixelBuffer<'a> {
         let flip_x = matches!(self.orientation, 2 | 3 | 7 | 8);
         let flip_y = matches!(self.orientation, 3 | 4 | 6 | 7);
         let transposed = self.orientation >= 5;
-        let along = |flip: bool, n: usize, step: usize| match flip {
-            true => ((n - 1) * step, -(step as isize)),
-            false => (0, step as isize),
+        let along = |flip: bool, n: usize, step: usize| {
+            if flip { ((n - 1) * step, -(step as isize)) } else { (0, step as isize) }
         };
         let (start_x, step_x) = along(flip_x, self.width, pixel);
         let (start_y, step_y) = along(flip_y, self.height, row);

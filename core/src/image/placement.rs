@@ -46,7 +46,8 @@ impl Placement {
     /// caller who resized the photo without this library most likely did. Sides of 0 count as 1.
     pub fn whole(photo: (usize, usize), input: (usize, usize)) -> Self {
         let [photo, input] = [photo, input].map(|(height, width)| (height.max(1), width.max(1)));
-        Self::new(photo, Rect::whole(photo), input, Rect::whole(input))
+        let (photo_part, input_part) = (Rect::whole(photo), Rect::whole(input));
+        Self { photo_size: photo, photo_part, input_size: input, input_part }
     }
 
     /// Height and width of the photo.
@@ -81,20 +82,11 @@ impl Placement {
 
     /// The model saw `part` of the photo, in all of its input.
     pub(super) fn cropped(photo: (usize, usize), part: Rect, input: (usize, usize)) -> Self {
-        Self::new(photo, part, input, Rect::whole(input))
+        Self { photo_part: part, ..Self::whole(photo, input) }
     }
 
     /// The model saw all of the photo, in `part` of its input.
     pub(super) fn padded(photo: (usize, usize), input: (usize, usize), part: Rect) -> Self {
-        Self::new(photo, Rect::whole(photo), input, part)
-    }
-
-    fn new(
-        photo_size: (usize, usize),
-        photo_part: Rect,
-        input_size: (usize, usize),
-        input_part: Rect,
-    ) -> Self {
-        Self { photo_size, photo_part, input_size, input_part }
+        Self { input_part: part, ..Self::whole(photo, input) }
     }
 }

@@ -24,19 +24,9 @@ pub enum Color {
     Gray,
 }
 
+named!(Color of "color": Rgb = "rgb", Bgr = "bgr", Gray = "gray");
+
 impl Color {
-    /// All of them.
-    pub const ALL: [Color; 3] = [Self::Rgb, Self::Bgr, Self::Gray];
-
-    /// The name in manifests and options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rgb => "rgb",
-            Self::Bgr => "bgr",
-            Self::Gray => "gray",
-        }
-    }
-
     /// The number of channels.
     pub fn channels(self) -> usize {
         self.sources().len()
@@ -49,14 +39,6 @@ impl Color {
             Self::Bgr => &[2, 1, 0],
             Self::Gray => &[0],
         }
-    }
-}
-
-impl FromStr for Color {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        by_name("color", name, &Self::ALL, |c| c.name())
     }
 }
 
@@ -205,9 +187,7 @@ impl Preprocess {
         let sides = 1..=Self::MAX_SIDE;
         if !sides.contains(&height) || !sides.contains(&width) {
             let limit = Self::MAX_SIDE;
-            return Err(Error::invalid(format!(
-                "input size {height}x{width}; each side must be 1 to {limit}"
-            )));
+            bail!(invalid, "input size {height}x{width}; each side must be 1 to {limit}");
         }
         if let Fit::Crop { fraction } = self.fit
             && !(Fit::MIN_FRACTION..=1.0).contains(&fraction)
@@ -218,9 +198,7 @@ impl Preprocess {
         let mean = self.per_channel("mean", &self.mean)?;
         let std = self.per_channel("std", &self.std)?;
         if let Some(c) = std.iter().position(|&s| s == 0.0) {
-            return Err(Error::invalid(format!(
-                "std of channel {c} is 0; the input is divided by it, give 1 for none"
-            )));
+            bail!(invalid, "std of channel {c} is 0; the input is divided by it, give 1 for none");
         }
         let level = |c: usize| std::array::from_fn(|v| (v as f32 * self.scale - mean[c]) / std[c]);
         let levels: Vec<[f32; 256]> = (0..mean.len()).map(level).collect();
@@ -242,10 +220,7 @@ impl Preprocess {
         match given.len() {
             1 => Ok(vec![given[0]; channels]),
             n if n == channels => Ok(given.to_vec()),
-            n => Err(Error::invalid(format!(
-                "{what} has {n} numbers; {} needs 1 or {channels}",
-                self.color.name()
-            ))),
+            n => bail!(invalid, "{what} has {n} numbers; {} needs 1 or {channels}", self.color.name()),
         }
     }
 
@@ -266,10 +241,7 @@ impl Preprocess {
         let (height, width) = (covered(self.size.0), covered(self.size.1));
         let (h, w) = (photo.0 as u64, photo.1 as u64);
         // The side that just covers gets its size exactly, the other one is longer and rounded down.
-        let whole = match height * w >= width * h {
-            true => (height, height * w / h),
-            false => (width * h / w, width),
-        };
+        let whole = if height * w >= width * h { (height, height * w / h) } else { (width * h / w, width) };
         // Half a pixel goes to the even side, as Python's round() has it in torchvision's CenterCrop.
         let centred = |whole: u64, part: usize| ((whole - part as u64) as f64 / 2.0).round_ties_even() as u64;
         let corner = (centred(whole.0, self.size.0), centred(whole.1, self.size.1));

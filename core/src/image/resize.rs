@@ -7,11 +7,10 @@
 
 use std::f64::consts::PI;
 use std::ops::Range;
-use std::str::FromStr;
 
 use crate::{Error, Result};
 
-use super::{Photo, by_name};
+use super::Photo;
 
 /// How pixels are weighted when a photo is resized; all but `Nearest` widen as they shrink (antialias).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -27,20 +26,10 @@ pub enum Filter {
     Lanczos,
 }
 
+named!(Filter of "resize filter":
+    Nearest = "nearest", Bilinear = "bilinear", Bicubic = "bicubic", Lanczos = "lanczos");
+
 impl Filter {
-    /// All filters.
-    pub const ALL: [Filter; 4] = [Self::Nearest, Self::Bilinear, Self::Bicubic, Self::Lanczos];
-
-    /// The name in manifests and options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nearest => "nearest",
-            Self::Bilinear => "bilinear",
-            Self::Bicubic => "bicubic",
-            Self::Lanczos => "lanczos",
-        }
-    }
-
     /// The weight at distance `x` from the centre, in pixels of the coarser of the two pictures.
     fn weight(self, x: f64) -> f64 {
         const A: f64 = -0.5;
@@ -64,14 +53,6 @@ impl Filter {
             Self::Bicubic => 2.0,
             Self::Lanczos => 3.0,
         }
-    }
-}
-
-impl FromStr for Filter {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        by_name("resize filter", name, &Self::ALL, |f| f.name())
     }
 }
 

@@ -6,6 +6,8 @@
 //! come from the pass that the pipeline has made already. What implementations differ in is only how the
 //! coarse map is resized and normalised, so the options are those of [`super::finish`].
 
+use std::sync::LazyLock;
+
 use super::choices;
 use super::finish::Finish;
 use super::map::{self, Map};
@@ -29,36 +31,22 @@ const PRESETS: &[(&str, &str, &str)] = &[
 ];
 
 /// The method for backends that have gradients.
-pub struct GradCam {
-    info: MethodInfo,
-}
+#[derive(Debug, Clone, Copy)]
+pub struct GradCam;
 
-impl GradCam {
-    /// The method under its id `grad-cam`.
-    pub fn new() -> Self {
-        Self {
-            info: MethodInfo {
-                id: "grad-cam".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                summary: "activation maps weighted by the mean gradient of the class score".into(),
-                // The authors resize with image.scale of Torch 7, which puts corners on corners.
-                options: Finish::specs(Upsample::AlignCorners),
-                presets: choices::presets(PRESETS),
-                needs: Abilities { gradients: true, ..Abilities::NONE },
-            },
-        }
-    }
-}
-
-impl Default for GradCam {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+static INFO: LazyLock<MethodInfo> = LazyLock::new(|| MethodInfo {
+    id: "grad-cam".into(),
+    version: env!("CARGO_PKG_VERSION").into(),
+    summary: "activation maps weighted by the mean gradient of the class score".into(),
+    // The authors resize with image.scale of Torch 7, which puts corners on corners.
+    options: Finish::specs(Upsample::AlignCorners),
+    presets: choices::presets(PRESETS),
+    needs: Abilities { gradients: true, ..Abilities::NONE },
+});
 
 impl CamMethod for GradCam {
     fn info(&self) -> &MethodInfo {
-        &self.info
+        &INFO
     }
 
     fn check(&self, options: &Options) -> Result<()> {
@@ -149,7 +137,7 @@ mod tests {
         }
 
         fn explain(&self, set: &[(&str, &str)], targets: Targets) -> Result<Explanation> {
-            let method = GradCam::new();
+            let method = GradCam;
             let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             let input = Tensor::zeros([1, 1, 1, 2])?;
             let request = Request {

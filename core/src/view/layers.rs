@@ -151,9 +151,7 @@ impl Layers {
     pub(super) fn say(&mut self, named: Option<usize>, form: Form) -> Result<()> {
         let index = named.or(self.default()).or(self.suggested);
         let Some(layer) = index.and_then(|i| self.all.get_mut(i)) else {
-            return Err(Error::invalid(format!(
-                "layer grid {form} was given without a layer to which it applies"
-            )));
+            bail!(invalid, "layer grid {form} was given without a layer to which it applies");
         };
         if form.map_shape(&layer.shape).is_none() {
             let shape: Vec<_> = std::iter::once(None).chain(layer.shape.iter().copied()).collect();

@@ -20,5 +20,5 @@ mod viewed;
 
 pub use form::{Channels, Form, MapView, Meaning, Order, Tokens};
 pub use model::{ModelView, ViewOptions};
-pub use output::{Candidate, IsRegression, Looks, choose_output, written};
+pub use output::{Candidate, IsRegression, Looks, choose_output, fits, written};
 pub use viewed::{Forward, Rows, ViewInfo, ViewedModel};

@@ -115,9 +115,7 @@ impl<M: ModelBackend> ModelView<M> {
         let classes = output.classes;
         if let Some((class, _)) = weights.iter().find(|(class, _)| classes.is_some_and(|n| *class >= n)) {
             let last = classes.unwrap_or(1) - 1;
-            return Err(Error::invalid(format!(
-                "class {class} is out of range; the model has classes 0 to {last}"
-            )));
+            bail!(invalid, "class {class} is out of range; the model has classes 0 to {last}");
         }
         let element = |&(class, weight): &(usize, f64)| {
             let (element, factor) = output.raw_class(class);
@@ -172,12 +170,11 @@ impl<M: ModelBackend> ModelView<M> {
         let form = match self.layer(name)?.map_or(Meaning::Map(Form::MAPS), |layer| layer.meaning) {
             Meaning::Map(form) => form,
             Meaning::Unknown => return Err(self.uncertain(name, shape)),
-            Meaning::NoMap => {
-                return Err(Error::invalid(format!(
-                    "layer {name:?} has shape {shape:?} and holds no map of the image; {}",
-                    self.info.known_layers()
-                )));
-            }
+            Meaning::NoMap => bail!(
+                invalid,
+                "layer {name:?} has shape {shape:?} and holds no map of the image; {}",
+                self.info.known_layers()
+            ),
         };
         form.view(item).ok_or_else(|| {
             Error::invalid(format!(
@@ -234,10 +231,7 @@ impl<M: ModelBackend> ViewedModel for ModelView<M> {
     }
 
     fn rows(&self, image: TensorView<'_>, outputs: &[&str], taps: &[&str]) -> Result<Rows> {
-        let n = match self.model.info().batch {
-            BatchRule::Fixed(n) => n,
-            BatchRule::Any { .. } => 1,
-        };
+        let n = self.model.info().batch.size(1);
         self.check_rows(outputs)?;
         let images = repeated(image, n)?;
         let mut found = self.model.forward(&Inputs::of(images.view()), &[outputs, taps].concat())?;
@@ -303,10 +297,7 @@ impl<M: ModelBackend> ModelView<M> {
         for name in outputs {
             let listed = || info.outputs.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
             let Some(output) = info.outputs.iter().find(|o| o.name == *name) else {
-                return Err(Error::not_found(format!(
-                    "output {name:?} is not in the model; outputs: {}",
-                    listed()
-                )));
+                bail!(not_found, "output {name:?} is not in the model; outputs: {}", listed());
             };
             if !output.per_image && !matches!(info.batch, BatchRule::Any { .. } | BatchRule::Fixed(1)) {
                 return Err(Error::unsupported(format!(
@@ -318,13 +309,13 @@ impl<M: ModelBackend> ModelView<M> {
     }
 
     fn check_count(&self, found: &[Tensor], wanted: usize) -> Result<()> {
-        match found.len() == wanted {
-            true => Ok(()),
-            false => Err(Error::plugin(format!(
-                "the backend returned {} tensors where {wanted} were asked for",
-                found.len()
-            ))),
-        }
+        let count = found.len();
+        ensure!(
+            count == wanted,
+            plugin,
+            "the backend returned {count} tensors where {wanted} were asked for"
+        );
+        Ok(())
     }
 
     /// Raw `outputs` with maps in the place of a layer's own.
@@ -399,9 +390,7 @@ impl<M: ModelBackend> ModelView<M> {
         let elements = element_count(&axes)?;
         let (element, factor) = self.output()?.0.raw_class(class);
         if element >= elements {
-            return Err(Error::invalid(format!(
-                "class {class} is out of range; the model has {elements} classes"
-            )));
+            bail!(invalid, "class {class} is out of range; the model has {elements} classes");
         }
         let mut cotangent = Tensor::zeros([&[n], axes.as_slice()].concat())?;
         cotangent.data_mut().chunks_exact_mut(elements).for_each(|row| row[element] = factor);

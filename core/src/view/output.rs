@@ -96,6 +96,11 @@ pub fn written(shape: &[Option<usize>]) -> String {
     format!("[{}]", shape.iter().enumerate().map(axis).collect::<Vec<_>>().join(", "))
 }
 
+/// Whether a tensor of shape `is` is of a shape with axes of any length, `None`.
+pub fn fits(shape: &[Option<usize>], is: &[usize]) -> bool {
+    shape.len() == is.len() && shape.iter().zip(is).all(|(axis, is)| axis.is_none_or(|axis| axis == *is))
+}
+
 /// How a raw output becomes class scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OutputView {
@@ -177,10 +182,7 @@ impl OutputView {
 
     /// The element of the raw output that a class stands for, and the factor of its derivative.
     pub(super) fn raw_class(&self, class: usize) -> (usize, f32) {
-        match self.one_value {
-            false => (class, 1.0),
-            true => (0, if class == OWN_SIDE { 1.0 } else { -1.0 }),
-        }
+        if self.one_value { (0, if class == OWN_SIDE { 1.0 } else { -1.0 }) } else { (class, 1.0) }
     }
 }
 
@@ -224,10 +226,7 @@ fn applied_by_values(rows: &[&[f32]]) -> OutputActivation {
     if are_probabilities {
         return OutputActivation::Softmax;
     }
-    match count >= ENOUGH_VALUES && differ {
-        true => OutputActivation::Sigmoid,
-        false => OutputActivation::Unknown,
-    }
+    if count >= ENOUGH_VALUES && differ { OutputActivation::Sigmoid } else { OutputActivation::Unknown }
 }
 
 /// Whether values are scaled to length 1, and not because one of them is all that there is.

@@ -48,11 +48,11 @@ impl Call<'_> {
     }
 
     fn adaptive(&self, model: &Model) -> Result<Explanation> {
-        self.of(&AdaptiveScoreCam::new(), model)
+        self.of(&AdaptiveScoreCam, model)
     }
 
     fn exact(&self, model: &Model) -> Explanation {
-        self.of(&ScoreCam::new(), model).expect("score-cam explains")
+        self.of(&ScoreCam, model).expect("score-cam explains")
     }
 }
 
@@ -238,8 +238,8 @@ fn a_quarter_of_the_passes_gives_nearly_the_exact_map() {
 
 #[test]
 fn every_preset_gives_a_map() {
-    let method = AdaptiveScoreCam::new();
-    let of_score_cam = ScoreCam::new().info().presets.clone();
+    let method = AdaptiveScoreCam;
+    let of_score_cam = ScoreCam.info().presets.clone();
     assert_eq!(method.info().presets, of_score_cam);
     for preset in &of_score_cam {
         let call = Call { preset: Some(&preset.name), set: "passes=60", ..CALL };

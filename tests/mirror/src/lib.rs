@@ -4,9 +4,9 @@ use scorecam_core::methods::{AdaptiveScoreCam, GradCam, ScoreCam};
 use scorecam_plugin::{CamMethod, MethodInfo, Options, Study, Work};
 
 scorecam_plugin::export_plugin! {
-    method: Mirror::new(ScoreCam::new()),
-    method: Mirror::new(AdaptiveScoreCam::new()),
-    method: Mirror::new(GradCam::new()),
+    method: Mirror::new(ScoreCam),
+    method: Mirror::new(AdaptiveScoreCam),
+    method: Mirror::new(GradCam),
 }
 
 /// A method under another id.

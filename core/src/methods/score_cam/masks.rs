@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::options::{Flat, Norm, NormStage, ScoreCamOptions, Select, WeightNorm};
 use crate::tensor::{append, gathered};
-use crate::{Error, Result, Study, Tensor, Upsampler};
+use crate::{Result, Study, Tensor, Upsampler};
 
 /// The activation maps that take part, one after the other.
 pub(super) struct Maps {
@@ -36,12 +36,7 @@ pub(super) fn selected_maps(study: &Study<'_>, options: &ScoreCamOptions) -> Res
             top(&maps, *n, |map| map.iter().copied().fold(f32::NEG_INFINITY, f32::max).into())
         }
         Select::List(list) => match list.iter().find(|&&c| c >= k) {
-            Some(c) => {
-                return Err(Error::invalid(format!(
-                    "option select_list names channel {c}; the layer has 0 to {}",
-                    k - 1
-                )));
-            }
+            Some(c) => bail!(invalid, "option select_list names channel {c}; the layer has 0 to {}", k - 1),
             None => list.clone(),
         },
     };

@@ -15,6 +15,8 @@ mod options;
 mod presets;
 mod weights;
 
+use std::sync::LazyLock;
+
 pub use self::adaptive::AdaptiveScoreCam;
 use self::masks::{Maps, MaskPlan};
 use self::options::ScoreCamOptions;
@@ -22,35 +24,21 @@ use super::{choices, map};
 use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Work};
 
 /// The reference method.
-pub struct ScoreCam {
-    info: MethodInfo,
-}
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreCam;
 
-impl ScoreCam {
-    /// The method under its id `score-cam`.
-    pub fn new() -> Self {
-        Self {
-            info: MethodInfo {
-                id: "score-cam".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                summary: "activation maps weighted by the score of the image that each lets through".into(),
-                options: options::specs(),
-                presets: choices::presets(presets::PRESETS),
-                needs: Abilities::NONE,
-            },
-        }
-    }
-}
-
-impl Default for ScoreCam {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+static INFO: LazyLock<MethodInfo> = LazyLock::new(|| MethodInfo {
+    id: "score-cam".into(),
+    version: env!("CARGO_PKG_VERSION").into(),
+    summary: "activation maps weighted by the score of the image that each lets through".into(),
+    options: options::specs(),
+    presets: choices::presets(presets::PRESETS),
+    needs: Abilities::NONE,
+});
 
 impl CamMethod for ScoreCam {
     fn info(&self) -> &MethodInfo {
-        &self.info
+        &INFO
     }
 
     fn check(&self, options: &Options) -> Result<()> {

@@ -11,7 +11,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use super::export::number;
+use super::export::{LEVELS, number};
 use crate::abi;
 use crate::wire::{Texts, checked_struct};
 
@@ -35,15 +35,8 @@ pub unsafe fn listen(services: *const abi::scorecam_services) {
 /// # Safety
 /// `log` may be called with `context` from any thread for the life of the process.
 pub unsafe fn log_to(log: Log, level: u32, context: *mut c_void) -> bool {
-    let level = match level {
-        0 => return false,
-        abi::SCORECAM_LOG_ERROR => LevelFilter::ERROR,
-        abi::SCORECAM_LOG_WARN => LevelFilter::WARN,
-        abi::SCORECAM_LOG_INFO => LevelFilter::INFO,
-        abi::SCORECAM_LOG_DEBUG => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    tracing::subscriber::set_global_default(ToHost { log, context, level }).is_ok()
+    let Some(level) = LEVELS.iter().take(level as usize).last() else { return false };
+    tracing::subscriber::set_global_default(ToHost { log, context, level: (*level).into() }).is_ok()
 }
 
 /// Receives its context, a level, the part that logs and a line.

@@ -14,6 +14,8 @@ mod posterior;
 mod process;
 mod search;
 
+use std::sync::LazyLock;
+
 use self::budget::Budget;
 use self::search::TRUSTED;
 use super::options::{Reduce, ScoreCamOptions, WeightNorm};
@@ -23,35 +25,21 @@ use crate::methods::choices;
 use crate::{Abilities, CamMethod, MethodInfo, Options, Result, Study, Work};
 
 /// Score-CAM within a budget of passes or to a wanted error.
-pub struct AdaptiveScoreCam {
-    info: MethodInfo,
-}
+#[derive(Debug, Clone, Copy)]
+pub struct AdaptiveScoreCam;
 
-impl AdaptiveScoreCam {
-    /// The method under its id `score-cam-adaptive`.
-    pub fn new() -> Self {
-        Self {
-            info: MethodInfo {
-                id: "score-cam-adaptive".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                summary: "score-cam from a fraction of the passes, with an estimate of its error".into(),
-                options: budget::specs(),
-                presets: choices::presets(presets::PRESETS),
-                needs: Abilities::NONE,
-            },
-        }
-    }
-}
-
-impl Default for AdaptiveScoreCam {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+static INFO: LazyLock<MethodInfo> = LazyLock::new(|| MethodInfo {
+    id: "score-cam-adaptive".into(),
+    version: env!("CARGO_PKG_VERSION").into(),
+    summary: "score-cam from a fraction of the passes, with an estimate of its error".into(),
+    options: budget::specs(),
+    presets: choices::presets(presets::PRESETS),
+    needs: Abilities::NONE,
+});
 
 impl CamMethod for AdaptiveScoreCam {
     fn info(&self) -> &MethodInfo {
-        &self.info
+        &INFO
     }
 
     fn check(&self, options: &Options) -> Result<()> {
@@ -67,10 +55,8 @@ impl CamMethod for AdaptiveScoreCam {
             let without_estimate = setup.plan.count() <= TRUSTED || setup.options.reduce == Reduce::Max;
             let exact = setup.options.weight_norm == WeightNorm::One
                 || within && (budget.error == 0.0 || without_estimate);
-            let (scores, error) = match exact {
-                true => (score_all(&setup).await?, 0.0),
-                false => search::search(&setup, &budget).await?,
-            };
+            let (scores, error) =
+                if exact { (score_all(&setup).await?, 0.0) } else { search::search(&setup, &budget).await? };
             let mut output = setup.output(&scores)?;
             output.measures.push(("estimated-error".into(), error));
             Ok(output)
