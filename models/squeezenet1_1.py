@@ -43,7 +43,7 @@ class Network:
         x, channels = self.conv(x, "conv10", "class_maps")
         self.graph.node("GlobalAveragePool", [x], "gap", [channels, 1, 1])
         self.graph.node("Flatten", ["gap"], "logits", name="flatten")
-        return self.graph.model("input", [3, INPUT_SIZE, INPUT_SIZE], "logits", [CLASSES])
+        return self.graph.model({"input": [3, INPUT_SIZE, INPUT_SIZE]}, {"logits": [CLASSES]})
 
     def fire(self, x, index):
         """Narrow by 1x1, then widen by 1x1 and by 3x3 side by side."""

@@ -1,8 +1,8 @@
 //! What a run must not write over, found before it begins.
 //!
 //! A file that a run reads is never one that it writes, by whichever names it is given. In the output folder only
-//! files of earlier runs are replaced. Which overlays there are going to be is known when the classes are: until then
-//! any number may be one, and a photo `cat-0.png` in the output folder of `cat.png` is refused although class 0 may
+//! files of earlier runs are replaced. Which overlays there are going to be is known when the classes and boxes are: until
+//! then any number may be one, and a photo `cat-0.png` in the output folder of `cat.png` is refused although class 0 may
 //! not come up. That is said before the work and not after it, and the user gives another folder.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use scorecam_core::{Error, Result, bail};
 
 use crate::args::{ClassArg, ExplainArgs};
-use crate::output::{Existing, Overlays};
+use crate::output::{Existing, Overlays, part_of};
 use crate::plan::{OutFolder, Plan, read_besides};
 use crate::record::{LINES, RESULTS};
 use crate::same_file::{Files, Named, resolved};
@@ -58,7 +58,7 @@ fn fixed_outputs(args: &ExplainArgs, plan: &Plan) -> Vec<(PathBuf, &'static str)
     let mut all = Vec::new();
     all.extend(outputs.map.iter().map(|path| (path.clone(), "--map")));
     all.extend(outputs.json.iter().map(|path| (path.clone(), "--json")));
-    if !has_several_classes(&args.classes) {
+    if count(args) == 1 {
         all.extend(outputs.overlay.iter().map(|path| (path.clone(), "--overlay")));
     }
     let results = outputs.out.iter().flat_map(|folder| [RESULTS, LINES].map(|name| folder.join(name)));
@@ -106,31 +106,81 @@ fn is_device(path: &Path) -> bool {
     path == Path::new("-") || std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
-/// Whether there may be more than one class, so that the overlay's name gets the class.
-fn has_several_classes(classes: &[ClassArg]) -> bool {
-    let count = |class: &ClassArg| match class {
+/// How many classes or targets are asked for. One may turn out to be several where it is the boxes of a detector.
+fn count(args: &ExplainArgs) -> usize {
+    let classes = args.classes.iter().map(|class| match class {
         ClassArg::Top(k) => *k,
         ClassArg::Numbers(numbers) => numbers.len(),
         ClassArg::Label(_) => 1,
-    };
-    classes.iter().map(count).sum::<usize>() > 1
+    });
+    if args.targets.is_empty() { classes.sum() } else { args.targets.len() }
 }
 
-/// The names that overlays may have: a stem in a folder, a dash, a class, `.png`.
+/// What may stand for a target in an overlay's name.
+struct Parts {
+    /// The classes by number, where all that may be are known.
+    classes: Option<Vec<usize>>,
+    /// Those of other targets.
+    words: Vec<String>,
+    /// Whether there may be boxes, of any number.
+    has_boxes: bool,
+}
+
+impl Parts {
+    fn of(args: &ExplainArgs) -> Self {
+        let number = |name: &str| name.parse::<usize>().ok().map(|number| vec![number]);
+        let classes: Option<Vec<_>> = match args.targets.is_empty() {
+            true => args
+                .classes
+                .iter()
+                .map(|class| match class {
+                    ClassArg::Numbers(numbers) => Some(numbers.clone()),
+                    ClassArg::Top(_) | ClassArg::Label(_) => None,
+                })
+                .collect(),
+            false => {
+                args.targets.iter().filter_map(|target| target.strip_prefix("class:")).map(number).collect()
+            }
+        };
+        // A model without class scores is asked for these unless the user says otherwise.
+        let unasked = args.targets.is_empty() && args.classes == [ClassArg::Top(1)];
+        let words = args.targets.iter().map(|target| part_of(target));
+        Self {
+            classes: classes.map(|classes| classes.concat()),
+            words: words.chain(unasked.then(|| part_of("region:predicted"))).collect(),
+            has_boxes: unasked || args.targets.iter().any(|target| target == "boxes"),
+        }
+    }
+
+    fn may_have(&self, part: &str) -> bool {
+        let number = |text: &str| text.parse::<usize>().ok().filter(|number| number.to_string() == text);
+        let is_class = |class: usize| self.classes.as_ref().is_none_or(|known| known.contains(&class));
+        number(part).is_some_and(is_class)
+            || self.words.iter().any(|words| words == part)
+            || self.has_boxes && part.strip_prefix("box-").and_then(number).is_some()
+    }
+}
+
+/// The names that overlays may have: a stem in a folder, a hyphen, a class or target, `.png`.
 struct OverlayNames {
     /// Folders without links, and the stems in each.
     stems: HashMap<PathBuf, Vec<OsString>>,
-    /// The classes, where all are given by their numbers.
-    classes: Option<Vec<usize>>,
+    parts: Parts,
 }
 
 impl OverlayNames {
     fn new(args: &ExplainArgs, plan: &Plan) -> Self {
         let mut stems: HashMap<PathBuf, Vec<OsString>> = HashMap::new();
+        let mut parts = Parts::of(args);
         for destination in &plan.destinations {
             let path = match &destination.overlay {
                 Overlays::InFolder(path) => path,
-                Overlays::Named(path) if has_several_classes(&args.classes) => path,
+                Overlays::Named(path) if count(args) > 1 => path,
+                // The only target has the name as it is, and boxes where they are several a number.
+                Overlays::Named(path) if parts.has_boxes => {
+                    parts = Parts { classes: Some(Vec::new()), words: Vec::new(), has_boxes: true };
+                    path
+                }
                 Overlays::Named(_) | Overlays::None => continue,
             };
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -138,11 +188,7 @@ impl OverlayNames {
             stems.entry(folder).or_default().push(path.file_stem().unwrap_or_default().to_owned());
         }
         stems.values_mut().for_each(|stems| stems.sort());
-        let numbers = args.classes.iter().map(|class| match class {
-            ClassArg::Numbers(numbers) => Some(numbers.clone()),
-            ClassArg::Top(_) | ClassArg::Label(_) => None,
-        });
-        Self { stems, classes: numbers.collect::<Option<Vec<_>>>().map(|numbers| numbers.concat()) }
+        Self { stems, parts }
     }
 
     /// Whether an overlay may come to `path`, which has no links.
@@ -157,11 +203,11 @@ impl OverlayNames {
         let (Some(stem), true) = (path.file_stem(), path.extension() == Some(OsStr::new("png"))) else {
             return false;
         };
-        stem.to_string_lossy().rsplit_once('-').is_some_and(|(stem, class)| {
-            let class = class.parse::<usize>().ok().filter(|number| number.to_string() == class);
-            class.is_some_and(|class| self.classes.as_ref().is_none_or(|known| known.contains(&class)))
-                && stems.binary_search_by(|known| known.to_string_lossy().as_ref().cmp(stem)).is_ok()
-        })
+        let stem = stem.to_string_lossy();
+        let is_stem =
+            |stem: &str| stems.binary_search_by(|known| known.to_string_lossy().as_ref().cmp(stem)).is_ok();
+        let mut hyphens = stem.match_indices('-');
+        hyphens.any(|(at, _)| self.parts.may_have(&stem[at + 1..]) && is_stem(&stem[..at]))
     }
 
     /// The files that there are by such names.

@@ -127,15 +127,11 @@ fn targets(classes: &[ClassArg], model: &Model) -> Result<Targets> {
     Ok(Targets::Classes(numbers))
 }
 
-/// What stands for a target in a file's name: a class's number, or its words with hyphens.
+/// What stands for a target in a file's name.
 fn file_part(target: &Target) -> String {
-    let words = target.text.strip_prefix("class:").map_or(target.text.as_str(), |_| "");
-    match (words, target.class) {
-        ("", Some(class)) => class.to_string(),
-        (words, _) => {
-            let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-            words.chars().map(plain).take(80).collect()
-        }
+    match (target.text.starts_with("class:"), target.class) {
+        (true, Some(class)) => class.to_string(),
+        _ => output::part_of(&target.text),
     }
 }
 

@@ -91,6 +91,12 @@ impl Overlays {
     }
 }
 
+/// What stands for a target other than a class in a file's name: its words with hyphens.
+pub(crate) fn part_of(words: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    words.chars().map(plain).take(80).collect()
+}
+
 /// Writes a tensor as f32 `.npy`.
 pub(crate) fn write_npy(path: &Path, tensor: TensorView<'_>, existing: Existing) -> Result<()> {
     write(path, existing, |file| npy(file, tensor))

@@ -255,6 +255,9 @@ fn target_file(target: &str) -> Option<PathBuf> {
     let path = target.strip_prefix("like:").map(PathBuf::from);
     path.or_else(|| {
         let area = target.strip_prefix("region:")?;
+        if area == "predicted" || area.starts_with("predicted:") {
+            return None;
+        }
         // A class may follow the mask's path.
         let mask = area.rsplit_once(':').map(|(mask, _)| mask).filter(|_| !PathBuf::from(area).exists());
         Some(PathBuf::from(mask.unwrap_or(area))).filter(|path| path.exists())

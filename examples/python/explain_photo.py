@@ -27,11 +27,11 @@ def main(plugin, model_path, photo_path, overlay_path, class_name=None):
     classes = [] if class_name is None else [model.class_index(class_name)]
     explanation = model.explain(photo, classes)
 
-    index, score, label = explanation.target()
+    target = explanation.target()
     heat = explanation.map()
     height, width = heat.shape
     row, column = max(((y, x) for y in range(height) for x in range(width)), key=lambda at: heat[at])
-    print(f"class {index} ({label or 'no label'}), score {score:.3f}; layer {explanation.layer}, "
+    print(f"class {target.class_index} ({target.label or 'no label'}), score {target.score:.3f}; layer {explanation.layer}, "
           f"{explanation.passes} passes; most of it at row {row}, column {column} of {height}x{width}")
     with open(overlay_path, "wb") as file:
         file.write(b"P6\n%d %d\n255\n" % (photo.width, photo.height) + explanation.overlay(photo))

@@ -56,7 +56,7 @@ def check(condition, what):
 
 print(PROLOGUE)
 for name, value in scorecam.CONSTANTS.items():
-    check(f"{name} == {value}", name)
+    check(f"{name} == {value}{'u' if value >= 2**63 else ''}", name)
 for name, struct in inspect.getmembers(scorecam, inspect.isclass):
     for field, kind in getattr(struct, "_fields_", []):
         check(f"same<decltype({name}::{field}), {spelled(kind)}>", f"{name}.{field}'s type")

@@ -4,6 +4,8 @@
     model = scorecam.Host(["libscorecam_onnx_cpu.so"]).load_model("squeezenet1_1.toml")
     explanation = model.explain(scorecam.Photo(rgb_bytes, width, height), classes=[285])
     heat = explanation.map(0)                # memoryview [h, w] of floats; numpy.asarray(heat) copies nothing
+    for index, target in enumerate(model.explain(photo, targets=["boxes"]).targets):    # of a detector
+        print(target.text, target.label, target.box, target.box_score)
 
 The library is found by the variable SCORECAM_LIBRARY, else as the system finds libscorecam.so.1. A Photo
 takes bytes, or anything with a buffer of [h, w, channels] or [h, w], such as a numpy array. OpenCV's images
@@ -12,13 +14,14 @@ While a call runs, other Python threads run too, and several may use one model. 
 scorecam.h; header_check.py proves that they still do.
 """
 
+import collections
 import ctypes
 import os
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_float, c_int32, c_size_t,
                     c_uint8, c_uint32, c_uint64, c_void_p)
 
 CONSTANTS = {
-    "SCORECAM_OK": 0, "SCORECAM_ERR_CANCELLED": 7, "SCORECAM_MAX_RANK": 8,
+    "SCORECAM_OK": 0, "SCORECAM_ERR_CANCELLED": 7, "SCORECAM_MAX_RANK": 8, "SCORECAM_NO_CLASS": 2**64 - 1,
     "SCORECAM_IMAGE_PHOTO": 0, "SCORECAM_IMAGE_TENSOR": 1,
     "SCORECAM_SAMPLES_U8": 0, "SCORECAM_SAMPLES_F32": 2,
     "SCORECAM_LAYOUT_HWC": 0, "SCORECAM_LAYOUT_CHW": 1,
@@ -187,6 +190,13 @@ class Error(Exception):
         self.status, self.status_name = status, status_name
 
 
+# What was explained. `text` is what was asked ("class:285", "box:0"). `class_index` and `label` are those of the class
+# that it is about, or None. `score` is a class's probability, `output` its raw output; of another target both are its
+# number. `box` is left, top, right and bottom in pixels of the photo, and `box_score` how sure the detector is, 0 to 1;
+# both None where the target is about no box.
+Target = collections.namedtuple("Target", "text class_index label score output box box_score")
+
+
 class Photo:
     """A copy of 8-bit pixels. Sizes may be left out where the buffer tells.
 
@@ -293,11 +303,13 @@ class Model(Owner):
         """The class of a number or a label."""
         return _number("scorecam_model_find_class", self._handle, str(text).encode())
 
-    def explain(self, image, classes=(), *, top_k=0, layer=None, method=None, preset=None, options=None,
-                batch_size=0, progress=None):
-        """Saliency maps of `classes`, or of the `top_k` with the highest scores (one, if nothing is said).
+    def explain(self, image, classes=(), *, targets=(), top_k=0, layer=None, method=None, preset=None, options=None,
+                batch_size=0, min_score=0.0, progress=None):
+        """Saliency maps of `classes`, of `targets`, or of the `top_k` classes with the highest scores (one, if nothing
+        is said; of a detector its boxes).
 
-        `options` are the method's ({"select": "std"}). `progress(passes, expected)` may return something true
+        `targets` are those of docs/targets.md, in words: "boxes", "contrast:tabby-lynx". `min_score` is the least score
+        of a detection that counts, 0 to 1; at 0 it is 0.25. `options` are the method's ({"select": "std"}). `progress(passes, expected)` may return something true
         to cancel, which raises an Error; what it raises itself ends the call, too, and is raised again.
         """
         raised = []
@@ -313,7 +325,8 @@ class Model(Owner):
         wanted = scorecam_explain_options(
             method=_bytes(method), preset=_bytes(preset), options=pairs, option_count=count,
             classes=(c_uint64 * len(classes))(*classes), class_count=len(classes), top_k=top_k,
-            layer=_bytes(layer), batch_size=batch_size,
+            layer=_bytes(layer), batch_size=batch_size, min_score=min_score,
+            targets=(c_char_p * len(targets))(*map(_bytes, targets)), target_count=len(targets),
             progress=scorecam_progress(on_progress) if progress else scorecam_progress())
         handle = _explanation()
         try:
@@ -341,10 +354,19 @@ class Explanation(Owner):
         return memoryview(values).cast("f", [height.value, width.value])
 
     def target(self, index=0):
-        """Class, probability on the image, and label or None of a target."""
-        target = scorecam_target()
-        _call("scorecam_explanation_target", byref(target), self._handle, index)
-        return target.class_index, target.score, None if target.label is None else target.label.decode()
+        """What map `index` explains, a Target."""
+        found = scorecam_target()
+        _call("scorecam_explanation_target", byref(found), self._handle, index)
+        is_class, is_box = found.class_index != CONSTANTS["SCORECAM_NO_CLASS"], bool(found.has_box)
+        return Target(
+            text=found.text.decode(), class_index=found.class_index if is_class else None,
+            label=None if found.label is None else found.label.decode(), score=found.score, output=found.output,
+            box=tuple(found.rect) if is_box else None, box_score=found.box_score if is_box else None)
+
+    @property
+    def targets(self):
+        """All of them, in the order of the maps."""
+        return [self.target(index) for index in range(len(self))]
 
     @property
     def passes(self):

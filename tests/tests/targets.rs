@@ -12,7 +12,7 @@ use scorecam::{
     Overlay, Result, Tensor,
 };
 use scorecam_core::{Abilities, Inputs, ModelBackend, ModelInfo, NamedTensor};
-use scorecam_tests::{fetched, golden, library, read_npy, refused, torch_host};
+use scorecam_tests::{fetched, golden, library, read_npy, refused, run, scorecam, torch_host};
 use serde::Deserialize;
 
 const TOLERANCE: f32 = 1e-4;
@@ -327,6 +327,116 @@ fn a_photo_is_explained_by_what_a_real_segmenter_sees_in_it() {
     let photo = photo.photo().expect("a photo");
     let bare = Overlay::default().render(photo, found.map(0), &found.placement_on(size)).expect("drawn");
     assert_ne!(found.overlay(0, photo, &Overlay::default()).expect("drawn").pixels(), bare.pixels());
+}
+
+/// Intersection over union of two boxes x0, y0, x1, y1.
+fn overlap(a: [f64; 4], b: [f64; 4]) -> f64 {
+    let side = |i: usize| (a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0);
+    let area = |r: [f64; 4]| (r[2] - r[0]) * (r[3] - r[1]);
+    let common = side(0) * side(1);
+    common / (area(a) + area(b) - common)
+}
+
+/// The cup in coffee.png with its handle, measured by hand.
+const CUP: [f64; 4] = [171.0, 17.0, 409.0, 307.0];
+
+/// A real detector on a photo: detections and maps are those of numpy (`make_real.py`), and the box holds the object.
+#[test]
+fn a_real_detector_finds_the_cup_and_its_map_is_that_of_numpy() {
+    let (host, index, all) = (onnx_host(), index("real.json"), read_npy(&file("real.npy")));
+    let (row, expected) = (&index.cases[0], &index.detections[0].detections);
+    let model = host.load_model(ModelRequest::from(fetched(&row.model).as_path())).expect("loads");
+    let photo = Image::open(fetched(&row.input)).expect("a photo");
+    assert_eq!(row.maps.len(), 2);
+    for map in &row.maps {
+        let set = map.set.iter().filter_map(|set| set.split_once('='));
+        let options = ExplainOptions {
+            preset: Some(map.preset.clone()),
+            set: set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            ask: vec!["boxes".into()],
+            layer: Some(row.layer.clone()),
+            ..ExplainOptions::default()
+        };
+        let explainer = Explainer::new(&host, &model, &options).expect("options");
+        let found = explainer.explain(&photo).expect("a map");
+        assert_eq!((found.targets.len(), expected.len()), (1, 1));
+        let target = &found.targets[0];
+        let seen = target.detection.expect("a box");
+        let rect = [seen.rect.x, seen.rect.y, seen.rect.x + seen.rect.width, seen.rect.y + seen.rect.height];
+        let is = [&rect[..], &[target.class.expect("a class") as f64, seen.score]].concat();
+        let far = is.iter().zip(&expected[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(far < 1e-2, "{is:?}, not {expected:?}");
+        assert!(overlap(rect, CUP) > 0.8, "{rect:?} is not the cup");
+        assert_eq!((target.text.as_str(), target.label.as_deref()), ("box:0", Some("Coffee cup")));
+        assert!((target.output - row.value).abs() < TOLERANCE);
+        let far = distance(&found, map, &all);
+        assert!(far <= TOLERANCE, "{}: the map is off by {far}", map.preset);
+    }
+}
+
+#[test]
+fn the_program_says_what_was_asked_of_a_real_detector_and_draws_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (json, overlay) = (folder.path().join("r.json"), folder.path().join("o.png"));
+    let [x0, y0, x1, y1] = CUP;
+    let target = format!("box:{x0},{y0},{x1},{y1}:Coffee cup");
+    let mut command = scorecam();
+    command.arg("explain").arg(fetched("photos/coffee.png")).args([
+        "--set",
+        "select=std",
+        "--set",
+        "select_count=4",
+    ]);
+    command.arg("--model").arg(fetched("models/ssd_mobilenet_v2.toml")).args(["--target", &target]);
+    run(command.arg("--json").arg(&json).arg("--overlay").arg(&overlay));
+    let text = std::fs::read_to_string(&json).expect("the results");
+    let results: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let said = &results["results"][0]["targets"][0];
+    assert_eq!(
+        (said["target"].as_str(), said["label"].as_str()),
+        (Some(&target[..]), Some("Coffee cup")),
+        "{said}"
+    );
+    // The box that the detector sees, which is a bit larger, times how much its class is the likeliest.
+    let value = said["output"].as_f64().expect("a number");
+    assert!(value > 0.8 && value < 0.95, "{value}");
+    assert_eq!(said["overlay"].as_str(), overlay.to_str());
+    let (drawn, photo) =
+        (image::open(&overlay).expect("a picture"), image::open(fetched("photos/coffee.png")));
+    assert_eq!((drawn.width(), drawn.height()), (600, 400));
+    assert_ne!(drawn.into_rgb8(), photo.expect("a photo").into_rgb8());
+}
+
+/// `--skip-existing` goes by the masks that targets name, too.
+#[test]
+fn a_photo_is_explained_anew_when_a_mask_changes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let photo = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([(x * 8) as u8, (y * 8) as u8, 90]));
+    photo.save(at("a.png")).expect("written");
+    let model = format!("[model]\nfile = {:?}\nlayer = \"features\"\n", file("models/segments.onnx"));
+    std::fs::write(at("segments.toml"), model).expect("written");
+    let mask = |side: u32| {
+        let inside = |x, y| image::Luma([if x < side && y < side { 255 } else { 0 }]);
+        image::GrayImage::from_fn(32, 32, inside).save(at("mask.png")).expect("written");
+    };
+    let is_explained = || {
+        let mut command = scorecam();
+        command.current_dir(folder.path()).args([
+            "explain",
+            "a.png",
+            "--model",
+            "segments.toml",
+            "--out",
+            "out",
+        ]);
+        command.arg("--plugin").arg(library("scorecam_onnx_cpu")).arg("--skip-existing");
+        run(command.args(["--target", "region:mask.png:1"])).lines().any(|line| line == "a.png")
+    };
+    mask(8);
+    assert!(is_explained() && !is_explained());
+    mask(20);
+    assert!(is_explained() && !is_explained());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-"""Uses the Python module as a program would: python_api.py PLUGIN MODEL. Prints "right", or raises."""
+"""Uses the Python module as a program would: python_api.py PLUGIN MODEL ONNX-PLUGIN DETECTOR INPUT. Prints "right", or
+raises. The detector's INPUT is a raw file of 32-bit floats [3, 32, 32]."""
 
 import array
 import copy
@@ -7,7 +8,7 @@ import threading
 
 import scorecam
 
-plugin, model_path = sys.argv[1:3]
+plugin, model_path, onnx_plugin, detector_path, input_path = sys.argv[1:]
 host = scorecam.Host([plugin])
 model = host.load_model(model_path)
 del host
@@ -18,13 +19,35 @@ assert [shape for _, _, shape in model.layers() if len(shape) == 3], "layers hav
 values = array.array("f", [((i * 37) % 101) / 50 - 1 for i in range(3 * 32 * 32)])
 tensor = scorecam.Tensor(memoryview(values).cast("B").cast("f", [3, 32, 32]))
 found = model.explain(tensor, [3, 1], options={"weight_norm": "softmax"})
-assert len(found) == 2 and found.target(1)[0] == 1 and 0 <= found.target(0)[1] <= 1
+assert len(found) == 2 and found.target(1).class_index == 1 and 0 <= found.target(0).score <= 1
+assert [target.text for target in found.targets] == ["class:3", "class:1"]
+assert found.target().label is None and found.target().box is None and found.target().box_score is None
 assert found.map(1).shape == (32, 32) and found.map(0).format == "f"
 assert max(found.map(0)[y, x] for y in range(32) for x in range(32)) == 1.0
 assert found.passes > 1 and found.layer and isinstance(found.warnings, list)
 assert found.measures["channels"] >= found.measures["live-maps"] > 0 and "estimated-error" not in found.measures
 quick = model.explain(tensor, [3], method="score-cam-adaptive", options={"passes": "8"})
 assert quick.passes == 1 + 8 and 0 < quick.measures["estimated-error"] <= 1
+
+# Targets in words.
+asked = model.explain(tensor, targets=["contrast:3-1", "not:3"], options={"weight_norm": "softmax"}).targets
+assert [target.text for target in asked] == ["contrast:3-1", "not:3"]
+outputs = [target.output for target in found.targets]
+assert abs(asked[0].output - (outputs[0] - outputs[1])) < 1e-5 and asked[0].class_index == 3
+assert abs(asked[1].output + outputs[0]) < 1e-5 and asked[1].class_index is None
+
+# Boxes of a detector.
+detector = scorecam.Host([onnx_plugin]).load_model(detector_path)
+with open(input_path, "rb") as file:
+    street = scorecam.Tensor(memoryview(file.read()).cast("f", [3, 32, 32]))
+boxes = detector.explain(street).targets
+assert boxes and [target.text for target in boxes] == [f"box:{i}" for i in range(len(boxes))]
+for target in boxes:
+    left, top, right, bottom = target.box
+    assert left < right and top < bottom and 0.25 < target.box_score <= 1 and target.class_index is not None
+least = boxes[0].box_score - 1e-6
+best = detector.explain(street, targets=["boxes"], min_score=least)
+assert len(best) == 1 and best.target().box == boxes[0].box and best.map().shape == (32, 32)
 
 # The photo's own values: rows of one gray each, as gray and as RGB.
 gray = bytes(y * 4 for y in range(40) for _ in range(50))
@@ -53,6 +76,7 @@ error = refused(lambda: model.explain(as_rgb, progress=lambda passes, expected: 
 assert error.status_name == "SCORECAM_ERR_CANCELLED"
 refused(lambda: model.explain(as_rgb, progress=stumble), KeyError, "a progress function's own")
 refused(lambda: model.explain(as_rgb, [77]), scorecam.Error, "77")
+refused(lambda: model.explain(as_rgb, targets=["weather"]), scorecam.Error, "weather")
 refused(lambda: model.explain(as_rgb, method="no-cam"), scorecam.Error, "no-cam")
 refused(lambda: model.class_index("zebra"), scorecam.Error, "zebra")
 refused(lambda: scorecam.Host(["nowhere.so"]), scorecam.Error, "nowhere.so")

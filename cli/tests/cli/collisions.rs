@@ -96,6 +96,18 @@ fn an_output_that_is_a_file_of_the_run_is_refused_by_any_of_its_names() {
         (&[tensor, "--map", "model/labels.npy"], &["the model's labels"]),
         (&[tensor, "--plugin", "model/plugin", "--json", "model/plugin"], &["a plugin model/plugin"]),
         (&[photo, "--reference", tensor, "--map", tensor], &["the reference photos/cat.npy"]),
+        (
+            &[photo, "--target", "like:photos/cat.npy", "--map", tensor],
+            &["--map photos/cat.npy would replace a target's file photos/cat.npy"],
+        ),
+        (
+            &[tensor, "--target", "region:photos/cat.png", "--overlay", "out/elsewhere/cat.png"],
+            &["--overlay out/elsewhere/cat.png would replace a target's file photos/cat.png"],
+        ),
+        (
+            &[tensor, "--target", "region:photos/cat.png:4", "--overlay", photo],
+            &["a target's file photos/cat.png"],
+        ),
         (&[tensor, "--out", "photos"], &["map photos/cat.npy would replace an input of this run"]),
         (&[photo, "--reference", tensor, "--out", "photos"], &["map photos/cat.npy", "the reference"]),
         (&[tensor, "--map", "x", "--json", "./x"], &["--map x and --json ./x are the same file"]),
@@ -140,6 +152,28 @@ fn a_photo_that_an_overlay_could_replace_is_refused_before_the_run() {
         "top:2",
     ];
     files.refused(&overlay, &["cat-0.png", "the reference"]);
+    // So is what targets and boxes may be called.
+    for (name, arguments) in [
+        ("cat-not-3.png", &["--target", "not:3", "--out", "photos"][..]),
+        ("cat-4.png", &["--target", "class:4", "--out", "photos"]),
+        ("cat-box-12.png", &["--target", "boxes", "--out", "photos"]),
+        ("cat-box-12.png", &["--target", "boxes", "--overlay", "photos/cat.png"]),
+        ("o-box-0.png", &["--overlay", "photos/o.png"]),
+        (
+            "o-region-predicted.png",
+            &["--target", "value", "--target", "region:predicted", "--overlay", "photos/o.png"],
+        ),
+    ] {
+        let at = files.at(&format!("photos/{name}"));
+        write_photo(Path::new(&at), 32, 32);
+        let input = if arguments.contains(&"photos/cat.png") { "photos/cat.npy" } else { "photos/cat.png" };
+        std::fs::copy(golden("input-3x32x32.npy"), files.at("photos/cat.npy")).expect("copied");
+        let reference = format!("photos/{name}");
+        let arguments = [&[input, "--reference", &reference], arguments].concat();
+        files.refused(&arguments, &[name, "would replace the reference"]);
+        std::fs::remove_file(at).expect("removed");
+        std::fs::remove_file(files.at("photos/cat.npy")).expect("removed");
+    }
     // Class 2 cannot come to be cat-0.png; the photos stay what they are.
     let before = files.all();
     stdout(&files.run(&["photos", "--out", "photos", "--class", "2"]));

@@ -195,6 +195,19 @@ fn inputs_that_are_done_are_passed_over_until_they_change() {
     assert_eq!(folder.inputs("results").len(), 3);
 }
 
+#[test]
+fn inputs_are_explained_anew_when_the_photo_of_a_target_changes() {
+    let folder = Folder::new(&["a.png"]);
+    write_photo(&folder.at("other.png"), 32, 32);
+    let run = || {
+        let output = folder.run(&["photos", "--target", "like:other.png", "--skip-existing"]);
+        stdout(&output).lines().any(|line| line == "photos/a.png")
+    };
+    assert!(run() && !run());
+    write_photo(&folder.at("other.png"), 33, 33);
+    assert!(run() && !run());
+}
+
 /// The lines of results in the journal of a run.
 fn lines(folder: &Folder) -> usize {
     let text = std::fs::read_to_string(folder.at("out/results.jsonl")).unwrap_or_default();

