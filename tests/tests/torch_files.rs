@@ -126,13 +126,9 @@ fn settings_in_ifs_hide_no_layers_and_shape_checks_no_cuts() {
 fn several_outputs_are_chosen_by_name() {
     let host = torch_host();
     let load = |name: &str, output| torch_model(&host, &small(name), SIZE, output);
-    for (name, output) in [
-        ("tuple.pt", "0"),
-        ("named_tuple.pt", "logits"),
-        ("named_tuple.pt", "0"),
-        ("dict.pt", "logits"),
-        ("dict_traced.pt", "logits"),
-    ] {
+    for (name, output) in
+        [("tuple.pt", "0"), ("named_tuple.pt", "logits"), ("dict.pt", "logits"), ("dict_traced.pt", "logits")]
+    {
         let model = load(name, Some(output)).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(model.info().scores.as_ref().expect("scores").name, output);
         explain_zeros(&host, &model, "score-cam", Some("relu2")).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -143,18 +139,23 @@ fn several_outputs_are_chosen_by_name() {
         ("dict.pt", "logits (f32 [N, 5]), aux (f32 [N, 3])"),
         ("dict_traced.pt", "logits (f32 [N, 5]), aux (f32 [N, 3])"),
     ] {
-        refused(load(name, None), ErrorKind::InvalidArgument, &[name, outputs, "output.name"]);
+        let model = load(name, None).expect("which output has the scores is asked by classes alone");
+        let unclear = ErrorKind::Unsupported;
+        refused(model.info().scores.clone(), unclear, &[outputs, "output.name"]);
+        refused(explain_zeros(&host, &model, "score-cam", Some("relu2")), unclear, &[outputs, "output.name"]);
     }
-    let rows: [(&str, Option<&str>, &[&str]); 5] = [
-        ("tuple.pt", Some("2"), &["no output \"2\"", "\"0\", \"1\""]),
-        ("named_tuple.pt", Some("scores"), &["no output \"scores\"", "\"logits\""]),
-        ("dict.pt", Some("scores"), &["no output \"scores\"", "\"logits\""]),
-        ("plain.pt", Some("scores"), &["one tensor", "\"scores\"", "leave the name out"]),
-        ("two_inputs.pt", None, &["second input"]),
-    ];
-    for (name, output, words) in rows {
-        refused(load(name, output), ErrorKind::Model, &[&[name], words].concat());
+    for (name, output, outputs) in [
+        ("tuple.pt", "2", "0 (f32 [N, 5]), 1 (f32 [N, 3])"),
+        // Fields that have names are known by these.
+        ("named_tuple.pt", "0", "aux (f32 [N, 3]), logits (f32 [N, 5])"),
+        ("named_tuple.pt", "scores", "aux (f32 [N, 3]), logits (f32 [N, 5])"),
+        ("dict.pt", "scores", "logits (f32 [N, 5]), aux (f32 [N, 3])"),
+        ("plain.pt", "scores", "output (f32 [N, 5])"),
+    ] {
+        let words = [name, &format!("output {output:?} is not in the model; outputs: {outputs}")];
+        refused(load(name, Some(output)), ErrorKind::NotFound, &words);
     }
+    refused(load("two_inputs.pt", None), ErrorKind::Model, &["two_inputs.pt", "second input"]);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn the_output_that_looks_like_class_scores_is_chosen() {
             |name: &str| model.raw_layers().iter().find(|l| l.name == name).expect("a layer").preference;
         assert!(layer("boxes") == 0 && layer("trunk") > 0);
     }
-    let words = ["class", "not of floating-point numbers"];
+    let words = ["\"class\" is i64", "numbers of floating point"];
     let labels = torch_model(&host, &file("with_boxes_by_name"), SIZE, Some("class"));
     refused(labels, ErrorKind::Unsupported, &words);
 }

@@ -9,6 +9,7 @@ Gradients are those of autograd. The index is `forms.json`, the maps are in `for
 import json
 import sys
 from pathlib import Path
+from typing import Optional, Tuple
 
 import numpy as np
 import torch
@@ -193,6 +194,20 @@ class WithBoxesByName(WithBoxes):
         return {"boxes": boxes, "class": scores.argmax(1), "scores": scores}
 
 
+class FailsBeside(Classifier):
+    """A second output fails on an image with values above 100; nothing else depends on it."""
+
+    def forward(self, x: Tensor):
+        return {"scores": self.scores(x), "place": torch.ones(3).gather(0, (x.amax() > 100).long().reshape(1) * 5)}
+
+
+class WithOthers(Classifier):
+    """Returns values beside the scores that are no tensors."""
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Optional[Tensor], int]:
+        return self.scores(x), None, 7
+
+
 class NormOfBatch(Classifier):
     """Normalises by the batch at hand in any mode."""
 
@@ -251,6 +266,8 @@ NETWORKS = {
     "dropout_in_training_scripted": (DropoutInTraining, "script in training", {"trunk": MAPS}),
     "embedding": (Embedding, "trace", {}),
     "takes_channels_last": (TakesChannelsLast, "trace channels last", {}),
+    "fails_beside": (FailsBeside, "trace", {}),
+    "with_others": (WithOthers, "script", {}),
 }
 # A value's two sides: what the network itself applies, and the score of the columns.
 ONE_VALUE = {"one_logit": "sigmoid", "one_probability": "logit"}

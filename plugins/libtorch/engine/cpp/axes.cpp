@@ -292,15 +292,17 @@ Known AxesOf::result(const Node *node, const std::vector<Known> &of_image) {
     return unknown();
 }
 
-std::unordered_set<const Value *> makers_of_scores(const Graph &graph) {
+std::unordered_set<const Value *> makers_of(const std::vector<Value *> &ends) {
     std::unordered_set<const Value *> found;
-    std::vector<const Value *> open{graph.outputs().at(0)};
+    std::vector<const Value *> open;
     const auto add = [&](const Value *value) {
         if (found.insert(value).second) {
             open.push_back(value);
         }
     };
-    found.insert(open.front());
+    for (const Value *end : ends) {
+        add(end);
+    }
     while (!open.empty()) {
         const Value *value = open.back();
         open.pop_back();

@@ -9,6 +9,7 @@
 
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 namespace scorecam {
 
@@ -46,7 +47,7 @@ class AxesOf {
     size_t families_ = 0;
 };
 
-// The values out of which the graph's first output is made.
-std::unordered_set<const torch::jit::Value *> makers_of_scores(const torch::jit::Graph &graph);
+// The values out of which `ends` are made.
+std::unordered_set<const torch::jit::Value *> makers_of(const std::vector<torch::jit::Value *> &ends);
 
 }  // namespace scorecam

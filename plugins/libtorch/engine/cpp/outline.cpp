@@ -11,7 +11,6 @@
 #include <set>
 #include <unordered_map>
 
-#include "ports.h"
 #include "scoring.h"
 
 namespace scorecam {
@@ -245,12 +244,11 @@ std::optional<IValue> known_value(const Value *value, const Module &module) {
     return found;
 }
 
-Outline outline(const Module &module, const std::string &output) {
+Outline outline(const Module &module) {
     const Method forward = module.get_method("forward");
-    Outline result{module, output, toGraphFunction(forward.function()).graph()->copy(), {}};
-    // Inlined before the scores are chosen: the keys of a dict that an inner module makes are seen only then.
+    Outline result{module, toGraphFunction(forward.function()).graph()->copy(), {}, {}};
     Walk(result).whole();
-    settle_ports(*result.graph, forward.function().getSchema(), output);
+    settle_inputs(*result.graph, forward.function().getSchema());
     sort_by_end(result);
     // A trace keeps how the process that made it felt about TF32.
     set_tf32(*result.graph, false);

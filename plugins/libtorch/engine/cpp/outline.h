@@ -13,13 +13,16 @@
 #include <string>
 #include <vector>
 
+#include "ports.h"
+
 namespace scorecam {
 
 struct Call {
     std::string path;
     std::string type;
     std::string refusal;
-    // Which output of the graph is the call's result; 0, the scores, for a call that can't be tapped.
+    // Which output of the graph is the call's result; 0, what the model returns, for a call that can't be
+    // tapped.
     size_t output = 0;
     // Whether the module has weights of its own, biases and factors of channels not counted.
     bool has_weights = false;
@@ -27,18 +30,16 @@ struct Call {
 
 struct Outline {
     torch::jit::Module module;
-    // Which output of the model is the scores; empty for a sole tensor.
-    std::string output;
-    // Inputs: the module, the image. Outputs: the scores (or all that the model returns, where it returns
-    // several tensors and none was named), then results of calls.
+    // Inputs: the module, the image. Outputs: what the model returns, then results of calls.
     std::shared_ptr<torch::jit::Graph> graph;
     // In the order in which they end.
     std::vector<Call> calls;
+    // What is in what the model returns, once a pass has shown it.
+    std::vector<Output> outputs;
 };
 
-// The outline of `module`'s forward method, its scores those that `output` names where it returns several
-// tensors.
-Outline outline(const torch::jit::Module &module, const std::string &output);
+// The outline of `module`'s forward method.
+Outline outline(const torch::jit::Module &module);
 
 // The attribute of a module at the end of a chain of prim::GetAttr, or the constant, that `value` is.
 std::optional<torch::jit::IValue> known_value(const torch::jit::Value *value,

@@ -1,4 +1,4 @@
-// The ports of a model's graph: one image in, one tensor of scores out.
+// The ports of a model's graph: one image in, outputs by name out.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -8,25 +8,28 @@
 
 namespace scorecam {
 
-// Makes `graph` take the module and one image, and give the scores that `output` names: an index of a tuple
-// or list, a field of a named tuple, a key of a dict, or nothing for a sole tensor. Throws where that can't
-// be. Where nothing is named and the model returns several tensors, the graph gives what the model returns.
-void settle_ports(torch::jit::Graph &graph, const c10::FunctionSchema &schema, const std::string &output);
-
-// Whether the graph gives more than one tensor, so that one has to be named.
-bool gives_several(const torch::jit::Graph &graph);
-
-// One of several outputs.
+// One of the values that a model returns: alone, or in a tuple, list or dict.
 struct Output {
-    // As `settle_ports` takes it.
+    // A field of a named tuple, an index of another tuple or of a list, a key of a dict; with a dot between
+    // where one lies in another. "output" for what is returned alone.
     std::string name;
-    // The type of its elements ("f32"), or what it is where it is no tensor.
-    std::string element;
-    // Undefined where it is no tensor.
-    at::Tensor tensor;
+    // The index or key at each of these steps.
+    std::vector<c10::IValue> path;
 };
 
-// The outputs in `returned`, which a graph of these outputs gave.
-std::vector<Output> outputs_in(const torch::jit::Graph &graph, const c10::IValue &returned);
+// An output and what a pass gave for it.
+struct Found {
+    Output output;
+    c10::IValue value;
+};
+
+// Makes `graph` take the module and one image. Throws where that can't be.
+void settle_inputs(torch::jit::Graph &graph, const c10::FunctionSchema &schema);
+
+// The outputs in `returned`, which a pass gave.
+std::vector<Found> outputs_in(const c10::IValue &returned);
+
+// The value of `output` in what `graph` returns, which is its first output.
+torch::jit::Value *value_of(torch::jit::Graph &graph, const Output &output);
 
 }  // namespace scorecam

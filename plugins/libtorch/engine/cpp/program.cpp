@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "ports.h"
 #include "stream.h"
 
 namespace scorecam {
@@ -84,15 +83,15 @@ bool writes_to_itself(const Block *block) {
     return has(block, [](const Node *node) { return node->kind() == prim::SetAttr || is_in_training(node); });
 }
 
-// The frozen module's graph, its ports settled.
-std::shared_ptr<Graph> graph_of(const Module &frozen, const Outline &outline) {
+// The frozen module's graph for `outputs`.
+std::shared_ptr<Graph> graph_of(const Module &frozen, const Outline &outline, const Wanted &outputs) {
     std::shared_ptr<Graph> graph = toGraphFunction(frozen.get_method("forward").function()).graph()->copy();
-    settle_ports(*graph, outline.module.get_method("forward").function().getSchema(), outline.output);
-    EliminateDeadCode(graph);
+    settle_inputs(*graph, outline.module.get_method("forward").function().getSchema());
+    set_outputs(graph, values_of(*graph, outline, outputs), keep_checks);
     return graph;
 }
 
-// Whether oneDNN's own tensors, once entered, are left only for the scores.
+// Whether oneDNN's own tensors, once entered, are left at one place, near the end.
 bool stays_in_mkldnn(const Graph &graph) {
     size_t leavings = 0;
     for (const Node *node : graph.nodes()) {
@@ -111,24 +110,24 @@ bool on_cpu(const Module &module) {
 // A program that stays in oneDNN's own tensors from the first layer to the last, for the nets that can.
 // oneDNN's tensors are fastest for those (ResNet-18: 19 ms an image, channels-last 22). One that leaves them
 // in between loses more than it gains (SqueezeNet: 8.5 and 6.2, EfficientNet-Lite0: 8.6 and 7.7 ms).
-std::optional<Program> compile_blocked(const Outline &outline, at::ScalarType type) {
+std::optional<Program> compile_blocked(const Outline &outline, at::ScalarType type, const Wanted &outputs) {
     Module frozen = freeze(outline.module);
     frozen = optimize_for_inference(frozen);
-    std::shared_ptr<Graph> graph = graph_of(frozen, outline);
+    std::shared_ptr<Graph> graph = graph_of(frozen, outline, outputs);
     if (!stays_in_mkldnn(*graph)) {
         return std::nullopt;
     }
     return Program(graph, frozen, {type, at::MemoryFormat::Contiguous});
 }
 
-Program compile_frozen(const Outline &outline, at::ScalarType type, Scoring how) {
+Program compile_frozen(const Outline &outline, at::ScalarType type, const Wanted &outputs, Scoring how) {
     const bool cpu = on_cpu(outline.module);
     Module frozen = freeze(outline.module);
     if (!cpu && how.precision != Precision::Tf32) {
         // Convolutions with their ReLU in one; those ask the process whether to use TF32, which says no.
         frozen = optimize_for_inference(frozen);
     }
-    std::shared_ptr<Graph> graph = graph_of(frozen, outline);
+    std::shared_ptr<Graph> graph = graph_of(frozen, outline, outputs);
     set_tf32(*graph, how.precision == Precision::Tf32);
     if (how.precision == Precision::Half) {
         make_half(graph);
@@ -179,7 +178,21 @@ std::vector<IValue> Program::run_whole(const at::Tensor &input) const {
     return stack;
 }
 
-Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring how) {
+std::vector<Value *> values_of(Graph &graph, const Outline &outline, const Wanted &outputs) {
+    std::vector<Value *> values;
+    for (size_t output : outputs) {
+        values.push_back(value_of(graph, outline.outputs.at(output)));
+    }
+    return values;
+}
+
+Program compile_whole(const Outline &outline, at::ScalarType type) {
+    std::shared_ptr<Graph> graph = outline.graph->copy();
+    set_outputs(graph, {graph->outputs().at(0)}, keep_checks);
+    return Program(graph, outline.module, {type, at::MemoryFormat::Contiguous});
+}
+
+Program compile_optimized(const Outline &outline, at::ScalarType type, const Wanted &outputs, Scoring how) {
     const bool as_is = how.precision == Precision::Own && how.format == Format::Fastest;
     try {
         if (has(outline.graph->block(), is_in_training)) {
@@ -187,11 +200,11 @@ Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring h
             throw std::runtime_error("its batch normalization is in training mode");
         }
         if (as_is && on_cpu(outline.module)) {
-            if (std::optional<Program> blocked = compile_blocked(outline, type)) {
+            if (std::optional<Program> blocked = compile_blocked(outline, type, outputs)) {
                 return *std::move(blocked);
             }
         }
-        return compile_frozen(outline, type, how);
+        return compile_frozen(outline, type, outputs, how);
     } catch (const std::bad_alloc &) {
         throw;
     } catch (const std::exception &e) {
@@ -201,37 +214,40 @@ Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring h
                                      e.what());
         }
         // Not every module can be frozen; it runs as it is.
-        return compile_taps(outline, type, {});
+        return compile_taps(outline, type, outputs, {});
     }
 }
 
-Program compile_taps(const Outline &outline, at::ScalarType type, const std::vector<size_t> &calls) {
+Program compile_taps(const Outline &outline, at::ScalarType type, const Wanted &outputs,
+                     const std::vector<size_t> &calls) {
     std::shared_ptr<Graph> graph = outline.graph->copy();
-    std::vector<Value *> outputs{graph->outputs().at(0)};
+    std::vector<Value *> values = values_of(*graph, outline, outputs);
     for (size_t call : calls) {
-        outputs.push_back(result_of(outline, *graph, call));
+        values.push_back(result_of(outline, *graph, call));
     }
-    set_outputs(graph, outputs, keep_checks);
+    set_outputs(graph, values, keep_checks);
     std::vector<size_t> written;
     if (!calls.empty()) {
         const AliasDb aliases(graph);
-        for (size_t i = 1; i < outputs.size(); ++i) {
-            if (aliases.hasWriters(outputs[i])) {
+        for (size_t i = outputs.size(); i < values.size(); ++i) {
+            if (aliases.hasWriters(values[i])) {
                 written.push_back(i);
             }
         }
     }
     for (size_t i : written) {
-        Value *kept = protect(*graph, outputs[i]);
+        Value *kept = protect(*graph, values[i]);
         graph->return_node()->replaceInput(i, kept);
     }
     return Program(graph, outline.module, {type, at::MemoryFormat::Contiguous});
 }
 
-Program compile_from(const Outline &outline, at::ScalarType type, size_t call) {
+Program compile_from(const Outline &outline, at::ScalarType type, const Wanted &outputs, size_t call) {
     std::shared_ptr<Graph> graph = outline.graph->copy();
+    std::vector<Value *> values = values_of(*graph, outline, outputs);
     Value *tapped = result_of(outline, *graph, call);
-    set_outputs(graph, {graph->outputs().at(0), tapped}, keep_checks);
+    values.push_back(tapped);
+    set_outputs(graph, values, keep_checks);
     // A model that writes into its input writes into a copy here, which dies with what it was written for.
     Value *image = graph->inputs().at(1);
     WithInsertPoint first(graph->param_node()->next());
@@ -241,10 +257,11 @@ Program compile_from(const Outline &outline, at::ScalarType type, size_t call) {
     given->setType(TensorType::get());
     tapped->replaceAllUsesWith(given);
     // Scripts check shapes before the layer, too; those checks need the image, and the result does not.
-    set_outputs(graph, {graph->outputs().at(0)}, drop_checks);
+    graph->eraseOutput(graph->outputs().size() - 1);
+    set_outputs(graph, graph->outputs().vec(), drop_checks);
     if (image->hasUses()) {
         throw std::runtime_error("the model can't be cut at layer \"" + outline.calls.at(call).path +
-                                 "\": the input also reaches the scores on a way past it");
+                                 "\": the input also reaches the outputs on a way past it");
     }
     graph->eraseInput(1);
     return Program(graph, outline.module, {type, at::MemoryFormat::Contiguous});

@@ -28,8 +28,8 @@ class Program {
     Program(const std::shared_ptr<torch::jit::Graph> &graph, const torch::jit::Module &module,
             ImageForm form);
 
-    // Outputs: the scores, then the taps. The input is converted to the form. Runs under the caller's grad
-    // mode; any number of threads may run at once.
+    // The outputs that it was compiled for, then the taps. The input is converted to the form. Runs under the
+    // caller's grad mode; any number of threads may run at once.
     std::vector<at::Tensor> run(const at::Tensor &input) const;
     // The same, whatever the outputs are.
     std::vector<c10::IValue> run_whole(const at::Tensor &input) const;
@@ -42,14 +42,25 @@ class Program {
     std::shared_ptr<std::mutex> turn_;
 };
 
-// Scores alone, from a frozen graph. One that can't be frozen runs as it was exported where nothing else than
-// the fastest way is asked for; it throws where something is.
-Program compile_optimized(const Outline &outline, at::ScalarType type, Scoring how);
+// Places of outputs in an outline. A program computes these and no others.
+using Wanted = std::vector<size_t>;
 
-// Scores, and the results of `calls` as they were when each call returned.
-Program compile_taps(const Outline &outline, at::ScalarType type, const std::vector<size_t> &calls);
+// All that the model returns, as it returns it.
+Program compile_whole(const Outline &outline, at::ScalarType type);
 
-// Scores from the result of `call` on.
-Program compile_from(const Outline &outline, at::ScalarType type, size_t call);
+// Outputs alone, from a frozen graph. One that can't be frozen runs as it was exported where nothing else
+// than the fastest way is asked for; it throws where something is.
+Program compile_optimized(const Outline &outline, at::ScalarType type, const Wanted &outputs, Scoring how);
+
+// Outputs, and the results of `calls` as they were when each call returned.
+Program compile_taps(const Outline &outline, at::ScalarType type, const Wanted &outputs,
+                     const std::vector<size_t> &calls);
+
+// Outputs from the result of `call` on.
+Program compile_from(const Outline &outline, at::ScalarType type, const Wanted &outputs, size_t call);
+
+// The values of `outputs` in a copy of the outline's graph, or in that of a frozen module.
+std::vector<torch::jit::Value *> values_of(torch::jit::Graph &graph, const Outline &outline,
+                                           const Wanted &outputs);
 
 }  // namespace scorecam

@@ -87,16 +87,16 @@ void widen_inputs(Graph &graph, Node *node) {
     }
 }
 
-// Has the end of the graph work on f32: a last linear layer, since scores around 10 would come in steps of
-// 0.008, and what makes probabilities of them, as those are small.
-void widen_ending(Graph &graph) {
+// Has the end of the graph, at `output`, work on f32: a last linear layer, since scores around 10 would come
+// in steps of 0.008, and what makes probabilities of them, as those are small.
+void widen_ending(Graph &graph, Value *output) {
     static const std::unordered_set<Symbol> transparent{aten::flatten, aten::view,  aten::reshape,
                                                         aten::squeeze, aten::alias, aten::contiguous,
                                                         aten::detach,  aten::clone, aten::dropout};
     static const std::unordered_set<Symbol> endings{aten::softmax, aten::log_softmax, aten::sigmoid,
                                                     aten::sigmoid_};
     static const std::unordered_set<Symbol> layers{aten::linear, aten::addmm, aten::matmul};
-    Node *node = graph.outputs().at(0)->node();
+    Node *node = output->node();
     while (transparent.count(node->kind()) > 0 || endings.count(node->kind()) > 0) {
         Node *before = node->input(0)->node();
         if (endings.count(node->kind()) > 0) {
@@ -139,7 +139,9 @@ void make_half(const std::shared_ptr<Graph> &graph) {
             }
         }
     });
-    widen_ending(*graph);
+    for (Value *output : graph->outputs()) {
+        widen_ending(*graph, output);
+    }
     // What the trace noted of types holds no longer.
     EraseShapeInformation(graph);
 }

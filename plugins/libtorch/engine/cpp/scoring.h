@@ -29,7 +29,7 @@ struct Scoring {
 // Makes the convolutions of `graph` use TF32, or not.
 void set_tf32(torch::jit::Graph &graph, bool allowed);
 
-// Makes the numbers of `graph` half precision, but for its end: a last linear layer, and what turns logits
+// Makes the numbers of `graph` half precision, but for its ends: a last linear layer, and what turns logits
 // into probabilities.
 void make_half(const std::shared_ptr<torch::jit::Graph> &graph);
 

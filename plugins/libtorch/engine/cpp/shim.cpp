@@ -1,5 +1,6 @@
 #include "shim.h"
 
+#include <ATen/DLConvertor.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -18,7 +19,6 @@
 
 #include "axes.h"
 #include "outline.h"
-#include "ports.h"
 #include "program.h"
 #include "stream.h"
 
@@ -90,7 +90,7 @@ bool divides_by_length(const Node *node) {
     return lengths.count(divisor->node()->kind()) > 0 && divisor->node()->input(0) == node->input(0);
 }
 
-int kind_of_output(const Graph &graph) {
+int kind_of_output(const Value *value) {
     static const std::unordered_map<Symbol, int> known{
         {aten::softmax, SCT_OUTPUT_SOFTMAX},     {aten::sigmoid, SCT_OUTPUT_SIGMOID},
         {aten::sigmoid_, SCT_OUTPUT_SIGMOID},    {aten::log_softmax, SCT_OUTPUT_LOGITS},
@@ -103,7 +103,6 @@ int kind_of_output(const Graph &graph) {
         aten::squeeze, aten::mean,       aten::adaptive_avg_pool2d,
         aten::dropout, aten::detach,     aten::alias,
         aten::to,      aten::contiguous, aten::clone};
-    const Value *value = graph.outputs().at(0);
     while (transparent.count(value->node()->kind()) > 0) {
         value = value->node()->input(0);
     }
@@ -184,9 +183,31 @@ at::Tensor traced_image(const char *path) {
     return image;
 }
 
+// Hands an output and the value that a pass gave for it to `visit`.
+void show(const scorecam::Found &found, sct_visit_output visit, void *context) {
+    const IValue &value = found.value;
+    sct_output seen{found.output.name.c_str(), nullptr, 0, 0, nullptr, 0};
+    std::string other;
+    if (!value.isTensor() || at::isQIntType(value.toTensor().scalar_type())) {
+        other = value.isTensor() ? c10::toString(value.toTensor().scalar_type()) : value.tagKind();
+        seen.other = other.c_str();
+        visit(context, &seen);
+        return;
+    }
+    const DLDataType type = at::getDLDataType(value.toTensor());
+    const at::IntArrayRef lengths = value.toTensor().sizes();
+    seen.code = type.code;
+    seen.bits = type.bits;
+    seen.lengths = lengths.data();
+    seen.rank = lengths.size();
+    visit(context, &seen);
+}
+
+scorecam::Wanted list(const size_t *numbers, size_t count) { return {numbers, numbers + count}; }
+
 }  // namespace
 
-int sct_open(const char *path, const char *device, const char *output, sct_model **model, sct_error *error) {
+int sct_open(const char *path, const char *device, sct_model **model, sct_error *error) {
     return guarded(error, [&] {
         Module module = load(path, c10::Device(device));
         if (!module.find_method("forward")) {
@@ -196,7 +217,7 @@ int sct_open(const char *path, const char *device, const char *output, sct_model
         for (at::Tensor parameter : module.parameters()) {
             parameter.set_requires_grad(false);
         }
-        scorecam::Outline outline = scorecam::outline(module, output == nullptr ? "" : output);
+        scorecam::Outline outline = scorecam::outline(module);
         at::Tensor traced = traced_image(path);
         const at::ScalarType type = type_of(outline, traced);
         *model = new sct_model{std::move(outline), std::move(traced), type};
@@ -212,12 +233,40 @@ sct_call sct_call_at(const sct_model *model, size_t index) {
     return {call.path.c_str(), call.type.c_str(), call.refusal.empty() ? nullptr : call.refusal.c_str()};
 }
 
-int sct_read_traits(const sct_model *model, int channels_last, sct_traits *traits, sct_error *error) {
+int sct_find_outputs(sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
+                     sct_error *error) {
     return guarded(error, [&] {
-        const Graph &graph = *model->outline.graph;
+        const c10::InferenceMode inference;
+        const scorecam::Program program = scorecam::compile_whole(model->outline, model->type);
+        const std::vector<scorecam::Found> found = scorecam::outputs_in(program.run_whole(*input).at(0));
+        model->outline.outputs.clear();
+        for (const scorecam::Found &one : found) {
+            model->outline.outputs.push_back(one.output);
+            show(one, visit, context);
+        }
+    });
+}
+
+int sct_output_kind(const sct_model *model, size_t output) {
+    int kind = SCT_OUTPUT_UNKNOWN;
+    sct_error ignored;
+    guarded(&ignored, [&] {
+        const std::shared_ptr<Graph> graph = model->outline.graph->copy();
+        kind = kind_of_output(scorecam::values_of(*graph, model->outline, {output}).at(0));
+    });
+    return kind;
+}
+
+int sct_read_traits(const sct_model *model, int channels_last, const size_t *outputs, size_t output_count,
+                    sct_traits *traits, sct_error *error) {
+    return guarded(error, [&] {
+        const std::shared_ptr<Graph> copy = model->outline.graph->copy();
+        Graph &graph = *copy;
+        const std::vector<Value *> ends =
+            scorecam::values_of(graph, model->outline, list(outputs, output_count));
         const scorecam::AxesOf axes(
             graph, channels_last != 0 ? scorecam::Axes::ChannelsLast : scorecam::Axes::ChannelsFirst);
-        const std::unordered_set<const Value *> makers = scorecam::makers_of_scores(graph);
+        const std::unordered_set<const Value *> makers = scorecam::makers_of(ends);
         for (const scorecam::Call &call : model->outline.calls) {
             const Value *result = graph.outputs().at(call.output);
             const scorecam::Known known = axes.of(result);
@@ -225,34 +274,6 @@ int sct_read_traits(const sct_model *model, int channels_last, sct_traits *trait
                          call.has_weights ? 1 : 0, known.family};
         }
     });
-}
-
-int sct_gives_several(const sct_model *model) {
-    return scorecam::gives_several(*model->outline.graph) ? 1 : 0;
-}
-
-int sct_list_outputs(const sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
-                     sct_error *error) {
-    return guarded(error, [&] {
-        const c10::InferenceMode inference;
-        const scorecam::Program program = scorecam::compile_taps(model->outline, model->type, {});
-        const IValue returned = program.run_whole(*input).at(0);
-        for (const scorecam::Output &output : scorecam::outputs_in(*model->outline.graph, returned)) {
-            const bool is_tensor = output.tensor.defined();
-            const bool is_float = is_tensor && output.tensor.is_floating_point();
-            const at::IntArrayRef lengths = is_tensor ? output.tensor.sizes() : at::IntArrayRef();
-            const sct_output seen{output.name.c_str(), output.element.c_str(), is_float ? 1 : 0,
-                                  lengths.data(), is_tensor ? static_cast<int64_t>(lengths.size()) : -1};
-            visit(context, &seen);
-        }
-    });
-}
-
-int sct_output_kind(const sct_model *model) {
-    int kind = SCT_OUTPUT_UNKNOWN;
-    sct_error ignored;
-    guarded(&ignored, [&] { kind = kind_of_output(*model->outline.graph); });
-    return kind;
 }
 
 int sct_traced_shape(const sct_model *model, int64_t shape[4]) {
@@ -271,24 +292,28 @@ int64_t sct_input_channels(const sct_model *model) {
     return channels;
 }
 
-int sct_compile_optimized(const sct_model *model, int precision, int format, sct_program **program,
-                          sct_error *error) {
+int sct_compile_optimized(const sct_model *model, const size_t *outputs, size_t output_count, int precision,
+                          int format, sct_program **program, sct_error *error) {
     const scorecam::Scoring how{static_cast<scorecam::Precision>(precision),
                                 static_cast<scorecam::Format>(format)};
-    return compiled(program, error,
-                    [&] { return scorecam::compile_optimized(model->outline, model->type, how); });
-}
-
-int sct_compile_taps(const sct_model *model, const size_t *calls, size_t count, sct_program **program,
-                     sct_error *error) {
     return compiled(program, error, [&] {
-        return scorecam::compile_taps(model->outline, model->type, std::vector<size_t>(calls, calls + count));
+        return scorecam::compile_optimized(model->outline, model->type, list(outputs, output_count), how);
     });
 }
 
-int sct_compile_from(const sct_model *model, size_t call, sct_program **program, sct_error *error) {
-    return compiled(program, error,
-                    [&] { return scorecam::compile_from(model->outline, model->type, call); });
+int sct_compile_taps(const sct_model *model, const size_t *outputs, size_t output_count, const size_t *calls,
+                     size_t call_count, sct_program **program, sct_error *error) {
+    return compiled(program, error, [&] {
+        return scorecam::compile_taps(model->outline, model->type, list(outputs, output_count),
+                                      list(calls, call_count));
+    });
+}
+
+int sct_compile_from(const sct_model *model, const size_t *outputs, size_t output_count, size_t call,
+                     sct_program **program, sct_error *error) {
+    return compiled(program, error, [&] {
+        return scorecam::compile_from(model->outline, model->type, list(outputs, output_count), call);
+    });
 }
 
 void sct_free_program(sct_program *program) { delete program; }
@@ -308,24 +333,42 @@ int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **ou
     });
 }
 
-int sct_gradient(const sct_program *program, const sct_tensor *input, const sct_tensor *cotangent,
+int sct_gradient(const sct_program *program, const sct_tensor *input, const sct_tensor *const *cotangents,
                  sct_tensor **gradient, sct_error *error) {
     return guarded(error, [&] {
         const at::AutoGradMode recording(true);
         const at::Tensor leaf = input->detach().requires_grad_(true);
         // The model runs on a copy, since it may write into its input, which autograd forbids for a leaf.
         const std::vector<at::Tensor> outputs = program->program.run(leaf.clone());
-        const at::Tensor &scores = outputs.at(0);
-        if (!outputs.at(1).requires_grad()) {
+        const at::Tensor &tap = outputs.back();
+        if (!tap.requires_grad()) {
             throw std::runtime_error(
                 "its activations have no derivative (the model is quantized, or computes them without "
                 "autograd); "
                 "use a method without gradients");
         }
+        std::vector<at::Tensor> ends;
+        std::vector<at::Tensor> weights;
+        for (size_t i = 0; i + 1 < outputs.size(); ++i) {
+            const at::Tensor &output = outputs[i];
+            if (cotangents[i]->numel() != output.numel()) {
+                throw std::runtime_error(c10::str("a cotangent has shape ", cotangents[i]->sizes(),
+                                                  ", its output ", output.sizes()));
+            }
+            // Whole numbers have no derivative, nor has what does not depend on the image.
+            if (output.requires_grad()) {
+                ends.push_back(output);
+                weights.push_back(cotangents[i]->to(output.scalar_type()).reshape(output.sizes()));
+            }
+        }
+        if (ends.empty()) {
+            throw std::runtime_error(
+                "none of its outputs that are asked for has a derivative; use a method without gradients");
+        }
         const std::vector<at::Tensor> found = torch::autograd::grad(
-            {scores}, {outputs.at(1)}, {cotangent->to(scores.scalar_type()).reshape(scores.sizes())},
+            ends, {tap}, weights,
             /*retain_graph=*/std::nullopt, /*create_graph=*/false, /*allow_unused=*/true);
-        const at::Tensor result = found.at(0).defined() ? found.at(0) : at::zeros_like(outputs.at(1));
+        const at::Tensor result = found.at(0).defined() ? found.at(0) : at::zeros_like(tap);
         *gradient = new at::Tensor(result.detach());
     });
 }

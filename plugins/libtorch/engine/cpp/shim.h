@@ -1,8 +1,8 @@
 /* The C face of the graph work: everything about TorchScript that tch does not offer.
  *
- * A model is a loaded module whose forward graph has been inlined whole; the outputs of its module calls are
- * known by number. A program is a runnable graph: scores alone (frozen and optimised), scores with the
- * activations of some calls, or scores from the activations of one call on.
+ * A model is a loaded module whose forward graph has been inlined whole; its outputs and the results of its
+ * module calls are known by number. A program is a runnable graph: some outputs alone (frozen and optimised),
+ * with the activations of some calls, or from the activations of one call on. It computes no other outputs.
  *
  * Every function that can fail returns 0 or another number, in which case `error` holds text. No C++
  * exception leaves a function. Models and programs may be used from several threads at once. Tensors are
@@ -32,7 +32,7 @@ typedef struct sct_error {
     char text[4096];
 } sct_error;
 
-/* What the model does to its scores before it returns them. */
+/* What the model does to an output before it returns it. */
 enum {
     SCT_OUTPUT_UNKNOWN = 0,
     SCT_OUTPUT_LOGITS = 1,
@@ -54,66 +54,68 @@ typedef struct sct_call {
 /* What the graph tells of a call's result. */
 typedef struct sct_traits {
     int axes;
-    int makes_scores; /* whether the scores are made out of it */
-    int has_weights;  /* whether the module has weights of its own */
-    size_t family;    /* results of one family have the same axes, but for the length of the last */
+    int makes_outputs; /* whether the outputs in question are made out of it */
+    int has_weights;   /* whether the module has weights of its own */
+    size_t family;     /* results of one family have the same axes, but for the length of the last */
 } sct_traits;
 
-/* One of the outputs of a model that returns several. Strings and lengths live through the visit. */
+/* An output of a model. Strings and lengths live through the visit. */
 typedef struct sct_output {
     const char *name;
-    const char *element;    /* "f32", or what it is where it is no tensor */
-    int is_float;           /* whether it is a tensor of floating-point numbers */
+    const char *other;      /* what it is where it is no tensor of numbers; else NULL */
+    uint8_t code;           /* the kind of its numbers, as DLPack counts them */
+    uint8_t bits;           /* of one number */
     const int64_t *lengths; /* of its axes */
-    int64_t rank;           /* how many these are; -1 where it is no tensor */
+    size_t rank;            /* how many these are */
 } sct_output;
 typedef void (*sct_visit_output)(void *context, const sct_output *output);
 
-/* Loads a TorchScript file onto a device ("cpu", "cuda:0") for inference. `output` chooses among several
- * outputs: an index of a tuple or list, a field of a named tuple, a key of a dict; NULL for a sole tensor.
+/* Loads a TorchScript file onto a device ("cpu", "cuda:0") for inference.
  *
  * The module is put into evaluation mode, which scripts ask for at run time; a trace has the mode in which it
  * was made in its graph. */
-int sct_open(const char *path, const char *device, const char *output, sct_model **model, sct_error *error);
+int sct_open(const char *path, const char *device, sct_model **model, sct_error *error);
 void sct_close(sct_model *model);
 
 /* The module calls, in the order in which they end; the inner one first where two end together. */
 size_t sct_call_count(const sct_model *model);
 sct_call sct_call_at(const sct_model *model, size_t index);
-/* Writes the traits of each call to `traits`, for images [N, C, H, W] or, channels last, [N, H, W, C]. */
-int sct_read_traits(const sct_model *model, int channels_last, sct_traits *traits, sct_error *error);
-/* Whether the model returns several outputs and none was chosen: then only `sct_list_outputs` runs it. */
-int sct_gives_several(const sct_model *model);
-/* Runs such a model and visits each of its outputs. */
-int sct_list_outputs(const sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
+/* Runs the model, and visits each of its outputs: a field of a named tuple, an index of another tuple or of a
+ * list, a key of a dict, or what it returns alone. From then on they are known by number, in this order.
+ * Nothing else may use the model meanwhile. */
+int sct_find_outputs(sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
                      sct_error *error);
-int sct_output_kind(const sct_model *model);
+int sct_output_kind(const sct_model *model, size_t output);
+/* Writes the traits of each call to `traits`, for images [N, C, H, W] or, channels last, [N, H, W, C]. */
+int sct_read_traits(const sct_model *model, int channels_last, const size_t *outputs, size_t output_count,
+                    sct_traits *traits, sct_error *error);
 /* The shape of the image that the model was traced with, in the model's order; 0 when the file does not tell.
  */
 int sct_traced_shape(const sct_model *model, int64_t shape[4]);
 /* Channels that a convolution takes from the input; 0 when that can't be told. */
 int64_t sct_input_channels(const sct_model *model);
 
-/* What scores are computed in, and how images lie in memory; `scoring.h` says more. */
+/* What outputs are computed in, and how images lie in memory; `scoring.h` says more. */
 enum { SCT_PRECISION_OWN = 0, SCT_PRECISION_TF32 = 1, SCT_PRECISION_HALF = 2 };
 enum { SCT_FORMAT_FASTEST = 0, SCT_FORMAT_CONTIGUOUS = 1, SCT_FORMAT_CHANNELS_LAST = 2 };
 
-/* Scores alone. With 0 for both, a model that can't be frozen runs as it was exported. */
-int sct_compile_optimized(const sct_model *model, int precision, int format, sct_program **program,
-                          sct_error *error);
-/* Scores, then the activations of `calls` in that order; differentiable. */
-int sct_compile_taps(const sct_model *model, const size_t *calls, size_t count, sct_program **program,
-                     sct_error *error);
-/* Scores from the activations of `call`; refused where the input reaches the scores past that call. */
-int sct_compile_from(const sct_model *model, size_t call, sct_program **program, sct_error *error);
+/* `outputs` alone, in that order. With 0 for both, a model that can't be frozen runs as it was exported. */
+int sct_compile_optimized(const sct_model *model, const size_t *outputs, size_t output_count, int precision,
+                          int format, sct_program **program, sct_error *error);
+/* `outputs`, then the activations of `calls`, in that order; differentiable. */
+int sct_compile_taps(const sct_model *model, const size_t *outputs, size_t output_count, const size_t *calls,
+                     size_t call_count, sct_program **program, sct_error *error);
+/* `outputs` from the activations of `call`; refused where the input reaches them past that call. */
+int sct_compile_from(const sct_model *model, const size_t *outputs, size_t output_count, size_t call,
+                     sct_program **program, sct_error *error);
 void sct_free_program(sct_program *program);
 
-/* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for the
- * scores and each tap; the caller owns what is put there. */
+/* Runs without autograd; the input is converted to the type of the parameters. `outputs` has room for each
+ * output and each tap; the caller owns what is put there. */
 int sct_run(const sct_program *program, const sct_tensor *input, sct_tensor **outputs, sct_error *error);
-/* The derivative of the sum of `cotangent` times the scores with respect to the sole tap of `program`. The cotangent has
- * as many elements as the scores. */
-int sct_gradient(const sct_program *program, const sct_tensor *input, const sct_tensor *cotangent,
+/* The derivative of the sum of `cotangents` times outputs with respect to the sole tap of `program`. There is
+ * a cotangent for each output, of as many elements. */
+int sct_gradient(const sct_program *program, const sct_tensor *input, const sct_tensor *const *cotangents,
                  sct_tensor **gradient, sct_error *error);
 
 /* A stream of a device's own; on a CPU, where there are none, all of these do nothing and succeed. */

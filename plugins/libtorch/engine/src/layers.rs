@@ -31,31 +31,55 @@ pub(crate) struct Listing {
     pub(crate) refused: Vec<(String, String)>,
 }
 
-/// Lists the layers by passes on `batch`, of so many images. The output has `classes` elements.
+/// What passes with taps showed.
+#[derive(Default)]
+pub(crate) struct Looked {
+    /// For each call that can be tapped its index, and the axes of its result behind the batch, or why that holds no
+    /// activations.
+    calls: Vec<(usize, Result<Vec<usize>, String>)>,
+    /// The shape of each output.
+    pub(crate) outputs: Vec<Vec<usize>>,
+}
+
+/// Looks at all calls and at `outputs` by passes on `batch`, of so many images.
+pub(crate) fn look(module: &Module, (batch, images): (&Tensor, usize), outputs: &[usize]) -> Result<Looked> {
+    let calls = module.calls();
+    let tappable: Vec<usize> = (0..calls.len()).filter(|&i| calls[i].refusal.is_none()).collect();
+    let no_call = tappable.is_empty().then_some(&[][..]);
+    let mut looked = Looked::default();
+    for (i, group) in tappable.chunks(TAPS_A_PASS).chain(no_call).enumerate() {
+        let outputs = if i == 0 { outputs } else { &[] };
+        let mut found = module.taps(outputs, group)?.run(batch)?;
+        let results = found.split_off(outputs.len());
+        looked.outputs.extend(found.iter().map(shape_of));
+        let axes = results.iter().map(|result| activation_axes(result, images));
+        looked.calls.extend(group.iter().copied().zip(axes));
+    }
+    Ok(looked)
+}
+
+/// Lists the layers that a look showed. `outputs` are those that are explained, of `classes` elements.
 pub(crate) fn list(
     module: &Module,
-    (batch, images): (&Tensor, usize),
-    (channels_last, classes): (bool, usize),
+    looked: Looked,
+    channels_last: bool,
+    (outputs, classes): (&[usize], usize),
 ) -> Result<Listing> {
-    let (calls, all_traits) = (module.calls(), module.traits(channels_last)?);
-    let tappable: Vec<usize> = (0..calls.len()).filter(|&i| calls[i].refusal.is_none()).collect();
+    let (calls, all_traits) = (module.calls(), module.traits(channels_last, outputs)?);
     let (mut listing, mut traits, mut families) = (Listing::default(), vec![], HashMap::new());
-    for group in tappable.chunks(TAPS_A_PASS) {
-        let results = module.taps(group)?.run(batch)?;
-        for (&i, result) in group.iter().zip(&results[1..]) {
-            match why_no_activation(result, images) {
-                Some(why) => listing.refused.push((calls[i].path.clone(), why)),
-                None => {
-                    let mut layer = layer(&calls[i], &shape_of(result)[1..], all_traits[i]);
-                    if let (Meaning::Unknown, Some((_, same))) = (layer.meaning, layer.shape.split_last()) {
-                        let family = (all_traits[i].family, same.to_vec());
-                        layer.like = families.get(&family).copied();
-                        families.entry(family).or_insert(listing.layers.len());
-                    }
-                    listing.layers.push(layer);
-                    listing.calls.push(i);
-                    traits.push(all_traits[i]);
+    for (i, axes) in looked.calls {
+        match axes {
+            Err(why) => listing.refused.push((calls[i].path.clone(), why)),
+            Ok(axes) => {
+                let mut layer = layer(&calls[i], &axes, all_traits[i]);
+                if let (Meaning::Unknown, Some((_, same))) = (layer.meaning, layer.shape.split_last()) {
+                    let family = (all_traits[i].family, same.to_vec());
+                    layer.like = families.get(&family).copied();
+                    families.entry(family).or_insert(listing.layers.len());
                 }
+                listing.layers.push(layer);
+                listing.calls.push(i);
+                traits.push(all_traits[i]);
             }
         }
     }
@@ -79,21 +103,21 @@ fn layer(call: &Call, axes: &[usize], traits: Traits) -> LayerInfo {
     LayerInfo { meaning, ..LayerInfo::new(call.path.clone(), call.kind.clone(), axes) }
 }
 
-/// Why the result of a call can't serve as activations of `n` images.
-fn why_no_activation(result: &Tensor, n: usize) -> Option<String> {
+/// The axes behind the batch of a call's result for `n` images; why it can't serve as activations where it can't.
+fn activation_axes(result: &Tensor, n: usize) -> Result<Vec<usize>, String> {
     let shape = shape_of(result);
     if !result.is_floating_point() {
-        return Some("its result is not of floating-point numbers".into());
+        return Err("its result is not of floating-point numbers".into());
     }
     if shape.first() != Some(&n) || shape.len() < 2 || shape.len() > MAX_RANK || shape.contains(&0) {
-        return Some(format!(
+        return Err(format!(
             "its result has shape {shape:?} for {n} images; 2 to {MAX_RANK} axes, the batch first, are needed"
         ));
     }
-    None
+    Ok(shape[1..].to_vec())
 }
 
-/// Sets the preference of each layer: of those out of which the scores are made, the last one before the classifier comes
+/// Sets the preference of each layer: of those out of which the outputs are made, the last one before the classifier comes
 /// first. Maps of as many channels as there are classes are taken for the classifier's own, and pooled maps show what came
 /// before them with less detail; both come last.
 fn prefer(layers: &mut [LayerInfo], traits: &[Traits], classes: usize) {
@@ -105,7 +129,7 @@ fn prefer(layers: &mut [LayerInfo], traits: &[Traits], classes: usize) {
             (false, true) => 1,
             (true, _) => 0,
         };
-        if traits[i].makes_scores && may_have_extent(layer) && progress[i] >= LEAST_PROGRESS {
+        if traits[i].makes_outputs && may_have_extent(layer) && progress[i] >= LEAST_PROGRESS {
             layer.preference = (rank << 24) + i as u32 + 1;
         }
     }
@@ -131,7 +155,7 @@ fn may_have_channels(layer: &LayerInfo, count: usize) -> bool {
 /// cells.
 fn progress(layers: &[LayerInfo], traits: &[Traits]) -> Vec<f64> {
     let is_weighted =
-        |i: usize| traits[i].has_weights && traits[i].makes_scores && may_have_extent(&layers[i]);
+        |i: usize| traits[i].has_weights && traits[i].makes_outputs && may_have_extent(&layers[i]);
     let total = (0..layers.len()).filter(|&i| is_weighted(i)).count();
     let mut before = 0;
     let part = |i: usize| {

@@ -4,22 +4,26 @@
 //! matrix products whose matrices core gives; this holds for all modes and for masks of any number.
 //!
 //! What a batch is made of goes to the device once, before the first batch. So the device waits for nothing: with
-//! two batches in flight, the next one is started before the scores of the last are waited for.
+//! two batches in flight, the next one is started before the outputs of the last are waited for.
 
 use std::collections::VecDeque;
 
 use scorecam_plugin::Upsampler;
-use scorecam_plugin::{BatchRule, EachBatch, MaskedRequest, ModelBackend, Result, TensorView};
+use scorecam_plugin::{
+    BatchRule, EachBatch, MaskedRequest, ModelBackend, Result, TensorView, hand_over_batch,
+};
 use tch::Device;
 
-use crate::model::{Scores, TorchModel};
+use crate::model::TorchModel;
 use crate::tensors::{failed, to_device};
+use crate::wanted::{Pending, Wanted};
 
-/// Runs masked images, and hands the output of each batch to `each`, `copies` times.
+/// Runs masked images, and hands the outputs that are `wanted`, by these `names`, of each batch to `each`.
 pub(crate) fn run(
     model: &TorchModel,
     request: &MaskedRequest<'_>,
-    (copies, each): (usize, &mut EachBatch<'_>),
+    (wanted, names): (&Wanted, &[&str]),
+    each: &mut EachBatch<'_>,
 ) -> Result<()> {
     let ([_, channels, height, width], [count, ..]) = request.dims()?;
     let fixed = match model.info().batch {
@@ -28,14 +32,20 @@ pub(crate) fn run(
     };
     let per_pass = fixed.unwrap_or(request.batch_size.min(count.max(1)));
     model.check(&[per_pass, channels, height, width])?;
+    let program = model.program(&wanted.outputs)?;
     let shared = SharedInputs::new(request, per_pass, model.device())?;
-    let mut take = |batch| hand_on(batch, (copies, &mut *each));
+    // Waits for the outputs of a batch, of whose images the first `n` count, and hands them on.
+    let mut take = |batch: Option<(usize, Pending)>| -> Result<()> {
+        let Some((n, outputs)) = batch else { return Ok(()) };
+        let found = wanted.each(outputs.wait()?)?;
+        hand_over_batch(each, (n, fixed.unwrap_or(n)), &found, |i| model.info().is_per_image(names[i]))
+    };
     let mut under_way = VecDeque::new();
     for start in (0..count).step_by(per_pass) {
         let n = per_pass.min(count - start);
         let batch = shared.batch(start, fixed.unwrap_or(n))?;
-        under_way.push_back((n, model.start_scores(&batch)?));
-        // The device has the next batch to work on while the scores of this one come back.
+        under_way.push_back((n, model.start(&program, wanted, &batch)?));
+        // The device has the next batch to work on while the outputs of this one come back.
         if under_way.len() >= model.in_flight() {
             take(under_way.pop_front())?;
         }
@@ -44,15 +54,6 @@ pub(crate) fn run(
         take(under_way.pop_front())?;
     }
     Ok(())
-}
-
-/// Waits for the output of a batch, of which the first `n` rows count, and hands it on.
-fn hand_on(batch: Option<(usize, Scores)>, (copies, each): (usize, &mut EachBatch<'_>)) -> Result<()> {
-    let Some((n, scores)) = batch else { return Ok(()) };
-    let found = scores.wait()?;
-    let shape = [&[n], &found.shape()[1..]].concat();
-    let rows = TensorView::new(&shape, &found.data()[..shape.iter().product()])?;
-    each(n, &vec![rows; copies])
 }
 
 /// What is brought to the device once, and from which every batch is made there.

@@ -1,37 +1,43 @@
 //! [`TorchModel`]: a TorchScript model as core's [`ModelBackend`].
 //!
-//! Scoring passes run on one frozen, optimised program. Everything else (activations, gradients, runs from an
-//! inner layer) is one pass of an explain call, and runs on programs that are made for it out of the model's
-//! outline: they share the weights, cost some milliseconds, and nothing depends on what ran before. Only scoring
-//! passes know another precision than the file's own.
+//! Scoring passes run on frozen, optimised programs, one for each set of outputs that is wanted. Everything else
+//! (activations, gradients, runs from an inner layer) is one pass of an explain call, and runs on programs that are made
+//! for it out of the model's outline: they share the weights, cost some milliseconds, and nothing depends on what ran
+//! before. Only scoring passes know another precision than the file's own.
 //!
 //! Each call works on a stream of the device to itself, and returns when nothing of it runs any more.
 
+use std::sync::Arc;
+
 use scorecam_plugin::{
-    Abilities, BatchRule, EachBatch, Error, ErrorKind, InputInfo, Inputs, Layout, MaskedRequest,
-    ModelBackend, ModelConfig, ModelInfo, NamedTensor, OutputInfo, Result, Tensor, TensorView, precision,
-    written,
+    Abilities, BatchRule, EachBatch, Error, InputInfo, Inputs, MaskedRequest, ModelBackend, ModelConfig,
+    ModelInfo, NamedTensor, OutputInfo, Result, Tensor, TensorView, written,
 };
 use tch::Device;
 
 use crate::layers::Listing;
 use crate::masks;
-use crate::model_layers::{ModelLayers, chosen_output, model_layers, raw_shape};
+use crate::model_layers::{ModelLayers, Trial, model_layers};
+use crate::programs::Programs;
 use crate::settings::{MemoryFormat, Precision, Settings};
-use crate::shim::{HostCopy, Module, Program, Streams, Threads, Visit};
-use crate::tensors::{arranged, from_device, shape_of, to_device};
+use crate::shim::{Module, Program, Streams, Threads, Visit};
+use crate::tensors::{arranged, from_device, to_device};
+use crate::wanted::{Pending, Wanted};
 
 /// A model that libtorch has loaded. Any number of threads may call at once.
 pub(crate) struct TorchModel {
     module: Module,
-    scores: Program,
+    programs: Programs,
+    trial: Trial,
     info: ModelInfo,
+    /// For each output its place among all that the module returns.
+    places: Vec<usize>,
+    /// For each layer its call.
     calls: Vec<usize>,
     refused: Vec<(String, String)>,
     place: DevicePlacement,
     in_flight: usize,
     threads: Option<usize>,
-    layout: Layout,
     remarks: Vec<String>,
 }
 
@@ -54,7 +60,7 @@ impl DevicePlacement {
 }
 
 impl TorchModel {
-    /// Loads the file, makes the scoring program, and looks at the model by trial passes.
+    /// Loads the file, looks at the model by trial passes, and makes the usual scoring program.
     pub(crate) fn load(
         path: &str,
         place: DevicePlacement,
@@ -64,9 +70,12 @@ impl TorchModel {
         // Small passes; more threads would cost more than they save on a machine that has other work.
         let call = place.enter(Some(1))?;
         let device = place.device;
-        let (module, config) = opened(path, device, config)?;
-        let (scores, model_layers) = tried(&module, (device, settings), &config)?;
-        let ModelLayers { image: [c, h, w], layout, batch, output, listing } = model_layers;
+        let mut module = Module::open(path, &device)?;
+        let ModelLayers { trial, batch, outputs, listing } = model_layers(&mut module, device, config)?;
+        let programs = Programs::new(settings);
+        let usual = outputs.usual();
+        programs.of(&module, &outputs.places_of(&usual), (&trial, batch))?;
+        let [c, h, w] = trial.image;
         let Listing { layers, calls, default_layer, refused } = listing;
         let n = match batch {
             BatchRule::Fixed(n) => Some(n),
@@ -75,8 +84,8 @@ impl TorchModel {
         let info = ModelInfo {
             input: InputInfo::image("input", vec![n, Some(c), Some(h), Some(w)]),
             other_inputs: Vec::new(),
-            outputs: vec![OutputInfo { applied: module.output_activation(), ..output }],
-            scores: Ok(0),
+            outputs: outputs.infos,
+            scores: outputs.scores,
             layers,
             default_layer,
             batch,
@@ -86,14 +95,15 @@ impl TorchModel {
         drop(call);
         let mut model = Self {
             module,
-            scores,
+            programs,
+            trial,
             info,
+            places: outputs.places,
             calls,
             refused,
             in_flight: settings.in_flight(device),
             place,
             threads: config.threads,
-            layout,
             remarks: Vec::new(),
         };
         if let Some(layer) = &config.layer {
@@ -107,15 +117,35 @@ impl TorchModel {
 
     /// What `precision` makes of the scores of a trial image; an error where that is too much.
     fn remark_on(&self, precision: Precision) -> Result<String> {
+        let Ok(scores) = self.info.scores else {
+            let name = precision.name();
+            return Ok(format!(
+                "precision {name}: what it does to outputs was not measured, since none is known to hold class scores"
+            ));
+        };
         let _call = self.place.enter(Some(1))?;
-        let shape: Vec<usize> = self.info.input.shape.iter().map(|n| n.unwrap_or(1)).collect();
-        let shape: [usize; 4] = shape
-            .try_into()
-            .map_err(|shape| Error::internal(format!("a model takes no batch of images but {shape:?}")))?;
-        let batch = to_device(precision::trial(shape)?.view(), self.place.device)?;
-        let exact = self.module.optimized(Precision::F32, MemoryFormat::Auto)?;
-        let exact = start_scores(&exact, &arranged(&batch, self.layout)?, shape[0])?.wait()?;
-        precision.reduced().remark(&exact, &self.start_scores(&batch)?.wait()?)
+        let n = self.info.batch.size(1);
+        let batch = self.trial.pictures(n)?;
+        let exact = self.module.optimized(&[self.places[scores]], Precision::F32, MemoryFormat::Auto)?;
+        let of = |program: &Program| -> Result<Tensor> {
+            let outputs = std::iter::once(&self.info.outputs[scores]);
+            Ok(Pending::start(outputs, &program.run(&batch)?, n)?.wait()?.remove(0))
+        };
+        let reduced = self.program(&[scores])?;
+        precision.reduced().remark(&of(&exact)?, &of(&reduced)?)
+    }
+
+    /// The scoring program for `outputs`, indices in ascending order.
+    pub(crate) fn program(&self, outputs: &[usize]) -> Result<Arc<Program>> {
+        self.programs.of(&self.module, &self.places_of(outputs), (&self.trial, self.info.batch))
+    }
+
+    fn places_of(&self, outputs: &[usize]) -> Vec<usize> {
+        outputs.iter().map(|&output| self.places[output]).collect()
+    }
+
+    fn output_infos(&self, outputs: &[usize]) -> impl Iterator<Item = &OutputInfo> {
+        outputs.iter().map(|&output| &self.info.outputs[output])
     }
 
     pub(crate) fn device(&self) -> Device {
@@ -127,10 +157,16 @@ impl TorchModel {
         self.in_flight
     }
 
-    /// Starts on the class scores of a batch that lies on the device. A GPU has only been told when this returns.
-    pub(crate) fn start_scores(&self, batch: &tch::Tensor) -> Result<Scores> {
+    /// Starts on the outputs of a batch that lies on the device, by their `program`. A GPU has only been told when this
+    /// returns.
+    pub(crate) fn start(&self, program: &Program, wanted: &Wanted, batch: &tch::Tensor) -> Result<Pending> {
         let n = batch.size().first().copied().unwrap_or(0) as usize;
-        start_scores(&self.scores, &arranged(batch, self.layout)?, n)
+        let found = program.run(&arranged(batch, self.trial.layout)?)?;
+        Pending::start(self.output_infos(&wanted.outputs), &found, n)
+    }
+
+    fn wanted(&self, names: &[&str]) -> Result<Wanted> {
+        Wanted::new(&self.info, names, |name| self.layer(name))
     }
 
     /// The index of a layer; an error that says why where the model has the module but can't tap it.
@@ -146,13 +182,25 @@ impl TorchModel {
             .ok_or_else(|| Error::internal(format!("layer {name:?} is both there and not")))
     }
 
-    fn is_output(&self, name: &str) -> bool {
-        self.info.outputs[0].name == name
-    }
-
-    /// The call of a layer.
-    fn call(&self, layer: &str) -> Result<usize> {
-        Ok(self.calls[self.layer(layer)?])
+    /// The index of the output called `name`; an error where a cotangent for it has another shape.
+    fn differentiated(&self, name: &str, cotangent: &[usize]) -> Result<usize> {
+        let outputs = &self.info.outputs;
+        let Some(index) = outputs.iter().position(|output| output.name == name) else {
+            let known: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+            let known = known.join(", ");
+            return Err(Error::not_found(format!("output {name:?} is not in the model; outputs: {known}")));
+        };
+        let shape = &outputs[index].shape;
+        let fits = |(i, (given, known)): (usize, (&usize, &Option<usize>))| {
+            known.is_none_or(|known| known == *given || i == 0)
+        };
+        match cotangent.len() == shape.len() && cotangent.iter().zip(shape).enumerate().all(fits) {
+            true => Ok(index),
+            false => Err(Error::invalid(format!(
+                "the cotangent for output {name:?} has shape {cotangent:?}; the output is {}",
+                written(shape)
+            ))),
+        }
     }
 
     /// Refuses a batch of another shape than the model's input.
@@ -183,23 +231,23 @@ impl ModelBackend for TorchModel {
         let batch = inputs.images;
         self.check(batch.shape())?;
         refuse_others(inputs)?;
-        let layers = wanted.iter().filter(|name| !self.is_output(name));
-        let calls = layers.map(|name| self.call(name)).collect::<Result<Vec<usize>>>()?;
+        let wanted = self.wanted(wanted)?;
         let _call = self.place.enter(self.threads)?;
         let on_device = to_device(batch, self.place.device)?;
-        if calls.is_empty() {
-            let output = self.start_scores(&on_device)?.wait()?;
-            return Ok(vec![output; wanted.len()]);
+        if wanted.layers.is_empty() {
+            let program = self.program(&wanted.outputs)?;
+            return wanted.each(self.start(&program, &wanted, &on_device)?.wait()?);
         }
-        let found = self.module.taps(&calls)?.run(&arranged(&on_device, self.layout)?)?;
-        let mut layers = found[1..].iter();
-        let tensor = |name: &&str| match self.is_output(name) {
-            true => Scores::start(found.first(), batch.shape()[0])?.wait(),
-            false => {
-                from_device(layers.next().ok_or_else(|| Error::internal("a program gave too few taps"))?)
-            }
-        };
-        wanted.iter().map(tensor).collect()
+        let calls: Vec<usize> = wanted.layers.iter().map(|&layer| self.calls[layer]).collect();
+        let program = self.module.taps(&self.places_of(&wanted.outputs), &calls)?;
+        let mut found = program.run(&arranged(&on_device, self.trial.layout)?)?;
+        let layers = found.split_off(wanted.outputs.len());
+        let outputs = Pending::start(self.output_infos(&wanted.outputs), &found, batch.shape()[0])?;
+        let mut tensors = outputs.wait()?;
+        for layer in &layers {
+            tensors.push(from_device(layer)?);
+        }
+        wanted.each(tensors)
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -208,12 +256,13 @@ impl ModelBackend for TorchModel {
 
     fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
         refuse_others(&request.inputs)?;
-        // The scoring program has no layers among its outputs.
-        if wanted.iter().any(|name| !self.is_output(name)) {
+        let known = self.wanted(wanted)?;
+        // A scoring program has no layers among its outputs.
+        if !known.layers.is_empty() {
             return request.on_cpu(self, wanted, each);
         }
         let _call = self.place.enter(self.threads)?;
-        masks::run(self, request, (wanted.len(), each))
+        masks::run(self, request, (&known, wanted), each)
     }
 
     fn run_from(
@@ -235,43 +284,33 @@ impl ModelBackend for TorchModel {
                 "layer {layer:?} wants activations of shape {listed:?} for each image; the tensor is {given:?}"
             )));
         }
-        if let Some(name) = wanted.iter().find(|name| !self.is_output(name)) {
+        let wanted = self.wanted(wanted)?;
+        if let Some(&other) = wanted.layers.first() {
+            let name = &self.info.layers[other].name;
             return Err(Error::unsupported(format!(
-                "layer {name:?} was asked for of a run from layer {layer:?}, which gives the output alone"
+                "layer {name:?} was asked for of a run from layer {layer:?}, which gives outputs alone"
             )));
         }
         let _call = self.place.enter(self.threads)?;
-        let outputs =
-            self.module.from(self.calls[index])?.run(&to_device(activations, self.place.device)?)?;
-        Ok(vec![Scores::start(outputs.first(), given[0])?.wait()?; wanted.len()])
+        let program = self.module.from(&self.places_of(&wanted.outputs), self.calls[index])?;
+        let found = program.run(&to_device(activations, self.place.device)?)?;
+        wanted.each(Pending::start(self.output_infos(&wanted.outputs), &found, given[0])?.wait()?)
     }
 
     fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
         let batch = inputs.images;
         self.check(batch.shape())?;
         refuse_others(inputs)?;
-        let call = self.call(layer)?;
-        let output = &self.info.outputs[0];
-        let [(name, cotangent)] = cotangents else {
-            let count = cotangents.len();
-            return Err(Error::invalid(format!(
-                "{count} cotangents were given; one for {:?} is needed",
-                output.name
-            )));
-        };
-        let sizes = cotangent.shape().iter().skip(1).map(|&n| Some(n));
-        if *name != output.name || !sizes.eq(output.shape.iter().skip(1).copied()) {
-            return Err(Error::invalid(format!(
-                "the cotangent for {name:?} has shape {:?}; the output is {:?}, {}",
-                cotangent.shape(),
-                output.name,
-                written(&output.shape)
-            )));
+        let call = self.calls[self.layer(layer)?];
+        let mut outputs = Vec::new();
+        for (name, cotangent) in cotangents {
+            outputs.push(self.differentiated(name, cotangent.shape())?);
         }
         let _call = self.place.enter(self.threads)?;
-        let input = arranged(&to_device(batch, self.place.device)?, self.layout)?;
-        let cotangent = to_device(*cotangent, self.place.device)?;
-        let gradient = self.module.taps(&[call])?.gradient(&input, &cotangent);
+        let input = arranged(&to_device(batch, self.place.device)?, self.trial.layout)?;
+        let weights = cotangents.iter().map(|(_, cotangent)| to_device(*cotangent, self.place.device));
+        let weights = weights.collect::<Result<Vec<_>>>()?;
+        let gradient = self.module.taps(&self.places_of(&outputs), &[call])?.gradient(&input, &weights);
         from_device(&gradient.map_err(|e| e.context(format!("layer {layer:?}")))?)
     }
 }
@@ -283,67 +322,5 @@ fn refuse_others(inputs: &Inputs<'_>) -> Result<()> {
         [(name, _), ..] => {
             Err(Error::not_found(format!("input {name:?} was given; the model takes the image alone")))
         }
-    }
-}
-
-/// The raw output [N, ...] of a batch, which a device may still be working on.
-pub(crate) struct Scores {
-    copy: HostCopy,
-    shape: Vec<usize>,
-}
-
-impl Scores {
-    fn start(output: Option<&tch::Tensor>, n: usize) -> Result<Self> {
-        let output = output.ok_or_else(|| Error::internal("a program gave no scores"))?;
-        let shape = raw_shape(&shape_of(output), n)?;
-        Ok(Self { copy: HostCopy::start(output)?, shape })
-    }
-
-    pub(crate) fn wait(self) -> Result<Tensor> {
-        from_device(&self.copy.wait()?)?.reshape(self.shape)
-    }
-}
-
-fn start_scores(program: &Program, arranged: &tch::Tensor, n: usize) -> Result<Scores> {
-    Scores::start(program.run(arranged)?.first(), n)
-}
-
-/// The module in a file, with the one output that is explained named in the configuration where there are several.
-fn opened(path: &str, device: Device, config: &ModelConfig) -> Result<(Module, ModelConfig)> {
-    let module = Module::open(path, &device, config.output.as_deref())?;
-    if !module.gives_several() {
-        return Ok((module, config.clone()));
-    }
-    let output = Some(chosen_output(&module, device, config)?);
-    Ok((Module::open(path, &device, output.as_deref())?, ModelConfig { output, ..config.clone() }))
-}
-
-/// The scoring program and what trial passes found. An optimised program that fails where the graph as it was
-/// exported runs is given up.
-fn tried(
-    module: &Module,
-    (device, settings): (Device, Settings),
-    config: &ModelConfig,
-) -> Result<(Program, ModelLayers)> {
-    let with = |scores: Program| model_layers(module, &scores, (device, config)).map(|found| (scores, found));
-    let plain = || with(module.taps(&[])?);
-    match settings.optimized {
-        true => {
-            let fastest = settings.precision == Precision::F32 && settings.format == MemoryFormat::Auto;
-            let of_settings = |e: Error| match fastest {
-                true => e,
-                false => e.context(settings.describe()),
-            };
-            let optimized = module.optimized(settings.precision, settings.format).map_err(of_settings)?;
-            with(optimized).or_else(|e| match e.kind() {
-                // A model that runs as exported has no fault of its own.
-                ErrorKind::Model => plain().map_err(|_| e.clone()).and_then(|plain| match fastest {
-                    true => Ok(plain),
-                    false => Err(of_settings(e)),
-                }),
-                _ => Err(e),
-            })
-        }
-        false => plain(),
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use scorecam_plugin::{Error, OutputActivation, Result};
+use scorecam_plugin::{Error, Result};
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
@@ -16,7 +16,7 @@ use crate::settings::{MemoryFormat, Precision};
 mod look;
 mod stream;
 
-pub(crate) use look::{Axes, Output, Traits};
+pub(crate) use look::{Axes, Output, Returned, Traits};
 pub(crate) use stream::{HostCopy, Streams, Visit, settle};
 
 const ERROR_LENGTH: usize = 4096;
@@ -51,18 +51,18 @@ unsafe extern "C" {
     fn sct_open(
         path: *const c_char,
         device: *const c_char,
-        output: *const c_char,
         model: *mut *mut RawModule,
         error: *mut RawError,
     ) -> c_int;
     fn sct_close(model: *mut RawModule);
     fn sct_call_count(model: *const RawModule) -> usize;
     fn sct_call_at(model: *const RawModule, index: usize) -> RawCall;
-    fn sct_output_kind(model: *const RawModule) -> c_int;
     fn sct_traced_shape(model: *const RawModule, shape: *mut i64) -> c_int;
     fn sct_input_channels(model: *const RawModule) -> i64;
     fn sct_compile_optimized(
         model: *const RawModule,
+        outputs: *const usize,
+        output_count: usize,
         precision: c_int,
         format: c_int,
         program: *mut *mut RawProgram,
@@ -70,13 +70,17 @@ unsafe extern "C" {
     ) -> c_int;
     fn sct_compile_taps(
         model: *const RawModule,
+        outputs: *const usize,
+        output_count: usize,
         calls: *const usize,
-        count: usize,
+        call_count: usize,
         program: *mut *mut RawProgram,
         error: *mut RawError,
     ) -> c_int;
     fn sct_compile_from(
         model: *const RawModule,
+        outputs: *const usize,
+        output_count: usize,
         call: usize,
         program: *mut *mut RawProgram,
         error: *mut RawError,
@@ -91,7 +95,7 @@ unsafe extern "C" {
     fn sct_gradient(
         program: *const RawProgram,
         input: *const C_tensor,
-        cotangent: *const C_tensor,
+        cotangents: *const *const C_tensor,
         gradient: *mut *mut C_tensor,
         error: *mut RawError,
     ) -> c_int;
@@ -113,20 +117,18 @@ pub(crate) struct Call {
 /// A loaded TorchScript file.
 pub(crate) struct Module(NonNull<RawModule>);
 
-// SAFETY: the C++ side reads a model, and never writes to it, after it was opened.
+// SAFETY: the C++ side writes to a model where it is given a `*mut` alone, which takes a `&mut Module` here.
 unsafe impl Send for Module {}
 // SAFETY: as above.
 unsafe impl Sync for Module {}
 
 impl Module {
-    /// Loads a file onto a device. `output` chooses among several outputs.
-    pub(crate) fn open(path: &str, device: &Device, output: Option<&str>) -> Result<Self> {
+    /// Loads a file onto a device.
+    pub(crate) fn open(path: &str, device: &Device) -> Result<Self> {
         let path = text(path)?;
         let device = text(&device::name(*device))?;
-        let output = output.map(text).transpose()?;
-        let output = output.as_ref().map_or(std::ptr::null(), |o| o.as_ptr());
         // SAFETY: strings end with NUL and live through the call.
-        made(|made, error| unsafe { sct_open(path.as_ptr(), device.as_ptr(), output, made, error) }).map(Self)
+        made(|made, error| unsafe { sct_open(path.as_ptr(), device.as_ptr(), made, error) }).map(Self)
     }
 
     /// The calls of modules, in the order in which they end.
@@ -153,18 +155,6 @@ impl Module {
         }
     }
 
-    /// What the model applies to its scores, as far as its graph tells.
-    pub(crate) fn output_activation(&self) -> OutputActivation {
-        // SAFETY: the model is alive.
-        match unsafe { sct_output_kind(self.0.as_ptr()) } {
-            1 => OutputActivation::None,
-            2 => OutputActivation::Softmax,
-            3 => OutputActivation::Sigmoid,
-            4 => OutputActivation::UnitLength,
-            _ => OutputActivation::Unknown,
-        }
-    }
-
     /// The shape of the image that the model was traced with, in the model's own order, where the file tells.
     pub(crate) fn traced_shape(&self) -> Option<[usize; 4]> {
         let mut shape = [0i64; 4];
@@ -179,9 +169,14 @@ impl Module {
         usize::try_from(unsafe { sct_input_channels(self.0.as_ptr()) }).ok().filter(|&c| c > 0)
     }
 
-    /// A program for scores alone, on a frozen graph. A model that can't be frozen runs as exported where
+    /// A program for `outputs` alone, on a frozen graph. A model that can't be frozen runs as exported where
     /// neither a precision nor a memory format is asked for.
-    pub(crate) fn optimized(&self, precision: Precision, format: MemoryFormat) -> Result<Program> {
+    pub(crate) fn optimized(
+        &self,
+        outputs: &[usize],
+        precision: Precision,
+        format: MemoryFormat,
+    ) -> Result<Program> {
         let precision = match precision {
             Precision::F32 => 0,
             Precision::Tf32 => 1,
@@ -192,33 +187,31 @@ impl Module {
             MemoryFormat::Contiguous => 1,
             MemoryFormat::ChannelsLast => 2,
         };
-        // SAFETY: the model is alive, and the numbers are those of the header.
-        self.program(0, |made, error| unsafe {
-            sct_compile_optimized(self.0.as_ptr(), precision, format, made, error)
-        })
+        // SAFETY: the model and the list are alive, and the numbers are those of the header.
+        let raw = made(|made, error| unsafe {
+            let model = self.0.as_ptr();
+            sct_compile_optimized(model, outputs.as_ptr(), outputs.len(), precision, format, made, error)
+        })?;
+        Ok(Program { raw, tensors: outputs.len() })
     }
 
-    /// A program for scores and the results of `calls`.
-    pub(crate) fn taps(&self, calls: &[usize]) -> Result<Program> {
-        // SAFETY: the model is alive; the slice lives through the call.
-        self.program(calls.len(), |made, error| unsafe {
-            sct_compile_taps(self.0.as_ptr(), calls.as_ptr(), calls.len(), made, error)
-        })
+    /// A program for `outputs` and the results of `calls`.
+    pub(crate) fn taps(&self, outputs: &[usize], calls: &[usize]) -> Result<Program> {
+        // SAFETY: the model is alive; the lists live through the call.
+        let raw = made(|made, error| unsafe {
+            let (model, (calls, count)) = (self.0.as_ptr(), (calls.as_ptr(), calls.len()));
+            sct_compile_taps(model, outputs.as_ptr(), outputs.len(), calls, count, made, error)
+        })?;
+        Ok(Program { raw, tensors: outputs.len() + calls.len() })
     }
 
-    /// A program for scores from the result of `call` on; unsupported where the graph can't be cut there.
-    pub(crate) fn from(&self, call: usize) -> Result<Program> {
-        // SAFETY: the model is alive.
-        self.program(0, |made, error| unsafe { sct_compile_from(self.0.as_ptr(), call, made, error) })
-            .map_err(|e| Error::unsupported(e.to_string()))
-    }
-
-    fn program(
-        &self,
-        taps: usize,
-        compile: impl FnOnce(*mut *mut RawProgram, *mut RawError) -> c_int,
-    ) -> Result<Program> {
-        Ok(Program { raw: made(compile)?, taps })
+    /// A program for `outputs` from the result of `call` on; unsupported where the graph can't be cut there.
+    pub(crate) fn from(&self, outputs: &[usize], call: usize) -> Result<Program> {
+        // SAFETY: the model is alive; the list lives through the call.
+        let raw = made(|made, error| unsafe {
+            sct_compile_from(self.0.as_ptr(), outputs.as_ptr(), outputs.len(), call, made, error)
+        });
+        raw.map(|raw| Program { raw, tensors: outputs.len() }).map_err(|e| Error::unsupported(e.to_string()))
     }
 }
 
@@ -232,7 +225,8 @@ impl Drop for Module {
 /// A graph that is ready to run.
 pub(crate) struct Program {
     raw: NonNull<RawProgram>,
-    taps: usize,
+    /// How many outputs and taps it gives.
+    tensors: usize,
 }
 
 // SAFETY: running a program makes an interpreter state of its own; one whose model writes to itself takes turns.
@@ -241,22 +235,27 @@ unsafe impl Send for Program {}
 unsafe impl Sync for Program {}
 
 impl Program {
-    /// The scores and the taps for `input`, without autograd.
+    /// The outputs and the taps for `input`, without autograd.
     pub(crate) fn run(&self, input: &Tensor) -> Result<Vec<Tensor>> {
-        let mut outputs = vec![std::ptr::null_mut(); 1 + self.taps];
+        let mut outputs = vec![std::ptr::null_mut(); self.tensors];
         // SAFETY: the program and the tensor are alive, and there is a place for each output.
         checked(|error| unsafe { sct_run(self.raw.as_ptr(), input.as_ptr(), outputs.as_mut_ptr(), error) })?;
         // SAFETY: the call succeeded, so each place holds a tensor that is ours from here on.
         Ok(outputs.into_iter().map(|t| unsafe { Tensor::from_ptr(t) }).collect())
     }
 
-    /// The derivative of the sum of `cotangent` times the output with respect to the only tap.
-    pub(crate) fn gradient(&self, input: &Tensor, cotangent: &Tensor) -> Result<Tensor> {
-        debug_assert_eq!(self.taps, 1);
+    /// The derivative of the sum of `cotangents`, one for each output, times the outputs, with respect to the only tap.
+    pub(crate) fn gradient(&self, input: &Tensor, cotangents: &[Tensor]) -> Result<Tensor> {
+        if cotangents.len() + 1 != self.tensors {
+            return Err(Error::internal(
+                "a program for a gradient has not a cotangent for each output and one tap",
+            ));
+        }
+        let cotangents: Vec<*const C_tensor> = cotangents.iter().map(Tensor::as_ptr).collect();
         let mut gradient = std::ptr::null_mut();
-        // SAFETY: the program and the tensors are alive.
+        // SAFETY: the program and the tensors are alive, and there is a cotangent for each output.
         checked(|error| unsafe {
-            sct_gradient(self.raw.as_ptr(), input.as_ptr(), cotangent.as_ptr(), &mut gradient, error)
+            sct_gradient(self.raw.as_ptr(), input.as_ptr(), cotangents.as_ptr(), &mut gradient, error)
         })?;
         // SAFETY: the call succeeded, so the tensor is ours from here on.
         Ok(unsafe { Tensor::from_ptr(gradient) })
