@@ -15,8 +15,11 @@ scorecam.h; header_check.py proves that they still do.
 """
 
 import collections
+import contextlib
 import ctypes
 import os
+import signal
+import threading
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_float, c_int32, c_size_t,
                     c_uint8, c_uint32, c_uint64, c_void_p)
 
@@ -74,12 +77,12 @@ scorecam_progress = CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
 
 
 class scorecam_explain_options(Sized):
-    _fields_ = [("struct_size", c_uint32), ("threads", c_uint32), ("method", c_char_p), ("preset", c_char_p),
+    _fields_ = [("struct_size", c_uint32), ("jobs", c_uint32), ("method", c_char_p), ("preset", c_char_p),
                 ("options", POINTER(scorecam_option)), ("option_count", c_uint64),
                 ("classes", POINTER(c_uint64)), ("class_count", c_uint64), ("top_k", c_uint64),
                 ("layer", c_char_p), ("batch_size", c_uint64), ("reference", POINTER(scorecam_image)),
                 ("progress", scorecam_progress), ("user_data", c_void_p), ("targets", POINTER(c_char_p)),
-                ("target_count", c_uint64), ("min_score", c_double)]
+                ("target_count", c_uint64), ("min_score", c_double), ("time_limit", c_double)]
 
 
 class scorecam_target(Sized):
@@ -90,7 +93,20 @@ class scorecam_target(Sized):
 
 class scorecam_model_options(Sized):
     _fields_ = [("struct_size", c_uint32), ("threads", c_uint32), ("backend", c_char_p), ("layer", c_char_p),
-                ("device", c_char_p), ("settings", POINTER(scorecam_option)), ("setting_count", c_uint64)]
+                ("device", c_char_p), ("settings", POINTER(scorecam_option)), ("setting_count", c_uint64),
+                ("manifest", c_char_p), ("manifest_file", c_char_p), ("data", c_void_p), ("data_size", c_uint64)]
+
+
+class scorecam_model_info(Sized):
+    _fields_ = [("struct_size", c_uint32), ("output_kind", c_uint32), ("class_count", c_uint64),
+                ("channels", c_uint64), ("height", c_uint64), ("width", c_uint64), ("layer_count", c_uint64),
+                ("name", c_char_p), ("backend", c_char_p), ("backend_reason", c_char_p), ("layer", c_char_p)]
+
+
+class scorecam_explanation_info(Sized):
+    _fields_ = [("struct_size", c_uint32), ("has_maps", c_uint32), ("target_count", c_uint64),
+                ("passes", c_uint64), ("warning_count", c_uint64), ("measure_count", c_uint64),
+                ("layer", c_char_p)]
 
 
 class scorecam_layer_info(Sized):
@@ -113,22 +129,16 @@ FUNCTIONS = {
     "scorecam_host_load_plugin": (c_int32, _host, c_char_p),
     "scorecam_model_load": (c_int32, POINTER(_model), _host, c_char_p, POINTER(scorecam_model_options)),
     "scorecam_model_free": (c_int32, _model),
-    "scorecam_model_backend": (c_int32, POINTER(c_char_p), _model),
-    "scorecam_model_backend_reason": (c_int32, POINTER(c_char_p), _model),
-    "scorecam_model_layer_count": (c_int32, _count, _model),
+    "scorecam_model_describe": (c_int32, POINTER(scorecam_model_info), _model),
     "scorecam_model_layer": (c_int32, POINTER(scorecam_layer_info), _model, c_uint64),
     "scorecam_model_find_class": (c_int32, _count, _model, c_char_p),
     "scorecam_explain": (c_int32, POINTER(_explanation), _model, POINTER(scorecam_image),
                          POINTER(scorecam_explain_options)),
     "scorecam_explanation_free": (c_int32, _explanation),
-    "scorecam_explanation_count": (c_int32, _count, _explanation),
+    "scorecam_explanation_describe": (c_int32, POINTER(scorecam_explanation_info), _explanation),
     "scorecam_explanation_map": (c_int32, POINTER(POINTER(c_float)), _count, _count, _explanation, c_uint64),
     "scorecam_explanation_target": (c_int32, POINTER(scorecam_target), _explanation, c_uint64),
-    "scorecam_explanation_passes": (c_int32, _count, _explanation),
-    "scorecam_explanation_layer": (c_int32, POINTER(c_char_p), _explanation),
-    "scorecam_explanation_warning_count": (c_int32, _count, _explanation),
     "scorecam_explanation_warning": (c_int32, POINTER(c_char_p), _explanation, c_uint64),
-    "scorecam_explanation_measure_count": (c_int32, _count, _explanation),
     "scorecam_explanation_measure": (c_int32, POINTER(c_char_p), POINTER(c_double), _explanation, c_uint64),
     "scorecam_explanation_overlay": (c_int32, POINTER(c_uint8), c_size_t, _explanation, POINTER(scorecam_image),
                          POINTER(scorecam_overlay_options)),
@@ -165,6 +175,12 @@ def _number(name, *arguments):
     out = c_uint64()
     _call(name, byref(out), *arguments)
     return out.value
+
+
+def _described(struct, name, handle):
+    out = struct()
+    _call(name, byref(out), handle)
+    return out
 
 
 def _text(name, *arguments):
@@ -280,7 +296,7 @@ class Model(Owner):
     def layers(self):
         """Name, operation and shape without the batch axis of each layer, in the order in which they run."""
         found = []
-        for index in range(_number("scorecam_model_layer_count", self._handle)):
+        for index in range(self._info.layer_count):
             info = scorecam_layer_info()
             _call("scorecam_model_layer", byref(info), self._handle, index)
             shape = tuple(info.shape.sizes[:info.shape.rank])
@@ -290,33 +306,37 @@ class Model(Owner):
     @property
     def backend(self):
         """The id of the backend that runs it."""
-        return _text("scorecam_model_backend", self._handle)
+        return self._info.backend.decode()
 
     @property
     def backend_reason(self):
         """Why that one, or None where there was nothing to choose."""
-        reason = c_char_p()
-        _call("scorecam_model_backend_reason", byref(reason), self._handle)
-        return None if reason.value is None else reason.value.decode()
+        reason = self._info.backend_reason
+        return None if reason is None else reason.decode()
+
+    @property
+    def _info(self):
+        return _described(scorecam_model_info, "scorecam_model_describe", self._handle)
 
     def class_index(self, text):
         """The class of a number or a label."""
         return _number("scorecam_model_find_class", self._handle, str(text).encode())
 
     def explain(self, image, classes=(), *, targets=(), top_k=0, layer=None, method=None, preset=None, options=None,
-                batch_size=0, min_score=0.0, progress=None):
+                batch_size=0, min_score=0.0, time_limit=0.0, progress=None):
         """Saliency maps of `classes`, of `targets`, or of the `top_k` classes with the highest scores (one, if nothing
         is said; of a detector its boxes).
 
         `targets` are those of docs/targets.md, in words: "boxes", "contrast:tabby-lynx". `min_score` is the least score
-        of a detection that counts, 0 to 1; at 0 it is 0.25. `options` are the method's ({"select": "std"}). `progress(passes, expected)` may return something true
-        to cancel, which raises an Error; what it raises itself ends the call, too, and is raised again.
+        of a detection that counts, 0 to 1; at 0 it is 0.25. `options` are the method's ({"select": "std"}). `time_limit` is
+        in seconds, 0 for none. `progress(passes, expected)` may return something true to cancel, which raises an Error; what
+        it raises itself ends the call, too, and is raised again. So does Ctrl-C, with the batch that is under way.
         """
         raised = []
 
         def on_progress(passes, expected, _):
             try:
-                return 1 if progress(passes, expected) else 0
+                return 1 if interrupted or progress and progress(passes, expected) else 0
             except BaseException as error:  # ctypes would print it and go on
                 raised.append(error)
                 return 1
@@ -326,16 +346,36 @@ class Model(Owner):
             method=_bytes(method), preset=_bytes(preset), options=pairs, option_count=count,
             classes=(c_uint64 * len(classes))(*classes), class_count=len(classes), top_k=top_k,
             layer=_bytes(layer), batch_size=batch_size, min_score=min_score,
+            time_limit=time_limit,
             targets=(c_char_p * len(targets))(*map(_bytes, targets)), target_count=len(targets),
-            progress=scorecam_progress(on_progress) if progress else scorecam_progress())
+            progress=scorecam_progress(on_progress))
         handle = _explanation()
-        try:
-            _call("scorecam_explain", byref(handle), self._handle, byref(image._struct), byref(wanted))
-        except Error:
-            if raised:
-                raise raised[0]
-            raise
+        with _interrupts() as interrupted:
+            try:
+                _call("scorecam_explain", byref(handle), self._handle, byref(image._struct), byref(wanted))
+            except Error:
+                if raised:
+                    raise raised[0]
+                if not interrupted:
+                    raise
+            if interrupted:
+                raise KeyboardInterrupt
         return Explanation(handle)
+
+
+@contextlib.contextmanager
+def _interrupts():
+    """A list that Ctrl-C adds to, in place of an exception: one that is raised as a callback begins would be lost."""
+    found = []
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield found
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: found.append(number))
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Explanation(Owner):
@@ -344,7 +384,11 @@ class Explanation(Owner):
     _free = "scorecam_explanation_free"
 
     def __len__(self):
-        return _number("scorecam_explanation_count", self._handle)
+        return self._info.target_count
+
+    @property
+    def _info(self):
+        return _described(scorecam_explanation_info, "scorecam_explanation_describe", self._handle)
 
     def map(self, index=0):
         """The saliency map of a target, a copy: a memoryview [h, w] of floats."""
@@ -370,15 +414,15 @@ class Explanation(Owner):
 
     @property
     def passes(self):
-        return _number("scorecam_explanation_passes", self._handle)
+        return self._info.passes
 
     @property
     def layer(self):
-        return _text("scorecam_explanation_layer", self._handle)
+        return self._info.layer.decode()
 
     @property
     def warnings(self):
-        count = _number("scorecam_explanation_warning_count", self._handle)
+        count = self._info.warning_count
         return [_text("scorecam_explanation_warning", self._handle, i) for i in range(count)]
 
     @property
@@ -386,7 +430,7 @@ class Explanation(Owner):
         """Numbers that the method reports of its work, by name, such as the "estimated-error" of
         "score-cam-adaptive"."""
         found = {}
-        for index in range(_number("scorecam_explanation_measure_count", self._handle)):
+        for index in range(self._info.measure_count):
             name, value = c_char_p(), c_double()
             _call("scorecam_explanation_measure", byref(name), byref(value), self._handle, index)
             found[name.value.decode()] = value.value

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char, c_void};
 use scorecam::abi::{scorecam_option, scorecam_status};
 use scorecam::{Error, Explainer, Explanation, Placement, Rect, TensorView};
 
-use crate::export::{Result, c_text, export};
+use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::host::optional;
 use crate::image::{read_image, scorecam_image};

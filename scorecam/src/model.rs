@@ -8,7 +8,7 @@ use scorecam_core::image::Preprocess;
 use scorecam_core::target::Linear;
 use scorecam_core::{
     Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewInfo, ViewOptions,
-    ViewedModel, bail, ensure, printable,
+    ViewedModel, bail, printable,
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;

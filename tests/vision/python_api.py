@@ -3,6 +3,8 @@ raises. The detector's INPUT is a raw file of 32-bit floats [3, 32, 32]."""
 
 import array
 import copy
+import os
+import signal
 import sys
 import threading
 
@@ -76,6 +78,18 @@ error = refused(lambda: model.explain(as_rgb, progress=lambda passes, expected: 
 assert error.status_name == "SCORECAM_ERR_CANCELLED"
 refused(lambda: model.explain(as_rgb, progress=stumble), KeyError, "a progress function's own")
 refused(lambda: model.explain(as_rgb, [77]), scorecam.Error, "77")
+
+# Ctrl-C ends a call, with a progress function and without, and the next call goes on as if nothing had been.
+for progress in (lambda passes, expected: False, None):
+    interrupt = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    try:
+        while True:
+            model.explain(as_rgb, progress=progress)
+    except KeyboardInterrupt:
+        interrupt.join()
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+refused(lambda: model.explain(as_rgb, time_limit=1e-9).map(), scorecam.Error, "time limit")
 refused(lambda: model.explain(as_rgb, targets=["weather"]), scorecam.Error, "weather")
 refused(lambda: model.explain(as_rgb, method="no-cam"), scorecam.Error, "no-cam")
 refused(lambda: model.class_index("zebra"), scorecam.Error, "zebra")

@@ -395,7 +395,7 @@ fn at_a_deadline_the_map_is_that_of_the_passes_that_were_made() {
 
 #[test]
 fn before_anything_is_known_a_deadline_leaves_the_scores() {
-    for method in [&AdaptiveScoreCam::new() as &dyn CamMethod, &ScoreCam::new()] {
+    for method in [&AdaptiveScoreCam as &dyn CamMethod, &ScoreCam] {
         let call = Call { set: "", time_up: &|| true, ..CALL };
         let found = call.of(method, &Model::many()).expect("scores without a map");
         let known = CALL.of(method, &Model::many()).expect("a map");
