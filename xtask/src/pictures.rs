@@ -166,14 +166,15 @@ mod tests {
         );
         assert!(bytes < 600_000, "{bytes} bytes of pictures");
 
-        // The table of targets comes first on the page, its words up to what a user fills in: `class:NAME` is `class:`.
+        // The table of targets comes first on the page, its words up to what a user fills in: `class:NAME` is `class`.
         let (table, _) = page.split_once("\n## ").unwrap();
         let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
         let kinds: Vec<&str> =
             cells.flat_map(|cell| cell.split(", ")).map(|word| word.trim_matches('`')).collect();
         assert!(kinds.len() > 10, "{kinds:?}");
         for kind in kinds {
-            let word = kind.split(|c: char| c.is_uppercase()).next().unwrap_or_default();
+            let word =
+                kind.split(|c: char| c.is_uppercase()).next().unwrap_or_default().trim_end_matches(':');
             assert!(examples.iter().any(|e| e.command.contains(word)), "no command shows {kind}");
         }
     }
