@@ -2,7 +2,7 @@
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
 //! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
-//! that needs more than cargo, `bench` measures (a crate of its own, `bench/`, which uses the public modules of this
+//! that needs more than cargo, `pictures` makes those of the documentation, `bench` measures (a crate of its own, `bench/`, which uses the public modules of this
 //! one), `zoo` explains real exports and judges their maps, `fuzz` looks for inputs that break something, `headers`
 //! writes the C headers, `dist` makes what is installed, and `tools` lists what must be there beside cargo. They live
 //! in Rust rather than in shell so that they behave the same wherever the project builds. This crate depends on none
@@ -24,6 +24,7 @@ mod fuzz;
 mod hash;
 mod headers;
 pub mod libtorch;
+mod pictures;
 mod soak;
 mod steps;
 mod test;
@@ -54,6 +55,12 @@ struct Arguments {
 enum Command {
     /// Explain three photos with a real network and show the result as a web page
     Demo,
+    /// Make the pictures of docs/targets.md by the commands on that page
+    Pictures {
+        /// Build and use cargo's dev profile
+        #[arg(long)]
+        debug: bool,
+    },
     /// Do everything the tests need, and run them all
     ///
     /// Compilers and tools that are missing are installed on Debian, as root or with `sudo -n`. Elsewhere the command
@@ -160,6 +167,7 @@ fn run_command(command: Command) -> Outcome<ExitCode> {
         Command::Bench { arguments } => return bench(&workspace, &arguments),
         Command::Zoo(choice) => zoo::zoo(&workspace, &Cache::locate()?, &choice),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
+        Command::Pictures { debug } => pictures::pictures(&workspace, &Cache::locate()?, profile(debug)),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {
             fetch::fetch(&workspace, &Cache::locate()?, &fetch::all())
