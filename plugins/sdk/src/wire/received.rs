@@ -82,8 +82,8 @@ pub(crate) unsafe fn view<'a>(tensor: *const scorecam_tensor, what: &str) -> Res
 }
 
 fn check_not_empty(sizes: &[usize], what: &str) -> Result<()> {
-    ensure!(sizes.contains(&0), plugin, "{what} has shape {sizes:?}, which is empty");
-    Err(Error::plugin(format!("{what} has shape {sizes:?}, which is empty")))
+    ensure!(!sizes.contains(&0), plugin, "{what} has shape {sizes:?}, which is empty");
+    Ok(())
 }
 
 /// # Safety
