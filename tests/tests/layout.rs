@@ -160,3 +160,32 @@ fn field(declaration: &str) -> Option<String> {
     };
     (!name.is_empty()).then(|| name.to_owned())
 }
+
+/// Enums of core that cross the boundary as their numbers.
+#[test]
+fn enums_have_the_numbers_of_the_plugin_abi() {
+    use scorecam_core::{OutputActivation as Output, Upsample};
+    use scorecam_plugin::abi;
+
+    let upsamples = [
+        (Upsample::HalfPixel, abi::SCORECAM_UPSAMPLE_HALF_PIXEL),
+        (Upsample::AlignCorners, abi::SCORECAM_UPSAMPLE_ALIGN_CORNERS),
+        (Upsample::Bicubic, abi::SCORECAM_UPSAMPLE_BICUBIC),
+        (Upsample::Mirror, abi::SCORECAM_UPSAMPLE_MIRROR),
+        (Upsample::Nearest, abi::SCORECAM_UPSAMPLE_NEAREST),
+    ];
+    assert_eq!(upsamples.map(|(mode, _)| mode), Upsample::ALL);
+    upsamples.into_iter().for_each(|(mode, number)| assert_eq!(mode as u32, number, "{mode:?}"));
+    let outputs = [
+        (Output::Unknown, abi::SCORECAM_OUTPUT_UNKNOWN),
+        (Output::None, abi::SCORECAM_OUTPUT_LOGITS),
+        (Output::Softmax, abi::SCORECAM_OUTPUT_SOFTMAX),
+        (Output::Sigmoid, abi::SCORECAM_OUTPUT_SIGMOID),
+        (Output::Binary, abi::SCORECAM_OUTPUT_BINARY),
+        (Output::Probability, abi::SCORECAM_OUTPUT_PROBABILITY),
+        (Output::Value, abi::SCORECAM_OUTPUT_VALUE),
+        (Output::UnitLength, abi::SCORECAM_OUTPUT_UNIT_LENGTH),
+    ];
+    assert_eq!(outputs.map(|(applied, _)| applied), Output::ALL);
+    outputs.into_iter().for_each(|(applied, number)| assert_eq!(applied as u32, number, "{applied:?}"));
+}

@@ -33,10 +33,7 @@ pub fn read_file(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata)> {
 }
 
 fn check_kind(metadata: &Metadata) -> Result<()> {
-    match metadata.is_file() {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidInput, "it is not a file")),
-    }
+    if metadata.is_file() { Ok(()) } else { Err(Error::new(ErrorKind::InvalidInput, "it is not a file")) }
 }
 
 #[cfg(test)]

@@ -143,9 +143,9 @@ macro_rules! plugin_item {
         struct This;
         impl $crate::backend::ExportedLoader for This {
             fn loader() -> &'static dyn $crate::BackendLoader {
-                static LOADER: ::std::sync::OnceLock<Box<dyn $crate::BackendLoader>> =
-                    ::std::sync::OnceLock::new();
-                LOADER.get_or_init(|| Box::new($make)).as_ref()
+                static LOADER: ::std::sync::LazyLock<Box<dyn $crate::BackendLoader>> =
+                    ::std::sync::LazyLock::new(|| Box::new($make));
+                &**LOADER
             }
         }
         $crate::plugin::Item::backend::<This>()
@@ -154,9 +154,9 @@ macro_rules! plugin_item {
         struct This;
         impl $crate::method::ExportedMethod for This {
             fn method() -> &'static dyn $crate::CamMethod {
-                static METHOD: ::std::sync::OnceLock<Box<dyn $crate::CamMethod>> =
-                    ::std::sync::OnceLock::new();
-                METHOD.get_or_init(|| Box::new($make)).as_ref()
+                static METHOD: ::std::sync::LazyLock<Box<dyn $crate::CamMethod>> =
+                    ::std::sync::LazyLock::new(|| Box::new($make));
+                &**METHOD
             }
             fn description() -> &'static ::std::sync::OnceLock<$crate::method::Description> {
                 static DESCRIPTION: ::std::sync::OnceLock<$crate::method::Description> =

@@ -3,7 +3,7 @@
 //! A model that overflows in f16, or whose scores are far from those in f32, is refused there and then: its maps
 //! would look like any other. What lies within `LIMIT` is the user's to judge, and a remark of the model.
 
-use crate::{Error, Result, Tensor, noise};
+use crate::{Error, Result, Tensor, bail, noise};
 
 /// The greatest difference of scores, as a part of their range, with which a model is taken. It is wide: that of
 /// two neighbouring f16 numbers is a two-thousandth, and a network that adds up to more than this has overflowed or
@@ -42,9 +42,7 @@ impl Reduced<'_> {
             )));
         }
         if reduced.data().iter().any(|v| !v.is_finite()) {
-            return Err(Error::unsupported(format!(
-                "in precision {name} its scores of a trial image are not finite; {advice}"
-            )));
+            bail!(unsupported, "in precision {name} its scores of a trial image are not finite; {advice}");
         }
         // A single score has no range; its size stands for it.
         let least = if exact.data().len() == exact.shape()[0] { 0.0 } else { f32::MAX };

@@ -2,7 +2,7 @@
 
 use scorecam_core::{
     Abilities, BatchRule, Error, Form, InputInfo, LayerInfo, Meaning, ModelInfo, OutputActivation,
-    OutputInfo, Result,
+    OutputInfo, Result, bail, ensure,
 };
 
 use crate::abi;
@@ -37,23 +37,17 @@ pub(super) unsafe fn read_description(
     // SAFETY: as the caller promises.
     let layers = layers.map(|(i, l)| unsafe { read_layer(i, l) }).collect::<Result<Vec<_>>>()?;
     let image = d.image_input as usize;
-    if image >= inputs.len() {
-        return Err(Error::plugin(format!("its image input is number {image} of {}", inputs.len())));
-    }
+    ensure!(image < inputs.len(), plugin, "its image input is number {image} of {}", inputs.len());
     let input = InputInfo { per_image: true, ..inputs.remove(image) };
     if input.shape.len() != 4 {
         let axes = input.shape.len();
         return Err(Error::plugin(format!("its input has {axes} axes; [N, C, H, W] is needed")));
     }
     let scores = match usize::try_from(d.score_output) {
-        Ok(i) if i >= outputs.len() => {
-            return Err(Error::plugin(format!("its class scores are output {i} of {}", outputs.len())));
-        }
+        Ok(i) if i >= outputs.len() => bail!(plugin, "its class scores are output {i} of {}", outputs.len()),
         Ok(i) if !outputs[i].per_image => {
             let name = &outputs[i].name;
-            return Err(Error::plugin(format!(
-                "its class scores are output {name:?}, which is not per image"
-            )));
+            bail!(plugin, "its class scores are output {name:?}, which is not per image");
         }
         Ok(i) => Ok(i),
         Err(_) => {
@@ -61,9 +55,7 @@ pub(super) unsafe fn read_description(
         }
     };
     let default_layer = match usize::try_from(d.default_layer) {
-        Ok(i) if i >= layers.len() => {
-            return Err(Error::plugin(format!("its default layer is number {i} of {}", layers.len())));
-        }
+        Ok(i) if i >= layers.len() => bail!(plugin, "its default layer is number {i} of {}", layers.len()),
         other => other.ok(),
     };
     let batch = batch_rule(d.fixed_batch, d.preferred_batch)?;
@@ -110,17 +102,13 @@ unsafe fn read_layer(index: usize, layer: &abi::scorecam_layer) -> Result<LayerI
         abi::SCORECAM_LAYER_MAPS => Meaning::Map(Form::MAPS),
         abi::SCORECAM_LAYER_CHANNELS_LAST => Meaning::Map(Form::CHANNELS_LAST),
         abi::SCORECAM_LAYER_NO_MAP => Meaning::NoMap,
-        other => {
-            return Err(Error::plugin(format!("its layer {name:?} has meaning {other}; 0 to 3 are known")));
-        }
+        other => bail!(plugin, "its layer {name:?} has meaning {other}; 0 to 3 are known"),
     };
     let like = match usize::try_from(layer.like) {
         Ok(like) if like <= index => like.checked_sub(1),
         _ => {
             let like = layer.like;
-            return Err(Error::plugin(format!(
-                "its layer {name:?} is like number {like}, which is no earlier one"
-            )));
+            bail!(plugin, "its layer {name:?} is like number {like}, which is no earlier one");
         }
     };
     let shape = Sizes::read(&layer.shape, "a layer")?.or_free();
@@ -140,15 +128,6 @@ fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
 
 /// The output activation of a number.
 pub(crate) fn activation(number: u32) -> Result<OutputActivation> {
-    match number {
-        abi::SCORECAM_OUTPUT_UNKNOWN => Ok(OutputActivation::Unknown),
-        abi::SCORECAM_OUTPUT_LOGITS => Ok(OutputActivation::None),
-        abi::SCORECAM_OUTPUT_SOFTMAX => Ok(OutputActivation::Softmax),
-        abi::SCORECAM_OUTPUT_SIGMOID => Ok(OutputActivation::Sigmoid),
-        abi::SCORECAM_OUTPUT_BINARY => Ok(OutputActivation::Binary),
-        abi::SCORECAM_OUTPUT_PROBABILITY => Ok(OutputActivation::Probability),
-        abi::SCORECAM_OUTPUT_VALUE => Ok(OutputActivation::Value),
-        abi::SCORECAM_OUTPUT_UNIT_LENGTH => Ok(OutputActivation::UnitLength),
-        other => Err(Error::plugin(format!("output activation {other} is not known; 0 to 7 are"))),
-    }
+    let known = OutputActivation::ALL.get(number as usize).copied();
+    known.ok_or_else(|| Error::plugin(format!("output activation {number} is not known; 0 to 7 are")))
 }

@@ -4,8 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 
 use scorecam_core::{
     BackendLoader, BatchRule, Error, Form, InputInfo, Inputs, LayerInfo, Layout, MaskedRequest, Meaning,
-    ModelBackend, ModelConfig, ModelInfo, NamedTensor, OutputActivation, Result, Tensor, TensorView,
-    Upsample,
+    ModelBackend, ModelConfig, ModelInfo, NamedTensor, Result, Tensor, TensorView, Upsample, bail, ensure,
 };
 
 use crate::abi::{
@@ -87,7 +86,7 @@ impl Description {
                 name: texts.keep(&output.name),
                 shape: shape_of(output.shape.iter().copied())?,
                 dtype: dtype_of(output.element),
-                activation: activation_number(output.applied),
+                activation: output.applied as u32,
                 per_image: u32::from(output.per_image),
                 reserved: 0,
             })
@@ -137,20 +136,6 @@ fn layer(layer: &LayerInfo, texts: &mut Texts) -> Result<abi::scorecam_layer> {
     })
 }
 
-/// The number of an output activation.
-pub(crate) fn activation_number(activation: OutputActivation) -> u32 {
-    match activation {
-        OutputActivation::Unknown => abi::SCORECAM_OUTPUT_UNKNOWN,
-        OutputActivation::None => abi::SCORECAM_OUTPUT_LOGITS,
-        OutputActivation::Softmax => abi::SCORECAM_OUTPUT_SOFTMAX,
-        OutputActivation::Sigmoid => abi::SCORECAM_OUTPUT_SIGMOID,
-        OutputActivation::Binary => abi::SCORECAM_OUTPUT_BINARY,
-        OutputActivation::Probability => abi::SCORECAM_OUTPUT_PROBABILITY,
-        OutputActivation::Value => abi::SCORECAM_OUTPUT_VALUE,
-        OutputActivation::UnitLength => abi::SCORECAM_OUTPUT_UNIT_LENGTH,
-    }
-}
-
 unsafe extern "C" fn load<L: ExportedLoader>(
     config: *const scorecam_model_config,
     model: *mut *mut c_void,
@@ -159,9 +144,7 @@ unsafe extern "C" fn load<L: ExportedLoader>(
     let body = || {
         // SAFETY: the caller passes a config whose strings end with NUL, or NULL, which is refused.
         let config = unsafe { read_config(config) }?;
-        if model.is_null() {
-            return Err(Error::invalid("model is NULL; the caller must give a place for it"));
-        }
+        ensure!(!model.is_null(), invalid, "model is NULL; the caller must give a place for it");
         let loaded = Box::new(ExportedModel::new(L::loader().load(&config)?)?);
         // SAFETY: not NULL, and writable by the contract of `load`.
         unsafe { model.write(Box::into_raw(loaded).cast()) };
@@ -177,10 +160,7 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
     // SAFETY: as the caller promises, here and below.
     let config = unsafe { config.as_ref() }.ok_or_else(|| Error::invalid("config is NULL"))?;
     if (config.struct_size as usize) < size_of::<scorecam_model_config>() {
-        return Err(Error::invalid(format!(
-            "config.struct_size is {}, which is too small",
-            config.struct_size
-        )));
+        bail!(invalid, "config.struct_size is {}, which is too small", config.struct_size);
     }
     // SAFETY: as the caller promises.
     let text = |text, what| unsafe { read_optional(text, what) }.map(|t| t.map(str::to_owned));
@@ -227,9 +207,7 @@ unsafe extern "C" fn describe(
     why: *mut scorecam_message,
 ) -> i32 {
     let body = || {
-        if description.is_null() {
-            return Err(Error::invalid("description is NULL; the caller must give a place for it"));
-        }
+        ensure!(!description.is_null(), invalid, "description is NULL; the caller must give a place for it");
         // SAFETY: a live model and a writable place, by the contract of `describe`.
         unsafe { description.write(&raw const exported(model)?.description.c) };
         Ok(())

@@ -1,21 +1,20 @@
 //! `scorecam.backend/1` as [`BackendLoader`] and [`ModelBackend`].
 
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::mem::MaybeUninit;
 
 use scorecam_core::{
-    Abilities, BatchRule, EachBatch, Error, InputInfo, Inputs, MaskedRequest, Meaning, ModelBackend,
-    ModelInfo, NamedTensor, Result, Tensor, TensorView,
+    Abilities, EachBatch, Error, Inputs, MaskedRequest, Meaning, ModelBackend, ModelInfo, NamedTensor,
+    Result, Tensor, TensorView,
 };
 
 use super::description::read_description;
 use super::ownership::Ownership;
 
-use crate::abi::{self, scorecam_outputs};
+use crate::abi;
 use crate::remarks;
 use crate::wire::{
-    Expected, Texts, caught, check, checked_struct, checked_table, empty_message, named_of, status_of_kind,
-    take, tensor_of, views,
+    Expected, Texts, caught, check, checked_table, described, empty_message, named_of, status_of_kind, taken,
+    tensor_of, views,
 };
 
 pub(super) fn check_functions(table: &abi::scorecam_backend) -> Result<()> {
@@ -27,9 +26,7 @@ pub(super) fn check_functions(table: &abi::scorecam_backend) -> Result<()> {
 
 /// A model behind a table; released when dropped, if the table can.
 pub struct ImportedModel {
-    table: abi::scorecam_backend,
-    model: *mut c_void,
-    release: Ownership,
+    held: Held,
     info: ModelInfo,
     who: String,
     masked: Option<&'static abi::scorecam_masked>,
@@ -43,14 +40,20 @@ unsafe impl Send for ImportedModel {}
 // SAFETY: as above.
 unsafe impl Sync for ImportedModel {}
 
+/// A model and its table.
+struct Held {
+    table: abi::scorecam_backend,
+    model: *mut c_void,
+    release: Ownership,
+}
+
 impl ImportedModel {
     /// Takes over a model that belongs to `table`, of which a copy is kept; `who` names it in errors.
     ///
     /// # Safety
     /// `model` and what `table` leads to stay valid until this is dropped, and the functions do what the ABI says.
     pub unsafe fn new(table: &abi::scorecam_backend, model: *mut c_void, who: String) -> Result<Self> {
-        // Held from here on, so that an error below releases the model.
-        Self::held(table, model, who, true).described()
+        Self::described(Held { table: *table, model, release: Ownership::new(true) }, who)
     }
 
     /// As [`Self::new`], for a model that stays with its owner, also when this fails, and a table that comes from outside
@@ -65,7 +68,8 @@ impl ImportedModel {
     ) -> Result<Self> {
         // SAFETY: as the caller promises.
         let table = unsafe { checked_table(table.cast(), crate::BACKEND) };
-        Self::held(table.map_err(|e| e.context(&who))?, model, who, false).described()
+        let table: &abi::scorecam_backend = table.map_err(|e| e.context(&who))?;
+        Self::described(Held { table: *table, model, release: Ownership::new(false) }, who)
     }
 
     pub(super) fn who(&self) -> &str {
@@ -74,61 +78,13 @@ impl ImportedModel {
 
     /// By which a model that was borrowed is taken over later.
     pub fn ownership(&self) -> Ownership {
-        self.release.clone()
+        self.held.release.clone()
     }
 
-    fn held(table: &abi::scorecam_backend, model: *mut c_void, who: String, release: bool) -> Self {
-        Self {
-            table: *table,
-            model,
-            release: Ownership::new(release),
-            info: placeholder(),
-            who,
-            masked: None,
-            from: None,
-            gradients: None,
-            remarks: Vec::new(),
-        }
-    }
-
-    fn described(mut self) -> Result<Self> {
-        check_functions(&self.table).and_then(|()| self.describe()).map_err(|e| e.context(&self.who))?;
-        Ok(self)
-    }
-
-    fn describe(&mut self) -> Result<()> {
-        let describe =
-            self.table.describe.ok_or_else(|| Error::internal("a table without describe was kept"))?;
-        let (mut description, mut why) = (std::ptr::null(), empty_message());
-        // SAFETY: the model belongs to the table; place and message are valid.
-        let status = unsafe { describe(self.model, &raw mut description, &raw mut why) };
-        check(status, &why, "describe")?;
-        // SAFETY: a description that lives as long as the model, as far as its size says.
-        let description: &abi::scorecam_model_description =
-            unsafe { checked_struct(description, "model description") }?;
-        self.masked = self.ability(crate::MASKED)?;
-        self.from = self.ability(crate::RUN_FROM)?;
-        self.gradients = self.ability(crate::GRADIENTS)?;
-        if let Some(table) = self.ability(crate::REMARKS)? {
-            // SAFETY: the model belongs to the table.
-            self.remarks = unsafe { remarks::import::read(table, self.model) }?;
-        }
-        let abilities = Abilities {
-            masked: self.masked.is_some_and(|t| t.run.is_some()),
-            run_from: self.from.is_some_and(|t| t.run.is_some()),
-            gradients: self.gradients.is_some_and(|t| t.run.is_some()),
-        };
-        // SAFETY: strings and lists of a live description.
-        self.info = unsafe { read_description(description, abilities) }?;
-        Ok(())
-    }
-
-    fn ability<T>(&self, id: &CStr) -> Result<Option<&'static T>> {
-        let Some(get) = self.table.get_interface else { return Ok(None) };
-        // SAFETY: a live model, and a string that ends with NUL.
-        let table = unsafe { get(self.model, id.as_ptr()) };
-        // SAFETY: a table that stays valid until the model is released, by contract.
-        (!table.is_null()).then(|| unsafe { checked_table(table, id) }).transpose()
+    /// The model is held from here on, so that an error releases it.
+    fn described(held: Held, who: String) -> Result<Self> {
+        let named = |e: Error| e.context(&who);
+        check_functions(&held.table).and_then(|()| held.describe(who.clone())).map_err(named)
     }
 
     /// Each of `wanted` for so many items, on images like `images`.
@@ -145,10 +101,7 @@ impl ImportedModel {
         if output.per_image {
             axes[0] = Some(items);
         }
-        match self.info.scores == Ok(place) {
-            true => Expected::Of(axes),
-            false => Expected::OrEmpty(axes),
-        }
+        if self.info.scores == Ok(place) { Expected::Of(axes) } else { Expected::OrEmpty(axes) }
     }
 
     /// Activations of a layer, or their derivatives; any where the description does not list it. Layers have the shapes of the description where the images are those
@@ -164,24 +117,42 @@ impl ImportedModel {
         let sizes = layer.shape.iter().map(|size| size.filter(|_| as_described && !is_open));
         Expected::Of(std::iter::once(Some(items).filter(|_| !is_open)).chain(sizes).collect())
     }
+}
 
-    /// Calls a function that fills outputs, and takes the `expected` tensors from it.
-    fn call(
-        &self,
-        expected: &[Expected],
-        run: impl FnOnce(*mut scorecam_outputs, *mut abi::scorecam_message) -> i32,
-    ) -> Result<Vec<Tensor>> {
-        let mut why = empty_message();
-        // SAFETY: all fields of the outputs are valid when zero.
-        let mut outputs: scorecam_outputs = unsafe { MaybeUninit::zeroed().assume_init() };
-        let status = run(&raw mut outputs, &raw mut why);
-        check(status, &why, &self.who)?;
-        // SAFETY: the callee returned SCORECAM_OK.
-        unsafe { take(outputs, expected, &self.who) }
+impl Held {
+    fn describe(self, who: String) -> Result<ImportedModel> {
+        let describe =
+            self.table.describe.ok_or_else(|| Error::internal("a table without describe was kept"))?;
+        // SAFETY: the model belongs to the table; its description lives as long.
+        let description: &abi::scorecam_model_description =
+            unsafe { described("model description", |place, why| describe(self.model, place, why)) }?;
+        let masked: Option<&abi::scorecam_masked> = self.ability(crate::MASKED)?;
+        let from: Option<&abi::scorecam_run_from> = self.ability(crate::RUN_FROM)?;
+        let gradients: Option<&abi::scorecam_gradients> = self.ability(crate::GRADIENTS)?;
+        // SAFETY: the model belongs to the table.
+        let remarks =
+            self.ability(crate::REMARKS)?.map(|table| unsafe { remarks::import::read(table, self.model) });
+        let abilities = Abilities {
+            masked: masked.is_some_and(|t| t.run.is_some()),
+            run_from: from.is_some_and(|t| t.run.is_some()),
+            gradients: gradients.is_some_and(|t| t.run.is_some()),
+        };
+        let remarks = remarks.transpose()?.unwrap_or_default();
+        // SAFETY: strings and lists of a live description.
+        let info = unsafe { read_description(description, abilities) }?;
+        Ok(ImportedModel { held: self, info, who, masked, from, gradients, remarks })
+    }
+
+    fn ability<T>(&self, id: &CStr) -> Result<Option<&'static T>> {
+        let Some(get) = self.table.get_interface else { return Ok(None) };
+        // SAFETY: a live model, and a string that ends with NUL.
+        let table = unsafe { get(self.model, id.as_ptr()) };
+        // SAFETY: a table that stays valid until the model is released, by contract.
+        (!table.is_null()).then(|| unsafe { checked_table(table, id) }).transpose()
     }
 }
 
-impl Drop for ImportedModel {
+impl Drop for Held {
     fn drop(&mut self) {
         if let Some(release) = self.table.release.filter(|_| self.release.is_ours()) {
             // SAFETY: the model belongs to the table and nobody else uses it any more.
@@ -190,46 +161,24 @@ impl Drop for ImportedModel {
     }
 }
 
-fn placeholder() -> ModelInfo {
-    ModelInfo {
-        input: InputInfo::image("", Vec::new()),
-        other_inputs: Vec::new(),
-        outputs: Vec::new(),
-        scores: Err(Error::internal("the model is not described yet")),
-        layers: Vec::new(),
-        default_layer: None,
-        batch: BatchRule::Fixed(1),
-        abilities: Abilities::default(),
-    }
-}
-
-/// Names in C form.
-struct Names(Vec<CString>);
-
-impl Names {
-    fn new(names: &[&str]) -> Result<Self> {
-        names.iter().map(|name| c_name(name)).collect::<Result<_>>().map(Self)
-    }
-
-    fn pointers(&self) -> Vec<*const c_char> {
-        self.0.iter().map(|name| name.as_ptr()).collect()
-    }
-}
-
 fn c_name(name: &str) -> Result<CString> {
     CString::new(name).map_err(|_| Error::invalid(format!("the name {name:?} has a NUL character in it")))
 }
 
-/// Inputs in C form with what they point to.
+/// Inputs and names of wanted tensors in C form, with what they point to.
 struct OwnedInputs<'a> {
     c: abi::scorecam_inputs,
+    wanted: Vec<*const c_char>,
     _others: Vec<abi::scorecam_named_tensor>,
     _texts: Texts,
+    _names: Vec<CString>,
     _inputs: &'a Inputs<'a>,
 }
 
 impl<'a> OwnedInputs<'a> {
-    fn new(inputs: &'a Inputs<'a>) -> Result<Self> {
+    fn new(inputs: &'a Inputs<'a>, wanted: &[&str]) -> Result<Self> {
+        let names = wanted.iter().map(|name| c_name(name)).collect::<Result<Vec<_>>>()?;
+        let wanted = names.iter().map(|name| name.as_ptr()).collect();
         let mut texts = Texts::default();
         let others = named_of(inputs.others, &mut texts)?;
         let c = abi::scorecam_inputs {
@@ -240,7 +189,7 @@ impl<'a> OwnedInputs<'a> {
             context: (&raw const *inputs).cast_mut().cast(),
             is_cancelled: Some(is_cancelled),
         };
-        Ok(Self { c, _others: others, _texts: texts, _inputs: inputs })
+        Ok(Self { c, wanted, _others: others, _texts: texts, _names: names, _inputs: inputs })
     }
 }
 
@@ -262,15 +211,18 @@ impl ModelBackend for ImportedModel {
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
-        let run = self.table.forward.ok_or_else(|| Error::internal("a table without forward was kept"))?;
+        let run =
+            self.held.table.forward.ok_or_else(|| Error::internal("a table without forward was kept"))?;
         let items = inputs.images.shape().first().copied().unwrap_or(0);
         let expected = self.expected(wanted, inputs.images, items);
-        let (names, owned) = (Names::new(wanted)?, OwnedInputs::new(inputs)?);
-        let names = names.pointers();
-        self.call(&expected, |outputs, why| {
-            // SAFETY: every pointer is valid for the call, and the model belongs to the table.
-            unsafe { run(self.model, &raw const owned.c, names.as_ptr(), names.len() as u64, outputs, why) }
-        })
+        let sent = OwnedInputs::new(inputs, wanted)?;
+        // SAFETY: every pointer is valid for the call, and the model belongs to the table.
+        unsafe {
+            taken(&expected, &self.who, |outputs, why| {
+                let (names, count) = (sent.wanted.as_ptr(), wanted.len() as u64);
+                run(self.held.model, &raw const sent.c, names, count, outputs, why)
+            })
+        }
     }
 
     fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
@@ -278,13 +230,12 @@ impl ModelBackend for ImportedModel {
             return request.on_cpu(self, wanted, each);
         };
         let (_, [masks, ..]) = request.dims()?;
-        let (names, owned) = (Names::new(wanted)?, OwnedInputs::new(&request.inputs)?);
-        let names = names.pointers();
+        let sent = OwnedInputs::new(&request.inputs, wanted)?;
         let mut batches = Batches { model: self, request, wanted, each, masks, rows: 0, failure: None };
         let c = abi::scorecam_masked_request {
             struct_size: size_of::<abi::scorecam_masked_request>() as u32,
             upsample: request.upsample as u32,
-            inputs: &raw const owned.c,
+            inputs: &raw const sent.c,
             fill: tensor_of(request.fill)?,
             masks: tensor_of(Some(request.masks))?,
             image_of_mask: match request.image_of_mask {
@@ -296,9 +247,9 @@ impl ModelBackend for ImportedModel {
             each: Some(each_batch),
         };
         let mut why = empty_message();
-        let count = names.len() as u64;
+        let (names, count) = (sent.wanted.as_ptr(), wanted.len() as u64);
         // SAFETY: request, names and batches live until the call returns, and the model belongs to the table.
-        let status = unsafe { run(self.model, &raw const c, names.as_ptr(), count, &raw mut why) };
+        let status = unsafe { run(self.held.model, &raw const c, names, count, &raw mut why) };
         match batches.failure {
             Some(error) => Err(error),
             None if status == abi::SCORECAM_OK && batches.rows != masks => Err(batches.miscounted()),
@@ -318,14 +269,16 @@ impl ModelBackend for ImportedModel {
         };
         let items = activations.shape().first().copied().unwrap_or(0);
         let expected = self.expected(wanted, inputs.images, items);
-        let (names, owned) = (Names::new(wanted)?, OwnedInputs::new(inputs)?);
-        let (names, count) = (names.pointers(), wanted.len() as u64);
-        let (layer, given) = (c_name(layer)?, tensor_of(Some(activations))?);
-        self.call(&expected, |outputs, why| {
-            let (inputs, layer, given) = (&raw const owned.c, layer.as_ptr(), &raw const given);
-            // SAFETY: every pointer is valid for the call, and the model belongs to the table.
-            unsafe { run(self.model, inputs, layer, given, names.as_ptr(), count, outputs, why) }
-        })
+        let (sent, layer) = (OwnedInputs::new(inputs, wanted)?, c_name(layer)?);
+        let given = tensor_of(Some(activations))?;
+        // SAFETY: every pointer is valid for the call, and the model belongs to the table.
+        unsafe {
+            taken(&expected, &self.who, |outputs, why| {
+                let (names, count) = (sent.wanted.as_ptr(), wanted.len() as u64);
+                let (inputs, layer, given) = (&raw const sent.c, layer.as_ptr(), &raw const given);
+                run(self.held.model, inputs, layer, given, names, count, outputs, why)
+            })
+        }
     }
 
     fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
@@ -335,13 +288,15 @@ impl ModelBackend for ImportedModel {
         let items = inputs.images.shape().first().copied().unwrap_or(0);
         let expected = [self.expected_layer(layer, inputs.images, items)];
         let mut texts = Texts::default();
-        let (named, owned) = (named_of(cotangents, &mut texts)?, OwnedInputs::new(inputs)?);
+        let (named, sent) = (named_of(cotangents, &mut texts)?, OwnedInputs::new(inputs, &[])?);
         let layer = c_name(layer)?;
-        let found = self.call(&expected, |outputs, why| {
-            let (inputs, count) = (&raw const owned.c, named.len() as u64);
-            // SAFETY: every pointer is valid for the call, and the model belongs to the table.
-            unsafe { run(self.model, inputs, layer.as_ptr(), named.as_ptr(), count, outputs, why) }
-        });
+        // SAFETY: every pointer is valid for the call, and the model belongs to the table.
+        let found = unsafe {
+            taken(&expected, &self.who, |outputs, why| {
+                let (inputs, count) = (&raw const sent.c, named.len() as u64);
+                run(self.held.model, inputs, layer.as_ptr(), named.as_ptr(), count, outputs, why)
+            })
+        };
         found?.pop().ok_or_else(|| Error::internal("no gradients were taken"))
     }
 }

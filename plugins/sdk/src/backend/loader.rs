@@ -6,7 +6,7 @@ use super::import::{ImportedModel, check_functions};
 use crate::abi;
 use crate::plugin::Descriptor;
 use crate::readiness::import::ImportedReadiness;
-use crate::wire::{Texts, check, empty_message};
+use crate::wire::{Texts, call};
 
 /// A backend of a plugin.
 pub struct ImportedLoader {
@@ -57,10 +57,9 @@ impl ImportedLoader {
         let who = format!("backend {:?}", self.descriptor.id);
         let owned = OwnedConfig::new(config)?;
         let load = self.table.load.ok_or_else(|| Error::internal("a loader without load was kept"))?;
-        let (mut model, mut why) = (std::ptr::null_mut(), empty_message());
+        let mut model = std::ptr::null_mut();
         // SAFETY: config, place and message are valid for the call; the table was checked.
-        let status = unsafe { load(&raw const owned.c, &raw mut model, &raw mut why) };
-        check(status, &why, &who)?;
+        call(&who, |why| unsafe { load(&raw const owned.c, &raw mut model, why) })?;
         // SAFETY: `load` succeeded, so `model` belongs to this table.
         let model = unsafe { ImportedModel::new(self.table, model, who) }?;
         match model.info().abilities.without(self.abilities()) {
@@ -87,11 +86,7 @@ impl OwnedConfig {
             Error::invalid(format!("the path {:?} is not UTF-8, which plugins need", config.path.display()))
         })?;
         let mut texts = Texts::default();
-        let settings: Vec<abi::scorecam_option> = config
-            .settings
-            .iter()
-            .map(|(name, value)| abi::scorecam_option { name: texts.keep(name), value: texts.keep(value) })
-            .collect();
+        let settings: Vec<_> = config.settings.iter().map(|(name, value)| texts.pair(name, value)).collect();
         let (height, width) = config.input_size.unwrap_or((0, 0));
         let mut optional = |text: &Option<String>| text.as_ref().map_or(std::ptr::null(), |t| texts.keep(t));
         let threads = config.threads.unwrap_or(0);

@@ -1,15 +1,15 @@
 //! [`CamMethod`] as `scorecam.method/1`.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::sync::OnceLock;
 
 use scorecam_core::{
-    CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result,
+    CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result, ensure,
 };
 
 use crate::abi::{self, scorecam_message, scorecam_method_description, scorecam_method_result};
 use crate::study::import::explain_study;
-use crate::wire::{Texts, ability, checked_struct, guard, read, slice, tensor_of};
+use crate::wire::{Texts, ability, checked_struct, guard, read, release, slice, tensor_of};
 
 /// A method that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedMethod: 'static {
@@ -113,9 +113,7 @@ unsafe extern "C" fn describe<M: ExportedMethod>(
     why: *mut scorecam_message,
 ) -> i32 {
     let body = || {
-        if description.is_null() {
-            return Err(Error::invalid("description is NULL; the caller must give a place for it"));
-        }
+        ensure!(!description.is_null(), invalid, "description is NULL; the caller must give a place for it");
         let made = M::description().get_or_init(|| Description::of(M::method().info()));
         // SAFETY: not NULL, and writable by the contract of `describe`.
         unsafe { description.write(&raw const made.c) };
@@ -134,9 +132,7 @@ unsafe extern "C" fn explain<M: ExportedMethod>(
 ) -> i32 {
     // SAFETY: study and options are valid by the contract of `explain`, here and below.
     let body = || unsafe {
-        if result.is_null() {
-            return Err(Error::invalid("result is NULL; the caller must give a place for it"));
-        }
+        ensure!(!result.is_null(), invalid, "result is NULL; the caller must give a place for it");
         let options = slice(options, option_count, "options")?
             .iter()
             .map(|o| Ok((read(o.name, "an option's name")?.into(), read(o.value, "an option")?.into())))
@@ -173,14 +169,7 @@ impl OwnedResult {
             warnings: owned.warnings.as_ptr(),
             warning_count: owned.warnings.len() as u64,
             owner: Box::into_raw(owned).cast(),
-            release: Some(release),
+            release: Some(release::<OwnedResult>),
         })
-    }
-}
-
-unsafe extern "C" fn release(owner: *mut c_void) {
-    if !owner.is_null() {
-        // SAFETY: `owner` came from `hand_over`, and is released once.
-        drop(unsafe { Box::from_raw(owner.cast::<OwnedResult>()) });
     }
 }

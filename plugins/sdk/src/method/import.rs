@@ -8,15 +8,13 @@ use std::thread::{self, JoinHandle};
 
 use scorecam_core::{
     Abilities, CamMethod, Error, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Result,
-    Study, Work,
+    Study, Work, bail, repeated,
 };
 
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
 use crate::plugin::Descriptor;
 use crate::study::export::{ExportedStudy, Request, StudyLine};
-use crate::wire::{
-    Texts, ability, check, checked_struct, empty_message, list, one_line, read, read_line, view,
-};
+use crate::wire::{Texts, ability, call, described, list, one_line, read, read_line, view};
 
 /// The most options, choices, presets, and values of a preset.
 const MOST_SETTINGS: u64 = 4096;
@@ -37,13 +35,9 @@ impl ImportedMethod {
         let (Some(describe), Some(_)) = (table.describe, table.explain) else {
             return Err(Error::plugin("its method table lacks the function describe or explain"));
         };
-        let (mut description, mut why) = (std::ptr::null(), empty_message());
-        // SAFETY: place and message are valid for the call.
-        let status = unsafe { describe(&raw mut description, &raw mut why) };
-        check(status, &why, "describe")?;
         // SAFETY: a static description, as far as its size says.
         let description: &scorecam_method_description =
-            unsafe { checked_struct(description, "method description") }?;
+            unsafe { described("method description", |place, why| describe(place, why)) }?;
         // SAFETY: the description's pointers are valid by contract.
         let info = unsafe { read_description(description, descriptor) }?;
         Ok(Self { table, info })
@@ -83,20 +77,16 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
 }
 
 fn check_unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<()> {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+    match repeated(names) {
         None => Ok(()),
-        Some(pair) => Err(Error::plugin(format!("it has two {what} of the name {:?}", pair[0]))),
+        Some(name) => Err(Error::plugin(format!("it has two {what} of the name {name:?}"))),
     }
 }
 
 fn read_needs(sum: u32) -> Result<Abilities> {
     match ability::abilities(sum) {
         (needs, 0) => Ok(needs),
-        (_, unknown) => {
-            Err(Error::plugin(format!("it needs abilities {unknown:#x}, which are not known here")))
-        }
+        (_, unknown) => bail!(plugin, "it needs abilities {unknown:#x}, which are not known here"),
     }
 }
 
@@ -117,9 +107,7 @@ unsafe fn read_option(o: &abi::scorecam_option_spec) -> Result<OptionSpec> {
                     .map(|&c| read_line(c, "a choice").map(str::to_owned))
                     .collect::<Result<_>>()?,
             ),
-            other => {
-                return Err(Error::plugin(format!("its option {name} is of kind {other}; 1 to 5 are known")));
-            }
+            other => bail!(plugin, "its option {name} is of kind {other}; 1 to 5 are known"),
         };
         let help = read_line(o.help, "an option's help")?.to_owned();
         Ok(OptionSpec {
@@ -227,16 +215,15 @@ impl Call {
         let options: Vec<_> = self.options.iter().map(|(name, value)| texts.pair(name, value)).collect();
         let study = ExportedStudy::new(&self.line)?;
         let targets = self.line.context.targets.len();
-        let mut why = empty_message();
         // SAFETY: all fields of a result are valid when zero.
         let mut result: scorecam_method_result = unsafe { MaybeUninit::zeroed().assume_init() };
+        let (count, who) = (options.len() as u64, format!("method {:?}", self.id));
         // SAFETY: study, options and places live until the call returns.
-        let status = unsafe {
-            explain(&raw const study.c, options.as_ptr(), options.len() as u64, &raw mut result, &raw mut why)
-        };
-        check(status, &why, &format!("method {:?}", self.id))?;
+        call(&who, |why| unsafe {
+            explain(&raw const study.c, options.as_ptr(), count, &raw mut result, why)
+        })?;
         // SAFETY: the callee returned SCORECAM_OK.
-        unsafe { take(result, targets) }.map_err(|e| e.context(format!("method {:?}", self.id)))
+        unsafe { take(result, targets) }.map_err(|e| e.context(who))
     }
 }
 

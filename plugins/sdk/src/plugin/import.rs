@@ -6,7 +6,7 @@
 
 use std::ffi::CStr;
 
-use scorecam_core::{Abilities, Error, MethodInfo, Result};
+use scorecam_core::{Abilities, Error, MethodInfo, Result, bail, ensure};
 
 use crate::abi;
 use crate::backend::ImportedLoader;
@@ -62,9 +62,7 @@ impl ImportedPlugin {
     /// `table` points to at least 8 readable bytes, and to a whole table of the size that it gives; it and
     /// all that it leads to keep valid for the life of the process.
     pub unsafe fn new(table: *const abi::scorecam_plugin_table) -> Result<Self> {
-        if table.is_null() || !table.is_aligned() {
-            return Err(Error::plugin("its entry table is NULL or not aligned"));
-        }
+        ensure!(!table.is_null() && table.is_aligned(), plugin, "its entry table is NULL or not aligned");
         // SAFETY: the first two fields are readable, whatever the version; no reference to the whole is made yet.
         let (version, size) = unsafe { ((*table).abi_version, (*table).struct_size as usize) };
         if version != abi::SCORECAM_ABI_VERSION {
@@ -107,9 +105,8 @@ impl ImportedPlugin {
             unsafe { checked_struct(descriptor, &format!("descriptor {index}")) }?;
         // SAFETY: strings of a static descriptor.
         unsafe {
-            let optional = |text: *const std::ffi::c_char, what: &str| match text.is_null() {
-                true => Ok(""),
-                false => read_line(text, what),
+            let optional = |text: *const std::ffi::c_char, what: &str| {
+                if text.is_null() { Ok("") } else { read_line(text, what) }
             };
             let extensions = optional(d.extensions, "its list of extensions")?;
             Ok(Descriptor {
@@ -130,9 +127,7 @@ impl ImportedPlugin {
         let readiness = self.readiness(index, table)?;
         let descriptor = self.descriptor(index)?;
         match descriptor.id == crate::AUTO {
-            true => {
-                Err(Error::plugin("its id \"auto\" stands for the best of all backends; give it another"))
-            }
+            true => bail!(plugin, "its id \"auto\" stands for the best of all backends; give it another"),
             false => ImportedLoader::new(table, readiness, descriptor),
         }
     }
@@ -170,8 +165,6 @@ fn check_id(id: &str) -> Result<String> {
     let fine = !id.is_empty()
         && id.len() <= 64
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    match fine {
-        true => Ok(id.to_owned()),
-        false => Err(Error::plugin(format!("its id {id:?} is not made of 1 to 64 of a-z, 0-9 and hyphens"))),
-    }
+    ensure!(fine, plugin, "its id {id:?} is not made of 1 to 64 of a-z, 0-9 and hyphens");
+    Ok(id.to_owned())
 }

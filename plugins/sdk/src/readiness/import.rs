@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use scorecam_core::{Error, Readiness, Result};
 
 use crate::abi;
-use crate::wire::{Texts, check, empty_message, read_line};
+use crate::wire::{Texts, check, empty_message, read_message};
 
 /// What a plugin says of a backend's readiness.
 pub(crate) struct ImportedReadiness {
@@ -33,12 +33,7 @@ impl ImportedReadiness {
             let most = abi::SCORECAM_READY_HIGHEST;
             return Err(named(Error::plugin(format!("its rank is {rank}; {most} is the most"))));
         }
-        if !text.text.contains(&0) {
-            let room = text.text.len();
-            return Err(named(Error::plugin(format!("what it runs on does not end within {room} bytes"))));
-        }
-        // SAFETY: it ends with NUL within the message.
-        let device = unsafe { read_line(text.text.as_ptr(), "what it runs on") }.map_err(named)?;
+        let device = read_message(&text, "what it runs on").map_err(named)?;
         Ok(Readiness { rank, device: device.to_owned() })
     }
 }

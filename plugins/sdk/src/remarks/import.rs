@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use scorecam_core::{Error, Result};
 
 use crate::abi;
-use crate::wire::{check, empty_message, read_line};
+use crate::wire::{check, empty_message, read_message};
 
 /// The most that a model is asked for.
 const MOST: u64 = 16;
@@ -25,12 +25,7 @@ pub(crate) unsafe fn read(table: &abi::scorecam_remarks, model: *mut c_void) -> 
             break;
         }
         check(status, &text, "remark")?;
-        if !text.text.contains(&0) {
-            let room = text.text.len();
-            return Err(Error::plugin(format!("its remark {index} does not end within {room} bytes")));
-        }
-        // SAFETY: it ends with NUL within the message.
-        remarks.push(unsafe { read_line(text.text.as_ptr(), "a remark") }?.to_owned());
+        remarks.push(read_message(&text, &format!("its remark {index}"))?.to_owned());
     }
     Ok(remarks)
 }

@@ -34,15 +34,12 @@ unsafe impl Send for Static {}
 // SAFETY: as above.
 unsafe impl Sync for Static {}
 
+/// The levels, from the number of [`abi::SCORECAM_LOG_ERROR`] on.
+pub(super) const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+
 /// The number of a level.
 pub(super) fn number(level: Level) -> u32 {
-    match level {
-        Level::ERROR => abi::SCORECAM_LOG_ERROR,
-        Level::WARN => abi::SCORECAM_LOG_WARN,
-        Level::INFO => abi::SCORECAM_LOG_INFO,
-        Level::DEBUG => abi::SCORECAM_LOG_DEBUG,
-        Level::TRACE => abi::SCORECAM_LOG_TRACE,
-    }
+    LEVELS.iter().zip(abi::SCORECAM_LOG_ERROR..).find(|(l, _)| **l == level).map_or(0, |(_, number)| number)
 }
 
 unsafe extern "C" fn log(_: *mut c_void, level: u32, target: *const c_char, text: *const c_char) {

@@ -11,7 +11,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use super::export::number;
+use super::export::{LEVELS, number};
 use crate::abi;
 use crate::wire::{Texts, checked_struct};
 
@@ -23,14 +23,8 @@ use crate::wire::{Texts, checked_struct};
 pub unsafe fn listen(services: *const abi::scorecam_services) {
     // SAFETY: as the caller promises.
     let Ok(services) = (unsafe { checked_struct(services, "services") }) else { return };
-    let level = match services.log_level {
-        0 => LevelFilter::OFF,
-        abi::SCORECAM_LOG_ERROR => LevelFilter::ERROR,
-        abi::SCORECAM_LOG_WARN => LevelFilter::WARN,
-        abi::SCORECAM_LOG_INFO => LevelFilter::INFO,
-        abi::SCORECAM_LOG_DEBUG => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
+    let levels = LEVELS.iter().take(services.log_level as usize);
+    let level = levels.last().map_or(LevelFilter::OFF, |level| LevelFilter::from_level(*level));
     let Some(log) = services.log.filter(|_| level != LevelFilter::OFF) else { return };
     // It is set already where the plugin was opened before, or is part of the program.
     let _first_stays =

@@ -7,11 +7,11 @@ use std::ffi::{CString, c_void};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-use scorecam_core::{Ask, Error, MaskedImages, Result, StudyContext, Tensor, TensorView, Upsample};
+use scorecam_core::{Ask, Error, Masks, Result, StudyContext, Tensor};
 
 use crate::abi::{self, scorecam_message, scorecam_outputs};
-use crate::backend::export::{activation_number, upsample};
-use crate::wire::{checked_struct, guard, hand_over, optional_view, tensor_of, view};
+use crate::backend::export::upsample;
+use crate::wire::{BorrowedTensor, checked_struct, guard, hand_over, optional_view, tensor_of, view};
 
 /// A message from a method's threads.
 pub(crate) enum Request {
@@ -35,41 +35,11 @@ impl StudyLine {
         let tensors = answer.recv().map_err(|_| Error::cancelled())??;
         tensors.into_iter().next().ok_or_else(|| Error::internal("passes gave no tensor"))
     }
-
-    fn masked_scores(
-        &self,
-        masks: TensorView<'_>,
-        upsample: Upsample,
-        fill: Option<TensorView<'_>>,
-    ) -> Result<Tensor> {
-        self.ask(Ask::Masked(MaskedImages {
-            images: Arc::clone(&self.context.input),
-            fill: fill.map(shared).transpose()?,
-            masks: shared(masks)?,
-            image_of_mask: Vec::new(),
-            upsample,
-            batch_size: self.context.batch_size,
-        }))
-    }
-
-    fn image_scores(&self, images: TensorView<'_>) -> Result<Tensor> {
-        self.ask(Ask::Forward { images: shared(images)?, taps: Vec::new() })
-    }
-
-    fn scores_from_layer(&self, activations: TensorView<'_>) -> Result<Tensor> {
-        let (image, layer) = (Arc::clone(&self.context.input), self.context.layer.clone());
-        self.ask(Ask::RunFrom { image, layer, activations: shared(activations)? })
-    }
-
-    fn gradients(&self, class: usize) -> Result<Tensor> {
-        let (images, layer) = (Arc::clone(&self.context.input), self.context.layer.clone());
-        self.ask(Ask::Gradients { images, layer, class })
-    }
 }
 
 /// An owned copy, which another thread may read.
-fn shared(tensor: TensorView<'_>) -> Result<Arc<Tensor>> {
-    tensor.try_to_tensor().map(Arc::new)
+fn shared(tensor: &BorrowedTensor<'_>) -> Result<Arc<Tensor>> {
+    tensor.view().try_to_tensor().map(Arc::new)
 }
 
 /// A study in C form with what it points to.
@@ -88,7 +58,7 @@ impl<'a> ExportedStudy<'a> {
         let targets: Vec<u64> = context.targets.iter().map(|&t| t as u64).collect();
         let c = abi::scorecam_study {
             struct_size: size_of::<abi::scorecam_study>() as u32,
-            output_activation: activation_number(context.output_activation),
+            output_activation: context.output_activation as u32,
             input: tensor_of(Some(context.input.view()))?,
             reference: tensor_of(context.reference.as_ref().map(|r| r.view()))?,
             activations: tensor_of(Some(context.activations.view()))?,
@@ -155,8 +125,9 @@ unsafe extern "C" fn masked_scores(
             let given = checked_struct(masks, "masks")?;
             let masks = view(&raw const given.masks, "masks")?;
             let fill = optional_view(&raw const given.fill, "fill")?;
-            let fill = fill.as_ref().map(|fill| fill.view());
-            line.masked_scores(masks.view(), upsample(given.upsample)?, fill)
+            let fill = fill.as_ref().map(shared).transpose()?;
+            let masks = Masks { masks: shared(&masks)?, upsample: upsample(given.upsample)?, fill };
+            line.ask(line.context.masked(masks))
         })
     }
 }
@@ -168,7 +139,11 @@ unsafe extern "C" fn image_scores(
     why: *mut scorecam_message,
 ) -> i32 {
     // SAFETY: all pointers are valid by the contract of `image_scores`.
-    unsafe { answer((context, outputs, why), |line| line.image_scores(view(images, "images")?.view())) }
+    unsafe {
+        answer((context, outputs, why), |line| {
+            line.ask(Ask::Forward { images: shared(&view(images, "images")?)?, taps: Vec::new() })
+        })
+    }
 }
 
 unsafe extern "C" fn scores_from_layer(
@@ -180,7 +155,7 @@ unsafe extern "C" fn scores_from_layer(
     // SAFETY: all pointers are valid by the contract of `scores_from_layer`.
     unsafe {
         answer((context, outputs, why), |line| {
-            line.scores_from_layer(view(activations, "activations")?.view())
+            line.ask(line.context.from_layer(shared(&view(activations, "activations")?)?))
         })
     }
 }
@@ -194,7 +169,7 @@ unsafe extern "C" fn gradients(
     // SAFETY: all pointers are valid by the contract of `gradients`.
     unsafe {
         answer((context, outputs, why), |line| {
-            line.gradients(usize::try_from(class_index).unwrap_or(usize::MAX))
+            line.ask(line.context.gradients(usize::try_from(class_index).unwrap_or(usize::MAX)))
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use scorecam_core::{
 use crate::abi::{self, scorecam_message, scorecam_outputs};
 use crate::backend::activation;
 use crate::wire::{
-    BorrowedTensor, Expected, check, empty_message, optional_view, read, slice, take, tensor_of, view,
+    BorrowedTensor, Expected, empty_message, optional_view, read, slice, taken, tensor_of, view,
 };
 
 /// Explains the study that `c` is by `method`.
@@ -118,13 +117,10 @@ impl StudiedModel<'_> {
         expected: Vec<Option<usize>>,
         run: impl FnOnce(*mut c_void, *mut scorecam_outputs, *mut scorecam_message) -> i32,
     ) -> Result<Tensor> {
-        let mut why = empty_message();
-        // SAFETY: all fields of the outputs are valid when zero.
-        let mut outputs: scorecam_outputs = unsafe { MaybeUninit::zeroed().assume_init() };
-        let status = run(self.c.context, &raw mut outputs, &raw mut why);
-        check(status, &why, "the study")?;
-        // SAFETY: the callee returned SCORECAM_OK.
-        let mut found = unsafe { take(outputs, &[Expected::Of(expected)], "the study") }?;
+        // SAFETY: a function of the study fills the outputs.
+        let mut found = unsafe {
+            taken(&[Expected::Of(expected)], "the study", |outputs, why| run(self.c.context, outputs, why))
+        }?;
         found.pop().ok_or_else(|| Error::internal("no tensor was taken"))
     }
 

@@ -30,6 +30,13 @@ pub(crate) fn check(status: i32, message: &scorecam_message, who: &str) -> Resul
     }
 }
 
+/// Calls a function of a table with a message to write into; `who` names it where it leaves that empty.
+pub(crate) fn call(who: &str, run: impl FnOnce(*mut scorecam_message) -> i32) -> Result<()> {
+    let mut why = empty_message();
+    let status = run(&raw mut why);
+    check(status, &why, who)
+}
+
 /// Runs `body`; an error or a panic becomes a status and a line in `why`.
 ///
 /// # Safety

@@ -1,7 +1,10 @@
 //! Tensors and shapes on the way in. A shape is compared with what was asked for before any data is read.
 
-use scorecam_core::{ElementType, Error, Result, Tensor, TensorView, element_count};
+use std::mem::MaybeUninit;
 
+use scorecam_core::{ElementType, Error, Result, Tensor, TensorView, bail, element_count, ensure, fits};
+
+use super::guard::call;
 use super::sent::{CPU, dtype_of};
 use super::table::slice;
 use super::text::read;
@@ -18,9 +21,7 @@ impl Sizes {
     pub(crate) fn read(shape: &scorecam_shape, what: &str) -> Result<Self> {
         let rank = shape.rank as usize;
         if rank == 0 || rank > SCORECAM_MAX_RANK {
-            return Err(Error::plugin(format!(
-                "{what} has rank {rank}; 1 to {SCORECAM_MAX_RANK} is possible"
-            )));
+            bail!(plugin, "{what} has rank {rank}; 1 to {SCORECAM_MAX_RANK} is possible");
         }
         let mut sizes = [0; SCORECAM_MAX_RANK];
         for (to, &from) in sizes.iter_mut().zip(&shape.sizes[..rank]) {
@@ -81,10 +82,8 @@ pub(crate) unsafe fn view<'a>(tensor: *const scorecam_tensor, what: &str) -> Res
 }
 
 fn check_not_empty(sizes: &[usize], what: &str) -> Result<()> {
-    match sizes.contains(&0) {
-        true => Err(Error::plugin(format!("{what} has shape {sizes:?}, which is empty"))),
-        false => Ok(()),
-    }
+    ensure!(!sizes.contains(&0), plugin, "{what} has shape {sizes:?}, which is empty");
+    Ok(())
 }
 
 /// # Safety
@@ -197,8 +196,7 @@ impl Expected {
             }
             Self::OrEmpty(wanted) => wanted,
         };
-        let fits = |(wanted, is): (&Option<usize>, &usize)| wanted.is_none_or(|n| n == *is);
-        if wanted.len() == sizes.len() && wanted.iter().zip(sizes).all(fits) {
+        if fits(wanted, sizes) {
             return Ok(());
         }
         let wanted: Vec<String> =
@@ -207,15 +205,19 @@ impl Expected {
     }
 }
 
-/// Copies the tensors that a callee made and releases them, whether or not they are right.
+/// Calls a function that fills outputs, and takes the `expected` tensors from them: copies, and releases what the callee
+/// made, whether or not it is right.
 ///
 /// # Safety
-/// `outputs` was filled by a callee that returned `SCORECAM_OK`, or is zeroed.
-pub(crate) unsafe fn take(
-    outputs: scorecam_outputs,
+/// `run` calls a function of a table, which fills the outputs where it returns `SCORECAM_OK`.
+pub(crate) unsafe fn taken(
     expected: &[Expected],
     who: &str,
+    run: impl FnOnce(*mut scorecam_outputs, *mut abi::scorecam_message) -> i32,
 ) -> Result<Vec<Tensor>> {
+    // SAFETY: all fields of the outputs are valid when zero.
+    let mut outputs: scorecam_outputs = unsafe { MaybeUninit::zeroed().assume_init() };
+    call(who, |why| run(&raw mut outputs, why))?;
     // SAFETY: as the caller promises.
     let copied = unsafe { views((outputs.tensors, outputs.count), expected, who) };
     let what = format!("a tensor of {who}");

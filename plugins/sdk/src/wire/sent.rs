@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use scorecam_core::{ElementType, Error, NamedTensor, Result, Tensor, TensorView};
+use scorecam_core::{ElementType, NamedTensor, Result, Tensor, TensorView, bail, ensure};
 
 use super::text::Texts;
 use crate::abi::{self, SCORECAM_MAX_RANK, scorecam_outputs, scorecam_shape, scorecam_tensor};
@@ -21,9 +21,7 @@ pub(crate) fn shape_of(sizes: impl ExactSizeIterator<Item = Option<usize>>) -> R
     let mut shape = scorecam_shape { rank: sizes.len() as u32, ..Default::default() };
     if sizes.len() > SCORECAM_MAX_RANK {
         let rank = sizes.len();
-        return Err(Error::unsupported(format!(
-            "a shape of {rank} axes was met; {SCORECAM_MAX_RANK} is the most"
-        )));
+        bail!(unsupported, "a shape of {rank} axes was met; {SCORECAM_MAX_RANK} is the most");
     }
     shape.sizes.iter_mut().zip(sizes).for_each(|(to, size)| *to = size.unwrap_or(0) as u64);
     Ok(shape)
@@ -64,25 +62,24 @@ struct Owned {
 /// # Safety
 /// `outputs` is NULL or writable.
 pub(crate) unsafe fn hand_over(tensors: Vec<Tensor>, outputs: *mut scorecam_outputs) -> Result<()> {
-    if outputs.is_null() {
-        return Err(Error::invalid("outputs is NULL; the caller must give a place for them"));
-    }
+    ensure!(!outputs.is_null(), invalid, "outputs is NULL; the caller must give a place for them");
     let views = tensors.iter().map(|t| tensor_of(Some(t.view()))).collect::<Result<Vec<_>>>()?;
     let owned = Box::new(Owned { _tensors: tensors, views });
     let result = scorecam_outputs {
         tensors: owned.views.as_ptr(),
         count: owned.views.len() as u64,
         owner: Box::into_raw(owned).cast(),
-        release: Some(release),
+        release: Some(release::<Owned>),
     };
     // SAFETY: not NULL, and writable as the caller promises.
     unsafe { outputs.write(result) };
     Ok(())
 }
 
-unsafe extern "C" fn release(owner: *mut c_void) {
+/// Frees the `T` that was handed over in a box.
+pub(crate) unsafe extern "C" fn release<T>(owner: *mut c_void) {
     if !owner.is_null() {
         // SAFETY: `owner` came from `hand_over`, and is released once.
-        drop(unsafe { Box::from_raw(owner.cast::<Owned>()) });
+        drop(unsafe { Box::from_raw(owner.cast::<T>()) });
     }
 }

@@ -2,7 +2,10 @@
 
 use std::ffi::CStr;
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, ensure};
+
+use super::guard::call;
+use crate::abi::scorecam_message;
 
 /// The table behind an interface id.
 ///
@@ -21,17 +24,27 @@ const MAX_STRUCT: usize = 4096;
 /// # Safety
 /// `given` is NULL or leads to as many readable bytes as the size in its first four says, valid for `'a`.
 pub(crate) unsafe fn checked_struct<'a, T>(given: *const T, what: &str) -> Result<&'a T> {
-    if given.is_null() {
-        return Err(Error::plugin(format!("its {what} is NULL")));
-    }
-    if !given.is_aligned() {
-        return Err(Error::plugin(format!("its {what} is not aligned for its type")));
-    }
+    ensure!(!given.is_null(), plugin, "its {what} is NULL");
+    ensure!(given.is_aligned(), plugin, "its {what} is not aligned for its type");
     // SAFETY: four bytes are readable; no reference to the whole is made before the size is known.
     let size = unsafe { given.cast::<u32>().read() };
     check_size(size, size_of::<T>(), what)?;
     // SAFETY: not NULL, aligned, of sufficient size, and valid for `'a` as the caller promises.
     Ok(unsafe { &*given })
+}
+
+/// Calls the function `describe` of a table, and checks what it leads to.
+///
+/// # Safety
+/// `describe` makes its place lead to a `T` that is valid for `'a`, as far as its size says.
+pub(crate) unsafe fn described<'a, T>(
+    what: &str,
+    describe: impl FnOnce(*mut *const T, *mut scorecam_message) -> i32,
+) -> Result<&'a T> {
+    let mut place = std::ptr::null();
+    call("describe", |why| describe(&raw mut place, why))?;
+    // SAFETY: as the caller promises.
+    unsafe { checked_struct(place, what) }
 }
 
 pub(crate) fn check_size(size: u32, wanted: usize, what: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, ensure};
 
 use crate::abi;
 
@@ -31,9 +31,7 @@ impl Texts {
 /// # Safety
 /// `text` is NULL or points to a readable string that ends with NUL.
 pub(crate) unsafe fn read<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
-    if text.is_null() {
-        return Err(Error::plugin(format!("{what} is NULL; a string is needed")));
-    }
+    ensure!(!text.is_null(), plugin, "{what} is NULL; a string is needed");
     // SAFETY: reads byte by byte up to the NUL or the limit, whichever comes first.
     let end = (0..abi::SCORECAM_MAX_STRING).find(|&i| unsafe { *text.add(i) } == 0);
     if end.is_none() {
@@ -56,6 +54,14 @@ pub(crate) unsafe fn read_line<'a>(text: *const c_char, what: &str) -> Result<&'
         None => Ok(text),
         Some(c) => Err(Error::plugin(format!("{what} has the control character {c:?} in it: {text:?}"))),
     }
+}
+
+/// The text of a message as [`read_line`] reads it; `what` names it.
+pub(crate) fn read_message<'a>(message: &'a abi::scorecam_message, what: &str) -> Result<&'a str> {
+    let room = message.text.len();
+    ensure!(message.text.contains(&0), plugin, "{what} does not end within {room} bytes");
+    // SAFETY: it ends with NUL within the message.
+    unsafe { read_line(message.text.as_ptr(), what) }
 }
 
 /// A text of a plugin that is passed on whatever it holds: control characters become blanks.
