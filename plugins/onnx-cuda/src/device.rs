@@ -4,7 +4,7 @@ use scorecam_onnx::ort::ep::cuda::ConvAlgorithmSearch;
 use scorecam_onnx::ort::ep::{CUDA, ExecutionProviderDispatch, TensorRT};
 use scorecam_onnx::ort::memory::AllocationDevice;
 use scorecam_onnx::{Accelerator, Device, DeviceMemory, Masks, Precision, Settings};
-use scorecam_plugin::{Error, ModelConfig, Readiness, Result};
+use scorecam_plugin::{Error, ModelConfig, Readiness, Result, bail};
 
 use crate::driver::{Driver, Gpu};
 use crate::libraries;
@@ -94,9 +94,7 @@ fn provider(index: i32, memory_limit: Option<usize>, precision: Precision) -> Ex
 /// kept: ONNX Runtime names it by the names in a graph, and two models of one architecture would share it.
 fn tensorrt(index: i32, precision: Precision) -> Result<ExecutionProviderDispatch> {
     if precision == Precision::F32 {
-        return Err(Error::invalid(
-            "setting \"tensorrt\" has no f32; give precision=tf32 or precision=f16 with it",
-        ));
+        bail!(invalid, "setting \"tensorrt\" has no f32; give precision=tf32 or precision=f16 with it");
     }
     let tensorrt = TensorRT::default().with_device_id(index).with_fp16(precision == Precision::F16);
     Ok(tensorrt.build().error_on_failure())

@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::mem::ManuallyDrop;
 
 use libloading::{Library, Symbol};
-use scorecam_plugin::{Error, Result};
+use scorecam_plugin::{Error, Result, bail};
 
 /// The least version of CUDA that the driver must serve, as `cuDriverGetVersion` gives it.
 const LEAST_CUDA: c_int = 13_000;
@@ -65,15 +65,12 @@ impl Driver {
         match unsafe { init(0) } {
             0 => {}
             NO_DEVICE => {
-                return Err(Error::unsupported(
-                    "the NVIDIA driver finds no GPU on this machine; use the backend onnx-cpu",
-                ));
+                bail!(unsupported, "the NVIDIA driver finds no GPU on this machine; use the backend onnx-cpu")
             }
-            code => {
-                return Err(Error::unsupported(format!(
-                    "the NVIDIA driver does not start (cuInit: error {code}); try \"nvidia-smi\""
-                )));
-            }
+            code => bail!(
+                unsupported,
+                "the NVIDIA driver does not start (cuInit: error {code}); try \"nvidia-smi\""
+            ),
         }
         // SAFETY: as above.
         let version: Symbol<'_, Number> = unsafe { driver.function(b"cuDriverGetVersion\0") }?;
@@ -150,9 +147,7 @@ fn check_version(version: c_int) -> Result<()> {
 fn checked(function: &str, code: c_int) -> Result<()> {
     match code {
         0 => Ok(()),
-        _ => Err(Error::unsupported(format!(
-            "the NVIDIA driver failed ({function}: error {code}); try \"nvidia-smi\""
-        ))),
+        _ => bail!(unsupported, "the NVIDIA driver failed ({function}: error {code}); try \"nvidia-smi\""),
     }
 }
 

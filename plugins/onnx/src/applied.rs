@@ -5,46 +5,13 @@ use scorecam_core::OutputActivation;
 use crate::graph::{Network, NodeSet, PASS_THROUGH};
 
 /// Operators that make logits.
-const LOGITS: [&str; 14] = [
-    "Gemm",
-    "FusedGemm",
-    "QGemm",
-    "MatMul",
-    "FusedMatMul",
-    "MatMulInteger",
-    "MatMulIntegerToFloat",
-    "MatMulNBits",
-    "Einsum",
-    "Conv",
-    "FusedConv",
-    "QLinearConv",
-    "QLinearMatMul",
-    "DynamicQuantizeMatMul",
-];
+const LOGITS: &str = "Gemm FusedGemm QGemm MatMul FusedMatMul MatMulInteger MatMulIntegerToFloat \
+    MatMulNBits Einsum Conv FusedConv QLinearConv QLinearMatMul DynamicQuantizeMatMul";
 /// Operators that choose, join or mix what they get: probabilities stay probabilities.
-const MIXING: [&str; 19] = [
-    "Add",
-    "Sub",
-    "Sum",
-    "Mean",
-    "Mul",
-    "Div",
-    "Concat",
-    "Split",
-    "Slice",
-    "Gather",
-    "Clip",
-    "Max",
-    "Min",
-    "ReduceMean",
-    "ReduceMax",
-    "AveragePool",
-    "GlobalAveragePool",
-    "MaxPool",
-    "GlobalMaxPool",
-];
+const MIXING: &str = "Add Sub Sum Mean Mul Div Concat Split Slice Gather Clip Max Min ReduceMean ReduceMax \
+    AveragePool GlobalAveragePool MaxPool GlobalMaxPool";
 /// Those of them that make scores of classes from scores of places.
-const AVERAGING: [&str; 3] = ["ReduceMean", "AveragePool", "GlobalAveragePool"];
+const AVERAGING: &str = "ReduceMean AveragePool GlobalAveragePool";
 
 /// What is applied to the tensor `output`; `path` leads from the image to it.
 ///
@@ -83,20 +50,20 @@ fn walk<'g>(
             "LpNormalization" => return UnitLength,
             _ if is_divided_by_length(network, node, &of_image) => return UnitLength,
             // Probabilities may be averaged by any of these; logits made by them are looked for behind them.
-            _ if MIXING.contains(&operator) && !of_image.is_empty() => {
+            _ if node.is_one_of(MIXING) && !of_image.is_empty() => {
                 let mut found = of_image.iter().map(|t| walk(network, path, t, steps / of_image.len()));
                 let first = found.next().unwrap_or(Unknown);
                 let joined = found.fold(first, joined);
                 // An average of class scores per place is one of logits, unless a probability is behind it.
-                let is_average = joined == Unknown && AVERAGING.contains(&operator);
+                let is_average = joined == Unknown && node.is_one_of(AVERAGING);
                 return if is_average { Logits } else { joined };
             }
-            _ if LOGITS.contains(&operator) => return Logits,
+            _ if node.is_one_of(LOGITS) => return Logits,
             "DequantizeLinear" | "QuantizeLinear" => match node.inputs.first() {
                 Some(input) => tensor = input,
                 None => return Unknown,
             },
-            _ if PASS_THROUGH.contains(&operator) => match node.inputs.first() {
+            _ if node.is_one_of(PASS_THROUGH) => match node.inputs.first() {
                 Some(input) => tensor = input,
                 None => return Unknown,
             },

@@ -13,95 +13,17 @@ use crate::graph::Network;
 use crate::proto::Node;
 
 /// Operators that are defined on channels-first tensors alone.
-const CHANNELS_FIRST: [&str; 20] = [
-    "Conv",
-    "ConvTranspose",
-    "ConvInteger",
-    "FusedConv",
-    "QLinearConv",
-    "MaxPool",
-    "AveragePool",
-    "LpPool",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "GlobalLpPool",
-    "QLinearAveragePool",
-    "QLinearGlobalAveragePool",
-    "BatchNormalization",
-    "InstanceNormalization",
-    "GroupNormalization",
-    "LRN",
-    "DepthToSpace",
-    "SpaceToDepth",
-    "PRelu",
-];
+const CHANNELS_FIRST: &str = "Conv ConvTranspose ConvInteger FusedConv QLinearConv MaxPool AveragePool \
+    LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearAveragePool QLinearGlobalAveragePool \
+    BatchNormalization InstanceNormalization GroupNormalization LRN DepthToSpace SpaceToDepth PRelu";
 /// Operators whose result has other axes than their inputs, or axes in an order that is not told here.
-const HIDING: [&str; 17] = [
-    "Reshape",
-    "Flatten",
-    "Expand",
-    "Tile",
-    "Einsum",
-    "Gemm",
-    "FusedGemm",
-    "QGemm",
-    "If",
-    "Loop",
-    "Scan",
-    "ScatterND",
-    "ScatterElements",
-    "GatherND",
-    "GatherElements",
-    "Compress",
-    "OneHot",
-];
+const HIDING: &str = "Reshape Flatten Expand Tile Einsum Gemm FusedGemm QGemm If Loop Scan ScatterND \
+    ScatterElements GatherND GatherElements Compress OneHot";
 /// Operators that change no axis, whatever their first input is, or the last one only.
-const ALIKE: [&str; 44] = [
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Pow",
-    "Sqrt",
-    "Erf",
-    "Relu",
-    "LeakyRelu",
-    "Elu",
-    "Selu",
-    "Celu",
-    "Gelu",
-    "Tanh",
-    "Sigmoid",
-    "HardSigmoid",
-    "HardSwish",
-    "Mish",
-    "Softplus",
-    "Softsign",
-    "Exp",
-    "Log",
-    "Neg",
-    "Abs",
-    "Clip",
-    "Min",
-    "Max",
-    "Where",
-    "Cast",
-    "Identity",
-    "Dropout",
-    "LayerNormalization",
-    "RMSNormalization",
-    "LpNormalization",
-    "SimplifiedLayerNormalization",
-    "SkipLayerNormalization",
-    "FastGelu",
-    "BiasGelu",
-    "QuickGelu",
-    "QuantizeLinear",
-    "DequantizeLinear",
-    "Softmax",
-    "Reciprocal",
-    "ThresholdedRelu",
-];
+const ALIKE: &str = "Add Sub Mul Div Pow Sqrt Erf Relu LeakyRelu Elu Selu Celu Gelu Tanh Sigmoid \
+    HardSigmoid HardSwish Mish Softplus Softsign Exp Log Neg Abs Clip Min Max Where Cast Identity Dropout \
+    LayerNormalization RMSNormalization LpNormalization SimplifiedLayerNormalization SkipLayerNormalization \
+    FastGelu BiasGelu QuickGelu QuantizeLinear DequantizeLinear Softmax Reciprocal ThresholdedRelu";
 
 /// What is known of a tensor's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,9 +89,9 @@ impl<'g> AxesOf<'g> {
                 agreed.filter(|axes| *axes == Axes::ChannelsLast)
             }
             "NhwcConv" | "NhwcFusedConv" | "NhwcMaxPool" => Some(Axes::ChannelsLast),
-            _ if HIDING.contains(&operator) => None,
+            _ if node.is_one_of(HIDING) => None,
             _ if node.integer("channels_last") == Some(1) => agreed,
-            _ if CHANNELS_FIRST.contains(&operator) => agreed.filter(|axes| *axes == Axes::ChannelsFirst),
+            _ if node.is_one_of(CHANNELS_FIRST) => agreed.filter(|axes| *axes == Axes::ChannelsFirst),
             // Channels-last networks roll maps by slices that are joined again: what is between is shifted.
             "Slice" | "Pad" if agreed == Some(Axes::ChannelsLast) => Some(Axes::NoMap),
             // Others roll them by indices, which along the channels only sorts these.
@@ -188,7 +110,7 @@ impl<'g> AxesOf<'g> {
         let with_weights = matches!(node.operator.as_str(), "MatMul" | "FusedMatMul")
             && of_image.len() == 1
             && node.inputs.first().map(String::as_str) == of_image.first().copied();
-        (with_weights || ALIKE.contains(&node.operator.as_str()))
+        (with_weights || node.is_one_of(ALIKE))
             .then(|| of_image.iter().find_map(|t| self.families.get(t).copied()))
             .flatten()
     }

@@ -1,7 +1,7 @@
 //! [`Described`]: what a model's description says, and how each of its layers is tapped.
 
 use scorecam_core::{
-    BatchRule, Error, InputInfo, MAX_RANK, Meaning, ModelConfig, ModelInfo, OutputInfo, Result, Tensor,
+    BatchRule, Error, InputInfo, MAX_RANK, Meaning, ModelConfig, ModelInfo, OutputInfo, Result, Tensor, fits,
 };
 
 use crate::element::Element;
@@ -101,8 +101,7 @@ impl Described {
         let found = ports.run(session, (zeros.view(), element), &[&name])?;
         let declared = &self.info.layers[*tap].shape;
         let is = &found[0].shape()[1..];
-        let fits = |(declared, is): (&Option<usize>, &usize)| declared.is_none_or(|n| n == *is);
-        Ok(declared.len() != is.len() || !declared.iter().zip(is).all(fits))
+        Ok(!fits(declared, is))
     }
 
     /// What a user should know of how the model runs.
@@ -149,7 +148,7 @@ impl Described {
 fn described(output: Output, batch: BatchRule) -> Option<OutputInfo> {
     let Output { name, element, shape, applied } = output;
     let (shape, per_image) = match (shape, batch) {
-        _ if element == Element::Other(-1) => return None,
+        _ if element == Element::NONE => return None,
         (None, _) => (vec![None, None], true),
         // Of one image a tensor need not have a batch axis.
         (Some(shape), BatchRule::Fixed(1))

@@ -2,41 +2,57 @@
 
 use std::fmt;
 
+use ort::value::TensorElementType;
 use scorecam_core::{ElementType, Error, Result};
 
 use crate::proto;
 
-/// An element type of a tensor.
+/// An element type of a tensor, by ONNX's number for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
-    F32,
-    F16,
-    Bf16,
-    F64,
-    U8,
-    I8,
-    I32,
-    I64,
-    Bool,
-    /// Another one, by ONNX's number.
-    Other(i32),
-}
+pub(crate) struct Element(i32);
+
+/// ONNX's number, the name, and DLPack's code and bits.
+const KNOWN: [(i32, &str, u8, u8); 14] = [
+    (1, "f32", 2, 32),
+    (2, "u8", 1, 8),
+    (3, "i8", 0, 8),
+    (4, "u16", 1, 16),
+    (5, "i16", 0, 16),
+    (6, "i32", 0, 32),
+    (7, "i64", 0, 64),
+    (8, "string", 3, 0),
+    (9, "bool", 6, 8),
+    (10, "f16", 2, 16),
+    (11, "f64", 2, 64),
+    (12, "u32", 1, 32),
+    (13, "u64", 1, 64),
+    (16, "bf16", 4, 16),
+];
 
 impl Element {
+    pub(crate) const F32: Self = Self(1);
+    pub(crate) const U8: Self = Self(2);
+    pub(crate) const I8: Self = Self(3);
+    pub(crate) const I32: Self = Self(6);
+    pub(crate) const I64: Self = Self(7);
+    pub(crate) const BOOL: Self = Self(9);
+    pub(crate) const F16: Self = Self(10);
+    pub(crate) const F64: Self = Self(11);
+    pub(crate) const BF16: Self = Self(16);
+    /// What holds no numbers that are read here.
+    pub(crate) const NONE: Self = Self(-1);
+
     /// Of ONNX's number; 0, which is none, stands for f32.
     pub(crate) fn of_number(number: i32) -> Self {
-        match number {
-            0 | 1 => Self::F32,
-            2 => Self::U8,
-            3 => Self::I8,
-            6 => Self::I32,
-            7 => Self::I64,
-            9 => Self::Bool,
-            10 => Self::F16,
-            11 => Self::F64,
-            16 => Self::Bf16,
-            other => Self::Other(other),
-        }
+        if number == 0 { Self::F32 } else { Self(number) }
+    }
+
+    /// Of the runtime's type; [`Self::NONE`] where no tensor of it is read.
+    pub(crate) fn of_runtime(kind: TensorElementType) -> Self {
+        let element = Self(ort::sys::ONNXTensorElementDataType::from(kind) as i32);
+        let is_read =
+            element.is_float() || matches!(element, Self::U8 | Self::I8 | Self::I32 | Self::I64 | Self::BOOL);
+        if is_read { element } else { Self::NONE }
     }
 
     /// Of an input or output; an error where it is no tensor.
@@ -50,28 +66,17 @@ impl Element {
 
     /// The type by DLPack's numbers.
     pub(crate) fn element_type(self) -> ElementType {
-        match self {
-            Self::F32 => ElementType::F32,
-            Self::F16 => ElementType::new(2, 16),
-            Self::Bf16 => ElementType::new(4, 16),
-            Self::F64 => ElementType::new(2, 64),
-            Self::U8 => ElementType::U8,
-            Self::I8 => ElementType::new(0, 8),
-            Self::I32 => ElementType::new(0, 32),
-            Self::I64 => ElementType::new(0, 64),
-            Self::Bool => ElementType::new(6, 8),
-            // Whole numbers that have no name here, or none at all.
-            Self::Other(4) => ElementType::new(1, 16),
-            Self::Other(5) => ElementType::new(0, 16),
-            Self::Other(12) => ElementType::new(1, 32),
-            Self::Other(13) => ElementType::new(1, 64),
-            Self::Other(_) => ElementType::new(3, 0),
-        }
+        let (code, bits) = self.known().map_or((3, 0), |(_, _, code, bits)| (*code, *bits));
+        ElementType::new(code, bits)
+    }
+
+    fn known(self) -> Option<&'static (i32, &'static str, u8, u8)> {
+        KNOWN.iter().find(|(number, ..)| *number == self.0)
     }
 
     /// Whether it is a floating-point type.
     pub(crate) fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F16 | Self::Bf16 | Self::F64)
+        matches!(self, Self::F32 | Self::F16 | Self::BF16 | Self::F64)
     }
 
     /// Whether images can be given in it.
@@ -82,22 +87,9 @@ impl Element {
 
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::F64 => "f64",
-            Self::U8 => "u8",
-            Self::I8 => "i8",
-            Self::I32 => "i32",
-            Self::I64 => "i64",
-            Self::Bool => "bool",
-            Self::Other(4) => "u16",
-            Self::Other(5) => "i16",
-            Self::Other(8) => "string",
-            Self::Other(12) => "u32",
-            Self::Other(13) => "u64",
-            Self::Other(number) => return write!(f, "of ONNX element type {number}"),
-        })
+        match self.known() {
+            Some((_, name, ..)) => f.write_str(name),
+            None => write!(f, "of ONNX element type {}", self.0),
+        }
     }
 }

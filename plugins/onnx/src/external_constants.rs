@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail};
 
-use crate::wire::{Content, DEEPEST, Writer, damaged, fields, rewritten, text};
+use crate::wire::{Content, DEEPEST, Writer, damaged, fields, messages, rewritten, text};
 
 /// The most bytes of one constant.
 const MOST: u64 = 1 << 30;
@@ -58,8 +58,7 @@ fn in_tensor(tensor: &[u8], folder: &Path) -> Result<Vec<u8>> {
         return Ok(tensor.to_vec());
     }
     let (mut location, mut offset, mut length) = (String::new(), 0u64, None);
-    for field in fields.iter().filter(|f| f.number == 13) {
-        let Content::Bytes(entry) = field.content else { return Err(damaged()) };
+    for entry in messages(&fields, 13)? {
         let value = text(entry, 2)?;
         match text(entry, 1)?.as_str() {
             "location" => location = value,
@@ -82,10 +81,7 @@ fn read(path: &Path, offset: u64, length: Option<u64>) -> Result<Vec<u8>> {
     let left = all.saturating_sub(offset);
     let length = length.unwrap_or(left);
     if length > left || length > MOST {
-        return Err(Error::model(format!(
-            "weights file {} has {all} bytes; {length} from {offset} on are needed",
-            path.display()
-        )));
+        bail!(model, "weights file {} has {all} bytes; {length} from {offset} on are needed", path.display());
     }
     file.seek(SeekFrom::Start(offset)).map_err(failed)?;
     let mut bytes = Vec::new();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use scorecam_core::{Error, InputInfo, Result, TensorView, written};
+use scorecam_core::{Error, InputInfo, Result, TensorView, bail, fits, written};
 
 use crate::element::Element;
 use crate::proto;
@@ -34,9 +34,7 @@ pub(crate) fn find(
     let others: Vec<_> = inputs.iter().filter(|input| input.name != image).collect();
     let is_known = |name: &&String| others.iter().any(|input| input.name == **name);
     if let Some(name) = given.keys().find(|name| !is_known(name)) {
-        return Err(Error::not_found(format!(
-            "a value was given for input {name:?}, which is not one beside the image {image:?}"
-        )));
+        bail!(not_found, "a value was given for input {name:?}, which is not one beside the image {image:?}");
     }
     let missing: Vec<&str> =
         others.iter().map(|i| i.name.as_str()).filter(|name| !given.contains_key(*name)).collect();
@@ -82,12 +80,11 @@ impl Extra {
             1 => vec![self.values[0]; rows * item],
             count if count == item => self.values.repeat(rows),
             count if count == rows * item => self.values.clone(),
-            count => {
-                return Err(Error::invalid(format!(
-                    "{count} values were given for shape {}; {item} for each image are needed",
-                    written(&self.shape)
-                )));
-            }
+            count => bail!(
+                invalid,
+                "{count} values were given for shape {}; {item} for each image are needed",
+                written(&self.shape)
+            ),
         };
         Ok((shape, values))
     }
@@ -95,8 +92,7 @@ impl Extra {
     /// As an input of a pass of `n` images; `given` for this pass in place of what was given at load.
     pub(crate) fn input(&self, n: usize, given: Option<TensorView<'_>>) -> Result<Input<'static>> {
         if let Some(given) = given {
-            let fits = |(axis, is): (&Option<usize>, &usize)| axis.is_none_or(|axis| axis == *is);
-            if given.shape().len() != self.shape.len() || !self.shape.iter().zip(given.shape()).all(fits) {
+            if !fits(&self.shape, given.shape()) {
                 return Err(Error::invalid(format!(
                     "input {:?} wants {}; the tensor is {:?}",
                     self.name,

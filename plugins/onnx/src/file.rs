@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use prost::Message;
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, ensure};
 use scorecam_plugin::read_file;
 
 use crate::proto;
@@ -61,9 +61,7 @@ impl ModelFile {
     /// Reads and parses the file; the bytes are handed back for the first sessions.
     pub(crate) fn open(path: &Path) -> Result<(Self, Parsed)> {
         let name = path.display();
-        if path.is_dir() {
-            return Err(Error::io(format!("model {name} is a folder; give the .onnx file in it")));
-        }
+        ensure!(!path.is_dir(), io, "model {name} is a folder; give the .onnx file in it");
         let (bytes, metadata) = read(path)?;
         let Contents { mut graph, has_functions } = parse(path, &bytes)?;
         let external = check_external_data(path, &graph)?;
@@ -159,30 +157,22 @@ fn stamp(metadata: &Metadata) -> (u64, Option<SystemTime>) {
 /// What a file that is certainly no ONNX model is instead.
 fn known_stranger(bytes: &[u8]) -> Option<&'static str> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    if bytes.is_empty() {
-        return Some("empty");
-    }
-    if text.starts_with(b"<") {
-        return Some("a web page or XML");
-    }
-    if text.starts_with(b"{") || text.starts_with(b"[") {
-        return Some("JSON");
-    }
-    if bytes.starts_with(b"version https://git-lfs") {
-        return Some("a Git LFS pointer (run \"git lfs pull\")");
-    }
-    if bytes.starts_with(b"PK\x03\x04") {
-        return Some("a zip archive, as TorchScript and PyTorch checkpoints are");
-    }
-    if bytes.starts_with(b"\x80\x02") {
-        return Some("a Python pickle, as old PyTorch checkpoints are");
-    }
-    if bytes.starts_with(b"\x89HDF") {
-        return Some("HDF5, as Keras models are");
+    let known: [(&[u8], &[u8], _); 7] = [
+        (text, b"<", "a web page or XML"),
+        (text, b"{", "JSON"),
+        (text, b"[", "JSON"),
+        (bytes, b"version https://git-lfs", "a Git LFS pointer (run \"git lfs pull\")"),
+        (bytes, b"PK\x03\x04", "a zip archive, as TorchScript and PyTorch checkpoints are"),
+        (bytes, b"\x80\x02", "a Python pickle, as old PyTorch checkpoints are"),
+        (bytes, b"\x89HDF", "HDF5, as Keras models are"),
+    ];
+    if let Some((.., what)) = known.iter().find(|(of, start, _)| of.starts_with(start)) {
+        return Some(what);
     }
     match bytes.get(4..8) {
         Some(b"ORTM") => Some("in ONNX Runtime's own ORT format, which cannot be tapped"),
         Some(b"TFL3") => Some("a TensorFlow Lite model"),
+        _ if bytes.is_empty() => Some("empty"),
         _ => None,
     }
 }
@@ -195,9 +185,7 @@ pub(crate) fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<
 }
 
 fn check_graph(model: &Path, graph: &proto::Graph, external: &mut External, depth: usize) -> Result<()> {
-    if depth > DEEPEST {
-        return Err(Error::model(format!("model {} has graphs within graphs without end", model.display())));
-    }
+    ensure!(depth <= DEEPEST, model, "model {} has graphs within graphs without end", model.display());
     let sparse = graph.sparse_initializers.iter().filter_map(|s| s.values.as_ref());
     for initializer in graph.initializers.iter().chain(sparse) {
         // The runtime looks for weights of inner graphs as for constants.

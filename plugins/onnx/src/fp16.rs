@@ -12,26 +12,14 @@
 //! Field numbers are those of onnx.proto3, which every ONNX version has kept.
 
 use half::f16;
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail};
 
 use crate::proto::{FLOAT, FLOAT16};
 use crate::wire::{Content, DEEPEST, Writer, damaged, fields, rewritten, text};
 
 /// Operators with inputs that the standard wants in f32, or whose result in f16 would mean something else.
-const KEPT_IN_F32: &[&str] = &[
-    "Resize",
-    "Upsample",
-    "QuantizeLinear",
-    "DequantizeLinear",
-    "DynamicQuantizeLinear",
-    "QLinearConv",
-    "QLinearMatMul",
-    "RandomNormal",
-    "RandomUniform",
-    "NonMaxSuppression",
-    "Celu",
-    "MelWeightMatrix",
-];
+const KEPT_IN_F32: &str = "Resize Upsample QuantizeLinear DequantizeLinear DynamicQuantizeLinear \
+    QLinearConv QLinearMatMul RandomNormal RandomUniform NonMaxSuppression Celu MelWeightMatrix";
 
 /// The bytes of `model` with f16 in the place of f32, inputs and outputs included.
 pub(crate) fn in_half_precision(model: &[u8]) -> Result<Vec<u8>> {
@@ -69,7 +57,7 @@ const ADVICE: &str = "precision f16 can't be made of it: use f32 or tf32";
 
 fn in_node(node: &[u8], depth: usize) -> Result<Vec<u8>> {
     let operator = text(node, 4)?;
-    if KEPT_IN_F32.contains(&operator.as_str()) {
+    if KEPT_IN_F32.split(' ').any(|kept| kept == operator) {
         return Err(Error::unsupported(format!("it has the operator {operator}; {ADVICE}")));
     }
     let mut out = Writer(rewritten(node, &|field, out| match (field.number, field.content) {
@@ -88,11 +76,10 @@ fn in_attribute(attribute: &[u8], operator: &str, depth: usize) -> Result<Vec<u8
     let name = text(attribute, 1)?;
     let of_call = !text(attribute, 21)?.is_empty();
     match (operator, name.as_str()) {
-        ("Constant", "value_float" | "value_floats") | ("Cast", "to") if of_call => {
-            return Err(Error::unsupported(format!(
-                "its functions take {name} of a {operator} from where they are called; {ADVICE}"
-            )));
-        }
+        ("Constant", "value_float" | "value_floats") | ("Cast", "to") if of_call => bail!(
+            unsupported,
+            "its functions take {name} of a {operator} from where they are called; {ADVICE}"
+        ),
         ("Constant", "value_float") => {
             // A number that is not written is 0.
             let values = halves(attribute, 2)?;
@@ -174,9 +161,7 @@ fn in_tensor(tensor: &[u8]) -> Result<Vec<u8>> {
     for field in &fields {
         match (field.number, field.content) {
             (2, _) => out.number(2, FLOAT16 as u64)?,
-            (14, Content::Number(1)) => {
-                return Err(Error::unsupported(format!("it keeps weights in another file; {ADVICE}")));
-            }
+            (14, Content::Number(1)) => bail!(unsupported, "it keeps weights in another file; {ADVICE}"),
             (FLOATS | RAW, _) => {}
             _ => out.same(field)?,
         }

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail};
 
-use crate::wire::{Content, DEEPEST, Field, Writer, damaged, fields, rewritten, text};
+use crate::wire::{Content, DEEPEST, Field, Writer, damaged, fields, messages, rewritten, text};
 
 /// The most nodes that inlining may make.
 const MOST_NODES: usize = 1 << 20;
@@ -27,7 +27,7 @@ type Functions<'m> = HashMap<(String, String), Function<'m>>;
 /// The bytes of `model` without calls of its functions; `None` where there are none.
 pub(crate) fn inlined(model: &[u8]) -> Result<Option<Vec<u8>>> {
     let all = fields(model)?;
-    let functions = all.iter().filter(|f| f.number == 25).map(read).collect::<Result<Functions<'_>>>()?;
+    let functions = messages(&all, 25)?.into_iter().map(read).collect::<Result<Functions<'_>>>()?;
     if functions.is_empty() {
         return Ok(None);
     }
@@ -43,41 +43,28 @@ pub(crate) fn inlined(model: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(Some(out.0))
 }
 
-fn read<'m>(field: &Field<'m>) -> Result<((String, String), Function<'m>)> {
-    let Content::Bytes(function) = field.content else { return Err(damaged()) };
+fn read(function: &[u8]) -> Result<((String, String), Function<'_>)> {
     let all = fields(function)?;
-    let mut defaults = HashMap::new();
-    for field in all.iter().filter(|f| f.number == 11) {
-        let Content::Bytes(attribute) = field.content else { return Err(damaged()) };
-        defaults.insert(text(attribute, 1)?, attribute);
-    }
-    let nodes = all.iter().filter(|f| f.number == 7).map(|f| match f.content {
-        Content::Bytes(node) => Ok(node),
-        _ => Err(damaged()),
-    });
+    let defaults = messages(&all, 11)?.into_iter().map(|attribute| Ok((text(attribute, 1)?, attribute)));
     let read = Function {
         inputs: texts(&all, 4)?,
         outputs: texts(&all, 5)?,
-        nodes: nodes.collect::<Result<_>>()?,
-        defaults,
+        nodes: messages(&all, 7)?,
+        defaults: defaults.collect::<Result<_>>()?,
     };
     Ok(((text(function, 10)?, text(function, 1)?), read))
 }
 
 /// The texts in the fields `number`, in order.
 fn texts(fields: &[Field<'_>], number: u32) -> Result<Vec<String>> {
-    let texts = fields.iter().filter(|f| f.number == number).map(|f| match f.content {
-        Content::Bytes(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| damaged()),
-        _ => Err(damaged()),
-    });
-    texts.collect()
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| damaged());
+    messages(fields, number)?.into_iter().map(text).collect()
 }
 
 /// The versions of operators in the fields `number`, by domain.
 fn versions(fields: &[Field<'_>], number: u32) -> Result<HashMap<String, u64>> {
     let mut versions = HashMap::new();
-    for field in fields.iter().filter(|f| f.number == number) {
-        let Content::Bytes(set) = field.content else { return Err(damaged()) };
+    for set in messages(fields, number)? {
         let version = self::fields(set)?.into_iter().find_map(|f| match (f.number, f.content) {
             (2, Content::Number(version)) => Some(version),
             _ => None,
@@ -92,12 +79,11 @@ fn add_versions(own: &HashMap<String, u64>, function: &[Field<'_>], out: &mut Wr
     for (domain, version) in versions(function, 9)? {
         match own.get(&domain) {
             Some(known) if *known == version => {}
-            Some(known) => {
-                return Err(Error::unsupported(format!(
-                    "its local functions use version {version} of the operators of domain {domain:?}, and the model \
-                     version {known}; inline them with onnx.inliner.inline_local_functions and save the model again"
-                )));
-            }
+            Some(known) => bail!(
+                unsupported,
+                "its local functions use version {version} of the operators of domain {domain:?}, and the model \
+                 version {known}; inline them with onnx.inliner.inline_local_functions and save the model again"
+            ),
             None => {
                 let mut set = Writer::default();
                 set.message(1, domain.as_bytes())?;
@@ -181,8 +167,7 @@ impl<'f, 'm> Inliner<'f, 'm> {
         names.extend(made.map(|(inner, outer)| (inner.as_str(), outer.as_str())));
         let mut attributes: HashMap<String, &[u8]> =
             function.defaults.iter().map(|(name, default)| (name.clone(), *default)).collect();
-        for field in all.iter().filter(|f| f.number == 5) {
-            let Content::Bytes(attribute) = field.content else { return Err(damaged()) };
+        for attribute in messages(&all, 5)? {
             attributes.insert(text(attribute, 1)?, attribute);
         }
         let name = Some(text(&node, 3)?).filter(|name| !name.is_empty()).unwrap_or(operator);

@@ -8,32 +8,13 @@ use std::collections::{HashMap, HashSet};
 use crate::proto::{self, Node};
 
 /// Operators that hand on their first input's values as they are, in another shape at most.
-pub(crate) const PASS_THROUGH: [&str; 8] =
-    ["Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Transpose"];
+pub(crate) const PASS_THROUGH: &str = "Identity Flatten Reshape Squeeze Unsqueeze Dropout Cast Transpose";
 /// Operators that hold learned weights where one of their inputs is a constant.
-const WEIGHTED: [&str; 19] = [
-    "Gemm",
-    "MatMul",
-    "Conv",
-    "ConvTranspose",
-    "Einsum",
-    "MatMulInteger",
-    "ConvInteger",
-    "QLinearConv",
-    "QLinearMatMul",
-    "FusedGemm",
-    "FusedMatMul",
-    "FusedConv",
-    "QGemm",
-    "DynamicQuantizeMatMul",
-    "MatMulIntegerToFloat",
-    "MatMulNBits",
-    "GemmFloat8",
-    "NhwcConv",
-    "NhwcFusedConv",
-];
+const WEIGHTED: &str = "Gemm MatMul Conv ConvTranspose Einsum MatMulInteger ConvInteger QLinearConv \
+    QLinearMatMul FusedGemm FusedMatMul FusedConv QGemm DynamicQuantizeMatMul MatMulIntegerToFloat \
+    MatMulNBits GemmFloat8 NhwcConv NhwcFusedConv";
 /// Operators whose result depends on the shape of their input alone.
-const OF_SHAPE: [&str; 2] = ["Shape", "Size"];
+const OF_SHAPE: &str = "Shape Size";
 
 /// A model's graph with the producer of each tensor.
 pub(crate) struct Network<'g> {
@@ -55,10 +36,7 @@ impl NodeSet {
 impl<'g> Network<'g> {
     pub(crate) fn new(graph: &'g proto::Graph) -> Self {
         let nodes = sorted(&graph.nodes);
-        let mut producer = HashMap::new();
-        for (i, node) in nodes.iter().enumerate() {
-            producer.extend(node.outputs.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), i)));
-        }
+        let producer = producers(nodes.iter().copied());
         Self { nodes, producer }
     }
 
@@ -92,7 +70,7 @@ impl<'g> Network<'g> {
         let mut reached: Vec<bool> = Vec::with_capacity(self.nodes.len());
         for (i, node) in self.nodes.iter().enumerate() {
             let is_reached = |t: &&str| *t == input || self.producer(t).is_some_and(|p| p < i && reached[p]);
-            let depends = !OF_SHAPE.contains(&node.operator.as_str()) && node.reads().iter().any(is_reached);
+            let depends = !node.is_one_of(OF_SHAPE) && node.reads().iter().any(is_reached);
             reached.push(depends);
         }
         NodeSet(reached)
@@ -120,15 +98,13 @@ impl<'g> Network<'g> {
     pub(crate) fn holds_weights(&self, i: usize, path: &NodeSet) -> bool {
         let node = self.nodes[i];
         let is_constant = |t: &String| !t.is_empty() && self.producer(t).is_none_or(|p| !path.contains(p));
-        let of_itself =
-            WEIGHTED.contains(&node.operator.as_str()) && node.inputs.iter().skip(1).any(is_constant);
-        of_itself
-            || node.graphs().any(|graph| graph.nodes.iter().any(|n| WEIGHTED.contains(&n.operator.as_str())))
+        let of_itself = node.is_one_of(WEIGHTED) && node.inputs.iter().skip(1).any(is_constant);
+        of_itself || node.graphs().any(|graph| graph.nodes.iter().any(|n| n.is_one_of(WEIGHTED)))
     }
 
     /// Whether a node computes something, rather than handing on what another one computed.
     pub(crate) fn computes(&self, node: usize) -> bool {
-        !PASS_THROUGH.contains(&self.nodes[node].operator.as_str())
+        !self.nodes[node].is_one_of(PASS_THROUGH)
     }
 
     /// Whether a node makes a linear projection of tokens, with or without a bias: what attention works with, and no one
@@ -179,13 +155,16 @@ impl<'g> Network<'g> {
     }
 }
 
+/// The place of the node that makes each tensor.
+fn producers<'g>(nodes: impl IntoIterator<Item = &'g Node>) -> HashMap<&'g str, usize> {
+    let outputs = |(i, node): (usize, &'g Node)| node.outputs.iter().map(move |o| (o.as_str(), i));
+    nodes.into_iter().enumerate().flat_map(outputs).filter(|(output, _)| !output.is_empty()).collect()
+}
+
 /// The nodes in an order in which each comes behind those that it reads from; those that are in such an order stay
 /// as they are.
 fn sorted(nodes: &[Node]) -> Vec<&Node> {
-    let mut producer = HashMap::new();
-    for (i, node) in nodes.iter().enumerate() {
-        producer.extend(node.outputs.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), i)));
-    }
+    let producer = producers(nodes);
     let mut order = Vec::with_capacity(nodes.len());
     // 0 for a node that was not seen, 1 for one whose inputs are being ordered, 2 for one in the order.
     let mut state = vec![0u8; nodes.len()];

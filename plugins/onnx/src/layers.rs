@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ort::value::TensorElementType;
 use scorecam_core::{
     Candidate, Error, LayerInfo, Meaning, ModelConfig, OutputActivation, Result, Tensor, choose_output,
 };
@@ -152,15 +151,12 @@ impl<'g> Outline<'g> {
     /// Fills in what the file does not tell. Returns the batch that the graph insists on, when a trial pass showed that
     /// it does, and the session that was opened.
     fn complete(&mut self, runtime: &mut Runtime<'_>) -> Result<(Option<usize>, Overview)> {
-        let taps: Vec<&str> =
-            self.names.iter().map(|(_, name)| *name).filter(|name| !self.is_output(name)).collect();
-        let session = runtime.spec.open_plain(runtime.bytes, &Taps::of_names(&taps))?;
+        let tapped = self.names.iter().filter(|(_, name)| !self.is_output(name));
+        let taps = Taps { names: tapped.map(|(_, name)| (*name).to_owned()).collect(), nodes: Vec::new() };
+        let session = runtime.spec.open_plain(runtime.bytes, &taps)?;
         for (name, kind) in session.output_types() {
-            let known = match kind {
-                Some((element, shape)) => Known { element: Some(element_of(element)), shape: Some(shape) },
-                None => Known { element: None, shape: None },
-            };
-            self.types.insert(name.into(), known);
+            let (element, shape) = kind.unzip();
+            self.types.insert(name.into(), Known { element: element.map(Element::of_runtime), shape });
         }
         let is_tried = |name: &&str| self.must_be_tried(name, runtime.distrusts);
         let unclear: Vec<&str> = self.names.iter().map(|(_, name)| *name).filter(is_tried).collect();
@@ -264,7 +260,7 @@ impl<'g> Outline<'g> {
     fn candidate(&self, output: &proto::Value) -> (Element, Option<Shape>) {
         match self.types.get(&output.name) {
             Some(Known { element: Some(element), shape }) => (*element, shape.clone()),
-            Some(Known { element: None, .. }) => (Element::Other(-1), None),
+            Some(Known { element: None, .. }) => (Element::NONE, None),
             None => (Element::F32, None),
         }
     }
@@ -376,21 +372,6 @@ fn declared(graph: &proto::Graph) -> HashMap<String, Known> {
         Some((value.name.clone(), Known { element, shape: value.shape() }))
     };
     graph.value_infos.iter().chain(&graph.outputs).filter_map(typed).collect()
-}
-
-fn element_of(kind: TensorElementType) -> Element {
-    match kind {
-        TensorElementType::Float32 => Element::F32,
-        TensorElementType::Float16 => Element::F16,
-        TensorElementType::Bfloat16 => Element::Bf16,
-        TensorElementType::Float64 => Element::F64,
-        TensorElementType::Uint8 => Element::U8,
-        TensorElementType::Int8 => Element::I8,
-        TensorElementType::Int32 => Element::I32,
-        TensorElementType::Int64 => Element::I64,
-        TensorElementType::Bool => Element::Bool,
-        _ => Element::Other(-1),
-    }
 }
 
 /// One pass on zeros. A free batch is tried with two images, which tells the batch axis from a constant one;

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use scorecam_core::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Readiness, Result};
+use scorecam_core::{Abilities, BackendLoader, Error, ModelBackend, ModelConfig, Readiness, Result, bail};
 
 use crate::device::{Accelerator, Device};
 use crate::file::ModelFile;
@@ -113,8 +113,6 @@ impl BackendLoader for OnnxLoader {
 fn on_cpu(device: Option<&str>) -> Result<()> {
     match device {
         None | Some("cpu") => Ok(()),
-        Some(device) => {
-            Err(Error::unsupported(format!("device {device:?} is not served by onnx-cpu; use \"cpu\"")))
-        }
+        Some(device) => bail!(unsupported, "device {device:?} is not served by onnx-cpu; use \"cpu\""),
     }
 }

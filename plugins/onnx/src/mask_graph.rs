@@ -85,23 +85,15 @@ impl MaskGraph {
         };
         if self.layout == Layout::Nhwc {
             masked = drawn.node("Transpose", &[&masked]);
-            drawn.attribute(Attribute::of_integers("perm", &[0, 2, 3, 1]));
+            let (name, integers) = ("perm".into(), vec![0, 2, 3, 1]);
+            drawn.attribute(Attribute { name, integers, kind: Attribute::INTS, ..Attribute::default() });
         }
         if self.element == Element::F16 {
             masked = drawn.node("Cast", &[&masked]);
-            drawn.attribute(Attribute::of_integer("to", FLOAT16.into()));
+            let (name, integer) = ("to".into(), FLOAT16.into());
+            drawn.attribute(Attribute { name, integer, kind: Attribute::INT, ..Attribute::default() });
         }
-        drawn.end(&masked);
-        let graph = Graph {
-            name: "masked_images".into(),
-            nodes: drawn.nodes,
-            inputs: self.inputs(),
-            outputs: vec![value(MASKED, number(self.element), 4)],
-            ..Graph::default()
-        };
-        let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
-        Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets, functions: Vec::new() }
-            .encode_to_vec()
+        drawn.bytes(&masked, self.inputs(), value(MASKED, number(self.element), Some(4)))
     }
 
     /// The images, or those among several that the masks cover.
@@ -114,16 +106,16 @@ impl MaskGraph {
 
     fn inputs(self) -> Vec<Value> {
         let mut inputs = vec![
-            value(IMAGES, FLOAT, 4),
-            value(MASKS, FLOAT, 4),
-            value(ROWS, FLOAT, 2),
-            value(COLUMNS, FLOAT, 2),
+            value(IMAGES, FLOAT, Some(4)),
+            value(MASKS, FLOAT, Some(4)),
+            value(ROWS, FLOAT, Some(2)),
+            value(COLUMNS, FLOAT, Some(2)),
         ];
         if self.fill == Fill::Pixels {
-            inputs.push(value(FILL, FLOAT, 4));
+            inputs.push(value(FILL, FLOAT, Some(4)));
         }
         if self.images == Images::Several {
-            inputs.push(value(IMAGE_OF_MASK, INT64, 1));
+            inputs.push(value(IMAGE_OF_MASK, INT64, Some(1)));
         }
         inputs
     }
@@ -131,26 +123,9 @@ impl MaskGraph {
 
 /// A graph that hands on its input, for tensors that are to lie on the device.
 pub(crate) fn copying_graph() -> Vec<u8> {
-    let node = Node {
-        inputs: vec![IMAGES.into()],
-        outputs: vec![MASKED.into()],
-        operator: "Identity".into(),
-        ..Node::default()
-    };
-    // No shape: a tensor of any rank goes through.
-    let untold = |name: &str| Value {
-        name: name.into(),
-        kind: Some(Kind { tensor: Some(TensorKind { element: FLOAT, shape: None }) }),
-    };
-    let graph = Graph {
-        name: "copy".into(),
-        nodes: vec![node],
-        inputs: vec![untold(IMAGES)],
-        outputs: vec![untold(MASKED)],
-        ..Graph::default()
-    };
-    let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
-    Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets, functions: Vec::new() }.encode_to_vec()
+    let mut drawn = Drawing::default();
+    let copy = drawn.node("Identity", &[IMAGES]);
+    drawn.bytes(&copy, vec![value(IMAGES, FLOAT, None)], value(MASKED, FLOAT, None))
 }
 
 /// Nodes of one output each, in the order in which they run.
@@ -179,17 +154,22 @@ impl Drawing {
         }
     }
 
-    /// Makes `result`, the output of the last node, the graph's own.
-    fn end(&mut self, result: &str) {
+    /// The model of these nodes, with `result`, the output of the last one, as its own.
+    fn bytes(mut self, result: &str, inputs: Vec<Value>, output: Value) -> Vec<u8> {
         for output in self.nodes.iter_mut().flat_map(|node| &mut node.outputs).filter(|o| *o == result) {
             *output = MASKED.into();
         }
+        let (name, outputs) = ("masked_images".into(), vec![output]);
+        let graph = Graph { name, nodes: self.nodes, inputs, outputs, ..Graph::default() };
+        let operator_sets = vec![OperatorSet { domain: String::new(), version: OPERATORS }];
+        Model { ir_version: IR_VERSION, graph: Some(graph), operator_sets, functions: Vec::new() }
+            .encode_to_vec()
     }
 }
 
-/// A tensor of free lengths.
-fn value(name: &str, element: i32, rank: usize) -> Value {
-    let axes = vec![Axis::default(); rank];
-    let tensor = TensorKind { element, shape: Some(Shape { axes }) };
+/// A tensor of free lengths; without a rank, of any.
+fn value(name: &str, element: i32, rank: Option<usize>) -> Value {
+    let shape = rank.map(|rank| Shape { axes: vec![Axis::default(); rank] });
+    let tensor = TensorKind { element, shape };
     Value { name: name.into(), kind: Some(Kind { tensor: Some(tensor) }) }
 }

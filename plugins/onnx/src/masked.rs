@@ -27,30 +27,21 @@ use crate::values::{self, Input};
 /// Batches under way at a time on an accelerator.
 const IN_FLIGHT: usize = 2;
 
-/// The sessions that make masked images of one model, opened when they are first wanted.
+/// The sessions that make masked images of one model, by the graph, opened when they are first wanted; `None` is the
+/// graph that copies.
 #[derive(Default)]
-pub(crate) struct MaskSessions {
-    copying: Mutex<Option<Arc<Session>>>,
-    making: Mutex<Vec<(MaskGraph, Arc<Session>)>>,
-}
+pub(crate) struct MaskSessions(Mutex<Vec<(Option<MaskGraph>, Arc<Session>)>>);
 
 impl MaskSessions {
-    fn copying(&self, spec: &SessionSpec) -> Result<Arc<Session>> {
-        let mut place = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = &*place {
+    fn get(&self, spec: &SessionSpec, graph: Option<MaskGraph>) -> Result<Arc<Session>> {
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, session)) = sessions.iter().find(|(opened, _)| *opened == graph) {
             return Ok(Arc::clone(session));
         }
-        let session = Arc::new(spec.open_own(&mask_graph::copying_graph(), "the graph that copies")?);
-        *place = Some(Arc::clone(&session));
-        Ok(session)
-    }
-
-    fn making(&self, spec: &SessionSpec, graph: MaskGraph) -> Result<Arc<Session>> {
-        let mut sessions = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, session)) = sessions.iter().find(|(made, _)| *made == graph) {
-            return Ok(Arc::clone(session));
-        }
-        let session = Arc::new(spec.open_own(&graph.bytes(), "the graph that makes masks")?);
+        let session = Arc::new(match graph {
+            Some(graph) => spec.open_own(&graph.bytes(), "the graph that makes masks")?,
+            None => spec.open_own(&mask_graph::copying_graph(), "the graph that copies")?,
+        });
         sessions.push((graph, Arc::clone(&session)));
         Ok(session)
     }
@@ -162,8 +153,8 @@ impl<'a> SharedInputs<'a> {
             layout: of.input.1,
             element: of.spec.element(),
         };
-        let making = of.sessions.making(of.spec, graph)?;
-        let copying = of.sessions.copying(of.spec)?;
+        let making = of.sessions.get(of.spec, Some(graph))?;
+        let copying = of.sessions.get(of.spec, None)?;
         let allocator = making.allocator(&of.spec.device)?;
         let on_device = |shape: &[usize], data: &[f32]| {
             let mut place = values::place(&allocator, Element::F32, shape)?;

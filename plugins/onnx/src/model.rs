@@ -276,7 +276,7 @@ impl OnnxModel {
         let main = self.described.main_tap();
         // Passes without taps run on what is tapped at the usual layer.
         let taps = if taps.is_empty() { main } else { taps };
-        if taps == main && (!planned || images == self.fewest_images()) {
+        if taps == main && (!planned || images == self.info_of().batch.size(1)) {
             return self.main();
         }
         // What has no size of our own shares a session, however many sizes callers come with.
@@ -305,14 +305,6 @@ impl OnnxModel {
         let session = self.spec.open_plain(&mut self.spec.file.read_again()?, &taps)?;
         let names = names.into_iter().collect();
         Ok(Arc::clone(overview.insert(Arc::new(Overview { session, names }))))
-    }
-
-    /// Images of the smallest pass that the model takes.
-    fn fewest_images(&self) -> usize {
-        match self.info_of().batch {
-            BatchRule::Fixed(n) => n,
-            BatchRule::Any { .. } => 1,
-        }
     }
 
     /// A session beside the first one; opened when it is not among those kept.
@@ -395,7 +387,11 @@ impl ModelBackend for OnnxModel {
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
-        self.ports.image.check(&inputs.images, self.info_of().batch)?;
+        let n = match self.info_of().batch {
+            BatchRule::Fixed(n) => Some(n),
+            BatchRule::Any { .. } => None,
+        };
+        self.ports.image.check(&inputs.images, n)?;
         let wanted = self.wanted(wanted)?;
         let needed = self.described.needed(&wanted.layers);
         if needed.len() > 1 && self.described.is_look(&needed) {
@@ -416,7 +412,7 @@ impl ModelBackend for OnnxModel {
         if !self.info_of().abilities.masked || !self.ports.are_plain() {
             return request.on_cpu(self, wanted, each);
         }
-        image.check_images(&request.inputs.images)?;
+        image.check(&request.inputs.images, None)?;
         let ([_, channels, height, width], [count, ..]) = request.dims()?;
         let wanted = self.wanted(wanted)?;
         let needed = self.described.needed(&wanted.layers);

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use scorecam_core::{BatchRule, Error, InputInfo, Layout, ModelConfig, Result, TensorView, written};
+use scorecam_core::{Error, InputInfo, Layout, ModelConfig, Result, TensorView, bail, ensure, fits, written};
 
 use crate::element::Element;
 use crate::proto;
@@ -31,9 +31,7 @@ impl ImageInput {
         let name = value.name.as_str();
         let element = Element::of(value, "input")?;
         if !element.can_hold_pixels() {
-            return Err(Error::unsupported(format!(
-                "input {name:?} is {element}; images are given as f32, f16, bf16, f64 or u8"
-            )));
+            bail!(unsupported, "input {name:?} is {element}; images are given as f32, f16, bf16, f64 or u8");
         }
         let shape = value.shape().unwrap_or_else(|| vec![None; 4]);
         let refused = || {
@@ -89,34 +87,14 @@ impl ImageInput {
         self.has_batch && self.element == Element::F32
     }
 
-    /// An error unless `batch` is what the model wants.
-    pub(crate) fn check(&self, batch: &TensorView<'_>, rule: BatchRule) -> Result<()> {
-        let n = match rule {
-            BatchRule::Fixed(n) => Some(n),
-            BatchRule::Any { .. } => self.shape[0],
-        };
-        self.check_shape(batch, n)
-    }
-
-    /// An error unless `images`, of any number, are of the size that the model wants.
-    pub(crate) fn check_images(&self, images: &TensorView<'_>) -> Result<()> {
-        self.check_shape(images, None)
-    }
-
-    fn check_shape(&self, batch: &TensorView<'_>, n: Option<usize>) -> Result<()> {
+    /// An error unless `batch` is of the size that the model wants, and of `n` images where that is given.
+    pub(crate) fn check(&self, batch: &TensorView<'_>, n: Option<usize>) -> Result<()> {
         let given = batch.shape();
         let [_, c, h, w] = self.shape;
-        let wanted = [n, c, h, w];
-        let fits =
-            |(&given, wanted): (&usize, &Option<usize>)| given > 0 && wanted.is_none_or(|w| w == given);
-        match given.len() == wanted.len() && given.iter().zip(&wanted).all(fits) {
-            true => Ok(()),
-            false => Err(Error::invalid(format!(
-                "input {:?} wants {}; the tensor is {given:?}",
-                self.name,
-                written(&wanted)
-            ))),
-        }
+        let (wanted, name) = ([n, c, h, w], &self.name);
+        let is_right = fits(&wanted, given) && !given.contains(&0);
+        ensure!(is_right, invalid, "input {name:?} wants {}; the tensor is {given:?}", written(&wanted));
+        Ok(())
     }
 
     /// Shape and elements of `batch`, which must have four axes, in the model's own order.
@@ -133,10 +111,7 @@ impl ImageInput {
 /// The order of axes that three lengths tell: channels are one, three or four.
 fn likely_layout([first, _, last]: [Option<usize>; 3]) -> Layout {
     let may_be_channels = |n: Option<usize>| n.is_some_and(|n| CHANNELS.contains(&n));
-    match may_be_channels(last) && !may_be_channels(first) {
-        true => Layout::Nhwc,
-        false => Layout::Nchw,
-    }
+    if may_be_channels(last) && !may_be_channels(first) { Layout::Nhwc } else { Layout::Nchw }
 }
 
 /// Items of `rows` x `columns`, each transposed.

@@ -95,6 +95,11 @@ impl Node {
         names
     }
 
+    /// Whether its operator is one of `operators`, which are separated by blanks.
+    pub(crate) fn is_one_of(&self, operators: &str) -> bool {
+        operators.split(' ').any(|operator| operator == self.operator)
+    }
+
     /// The integer that the attribute `name` holds.
     pub(crate) fn integer(&self, name: &str) -> Option<i64> {
         self.attributes.iter().find(|a| a.name == name).map(|a| a.integer)
@@ -127,17 +132,9 @@ pub(crate) struct Attribute {
 
 impl Attribute {
     /// `AttributeType.INT`.
-    const INT: i32 = 2;
+    pub(crate) const INT: i32 = 2;
     /// `AttributeType.INTS`.
-    const INTS: i32 = 7;
-
-    pub(crate) fn of_integer(name: &str, integer: i64) -> Self {
-        Self { name: name.into(), integer, kind: Self::INT, ..Self::default() }
-    }
-
-    pub(crate) fn of_integers(name: &str, integers: &[i64]) -> Self {
-        Self { name: name.into(), integers: integers.into(), kind: Self::INTS, ..Self::default() }
-    }
+    pub(crate) const INTS: i32 = 7;
 }
 
 /// A `TensorProto` without its values.

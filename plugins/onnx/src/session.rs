@@ -16,7 +16,7 @@ use ort::memory::Allocator;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::sys::OrtValue;
 use ort::value::{DynTensor, DynValue, DynValueRef, TensorElementType, ValueType};
-use scorecam_core::{Error, Result, Tensor};
+use scorecam_core::{Error, Result, Tensor, bail};
 
 use crate::device::Device;
 use crate::element::Element;
@@ -74,16 +74,7 @@ impl SessionSpec {
 
     /// As [`SessionSpec::open_full`], in f32 on the device itself, too, and without further outputs.
     pub(crate) fn open_exact(&self, bytes: &[u8]) -> Result<Session> {
-        let name = self.file.path().display().to_string();
-        let opened = self
-            .basics(self.settings.optimization)
-            .and_then(|builder| self.with_weights(builder))
-            .and_then(|builder| self.with_providers(builder, &self.device.exact_providers))
-            .and_then(|mut builder| builder.commit_from_memory(bytes));
-        match opened {
-            Ok(inner) => Ok(Session { inner, name }),
-            Err(e) => Err(Error::model(format!("onnxruntime cannot load {name}: {}", e.message()))),
-        }
+        self.load(bytes, (self.settings.optimization, &self.device.exact_providers))
     }
 
     /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimised.
@@ -106,21 +97,30 @@ impl SessionSpec {
         &self,
         bytes: &mut Vec<u8>,
         taps: &Taps,
-        (optimization, providers): (GraphOptimizationLevel, &[ExecutionProviderDispatch]),
+        how: (GraphOptimizationLevel, &[ExecutionProviderDispatch]),
     ) -> Result<Session> {
-        let name = self.file.path().display().to_string();
         let length = bytes.len();
         let names = taps.names.iter().map(String::as_str);
         bytes.extend(proto::output_appendix(names, taps.nodes.clone()));
-        let session = self
+        let session = self.load(bytes, how);
+        bytes.truncate(length);
+        session
+    }
+
+    fn load(
+        &self,
+        bytes: &[u8],
+        (optimization, providers): (GraphOptimizationLevel, &[ExecutionProviderDispatch]),
+    ) -> Result<Session> {
+        let name = self.file.path().display().to_string();
+        let opened = self
             .basics(optimization)
             .and_then(|builder| self.with_weights(builder))
             .and_then(|builder| self.with_providers(builder, providers))
             .and_then(|mut builder| builder.commit_from_memory(bytes));
-        bytes.truncate(length);
-        match session {
+        match opened {
             Ok(inner) => Ok(Session { inner, name }),
-            Err(e) => Err(Error::model(format!("onnxruntime cannot load {name}: {}", e.message()))),
+            Err(e) => bail!(model, "onnxruntime cannot load {name}: {}", e.message()),
         }
     }
 

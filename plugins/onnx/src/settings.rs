@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ort::session::builder::GraphOptimizationLevel;
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail};
 
 use crate::element::Element;
 use crate::extras;
@@ -184,9 +184,7 @@ fn optimization(value: &str) -> Result<GraphOptimizationLevel> {
         "basic" => Ok(GraphOptimizationLevel::Level1),
         "extended" => Ok(GraphOptimizationLevel::Level2),
         "all" => Ok(GraphOptimizationLevel::All),
-        _ => Err(Error::invalid(format!(
-            "setting \"optimization\" is {value:?}; give none, basic, extended or all"
-        ))),
+        _ => bail!(invalid, "setting \"optimization\" is {value:?}; give none, basic, extended or all"),
     }
 }
 

@@ -21,11 +21,6 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    /// Tensors as they are.
-    pub(crate) fn of_names(names: &[&str]) -> Self {
-        Self { names: names.iter().map(|&n| n.into()).collect(), nodes: Vec::new() }
-    }
-
     /// Adds a layer, unless it is an output of the graph as it is.
     pub(crate) fn add(&mut self, layer: &str, tap: &Tap, is_output: bool) {
         let (name, node) = (tap.output(layer), tap.node(layer));

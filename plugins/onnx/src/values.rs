@@ -37,14 +37,14 @@ impl<'a> Input<'a> {
         match element {
             Element::F32 => owned(shape, data.map(|v| v as f32)),
             Element::F16 => owned(shape, data.map(f16::from_f64)),
-            Element::Bf16 => owned(shape, data.map(bf16::from_f64)),
+            Element::BF16 => owned(shape, data.map(bf16::from_f64)),
             Element::F64 => owned(shape, data),
             Element::U8 => owned(shape, data.map(|v| v.round() as u8)),
             Element::I8 => owned(shape, data.map(|v| v.round() as i8)),
             Element::I32 => owned(shape, data.map(|v| v.round() as i32)),
             Element::I64 => owned(shape, data.map(|v| v.round() as i64)),
-            Element::Bool => owned(shape, data.map(|v| v != 0.0)),
-            Element::Other(_) => Err(Error::unsupported(format!("no tensor of {element} can be given"))),
+            Element::BOOL => owned(shape, data.map(|v| v != 0.0)),
+            _ => Err(Error::unsupported(format!("no tensor of {element} can be given"))),
         }
     }
 
@@ -91,41 +91,32 @@ pub(crate) fn place(allocator: &Allocator, element: Element, shape: &[usize]) ->
 
 /// Copies an output of numbers out of the runtime's memory, as f32.
 pub(crate) fn read(value: &DynValue, name: &str) -> Result<Tensor> {
-    let wrong =
-        |e: ort::Error| Error::unsupported(format!("output {name:?} cannot be read: {}", e.message()));
-    let (shape, data) = match value.dtype().tensor_type() {
-        Some(TensorElementType::Float16) => {
-            let (shape, data) = value.try_extract_tensor::<f16>().map_err(wrong)?;
-            (shape, data.to_f32_vec())
-        }
-        Some(TensorElementType::Bfloat16) => {
-            let (shape, data) = value.try_extract_tensor::<bf16>().map_err(wrong)?;
-            (shape, data.to_f32_vec())
-        }
-        Some(TensorElementType::Float64) => {
-            let (shape, data) = value.try_extract_tensor::<f64>().map_err(wrong)?;
-            (shape, data.iter().map(|&v| v as f32).collect())
-        }
-        Some(TensorElementType::Int64) => {
-            let (shape, data) = value.try_extract_tensor::<i64>().map_err(wrong)?;
-            (shape, data.iter().map(|&v| v as f32).collect())
-        }
-        Some(TensorElementType::Int32) => {
-            let (shape, data) = value.try_extract_tensor::<i32>().map_err(wrong)?;
-            (shape, data.iter().map(|&v| v as f32).collect())
-        }
-        Some(TensorElementType::Uint8) => {
-            let (shape, data) = value.try_extract_tensor::<u8>().map_err(wrong)?;
-            (shape, data.iter().map(|&v| f32::from(v)).collect())
-        }
-        _ => {
-            let (shape, data) = value.try_extract_tensor::<f32>().map_err(wrong)?;
-            (shape, data.to_vec())
-        }
-    };
+    match value.dtype().tensor_type() {
+        Some(TensorElementType::Float16) => numbers(value, name, <[f16]>::to_f32_vec),
+        Some(TensorElementType::Bfloat16) => numbers(value, name, <[bf16]>::to_f32_vec),
+        Some(TensorElementType::Float64) => numbers(value, name, |data| each(data, |v: f64| v as f32)),
+        Some(TensorElementType::Int64) => numbers(value, name, |data| each(data, |v: i64| v as f32)),
+        Some(TensorElementType::Int32) => numbers(value, name, |data| each(data, |v: i32| v as f32)),
+        Some(TensorElementType::Uint8) => numbers(value, name, |data| each(data, |v: u8| v.into())),
+        _ => numbers(value, name, <[f32]>::to_vec),
+    }
+}
+
+fn each<T: Copy>(data: &[T], number: impl Fn(T) -> f32) -> Vec<f32> {
+    data.iter().map(|&v| number(v)).collect()
+}
+
+fn numbers<T: PrimitiveTensorElementType>(
+    value: &DynValue,
+    name: &str,
+    convert: impl Fn(&[T]) -> Vec<f32>,
+) -> Result<Tensor> {
+    let (shape, data) = value
+        .try_extract_tensor::<T>()
+        .map_err(|e| Error::unsupported(format!("output {name:?} cannot be read: {}", e.message())))?;
     let shape = shape.iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>();
     let shape = shape.map_err(|_| Error::model(format!("output {name:?} has a negative length")))?;
-    Tensor::new(shape, data)
+    Tensor::new(shape, convert(data))
 }
 
 fn refused(e: ort::Error) -> Error {

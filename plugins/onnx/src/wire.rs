@@ -59,6 +59,15 @@ pub(crate) fn rewritten(
     Ok(out.0)
 }
 
+/// The messages in the fields `number`, in order.
+pub(crate) fn messages<'m>(fields: &[Field<'m>], number: u32) -> Result<Vec<&'m [u8]>> {
+    let message = |field: &Field<'m>| match field.content {
+        Content::Bytes(bytes) => Ok(bytes),
+        _ => Err(damaged()),
+    };
+    fields.iter().filter(|field| field.number == number).map(message).collect()
+}
+
 /// The text in field `number`, empty where there is none.
 pub(crate) fn text(message: &[u8], number: u32) -> Result<String> {
     let found = fields(message)?.into_iter().rfind(|f| f.number == number);
