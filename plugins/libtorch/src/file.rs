@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use scorecam_plugin::{Error, Result};
+use scorecam_plugin::{Error, Result, bail};
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config};
 
@@ -43,23 +43,14 @@ pub fn check_content(path: &Path, mut file: impl Read + Seek) -> Result<()> {
             let text = format!("model {name} is truncated or damaged; fetch or export it again (zip: {e})");
             Error::model(text)
         })?;
-    match kind(&names) {
-        Kind::TorchScript => Ok(()),
-        Kind::Other(what) => {
-            Err(Error::model(format!("model {name} is {what}, not a TorchScript file; {EXPORT}")))
-        }
+    match other_archive(&names) {
+        None => Ok(()),
+        Some(what) => bail!(model, "model {name} is {what}, not a TorchScript file; {EXPORT}"),
     }
 }
 
-/// What an archive holds.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    TorchScript,
-    Other(&'static str),
-}
-
-/// Names in an archive stand below one folder that has the archive's name.
-fn kind(names: &[String]) -> Kind {
+/// What an archive is that is no TorchScript. Names in an archive stand below one folder that has the archive's name.
+fn other_archive(names: &[String]) -> Option<&'static str> {
     let (mut code, mut constants, mut pickle, mut exported) = (false, false, false, false);
     for name in names {
         let inner = name.split_once('/').map_or(name.as_str(), |(_, inner)| inner);
@@ -69,10 +60,10 @@ fn kind(names: &[String]) -> Kind {
         exported |= inner == "archive_format" || name.ends_with("serialized_exported_program.json");
     }
     match (code && constants, exported, pickle) {
-        (true, _, _) => Kind::TorchScript,
-        (_, true, _) => Kind::Other("a .pt2 archive of torch.export"),
-        (_, _, true) => Kind::Other("a checkpoint (a state dict or a pickled module, without a program)"),
-        _ => Kind::Other("a zip archive that PyTorch did not write"),
+        (true, _, _) => None,
+        (_, true, _) => Some("a .pt2 archive of torch.export"),
+        (_, _, true) => Some("a checkpoint (a state dict or a pickled module, without a program)"),
+        _ => Some("a zip archive that PyTorch did not write"),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail, ensure};
 use scorecam_plugin::read_file;
 use serde::Deserialize;
 
@@ -171,9 +171,7 @@ impl ToyFile {
             ("maps", self.maps),
             ("classes", self.classes),
         ] {
-            if !(1..=MAX_LENGTH).contains(&value) {
-                return Err(Error::model(format!("{key} is {value}; give 1 to {MAX_LENGTH}")));
-            }
+            ensure!((1..=MAX_LENGTH).contains(&value), model, "{key} is {value}; give 1 to {MAX_LENGTH}");
         }
         self.check_map_size()?;
         self.check_special_maps()?;
@@ -201,11 +199,10 @@ impl ToyFile {
             Some(cells) if !self.spatial && cells != [1, 1] => Err(Error::model(format!(
                 "map_size is {cells:?} while spatial is false; leave map_size out or give [1, 1]"
             ))),
-            Some([h, w]) if h == 0 || w == 0 || height % h != 0 || width % w != 0 => {
-                Err(Error::model(format!(
-                    "map_size [{h}, {w}] does not divide size [{height}, {width}]; each patch must be whole"
-                )))
-            }
+            Some([h, w]) if h == 0 || w == 0 || height % h != 0 || width % w != 0 => bail!(
+                model,
+                "map_size [{h}, {w}] does not divide size [{height}, {width}]; each patch must be whole"
+            ),
             _ if self.free_size && !self.spatial => {
                 Err(Error::model("free_size is true while spatial is false; a dense network has one size"))
             }

@@ -1,6 +1,6 @@
 //! [`ToyLoader`]: from a model configuration to a [`ToyModel`].
 
-use scorecam_core::{Abilities, BackendLoader, Error, Layout, ModelBackend, ModelConfig, Result};
+use scorecam_core::{Abilities, BackendLoader, Error, Layout, ModelBackend, ModelConfig, Result, bail};
 
 use crate::file::ToyFile;
 use crate::model::{INPUT, OUTPUT, ToyModel};
@@ -39,17 +39,14 @@ impl BackendLoader for ToyLoader {
 fn check_config(config: &ModelConfig) -> Result<()> {
     for (what, given, known) in [("input", &config.input, INPUT), ("output", &config.output, OUTPUT)] {
         if let Some(name) = given.as_deref().filter(|&name| name != known) {
-            let text = format!("{what} {name:?} is not in the toy model; its only {what} is {known:?}");
-            return Err(Error::not_found(text));
+            bail!(not_found, "{what} {name:?} is not in the toy model; its only {what} is {known:?}");
         }
     }
     if config.layout == Some(Layout::Nhwc) {
         return Err(Error::unsupported("layout nhwc was asked for; a toy model takes nchw"));
     }
     if let Some(device) = config.device.as_deref().filter(|&device| device != "cpu") {
-        return Err(Error::unsupported(format!(
-            "device {device:?} was asked for; toy models run on \"cpu\""
-        )));
+        bail!(unsupported, "device {device:?} was asked for; toy models run on \"cpu\"");
     }
     match config.settings.keys().next() {
         Some(key) => Err(Error::not_found(format!("setting {key:?} is unknown; the toy backend has none"))),

@@ -3,7 +3,7 @@
 //! It shares no code with core's default, so that each can be tested against the other.
 
 use scorecam_core::{
-    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, Result, Tensor, Upsample,
+    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, Result, Tensor, Upsample, ensure,
     hand_over_batch,
 };
 
@@ -21,18 +21,13 @@ pub(crate) fn run(
     if request.fill.is_some_and(|fill| fill.shape() != request.inputs.images.shape()) {
         return Err(Error::invalid("the fill's shape differs from that of the images; give one of the same"));
     }
-    let batch = match model.info().batch {
-        BatchRule::Any { .. } => request.batch_size.max(1),
-        BatchRule::Fixed(n) => n,
-    };
+    let batch = model.info().batch.size(request.batch_size);
     for first in (0..masks).step_by(batch) {
         let count = batch.min(masks - first);
         let mut pixels = Vec::new();
         for m in first..first + count {
             let index = request.image_of_mask.get(m).map_or(0, |&i| i as usize);
-            if index >= images {
-                return Err(Error::invalid(format!("mask {m} is for image {index} of {images}")));
-            }
+            ensure!(index < images, invalid, "mask {m} is for image {index} of {images}");
             let mask = Mask { values: request.masks.item(m), size: [h, w], mode: request.upsample };
             let fill = request.fill.map(|fill| fill.item(index));
             for (i, &value) in request.inputs.images.item(index).iter().enumerate() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scorecam_core::{
     Abilities, BatchRule, EachBatch, Error, InputInfo, Inputs, LayerInfo, MaskedRequest, ModelBackend,
-    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView,
+    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, bail, ensure, fits,
 };
 
 use crate::file::{Ability, Batch, Ending, ToyFile};
@@ -37,9 +37,7 @@ impl ToyModel {
                 Some(size)
             }
             Some(size) => {
-                let text =
-                    format!("input size {size:?} was asked for; the model's is fixed at {:?}", file.size);
-                return Err(Error::invalid(text));
+                bail!(invalid, "input size {size:?} was asked for; the model's is fixed at {:?}", file.size);
             }
         };
         let info = info(&file, size)?;
@@ -84,11 +82,8 @@ impl ToyModel {
     /// Checks a batch [N, C, H, W]; returns N and the size of the maps.
     fn check_batch(&self, batch: TensorView<'_>) -> Result<(usize, [usize; 2])> {
         let [n, c, h, w] = batch.dims("the batch")?;
-        let expected = &self.info.input.shape;
-        let fits = [c, h, w].iter().zip(&expected[1..]).all(|(&is, axis)| axis.is_none_or(|axis| axis == is));
-        if !fits {
-            let text = format!("the batch has shape {:?}; the model takes {:?}", batch.shape(), self.axes());
-            return Err(Error::invalid(text));
+        if !fits(&self.info.input.shape[1..], &[c, h, w]) {
+            bail!(invalid, "the batch has shape {:?}; the model takes {:?}", batch.shape(), self.axes());
         }
         Ok((n, cells_of(&self.file, [h, w])?))
     }
@@ -118,30 +113,23 @@ impl ToyModel {
     }
 
     fn needs(&self, ability: Ability, what: &str) -> Result<()> {
-        match self.file.offers(ability) {
-            true => Ok(()),
-            false => Err(Error::unsupported(format!("this toy model cannot {what}; add it to abilities"))),
-        }
+        ensure!(self.file.offers(ability), unsupported, "this toy model cannot {what}; add it to abilities");
+        Ok(())
     }
 }
 
 /// What a pass gives for each of the names that are wanted.
 struct Wanted {
-    places: Vec<WantedTensor>,
+    /// Layers; `None` is the scores.
+    places: Vec<Option<Layer>>,
     values: Vec<Vec<f32>>,
-}
-
-#[derive(Clone, Copy)]
-enum WantedTensor {
-    Scores,
-    Layer(Layer),
 }
 
 impl Wanted {
     fn new(model: &ToyModel, names: &[&str]) -> Result<Self> {
         let place = |name: &&str| match *name {
-            OUTPUT => Ok(WantedTensor::Scores),
-            name => model.layer(name).map(WantedTensor::Layer),
+            OUTPUT => Ok(None),
+            name => model.layer(name).map(Some),
         };
         let places = names.iter().map(place).collect::<Result<Vec<_>>>()?;
         Ok(Self { values: vec![Vec::new(); places.len()], places })
@@ -151,16 +139,16 @@ impl Wanted {
     fn push(&mut self, model: &ToyModel, activations: &Activations) {
         for (values, place) in self.values.iter_mut().zip(&self.places) {
             match place {
-                WantedTensor::Scores => model.push_scores(activations, values),
-                WantedTensor::Layer(layer) => values.extend_from_slice(activations.of(*layer)),
+                None => model.push_scores(activations, values),
+                Some(layer) => values.extend_from_slice(activations.of(*layer)),
             }
         }
     }
 
     fn tensors(self, model: &ToyModel, n: usize, cells: [usize; 2]) -> Result<Vec<Tensor>> {
-        let shape = |place: &WantedTensor| match place {
-            WantedTensor::Scores => vec![n, model.file.classes],
-            WantedTensor::Layer(_) => model.activation_shape(n, cells),
+        let shape = |place: &Option<Layer>| match place {
+            None => vec![n, model.file.classes],
+            Some(_) => model.activation_shape(n, cells),
         };
         self.places.iter().zip(self.values).map(|(place, values)| Tensor::new(shape(place), values)).collect()
     }
@@ -204,12 +192,12 @@ impl ModelBackend for ToyModel {
         let fits = self.file.free_size || cells == self.file.cells();
         if !fits || cells[1] == 0 {
             let wanted = self.activation_shape(1, self.file.cells());
-            let text = format!(
+            bail!(
+                invalid,
                 "activations have shape {:?}; {} wants {wanted:?} for one image",
                 activations.shape(),
                 layer.name()
             );
-            return Err(Error::invalid(text));
         }
         let mut found = Wanted::new(self, wanted)?;
         self.begin(n, inputs)?;
@@ -226,15 +214,11 @@ impl ModelBackend for ToyModel {
         let layer = self.layer(layer)?;
         let [(OUTPUT, cotangent)] = cotangents else {
             let names: Vec<&str> = cotangents.iter().map(|(name, _)| *name).collect();
-            let text =
-                format!("cotangents are for {names:?}; one for {OUTPUT:?}, the only output, is needed");
-            return Err(Error::invalid(text));
+            bail!(invalid, "cotangents are for {names:?}; one for {OUTPUT:?}, the only output, is needed");
         };
         if cotangent.shape() != [n, self.file.classes] {
             let (is, classes) = (cotangent.shape(), self.file.classes);
-            return Err(Error::invalid(format!(
-                "the cotangent has shape {is:?}; the output has [{n}, {classes}]"
-            )));
+            bail!(invalid, "the cotangent has shape {is:?}; the output has [{n}, {classes}]");
         }
         self.begin(n, inputs)?;
         let gradient = |i| {
@@ -250,8 +234,7 @@ fn cells_of(file: &ToyFile, size: [usize; 2]) -> Result<[usize; 2]> {
     let [p, q] = file.patch();
     let [height, width] = size;
     if height == 0 || width == 0 || height % p != 0 || width % q != 0 {
-        let text = format!("input size {size:?} is no multiple of the patch {:?}; give one that is", [p, q]);
-        return Err(Error::invalid(text));
+        bail!(invalid, "input size {size:?} is no multiple of the patch {:?}; give one that is", [p, q]);
     }
     Ok([height / p, width / q])
 }
@@ -259,13 +242,9 @@ fn cells_of(file: &ToyFile, size: [usize; 2]) -> Result<[usize; 2]> {
 /// `size` is the input's height and width, where they are not free.
 fn info(file: &ToyFile, size: Option<[usize; 2]>) -> Result<ModelInfo> {
     let cells = size.map(|size| cells_of(file, size)).transpose()?;
-    let batch = match file.batch {
-        Batch::Any => BatchRule::Any { preferred: PREFERRED_BATCH },
-        Batch::Fixed(n) => BatchRule::Fixed(n),
-    };
-    let n = match file.batch {
-        Batch::Any => None,
-        Batch::Fixed(n) => Some(n),
+    let (batch, n) = match file.batch {
+        Batch::Any => (BatchRule::Any { preferred: PREFERRED_BATCH }, None),
+        Batch::Fixed(n) => (BatchRule::Fixed(n), Some(n)),
     };
     let side = |sides: Option<[usize; 2]>, i: usize| sides.map(|s| s[i]);
     let mut shape = vec![Some(file.maps), side(cells, 0), side(cells, 1)];
