@@ -137,7 +137,8 @@ impl Field<'_> {
                     return Err(error);
                 }
                 Err(error) if ready > 0 && is_of_the_request(error.kind()) => {
-                    return Err(self.after(error, i, &failed));
+                    let reason = self.reason(i, &failed);
+                    return Err(Error::new(error.kind(), format!("{error}; the backend is {reason}")));
                 }
                 Err(error) => failed.push(error),
             }
@@ -173,11 +174,6 @@ impl Field<'_> {
             reason += &format!(", since {}", since.join("; "));
         }
         reason
-    }
-
-    /// The error of backend `taken`, which ends the search, and how it came to be taken.
-    fn after(&self, error: Error, taken: usize, failed: &[Error]) -> Error {
-        Error::new(error.kind(), format!("{error}; the backend is {}", self.reason(taken, failed)))
     }
 
     /// The error when each has failed. A file that is wrong is wrong for all in the same words, which are told once.

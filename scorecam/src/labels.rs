@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use scorecam_core::{Error, Result, printable};
+use scorecam_core::{Error, Result, bail, printable};
 use serde_json::Value;
 
 use crate::Manifest;
@@ -70,12 +70,8 @@ impl Labels {
             self.all().filter(|(_, label)| is_named(label)).map(|(class, _)| class).collect();
         match found[..] {
             [class] => Ok(class),
-            [] => {
-                Err(Error::not_found(format!("class {text:?} is not in the labels file{}", self.near(text))))
-            }
-            _ => Err(Error::invalid(format!(
-                "class {text:?} names classes {found:?}; give one of these numbers"
-            ))),
+            [] => bail!(not_found, "class {text:?} is not in the labels file{}", self.near(text)),
+            _ => bail!(invalid, "class {text:?} names classes {found:?}; give one of these numbers"),
         }
     }
 
@@ -96,10 +92,7 @@ impl Labels {
 /// The names in a file's text.
 fn names(text: &str) -> Result<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let found = match text.trim_start().starts_with(['[', '{']) {
-        true => of_json(text)?,
-        false => of_lines(text),
-    };
+    let found = if text.trim_start().starts_with(['[', '{']) { of_json(text)? } else { of_lines(text) };
     Ok(found.iter().map(|name| printable(name.trim())).collect())
 }
 

@@ -5,7 +5,7 @@ use std::sync::RwLock;
 
 use abi_stable::library::{AbiHeader, AbiHeaderRef};
 use libloading::Library;
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail};
 use scorecam_plugin::abi::scorecam_plugin_table;
 use scorecam_plugin::plugin::ImportedPlugin;
 use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL, open_library};
@@ -106,9 +106,7 @@ fn verified_table(library: &Library) -> Result<Option<*const scorecam_plugin_tab
     // A symbol's address is whatever its library says, 0 included.
     let header: *const AbiHeader = *symbol;
     if header.is_null() || !header.is_aligned() {
-        return Err(Error::plugin(format!(
-            "its symbol {ROOT_SYMBOL} leads to no table: it is at {header:p}"
-        )));
+        bail!(plugin, "its symbol {ROOT_SYMBOL} leads to no table: it is at {header:p}");
     }
     // SAFETY: a transparent reference, made of an address that is neither NULL nor misaligned, into a library that
     // is never closed; abi_stable checks the header before use.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::image::{Color, Filter, Fit, Preprocess};
-use scorecam_core::{Error, Form, InputInfo, IsRegression, Layout, OutputActivation, Result};
+use scorecam_core::{Error, Form, InputInfo, IsRegression, Layout, OutputActivation, Result, bail};
 use serde::Deserialize;
 
 use crate::text_file::read_text;
@@ -210,9 +210,7 @@ impl Manifest {
         let mut fit = parsed::<Fit>("input.fit", &input.fit)?.unwrap_or(plain.fit);
         match (&mut fit, input.crop_fraction) {
             (Fit::Crop { fraction }, Some(given)) => *fraction = given,
-            (_, Some(_)) => {
-                return Err(Error::invalid("input.crop_fraction is given, but input.fit is not \"crop\""));
-            }
+            (_, Some(_)) => bail!(invalid, "input.crop_fraction is given, but input.fit is not \"crop\""),
             _ => {}
         }
         let preprocess = Preprocess {

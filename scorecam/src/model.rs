@@ -8,7 +8,7 @@ use scorecam_core::image::Preprocess;
 use scorecam_core::target::Linear;
 use scorecam_core::{
     Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewInfo, ViewOptions,
-    ViewedModel, printable,
+    ViewedModel, bail, ensure, printable,
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
@@ -74,9 +74,7 @@ impl Host {
         let request = request.into();
         let (path, manifest, folder) = find_model(&request.path)?;
         if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
-            return Err(Error::invalid(format!(
-                "{threads} threads were asked for; give 1 to {MOST_THREADS}"
-            )));
+            bail!(invalid, "{threads} threads were asked for; give 1 to {MOST_THREADS}");
         }
         let labels = Labels::of(&manifest, &folder)?;
         let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
@@ -280,9 +278,7 @@ fn preprocess(
 ) -> Result<(Preprocess, Option<String>)> {
     let info = model.info();
     if info.input.shape[2..].contains(&None) && manifest.input.size.is_none() {
-        return Err(Error::invalid(format!(
-            "model {name} takes images of any size; give input.size in a manifest"
-        )));
+        bail!(invalid, "model {name} takes images of any size; give input.size in a manifest");
     }
     let warning = (!manifest.normalises() && !info.input.takes_bytes()).then(|| {
         format!(
@@ -331,8 +327,6 @@ fn find_model(path: &Path) -> Result<(PathBuf, Manifest, PathBuf)> {
 
 /// Pipes and devices are refused: an engine that opened one could wait for ever.
 fn check_kind(path: &Path) -> Result<()> {
-    match path.is_file() || path.is_dir() {
-        true => Ok(()),
-        false => Err(Error::io(format!("model {} is neither a file nor a folder", path.display()))),
-    }
+    ensure!(path.is_file() || path.is_dir(), io, "model {} is neither a file nor a folder", path.display());
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use scorecam_core::{Error, Result, Tensor, element_count};
+use scorecam_core::{Error, Result, Tensor, bail, element_count};
 
 /// Reads a tensor from a `.npy` file of `bytes` bytes; nothing is allocated that the file is too short for.
 pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
@@ -13,9 +13,7 @@ pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let npy = npyz::NpyFile::new(start.as_slice().chain(file)).map_err(broken)?;
     let dtype = npy.dtype().descr();
     if dtype.trim_matches(['\'', '"']) != "<f4" {
-        return Err(Error::invalid(format!(
-            "the tensor has dtype {dtype}; save it as little-endian f32 ('<f4', numpy.float32)"
-        )));
+        bail!(invalid, "the tensor has dtype {dtype}; save it as little-endian f32 ('<f4', numpy.float32)");
     }
     if npy.order() != npyz::Order::C {
         return Err(Error::invalid("the tensor is in Fortran order; save numpy.ascontiguousarray of it"));
@@ -23,9 +21,7 @@ pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let shape = model_shape(npy.shape())?;
     let needed = element_count(&shape)? as u64 * size_of::<f32>() as u64;
     if needed > bytes {
-        return Err(Error::io(format!(
-            "the .npy file is cut off: shape {shape:?} needs {needed} bytes, the file has {bytes}"
-        )));
+        bail!(io, "the .npy file is cut off: shape {shape:?} needs {needed} bytes, the file has {bytes}");
     }
     Tensor::new(shape, npy.into_vec::<f32>().map_err(broken)?)
 }
@@ -46,14 +42,10 @@ fn check_header(start: &[u8], bytes: u64) -> Result<()> {
         _ => return Ok(()),
     };
     if length > bytes {
-        return Err(Error::io(format!(
-            "the .npy file is cut off: its header has {length} bytes, the file has {bytes}"
-        )));
+        bail!(io, "the .npy file is cut off: its header has {length} bytes, the file has {bytes}");
     }
     if length > MOST_HEADER {
-        return Err(Error::io(format!(
-            "the .npy file's header has {length} bytes; {MOST_HEADER} is the most"
-        )));
+        bail!(io, "the .npy file's header has {length} bytes; {MOST_HEADER} is the most");
     }
     let header = &text[..text.len().min(length as usize)];
     match header.iter().filter(|b| b"([{".contains(b)).count() {
