@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use scorecam_core::{Error, Result};
+use scorecam_core::{Error, Result, bail};
 
 use crate::args::{ClassArg, ExplainArgs};
 use crate::output::{Existing, Overlays};
@@ -28,9 +28,7 @@ pub(crate) fn check(args: &ExplainArgs, plan: &Plan) -> Result<()> {
 
     let standard_output = outputs.iter().filter(|(path, _)| path == Path::new("-")).count();
     if standard_output > 1 {
-        return Err(Error::invalid(
-            "--map - and --json - both write to standard output; give a file for one of them",
-        ));
+        bail!(invalid, "--map - and --json - both write to standard output; give a file for one of them");
     }
     let mut written = Files::default();
     for (path, what) in outputs.iter().filter(|(path, _)| !is_device(path)) {

@@ -23,7 +23,7 @@ use scorecam::{
     Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Kept, Model, Overlay,
     Photo, Progress, Reader, Result, Target, Targets, TensorView,
 };
-use scorecam_core::printable;
+use scorecam_core::{bail, printable};
 
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs};
@@ -77,9 +77,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
 fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
     let outputs = &args.outputs;
     if outputs.map.as_deref() == Some(Path::new("-")) && std::io::stdout().is_terminal() {
-        return Err(Error::invalid(
-            "--map - would write a .npy file to the terminal; send it to a file or a program",
-        ));
+        bail!(invalid, "--map - would write a .npy file to the terminal; send it to a file or a program");
     }
     let named = outputs.json.iter().chain(&outputs.map).chain(&outputs.overlay);
     named.filter(|path| **path != Path::new("-")).try_for_each(|path| output::check_writable(path))?;

@@ -131,9 +131,9 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
 
 /// An error when a file at `path` could not be written, so that a long run does not end in one.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    match Target::of(path) {
-        Target::Replace(target) => beside(&target).map(drop).map_err(|e| cannot_write(path, &e)),
-        Target::Direct => open_direct(path).map(drop).map_err(|e| cannot_write(path, &e)),
+    match replaced(path) {
+        Some(target) => beside(&target).map(drop).map_err(|e| cannot_write(path, &e)),
+        None => open_direct(path).map(drop).map_err(|e| cannot_write(path, &e)),
     }
 }
 
@@ -148,20 +148,12 @@ fn with_part(path: &Path, part: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-enum Target {
-    /// Nothing yet or an ordinary file, links resolved.
-    Replace(PathBuf),
-    /// A device or pipe: renaming a file over it would destroy it.
-    Direct,
-}
-
-impl Target {
-    fn of(path: &Path) -> Self {
-        match std::fs::metadata(path) {
-            Ok(found) if !found.is_file() && !found.is_dir() => Self::Direct,
-            Ok(_) => Self::Replace(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
-            Err(_) => Self::Replace(path.to_path_buf()),
-        }
+/// The file that a new one takes the place of, links resolved; `None` for a device or pipe, which that would destroy.
+fn replaced(path: &Path) -> Option<PathBuf> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => None,
+        Ok(_) => Some(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
+        Err(_) => Some(path.to_path_buf()),
     }
 }
 
@@ -170,12 +162,10 @@ fn write(
     existing: Existing,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let written = match (Target::of(path), existing) {
-        (Target::Direct, Existing::Kept) => Err(in_the_way()),
-        (Target::Direct, Existing::Replaced) => {
-            open_direct(path).and_then(|mut file| filled(&mut file, content))
-        }
-        (Target::Replace(target), existing) => beside(&target).and_then(|mut file| {
+    let written = match (replaced(path), existing) {
+        (None, Existing::Kept) => Err(in_the_way()),
+        (None, Existing::Replaced) => open_direct(path).and_then(|mut file| filled(&mut file, content)),
+        (Some(target), existing) => beside(&target).and_then(|mut file| {
             filled(file.as_file_mut(), content)?;
             let named = match existing {
                 Existing::Replaced => file.persist(&target),

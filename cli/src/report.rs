@@ -103,6 +103,14 @@ pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// The items that are new, looked at from the last one back, in their order.
+fn last_of<T>(mut items: Vec<T>, is_new: impl FnMut(&T) -> bool) -> Vec<T> {
+    items.reverse();
+    items.retain(is_new);
+    items.reverse();
+    items
+}
+
 impl Run {
     pub(crate) fn json(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
@@ -115,14 +123,8 @@ impl Run {
     pub(crate) fn update(&mut self, newer: Run) {
         let mut known: HashSet<String> = HashSet::new();
         let mut is_new = |key: Option<&str>| key.is_none_or(|key| known.insert(key.to_owned()));
-        let mut results: Vec<Outcome> = newer.results;
-        results.reverse();
-        results.retain(|outcome| is_new(outcome.input_key()));
-        results.reverse();
-        let mut errors: Vec<FailedInput> = newer.errors;
-        errors.reverse();
-        errors.retain(|failed| is_new(failed.file.as_deref()));
-        errors.reverse();
+        let mut results = last_of(newer.results, |outcome| is_new(outcome.input_key()));
+        let mut errors = last_of(newer.errors, |failed| is_new(failed.file.as_deref()));
         let is_old = |key: Option<&str>| key.is_none_or(|key| !known.contains(key));
         self.results.retain(|outcome| is_old(outcome.input_key()));
         self.errors.retain(|failed| is_old(failed.file.as_deref()));

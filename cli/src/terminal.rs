@@ -8,16 +8,14 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
-use scorecam_core::{Error, Result, printable};
+use scorecam_core::{Result, bail, printable};
 
 /// Writes a text that ends in a line break to stdout.
 pub(crate) fn print(text: &str) -> Result<()> {
     let text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::io(format!("cannot write to standard output: {e}")))
-        }
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => bail!(io, "cannot write to standard output: {e}"),
         _ => Ok(()),
     }
 }

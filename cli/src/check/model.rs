@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use scorecam::{
     Error, ErrorKind, ExplainOptions, Explainer, Host, Model, ModelRequest, Progress, Result, Tensor,
 };
-use scorecam_core::{BatchRule, CamMethod};
+use scorecam_core::{BatchRule, CamMethod, bail, ensure, fits, repeated};
 
 use super::Subject;
 use super::plugin::hosted;
@@ -36,16 +36,12 @@ pub(super) fn description(subject: &Subject) -> Result<String> {
         let axes = info.input.shape.len();
         return Err(Error::plugin(format!("it describes an input of {axes} axes; [N, C, H, W] is needed")));
     }
-    let mut names: Vec<&str> = info.layers.iter().map(|l| l.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::plugin(format!("it lists the layer {:?} twice", pair[0])));
+    if let Some(name) = repeated(info.layers.iter().map(|l| l.name.as_str())) {
+        bail!(plugin, "it lists the layer {name:?} twice");
     }
     let layer = info.layer(None)?;
-    match layer.has_spatial_extent() {
-        true => Ok(format!("default layer {:?}", layer.name)),
-        false => Err(Error::plugin(format!("its default layer {:?} has no spatial extent", layer.name))),
-    }
+    ensure!(layer.has_spatial_extent(), plugin, "its default layer {:?} has no spatial extent", layer.name);
+    Ok(format!("default layer {:?}", layer.name))
 }
 
 pub(super) fn forward(subject: &Subject) -> Result<String> {
@@ -81,13 +77,8 @@ pub(super) fn activations(subject: &Subject) -> Result<String> {
     compare(forward.scores.item(0), loaded.scores(images)?.item(0), "the scores of a pass with activations")?;
     let maps = forward.activations.first().ok_or_else(|| Error::internal("no activations were taken"))?;
     finite(maps.data(), "an activation")?;
-    let described = |(is, said): (&usize, &Option<usize>)| said.is_none_or(|said| said == *is);
     match maps.shape() {
-        [n, rest @ ..]
-            if *n == images
-                && rest.len() == layer.shape.len()
-                && rest.iter().zip(&layer.shape).all(described) =>
-        {
+        [n, rest @ ..] if *n == images && fits(&layer.shape, rest) => {
             Ok(format!("{} of layer {:?}", axes(maps.shape()), layer.name))
         }
         shape => Err(Error::plugin(format!(
@@ -182,10 +173,7 @@ impl Loaded {
 
     /// The fewest images that the model takes.
     fn least_batch(&self) -> usize {
-        match self.model.info().batch {
-            BatchRule::Fixed(n) => n,
-            BatchRule::Any { .. } => 1,
-        }
+        self.model.info().batch.size(1)
     }
 
     /// [C, H, W]; what the model leaves free is as a manifest says.
@@ -264,16 +252,12 @@ fn load(host: &Host, plugin: &scorecam::PluginRecord, path: &Path) -> Result<Mod
 }
 
 fn compare(is: &[f32], expected: &[f32], what: &str) -> Result<()> {
-    if is.len() != expected.len() {
-        return Err(Error::plugin(format!("{what} are {} and not {}", is.len(), expected.len())));
-    }
+    ensure!(is.len() == expected.len(), plugin, "{what} are {} and not {}", is.len(), expected.len());
     let largest = expected.iter().fold(1.0f32, |most, v| most.max(v.abs()));
     let differs = is.iter().zip(expected).position(|(a, b)| (a - b).abs() > ROUNDING * largest);
     match differs {
         None => Ok(()),
-        Some(i) => {
-            Err(Error::plugin(format!("{what}: the score of class {i} is {} and not {}", is[i], expected[i])))
-        }
+        Some(i) => bail!(plugin, "{what}: the score of class {i} is {} and not {}", is[i], expected[i]),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use scorecam::{Host, ModelRequest, PluginRecord};
-use scorecam_core::{Error, ErrorKind, Result};
+use scorecam_core::{Error, ErrorKind, Result, bail, ensure, repeated};
 
 use super::Subject;
 use crate::list;
@@ -22,9 +22,7 @@ pub(super) fn hosted(plugin: &Path) -> Result<(Host, PluginRecord)> {
 pub(super) fn file(subject: &Subject) -> Result<String> {
     let named = |e: std::io::Error| Error::io(format!("{}: {e}", subject.plugin.display()));
     let metadata = std::fs::metadata(&subject.plugin).map_err(named)?;
-    if !metadata.is_file() {
-        return Err(Error::io(format!("{} is not a file", subject.plugin.display())));
-    }
+    ensure!(metadata.is_file(), io, "{} is not a file", subject.plugin.display());
     File::open(&subject.plugin).map_err(named)?;
     Ok(format!("{} bytes", metadata.len()))
 }
@@ -43,14 +41,9 @@ pub(super) fn descriptors(subject: &Subject) -> Result<String> {
     for item in &record.items {
         let usable = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if item.id.is_empty() || !item.id.chars().all(usable) {
-            return Err(Error::plugin(format!(
-                "the id {:?} cannot be typed; use letters, digits and - _ .",
-                item.id
-            )));
+            bail!(plugin, "the id {:?} cannot be typed; use letters, digits and - _ .", item.id);
         }
-        if item.version.is_empty() {
-            return Err(Error::plugin(format!("{:?} has no version", item.id)));
-        }
+        ensure!(!item.version.is_empty(), plugin, "{:?} has no version", item.id);
         if let Some(bad) =
             item.extensions.iter().find(|e| e.starts_with('.') || e.chars().any(char::is_uppercase))
         {
@@ -79,10 +72,7 @@ pub(super) fn readiness(subject: &Subject) -> Result<String> {
     let backends = host.backends_here(None);
     let took = started.elapsed();
     if took > PROMPT * backends.len() as u32 {
-        return Err(Error::plugin(format!(
-            "its answer took {} ms; it is to look at files, and start no engine",
-            took.as_millis()
-        )));
+        bail!(plugin, "its answer took {} ms; it is to look at files, and start no engine", took.as_millis());
     }
     let reported: Result<Vec<String>> = backends
         .iter()
@@ -149,10 +139,8 @@ pub(super) fn method_texts(subject: &Subject) -> Result<String> {
     let methods = methods(&subject.plugin)?;
     for method in &methods {
         let info = method.info();
-        let mut names: Vec<&str> = info.options.iter().map(|o| o.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::plugin(format!("method {:?} has option {:?} twice", info.id, pair[0])));
+        if let Some(name) = repeated(info.options.iter().map(|o| o.name.as_str())) {
+            bail!(plugin, "method {:?} has option {name:?} twice", info.id);
         }
         if info.summary.is_empty() || info.options.iter().any(|o| o.help.is_empty()) {
             return Err(Error::plugin(format!("method {:?} leaves a summary or help text empty", info.id)));
