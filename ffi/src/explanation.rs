@@ -3,9 +3,9 @@
 use std::ffi::{CString, c_char, c_void};
 
 use scorecam::abi::scorecam_option;
-use scorecam::{Error, Explainer, Explanation};
+use scorecam::{Explainer, Explanation};
 
-use crate::export::{Failure, Result, c_text, export};
+use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::host::optional;
 use crate::image::{read_image, scorecam_image};
@@ -142,11 +142,7 @@ pub unsafe extern "C" fn scorecam_explanation_count(
     out: *mut u64,
     explanation: *const scorecam_explanation,
 ) -> i32 {
-    export!({
-        let count = handles::get(explanation)?.found.targets.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
+    export!(out from explanation: |e| { Ok(e.found.targets.len() as u64) })
 }
 
 /// The saliency map of target `index`: `*height` rows of `*width` values, without gaps, all finite. Any
@@ -219,11 +215,7 @@ pub unsafe extern "C" fn scorecam_explanation_passes(
     out: *mut u64,
     explanation: *const scorecam_explanation,
 ) -> i32 {
-    export!({
-        let passes = handles::get(explanation)?.found.passes as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, passes, "out") }
-    })
+    export!(out from explanation: |e| { Ok(e.found.passes as u64) })
 }
 
 /// The layer that was explained. Any thread.
@@ -235,11 +227,7 @@ pub unsafe extern "C" fn scorecam_explanation_layer(
     out: *mut *const c_char,
     explanation: *const scorecam_explanation,
 ) -> i32 {
-    export!({
-        let layer = handles::get(explanation)?.layer.as_ptr();
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, layer, "out") }
-    })
+    export!(out from explanation: |e| { Ok(e.layer.as_ptr()) })
 }
 
 /// How many warnings there are. Any thread.
@@ -251,11 +239,7 @@ pub unsafe extern "C" fn scorecam_explanation_warning_count(
     out: *mut u64,
     explanation: *const scorecam_explanation,
 ) -> i32 {
-    export!({
-        let count = handles::get(explanation)?.warnings.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
+    export!(out from explanation: |e| { Ok(e.warnings.len() as u64) })
 }
 
 /// Warning `index`, one line: something that was taken for granted and may be wrong. Any thread.
@@ -269,14 +253,11 @@ pub unsafe extern "C" fn scorecam_explanation_warning(
     index: u64,
 ) -> i32 {
     export!({
-        let explanation = handles::get(explanation)?;
-        let warning = usize::try_from(index).ok().and_then(|i| explanation.warnings.get(i));
-        let warning = warning.ok_or_else(|| {
-            let count = explanation.warnings.len();
-            Error::invalid(format!("warning {index} is out of range; there are {count}"))
-        })?;
+        let warning = |e: &ExplanationObject| {
+            Ok(e.warnings[read::place(index, e.warnings.len(), "warning", "there are")?].as_ptr())
+        };
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, warning.as_ptr(), "out") }
+        unsafe { read::write_from(out, explanation, warning) }
     })
 }
 
@@ -289,11 +270,7 @@ pub unsafe extern "C" fn scorecam_explanation_measure_count(
     out: *mut u64,
     explanation: *const scorecam_explanation,
 ) -> i32 {
-    export!({
-        let count = handles::get(explanation)?.measures.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
+    export!(out from explanation: |e| { Ok(e.measures.len() as u64) })
 }
 
 /// Number `index` that the method reports, and its name, such as the "estimated-error" of "score-cam-adaptive":
@@ -312,11 +289,8 @@ pub unsafe extern "C" fn scorecam_explanation_measure(
     export!({
         read::check_pointer(name, "name")?;
         let explanation = handles::get(explanation)?;
-        let measure = usize::try_from(index).ok().and_then(|i| explanation.measures.get(i));
-        let (called, number) = measure.ok_or_else(|| {
-            let count = explanation.measures.len();
-            Error::invalid(format!("measure {index} is out of range; there are {count}"))
-        })?;
+        let place = read::place(index, explanation.measures.len(), "measure", "there are")?;
+        let (called, number) = &explanation.measures[place];
         // SAFETY: as the caller promises.
         unsafe {
             read::write(value, *number, "value")?;
@@ -355,10 +329,7 @@ impl ExplanationObject {
 
     /// The number of a target that there is.
     pub(crate) fn index(&self, index: u64) -> Result<usize> {
-        let count = self.found.targets.len();
-        usize::try_from(index).ok().filter(|&i| i < count).ok_or_else(|| {
-            Failure::invalid(format!("target {index} is out of range; the explanation has {count}"))
-        })
+        read::place(index, self.found.targets.len(), "target", "the explanation has")
     }
 }
 

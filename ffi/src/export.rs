@@ -13,13 +13,18 @@ use scorecam::{abi, status_of_kind};
 use scorecam_core::Error;
 
 /// `export!({ ... Ok(()) })` is a status. `export!(fallback => { value })` is a value that cannot fail, and
-/// `fallback` after a panic.
+/// `fallback` after a panic. `export!(out from handle: |object| { Ok(value) })` is the status of writing to `out` what
+/// the closure takes from the object behind `handle`.
 macro_rules! export {
     ($body:block) => {
         $crate::export::status(|| $body)
     };
     ($fallback:expr => $body:block) => {
         $crate::export::value($fallback, || $body)
+    };
+    ($out:ident from $handle:ident: $of:expr) => {
+        // SAFETY: the caller of the exported function promises that `out` is NULL or writable.
+        $crate::export::status(|| unsafe { $crate::read::write_from($out, $handle, $of) })
     };
 }
 pub(crate) use export;

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use ::scorecam::{Descriptor, Host, PluginRecord, abi, ability_number, own_folder};
-use scorecam_core::Error;
 
 use crate::export::{c_text, export};
 use crate::handles::{self, Handle};
@@ -87,11 +86,7 @@ pub unsafe extern "C" fn scorecam_load_plugin(host: *const scorecam_host, path: 
 /// `out` leads to a writable number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_plugin_count(out: *mut u64, host: *const scorecam_host) -> i32 {
-    export!({
-        let count = handles::get(host)?.with_items(|items| items.len() as u64);
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
+    export!(out from host: |h| { Ok(h.with_items(|items| items.len() as u64)) })
 }
 
 /// Describes backend or method `index`, in the order of loading; an index keeps its meaning. Set `out` to
@@ -107,11 +102,7 @@ pub unsafe extern "C" fn scorecam_plugin_get(
 ) -> i32 {
     export!({
         let info = handles::get(host)?.with_items(|items| {
-            let item = usize::try_from(index).ok().and_then(|i| items.get(i));
-            item.map(Item::info).ok_or_else(|| {
-                let count = items.len();
-                Error::invalid(format!("plugin item {index} is out of range; the host has {count}"))
-            })
+            read::place(index, items.len(), "plugin item", "the host has").map(|i| items[i].info())
         })?;
         // SAFETY: as the caller promises.
         unsafe { read::write_struct(out, info) }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::scorecam::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape};
 use ::scorecam::{Model, ModelRequest};
-use scorecam_core::{Error, LayerInfo};
+use scorecam_core::LayerInfo;
 
 use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
@@ -133,11 +133,7 @@ pub unsafe extern "C" fn scorecam_model_backend(
     out: *mut *const c_char,
     model: *const scorecam_model,
 ) -> i32 {
-    export!({
-        let backend = handles::get(model)?.backend.as_ptr();
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, backend, "out") }
-    })
+    export!(out from model: |m| { Ok(m.backend.as_ptr()) })
 }
 
 /// Why this backend, in one line that is valid until the model is freed, as in "onnx-cpu on the CPU, since onnx-cuda is
@@ -151,12 +147,7 @@ pub unsafe extern "C" fn scorecam_model_backend_reason(
     out: *mut *const c_char,
     model: *const scorecam_model,
 ) -> i32 {
-    export!({
-        let model = handles::get(model)?;
-        let reason = optional(model.backend_reason.as_ref());
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, reason, "out") }
-    })
+    export!(out from model: |m| { Ok(optional(m.backend_reason.as_ref())) })
 }
 
 /// How many layers the model has. Any thread.
@@ -165,11 +156,7 @@ pub unsafe extern "C" fn scorecam_model_backend_reason(
 /// `out` leads to a writable number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_layer_count(out: *mut u64, model: *const scorecam_model) -> i32 {
-    export!({
-        let count = handles::get(model)?.layers.len() as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, count, "out") }
-    })
+    export!(out from model: |m| { Ok(m.layers.len() as u64) })
 }
 
 /// Describes layer `index`, in the order in which layers run. Set `out` to `SCORECAM_LAYER_INFO_INIT` first.
@@ -202,12 +189,8 @@ pub unsafe extern "C" fn scorecam_model_class(
     text: *const c_char,
 ) -> i32 {
     export!({
-        let model = handles::get(model)?;
         // SAFETY: as the caller promises.
-        let text = unsafe { read::text(text, "text") }?;
-        let class = model.model.class(text)? as u64;
-        // SAFETY: as the caller promises.
-        unsafe { read::write(out, class, "out") }
+        unsafe { read::write_from(out, model, |m| Ok(m.model.class(read::text(text, "text")?)? as u64)) }
     })
 }
 
@@ -222,11 +205,9 @@ pub unsafe extern "C" fn scorecam_model_label(
     class_index: u64,
 ) -> i32 {
     export!({
-        let model = handles::get(model)?;
         let class = usize::try_from(class_index).ok();
-        let label = optional(class.and_then(|c| model.labels.get(c)));
         // SAFETY: as the caller promises.
-        unsafe { read::write(out, label, "out") }
+        unsafe { read::write_from(out, model, |m| Ok(optional(class.and_then(|c| m.labels.get(c))))) }
     })
 }
 
@@ -258,14 +239,8 @@ impl ModelObject {
     }
 
     fn layer_info(&self, index: u64) -> Result<scorecam_layer_info> {
-        let layer = usize::try_from(index).ok().and_then(|i| {
-            let texts = self.layers.get(i)?;
-            Some((i, texts, &self.model.info().layers[i]))
-        });
-        let (i, [name, operation], layer) = layer.ok_or_else(|| {
-            let count = self.layers.len();
-            Error::invalid(format!("layer {index} is out of range; the model has {count}"))
-        })?;
+        let i = read::place(index, self.layers.len(), "layer", "the model has")?;
+        let ([name, operation], layer) = (&self.layers[i], &self.model.info().layers[i]);
         let is_default = match self.model.layer() {
             Some(chosen) => chosen == layer.name,
             None => self.model.info().default_layer == Some(i),

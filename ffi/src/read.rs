@@ -11,6 +11,7 @@ use std::{mem, ptr, slice};
 use scorecam::abi::{SCORECAM_MAX_STRING, scorecam_option};
 
 use crate::export::{Failure, Result};
+use crate::handles::{self, Handle};
 
 /// A C struct of the caller.
 ///
@@ -131,6 +132,26 @@ pub(crate) unsafe fn write<T>(out: *mut T, value: T, what: &str) -> Result<()> {
     // SAFETY: as the caller promises; aligned as just checked.
     unsafe { out.write(value) };
     Ok(())
+}
+
+/// Writes to `out` what `of` takes from the object behind `handle`.
+///
+/// # Safety
+/// As for [`write`].
+pub(crate) unsafe fn write_from<H: Handle, T>(
+    out: *mut T,
+    handle: *const H,
+    of: impl FnOnce(&H::Object) -> Result<T>,
+) -> Result<()> {
+    let value = of(&*handles::get(handle)?)?;
+    // SAFETY: as the caller promises.
+    unsafe { write(out, value, "out") }
+}
+
+/// The place that an index of the caller means among `count`; `what` and `there_are` are for the error.
+pub(crate) fn place(index: u64, count: usize, what: &str, there_are: &str) -> Result<usize> {
+    let place = usize::try_from(index).ok().filter(|&i| i < count);
+    place.ok_or_else(|| Failure::invalid(format!("{what} {index} is out of range; {there_are} {count}")))
 }
 
 /// An error when `pointer` is NULL or not aligned.
