@@ -241,7 +241,8 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|&n| n > 0.0 && std::time::Duration::try_from_secs_f64(n).is_ok());
+    let number =
+        text.parse::<f64>().ok().filter(|&n| n > 0.0 && std::time::Duration::try_from_secs_f64(n).is_ok());
     number.ok_or_else(|| "a number of seconds above 0 is needed".into())
 }
 

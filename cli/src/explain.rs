@@ -359,7 +359,8 @@ impl<'a> Work<'a> {
             output::write_png(path, &picture, existing)?;
         }
         let photo = ready.photo.as_ref().filter(|_| self.args.outputs.map_size == MapSize::Photo);
-        let resized = photo.filter(|_| !matches!(to.map, MapTo::Nowhere)).map(|photo| at_size_of(photo, found));
+        let resized =
+            photo.filter(|_| !matches!(to.map, MapTo::Nowhere)).map(|photo| at_size_of(photo, found));
         let maps = resized.transpose()?;
         let maps = maps.as_ref().unwrap_or(&found.maps);
         let shape = if maps.shape()[0] == 1 { &maps.shape()[1..] } else { maps.shape() };

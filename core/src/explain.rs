@@ -17,8 +17,8 @@ use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
 use crate::target::{AskedTarget, Detection, Question, RegionCells, TargetSet};
 use crate::{
-    BatchRule, CamMethod, Error, ErrorKind, MethodOutput, Options, OutputActivation, Report, Result, Stage, Study,
-    StudyContext, Tensor, TimeUp, ViewedModel, fits,
+    BatchRule, CamMethod, Error, ErrorKind, MethodOutput, Options, OutputActivation, Report, Result, Stage,
+    Study, StudyContext, Tensor, TimeUp, ViewedModel, fits,
 };
 
 /// What to explain.
@@ -219,7 +219,9 @@ async fn explain_one<'a>(
     });
     let study = Study::new(model.info(), Arc::clone(&context), Rc::clone(&desk));
     let (output, late) = match method.explain(&study, request.options).await {
-        Err(error) if error.kind() == ErrorKind::Deadline => (without_maps(&context)?, Some(error.to_string())),
+        Err(error) if error.kind() == ErrorKind::Deadline => {
+            (without_maps(&context)?, Some(error.to_string()))
+        }
         output => (output?, None),
     };
     if late.is_none() {

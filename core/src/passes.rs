@@ -5,7 +5,9 @@ use std::cell::Cell;
 use crate::ask::Ask;
 use crate::masking::MaskedScores;
 use crate::tensor::{append, only};
-use crate::{BatchRule, Error, ErrorKind, Forward, Result, Rows, Tensor, TensorView, ViewedModel, element_count};
+use crate::{
+    BatchRule, Error, ErrorKind, Forward, Result, Rows, Tensor, TensorView, ViewedModel, element_count,
+};
 
 /// The tensors that `ask` is for. `passed` learns the number of images of each batch; its error ends the run.
 pub(crate) fn answer(

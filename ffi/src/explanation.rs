@@ -262,7 +262,9 @@ pub unsafe extern "C" fn scorecam_explanation_photo_map(
         let explanation = handles::get(explanation)?;
         explanation.map(index)?;
         let needed = height.checked_mul(width).filter(|&n| n > 0 && n <= count).ok_or_else(|| {
-            Failure::too_small(format!("out has {count} floats; a map of {width}x{height} needs one for each pixel"))
+            Failure::too_small(format!(
+                "out has {count} floats; a map of {width}x{height} needs one for each pixel"
+            ))
         })?;
         let size = (height as usize, width as usize);
         let map = explanation.found.photo_map(explanation.index(index)?, size)?;

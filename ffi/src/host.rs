@@ -51,7 +51,11 @@ read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> scorecam_status {
     export!({
         read::check_pointer(out, "out")?;
-        let host = HostObject { host: Host::beside(own_folder())?, items: Mutex::default(), methods: Mutex::default() };
+        let host = HostObject {
+            host: Host::beside(own_folder())?,
+            items: Mutex::default(),
+            methods: Mutex::default(),
+        };
         let handle = handles::insert(host)?;
         // SAFETY: as the caller promises.
         unsafe { read::write(out, handle, "out") }
@@ -69,7 +73,10 @@ pub extern "C" fn scorecam_host_free(host: *mut scorecam_host) -> scorecam_statu
 /// `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another version.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_host_load_plugin(host: *const scorecam_host, path: *const c_char) -> scorecam_status {
+pub unsafe extern "C" fn scorecam_host_load_plugin(
+    host: *const scorecam_host,
+    path: *const c_char,
+) -> scorecam_status {
     export!({
         let host = handles::get(host)?;
         // SAFETY: as the caller promises.
@@ -115,7 +122,10 @@ pub unsafe extern "C" fn scorecam_host_method(
 /// How many backends and methods the host has, built-in ones included.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_host_plugin_count(out: *mut u64, host: *const scorecam_host) -> scorecam_status {
+pub unsafe extern "C" fn scorecam_host_plugin_count(
+    out: *mut u64,
+    host: *const scorecam_host,
+) -> scorecam_status {
     export!(out from host: |h| { Ok(h.with_items(|items| items.len() as u64)) })
 }
 

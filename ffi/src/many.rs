@@ -85,13 +85,20 @@ pub unsafe extern "C" fn scorecam_explain_many(
 /// # Safety
 /// `found` may be called with `user_data`.
 unsafe fn hand_over(
-    found: unsafe extern "C" fn(u64, *mut scorecam_explanation, scorecam_status, *const c_char, *mut c_void) -> i32,
+    found: unsafe extern "C" fn(
+        u64,
+        *mut scorecam_explanation,
+        scorecam_status,
+        *const c_char,
+        *mut c_void,
+    ) -> i32,
     index: usize,
     result: scorecam::Result<Explanation>,
     user_data: *mut c_void,
 ) -> i32 {
-    let handle =
-        result.map_err(Failure::from).and_then(|explanation| handles::insert(ExplanationObject::new(explanation)));
+    let handle = result
+        .map_err(Failure::from)
+        .and_then(|explanation| handles::insert(ExplanationObject::new(explanation)));
     let (explanation, status, error) = match handle {
         Ok(handle) => (handle, SCORECAM_OK, None),
         Err(failure) => (ptr::null_mut(), failure.status, Some(c_text(&failure.message))),

@@ -4,7 +4,9 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::scorecam::abi::{SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape, scorecam_status};
+use ::scorecam::abi::{
+    SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape, scorecam_status,
+};
 use ::scorecam::{Manifest, Model, ModelRequest, OutputKind};
 use scorecam_core::LayerInfo;
 
@@ -360,8 +362,9 @@ unsafe fn read_request(path: *const c_char, options: *const scorecam_model_optio
     // SAFETY: as the caller promises.
     let settings = unsafe { read::options(options.settings, options.setting_count, "options.settings") }?;
     // SAFETY: as the caller promises.
-    let (manifest, bytes) =
-        unsafe { (read_manifest(&options)?, read::array(options.data.cast::<u8>(), options.data_size, "options.data")?) };
+    let (manifest, bytes) = unsafe {
+        (read_manifest(&options)?, read::array(options.data.cast::<u8>(), options.data_size, "options.data")?)
+    };
     Ok(ModelRequest {
         path,
         manifest,

@@ -25,7 +25,11 @@ pub extern "C" fn scorecam_abi_version() -> u32 {
 /// `SCORECAM_ERR_INVALID_ARGUMENT`: the log goes somewhere already.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn scorecam_log_to(log: scorecam_log, level: u32, user_data: *mut c_void) -> scorecam_status {
+pub unsafe extern "C" fn scorecam_log_to(
+    log: scorecam_log,
+    level: u32,
+    user_data: *mut c_void,
+) -> scorecam_status {
     export!({
         let log = log.ok_or_else(|| Failure::invalid("log is NULL"))?;
         // SAFETY: as the caller promises.

@@ -84,10 +84,10 @@ struct FoundCall {
         auto &call = *static_cast<FoundCall *>(self);
         Explanation owned(explanation);
         return call.thrown.kept([&] {
-            Explained &found = call.found[static_cast<std::size_t>(index)];
-            found.explanation = std::move(owned);
+            Explained &result = call.found[static_cast<std::size_t>(index)];
+            result.explanation = std::move(owned);
             if (status != SCORECAM_OK) {
-                found.error = Error(status, text_or_empty(error));
+                result.error = Error(status, text_or_empty(error));
             }
             return SCORECAM_OK;
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 use scorecam_core::target::RegionCells;
-use scorecam_core::{Explained, Result, Tensor, TensorView};
+use scorecam_core::{Explained, Result, Tensor, TensorView, bail};
 
 use crate::Model;
 
@@ -126,10 +126,18 @@ impl Explanation {
     }
 
     /// The map of target `index` at the size (height, width) of the photo that was explained, or of one of the same content:
-    /// bilinear between the map's values, and 0 where the model did not see the photo ([`Placement::photo_part`]). Panics
-    /// when there is no such target.
+    /// bilinear between the map's values, and 0 where the model did not see the photo ([`Placement::photo_part`]). An error
+    /// for another size than the explained photo's. Panics when there is no such target.
     pub fn photo_map(&self, index: usize, size: (usize, usize)) -> Result<Tensor> {
-        self.placement_on(size).on_photo(self.map(index))
+        let placement = self.placement_on(size);
+        let ((own_height, own_width), (height, width)) = (placement.photo_size(), size);
+        if placement.photo_size() != size {
+            bail!(
+                invalid,
+                "the map is of a photo of {own_width}x{own_height} pixels; {width}x{height} was asked for"
+            );
+        }
+        placement.on_photo(self.map(index))
     }
 
     /// The map of target `index` laid over the photo that was explained, or over another one of the same content; a box or

@@ -169,7 +169,10 @@ mod tests {
     use super::*;
 
     fn labels(names: &[&str]) -> Labels {
-        Labels { source: "labels file labels.txt".into(), names: names.iter().map(|&n| n.to_owned()).collect() }
+        Labels {
+            source: "labels file labels.txt".into(),
+            names: names.iter().map(|&n| n.to_owned()).collect(),
+        }
     }
 
     #[test]

@@ -59,7 +59,9 @@ pub use reading::OutputKind;
 pub use registry::{Host, Origin, PluginRecord};
 pub use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 pub use scorecam_core::target::Kept;
-pub use scorecam_core::{ClassScores, Error, ErrorKind, Progress, Result, Stage, Targets, Tensor, TensorView};
+pub use scorecam_core::{
+    ClassScores, Error, ErrorKind, Progress, Result, Stage, Targets, Tensor, TensorView,
+};
 pub use scorecam_plugin::method::Description;
 pub use scorecam_plugin::plugin::Descriptor;
 pub use scorecam_plugin::services::log_to;

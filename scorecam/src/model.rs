@@ -84,7 +84,8 @@ impl Host {
     /// ```
     pub fn load_model(&self, request: impl Into<ModelRequest>) -> Result<Model> {
         let request = request.into();
-        let memory = request.bytes.as_deref().map(|bytes| MemoryFile::new(&request.path, bytes)).transpose()?;
+        let memory =
+            request.bytes.as_deref().map(|bytes| MemoryFile::new(&request.path, bytes)).transpose()?;
         let (path, manifest) = match (&memory, request.manifest.clone()) {
             (Some(file), manifest) => (file.path().to_path_buf(), manifest.unwrap_or_default()),
             (None, Some(manifest)) => (existing(&request.path)?, manifest),
@@ -166,7 +167,8 @@ impl Model {
     ) -> Result<Self> {
         let of_model = |e: Error| e.context(format!("model {name}"));
         if let Some(layer) = &layer {
-            let from = (manifest.model.layer.as_ref() == Some(layer)).then_some("model.layer of its manifest");
+            let from =
+                (manifest.model.layer.as_ref() == Some(layer)).then_some("model.layer of its manifest");
             let named = |e: Error| from.map_or(e.clone(), |from| e.context(from));
             model.info().layer(Some(layer)).map_err(|e| of_model(named(e)))?;
         }
@@ -186,7 +188,18 @@ impl Model {
         let reading = Reading::of(model.model().info(), manifest).map_err(of_model)?;
         let preprocess = preprocess(&model, manifest, &name);
         let manifest_layer = manifest.model.layer.clone();
-        Ok(Self { model, manifest_layer, backend, choice, name, layer, labels, preprocess, reading, _memory: None })
+        Ok(Self {
+            model,
+            manifest_layer,
+            backend,
+            choice,
+            name,
+            layer,
+            labels,
+            preprocess,
+            reading,
+            _memory: None,
+        })
     }
 
     /// The model, for [`scorecam_core::explain`].

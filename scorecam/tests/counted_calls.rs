@@ -91,7 +91,8 @@ fn a_photo_describes_the_model_never_and_runs_its_passes_alone() {
     }
     let host = Host::new().expect("a host");
     // SAFETY: the table is copied, its functions are static, and the model came from its `load`.
-    let model = unsafe { host.adopt_model(&raw const counting, model, &Manifest::default()) }.expect("adopted");
+    let model =
+        unsafe { host.adopt_model(&raw const counting, model, &Manifest::default()) }.expect("adopted");
     assert_eq!(DESCRIBED.load(Ordering::Relaxed), 1, "once, when it is loaded");
 
     let input = Tensor::new([1, 3, 8, 8], (0..192).map(|i| (i % 7) as f32).collect()).expect("a tensor");

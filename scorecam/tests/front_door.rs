@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use scorecam::{
-    ErrorKind, ExplainOptions, Explainer, Host, Image, Manifest, Model, ModelRequest, OutputKind, Photo, Targets,
+    ErrorKind, ExplainOptions, Explainer, Host, Image, Manifest, Model, ModelRequest, OutputKind, Photo,
+    Targets,
 };
 
 scorecam_plugin::plugin_table! { static TOY = [backend: scorecam_toy::ToyLoader]; }
@@ -26,7 +27,9 @@ fn photo(height: usize, width: usize) -> Image {
 }
 
 fn explained(host: &Host, model: &Model, options: &ExplainOptions, image: &Image) -> scorecam::Explanation {
-    Explainer::new(host, model, options).and_then(|explainer| explainer.explain(image)).expect("an explanation")
+    Explainer::new(host, model, options)
+        .and_then(|explainer| explainer.explain(image))
+        .expect("an explanation")
 }
 
 #[test]
@@ -40,7 +43,11 @@ fn classes_are_scored_without_a_map() {
     let options = ExplainOptions { targets: Targets::Top(classes), ..Default::default() };
     for target in explained(&host, &model, &options, &photo(40, 32)).targets {
         let class = target.class.expect("a class");
-        assert_eq!((found.scores[class], found.outputs[class]), (target.score, target.output), "class {class}");
+        assert_eq!(
+            (found.scores[class], found.outputs[class]),
+            (target.score, target.output),
+            "class {class}"
+        );
     }
 }
 
@@ -89,13 +96,15 @@ fn a_map_has_the_photos_size_and_is_0_where_the_model_did_not_look() {
         let request = ModelRequest { path: toy(), manifest: Some(manifest), ..Default::default() };
         let model = host.load_model(request).expect("a model");
         let found = explained(&host, &model, &Default::default(), &photo(height, width));
-        let (map, placement) = (found.photo_map(0, (height, width)).expect("a map"), found.placement.expect("a photo"));
+        let (map, placement) =
+            (found.photo_map(0, (height, width)).expect("a map"), found.placement.expect("a photo"));
         assert_eq!(map.shape(), [height, width]);
         let own = found.map(0);
         let [rows, columns] = [own.shape()[0], own.shape()[1]];
         for y in 0..height {
             for x in 0..width {
-                let expected = expected_at(&own, (rows, columns), placement.to_input((x as f64 + 0.5, y as f64 + 0.5)));
+                let expected =
+                    expected_at(&own, (rows, columns), placement.to_input((x as f64 + 0.5, y as f64 + 0.5)));
                 let is = map.data()[y * width + x];
                 let seen = placement.photo_part();
                 let inside = (x as f64 + 0.5 - seen.x) * (seen.x + seen.width - x as f64 - 0.5) >= 0.0

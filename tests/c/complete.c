@@ -11,6 +11,7 @@
 
 #define SIDE 48
 #define IMAGES 5
+#define CLASSES 10
 
 static void check(int holds, const char *what)
 {
@@ -119,27 +120,28 @@ static scorecam_model *load(const scorecam_host *host, const char *path)
     read_file(path, &data, &size);
     options.data = data;
     options.data_size = size;
-    options.manifest = "[model]\nlabels = [\"a\", \"b\", \"c\", \"d\", \"e\"]\n[input]\nfit = \"crop\"\n";
+    options.manifest = "[model]\nlabels = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\"]\n"
+                       "[input]\nfit = \"crop\"\n";
     demand(scorecam_model_load(&model, host, "net.toy", &options), "load a model from memory");
     free(data);
     demand(scorecam_model_describe(&info, model), "describe the model");
-    check(info.output_kind == SCORECAM_MODEL_CLASSES && info.class_count == 5 && info.height == 32, "what it is");
+    check(info.output_kind == SCORECAM_MODEL_CLASSES && info.class_count == CLASSES && info.height == 32, "what it is");
     check(strcmp(info.backend, "toy") == 0 && strcmp(info.name, "net.toy") == 0 && info.layer != NULL, "its names");
-    demand(scorecam_model_label(&label, model, 4), "a label");
-    check(strcmp(label, "e") == 0, "the label of the manifest");
-    check(scorecam_model_label(&label, model, 5) == SCORECAM_ERR_INVALID_ARGUMENT, "there is no class 5");
+    demand(scorecam_model_label(&label, model, CLASSES - 1), "a label");
+    check(strcmp(label, "j") == 0, "the label of the manifest");
+    check(scorecam_model_label(&label, model, CLASSES) == SCORECAM_ERR_INVALID_ARGUMENT, "there is no class 10");
     return model;
 }
 
 static void classify(const scorecam_model *model)
 {
     scorecam_image image = photo(0);
-    double scores[5], sum = 0.0;
-    float outputs[5];
+    double scores[CLASSES], sum = 0.0;
+    float outputs[CLASSES];
     uint64_t count = 0, i;
-    check(scorecam_classify(scores, outputs, 4, &count, model, &image) == SCORECAM_ERR_BUFFER_TOO_SMALL && count == 5,
-          "four numbers are too few, and how many there are is said");
-    demand(scorecam_classify(scores, outputs, 5, &count, model, &image), "classify");
+    check(scorecam_classify(scores, outputs, 9, &count, model, &image) == SCORECAM_ERR_BUFFER_TOO_SMALL, "nine are too few");
+    check(count == CLASSES, "how many there are is said");
+    demand(scorecam_classify(scores, outputs, CLASSES, &count, model, &image), "classify");
     for (i = 0; i < count; i++) {
         sum += scores[i];
     }

@@ -177,8 +177,8 @@ static void numbers(world *w)
         expect(WRONG, scorecam_explanation_warning(&text, w->explanation, n), "out of range", "a warning's index");
         expect(WRONG, scorecam_explanation_measure(&text, &measured, w->explanation, n), "out of range",
                "a measure's index");
-        expect(SCORECAM_OK, scorecam_model_label(&text, w->model, n), NULL, "no label for no class");
-        demand(text == NULL && data == NULL, "NULL for no label");
+        expect(WRONG, scorecam_model_label(&text, w->model, n), "out of range", "a label of no class");
+        demand(data == NULL, "a failed call writes no map");
     }
     expect(SCORECAM_OK, scorecam_explanation_map(&map, &n, &n, w->explanation, 0), NULL, "one place for both sizes");
 }

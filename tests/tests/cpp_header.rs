@@ -82,7 +82,7 @@ fn begin_values_are_right_for_c_and_cpp() {
             format!("extern {kind} {0}_object;\n{kind} {0}_object = {name}_INIT;\n", name.to_lowercase())
         })
         .collect();
-    assert_eq!(objects.len(), 8, "{objects:?}");
+    assert_eq!(objects.len(), 11, "{objects:?}");
     let source = format!("#include \"scorecam.h\"\n{}", objects.concat());
     check(&C, &["c11"], &[&[]], &source);
     check(&CPP, &["c++11", "c++20"], &[&CPP_STRICT], &source);

@@ -53,7 +53,9 @@ fn nothing_of_the_headers_is_missing_in_the_golden_layout() {
     let listed: Vec<String> = lines().iter().map(name).collect();
     let unique: BTreeSet<String> = listed.iter().cloned().collect();
     assert_eq!(listed.len(), unique.len(), "a name stands twice in the golden layout");
-    let declared: BTreeSet<String> = declared("scorecam.h");
+    let mut declared: BTreeSet<String> = declared("scorecam.h");
+    // Each release has its own.
+    declared.retain(|name| !name.starts_with("SCORECAM_VERSION_"));
     assert_eq!(unique, declared);
 }
 

@@ -130,8 +130,8 @@ fn generate(path: &dyn Fn(&str) -> PathBuf, header: &Header) -> Outcome<String> 
     })?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    let text = String::from_utf8(text)
-        .doing(|| format!("read the header made of {} as UTF-8", source.display()))?;
+    let text =
+        String::from_utf8(text).doing(|| format!("read the header made of {} as UTF-8", source.display()))?;
     // The only comments that C89 does not know are cbindgen's own.
     Ok(text.replace("// __cplusplus", "/* __cplusplus */").replace("// extern \"C\"", "/* extern \"C\" */"))
 }
@@ -171,7 +171,13 @@ fn describe(settings: &mut cbindgen::Config, header: &Header, text: &str, includ
         settings.after_includes = Some(INITIALIZERS.into());
     }
     // Without functions in a header, nothing else would lead to its structs.
-    let named = |line: &str| line.strip_prefix("pub struct ").or(line.strip_prefix("pub type "))?.split(' ').next().map(str::to_owned);
+    let named = |line: &str| {
+        line.strip_prefix("pub struct ")
+            .or(line.strip_prefix("pub type "))?
+            .split(' ')
+            .next()
+            .map(str::to_owned)
+    };
     settings.export.include = text.lines().filter_map(named).collect();
 }
 

@@ -12,7 +12,8 @@ use super::choices;
 use super::finish::Finish;
 use super::map::{self, Map};
 use crate::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, Options, OutputActivation, Result, Study, Tensor, Upsample, Work,
+    Abilities, CamMethod, MethodInfo, MethodOutput, Options, OutputActivation, Result, Study, Tensor,
+    Upsample, Work,
 };
 
 /// What each implementation computes, as differences from the authors' code.

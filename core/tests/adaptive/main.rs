@@ -25,8 +25,13 @@ struct Call<'a> {
     time_up: &'a dyn Fn() -> bool,
 }
 
-const CALL: Call<'static> =
-    Call { preset: None, set: "", classes: &[1], progress: &|_| ControlFlow::Continue(()), time_up: &|| false };
+const CALL: Call<'static> = Call {
+    preset: None,
+    set: "",
+    classes: &[1],
+    progress: &|_| ControlFlow::Continue(()),
+    time_up: &|| false,
+};
 
 impl Call<'_> {
     fn of(&self, method: &dyn CamMethod, model: &Model) -> Result<Explanation> {
@@ -125,7 +130,7 @@ fn a_budget_for_every_mask_gives_the_bits_of_score_cam() {
     };
     check(&Model::many(), "passes=300");
     check(&Model::many(), "passes=301");
-    check(&Model::many(), "passes=99999999999999999999999");
+    check(&Model::many(), "passes=9223372036854775807");
     check(&Model::large(), "passes=40");
     check(&Model::large(), "");
     check(&Model::many(), "error=1e-12");

@@ -34,7 +34,9 @@ impl Settings {
         let time_limit = match given.time_limit {
             0.0 => None,
             limit => Some(Duration::try_from_secs_f64(limit).map_err(|_| {
-                Failure::invalid(format!("options.time_limit is {limit}; it takes seconds, or 0 for no limit"))
+                Failure::invalid(format!(
+                    "options.time_limit is {limit}; it takes seconds, or 0 for no limit"
+                ))
             })?),
         };
         // SAFETY: as the caller promises.

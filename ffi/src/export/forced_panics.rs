@@ -110,7 +110,11 @@ fn every_function_of_the_header_was_struck() {
     let header = std::fs::read_to_string(header).expect("the header");
     let declared: BTreeSet<&str> = header
         .lines()
-        .filter(|line| line.contains("scorecam_status scorecam_") || line.starts_with("const ") || line.starts_with("uint"))
+        .filter(|line| {
+            line.contains("scorecam_status scorecam_")
+                || line.starts_with("const ")
+                || line.starts_with("uint")
+        })
         .filter_map(|line| line.split('(').next()?.rsplit([' ', '*']).next())
         .collect();
     let struck: BTreeSet<&str> = STATUS_CALLS

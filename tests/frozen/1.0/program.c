@@ -122,8 +122,23 @@ static void explain_by(const scorecam_model *model, const scorecam_image *image,
     must(scorecam_explanation_free(found), "free");
 }
 
+
+static int32_t collect(uint64_t index, scorecam_explanation *found, scorecam_status status, const char *error,
+                       void *user_data)
+{
+    (void)error;
+    must(status, "one of many");
+    must(scorecam_explanation_free(found), "free");
+    *(int *)user_data = (int)index + 1;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    const scorecam_method_description *method;
+    scorecam_placement placement = SCORECAM_PLACEMENT_INIT;
+    float outputs[16], map[16];
+    const scorecam_image *images[1];
     scorecam_host *host;
     scorecam_model *model, *mine;
     scorecam_explanation *found = NULL;
@@ -167,6 +182,7 @@ int main(int argc, char **argv)
     image.data_size = sizeof pixels;
     image.width = image.height = 4;
     image.channels = 1;
+    images[0] = &image;
     explain_by(model, &image, "score-cam", NULL);
     explain_by(model, &image, "grad-cam", NULL);
     explain_by(model, &image, "frozen-mean", "loud");
@@ -182,6 +198,17 @@ int main(int argc, char **argv)
     status = scorecam_explain(&found, model, &image, &options);
     printf("unknown: %s, %s\n", scorecam_status_name(status),
            strstr(scorecam_last_error(), "none-such") != NULL ? "by its name" : scorecam_last_error());
+    must(scorecam_host_method(&method, host, "score-cam"), "method");
+    must(scorecam_classify(NULL, outputs, 16, &count, model, &image), "classify");
+    must(scorecam_explain(&found, model, &image, NULL), "explain");
+    must(scorecam_explanation_placement(&placement, found), "placement");
+    must(scorecam_explanation_photo_map(map, 16, found, 0, 4, 4), "photo map");
+    must(scorecam_explanation_free(found), "free");
+    must(scorecam_explain_many(model, images, 1, NULL, collect, &runs), "explain many");
+    printf("%d options, %d classes, input %dx%d, map %g, %d of many\n", (int)method->option_count, (int)count,
+           (int)placement.input_width, (int)placement.input_height, (double)map[0], runs);
+    printf("no table: %s, no log: %s\n", scorecam_status_name(scorecam_host_add_plugin(host, NULL)),
+           scorecam_status_name(scorecam_log_to(NULL, SCORECAM_LOG_WARN, NULL)));
     must(scorecam_model_free(model), "free");
     printf("freed twice: %s\n", scorecam_status_name(scorecam_model_free(model)));
     must(scorecam_host_free(host), "free");
