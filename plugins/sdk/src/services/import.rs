@@ -35,7 +35,7 @@ pub unsafe fn listen(services: *const abi::scorecam_services) {
 /// # Safety
 /// `log` may be called with `context` from any thread for the life of the process.
 pub unsafe fn log_to(log: Log, level: u32, context: *mut c_void) -> bool {
-    let Some(level) = LEVELS.iter().take(level as usize).last() else { return false };
+    let Some(level) = LEVELS.iter().take(level as usize).next_back() else { return false };
     tracing::subscriber::set_global_default(ToHost { log, context, level: (*level).into() }).is_ok()
 }
 
