@@ -134,11 +134,16 @@ static void numbers(world *w)
     const float *map;
     double measured;
     uint64_t n;
+    scorecam_explanation *late;
     options.jobs = 65;
     expect(WRONG, explain(w, &w->photo, &options), "options.jobs", "65 images at work at once");
     options.jobs = 0;
     options.time_limit = -1.0;
     expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "less than no time");
+    options.time_limit = 1e-9;
+    expect(SCORECAM_OK, scorecam_explain(&late, w->model, &w->photo, &options), NULL, "hardly any time");
+    expect(SCORECAM_ERR_DEADLINE, scorecam_explanation_map(&map, &n, &n, late, 0), "time limit", "a map that never was");
+    scorecam_explanation_free(late);
     options.time_limit = NAN;
     expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "no number");
     options.time_limit = 0.0;
