@@ -84,8 +84,8 @@ fn pythons_definitions_are_the_headers() {
         ("offsetof(scorecam_image, width) == 24", "offsetof(scorecam_image, width) == 16"),
         ("same<decltype(scorecam_target::score), double>", "same<decltype(scorecam_target::score), float>"),
         (
-            "int32_t (*)(uint64_t *, scorecam_explanation *)",
-            "int32_t (*)(uint32_t *, scorecam_explanation *)",
+            "int32_t (*)(scorecam_explanation_info *, scorecam_explanation *)",
+            "int32_t (*)(scorecam_model_info *, scorecam_explanation *)",
         ),
     ] {
         assert!(printed.contains(right), "no {right} in {printed}");
