@@ -2,7 +2,7 @@
 
 use scorecam::abi::scorecam_status;
 
-use crate::export::{Failure, export};
+use crate::export::{Failure, Result, export};
 use crate::handles;
 use crate::image::{read_image, scorecam_image};
 use crate::model::scorecam_model;
@@ -24,6 +24,8 @@ pub unsafe extern "C" fn scorecam_classify(
 ) -> scorecam_status {
     export!({
         read::check_pointer(count, "count")?;
+        check_place(scores, "scores")?;
+        check_place(outputs, "outputs")?;
         let model = handles::get(model)?;
         // SAFETY: as the caller promises.
         let found = model.model.classify(&unsafe { read_image(image, "image") }?)?;
@@ -38,19 +40,23 @@ pub unsafe extern "C" fn scorecam_classify(
         }
         // SAFETY: as many numbers are writable, as the caller promises.
         unsafe {
-            fill(scores, &found.scores, "scores")?;
-            fill(outputs, &found.outputs, "outputs")
+            fill(scores, &found.scores);
+            fill(outputs, &found.outputs);
         }
+        Ok(())
     })
 }
 
+/// An error for a place that is there and not aligned.
+fn check_place<T>(out: *mut T, what: &str) -> Result<()> {
+    if out.is_null() { Ok(()) } else { read::check_pointer(out, what) }
+}
+
 /// # Safety
-/// `out` is NULL or leads to as many writable numbers as there are `values`.
-unsafe fn fill<T: Copy>(out: *mut T, values: &[T], what: &str) -> crate::export::Result<()> {
+/// `out` is NULL, or aligned and leads to as many writable numbers as there are `values`.
+unsafe fn fill<T: Copy>(out: *mut T, values: &[T]) {
     if !out.is_null() {
-        read::check_pointer(out, what)?;
-        // SAFETY: as the caller promises; aligned as just checked.
+        // SAFETY: as the caller promises.
         unsafe { out.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
     }
-    Ok(())
 }

@@ -408,6 +408,9 @@ fn edges(rect: Rect) -> [f64; 4] {
     [rect.x, rect.y, rect.x + rect.width, rect.y + rect.height]
 }
 
+/// Images at work at once where the caller does not say.
+const JOBS: usize = 3;
+
 /// What the options come to for a model, the callback, and how many images are at work at once.
 ///
 /// # Safety
@@ -421,7 +424,7 @@ pub(crate) unsafe fn prepare<'m>(
     let Settings { mut options, jobs, reference, progress } = settings;
     // SAFETY: as the caller promises.
     options.reference = reference.map(|r| unsafe { read_image(r, "options.reference") }).transpose()?;
-    Ok((Explainer::new(&model.host.host, &model.model, &options)?, progress, jobs))
+    Ok((Explainer::new(&model.host.host, &model.model, &options)?, progress, jobs.unwrap_or(JOBS)))
 }
 
 /// # Safety

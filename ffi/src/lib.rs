@@ -9,8 +9,10 @@
 //!
 //! Types carry their C names, so that one name is searched for in both languages.
 #![allow(non_camel_case_types)]
-// What callers promise is the same for all functions, and stands once, at the head of the header.
-#![allow(clippy::missing_safety_doc)]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "callers promise the same for all functions: the header's first lines say it"
+)]
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("handles hold a kind, a generation and an index in 64 bits: build for a 64-bit target");

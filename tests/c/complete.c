@@ -222,10 +222,12 @@ int main(int argc, char **argv)
 {
     scorecam_host *host;
     scorecam_model *model;
-    size_t i;
+    size_t which, i;
     check(argc == 2, "usage: complete MODEL");
-    for (i = 0; i < sizeof pixels; i++) {
-        pixels[0][i] = (unsigned char)(i * i % 251);
+    for (which = 0; which < IMAGES; which++) {
+        for (i = 0; i < sizeof pixels[which]; i++) {
+            pixels[which][i] = (unsigned char)((i + 97 * which) * i % 251);
+        }
     }
     check(SCORECAM_VERSION_MAJOR >= 1, "a version that the preprocessor knows");
     demand(scorecam_log_to(log_line, SCORECAM_LOG_TRACE, &lines), "hear the log");

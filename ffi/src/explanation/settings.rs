@@ -16,8 +16,8 @@ use crate::read;
 pub(super) struct Settings {
     /// All but the reference image.
     pub(super) options: ExplainOptions,
-    /// Images at work at once.
-    pub(super) jobs: usize,
+    /// Images at work at once, where the caller says.
+    pub(super) jobs: Option<usize>,
     pub(super) reference: Option<*const scorecam_image>,
     pub(super) progress: Progress,
 }
@@ -27,8 +27,8 @@ impl Settings {
     /// The strings and arrays are as [`super::scorecam_explain`] demands.
     pub(super) unsafe fn read(given: &scorecam_explain_options) -> Result<Self> {
         let jobs = match given.jobs {
-            0 => 3,
-            jobs @ 1..=64 => jobs as usize,
+            0 => None,
+            jobs @ 1..=64 => Some(jobs as usize),
             other => return Err(Failure::invalid(format!("options.jobs is {other}; it takes 0 to 64"))),
         };
         let time_limit = match given.time_limit {
