@@ -4,11 +4,14 @@ use scorecam_core::{
     BatchRule, Error, InputInfo, MAX_RANK, Meaning, ModelConfig, ModelInfo, OutputInfo, Result, Tensor, fits,
 };
 
+use crate::cut::Cut;
 use crate::element::Element;
 use crate::extras::Extra;
+use crate::graph::Network;
 use crate::layers::{ModelLayers, Output};
 use crate::model::Ports;
 use crate::ports::ImageInput;
+use crate::proto;
 use crate::session::{Session, SessionSpec};
 use crate::tap::{Tap, Taps};
 
@@ -22,11 +25,14 @@ pub(crate) struct Described {
     /// The layer that will be explained, as far as it is known.
     main_tap: Vec<usize>,
     trains: bool,
+    /// The image input's name, and the graph, whose parts behind layers are models of their own.
+    image: String,
+    graph: proto::Graph,
 }
 
 impl Described {
     pub(crate) fn new(
-        survey: ModelLayers,
+        (survey, graph): (ModelLayers, &proto::Graph),
         (spec, image, extras): (&SessionSpec, &ImageInput, &[Extra]),
         config: &ModelConfig,
     ) -> Result<Self> {
@@ -58,7 +64,8 @@ impl Described {
         // A hint that names no layer is not refused here: whoever explains names the layer again.
         let hinted = config.layer.as_ref().and_then(|name| info.layers.iter().position(|l| l.name == *name));
         let main_tap = Vec::from_iter(hinted.or(default_layer));
-        Ok(Self { info, taps, outputs: names, main_tap, trains })
+        let (image, graph) = (image.name.clone(), graph.clone());
+        Ok(Self { info, taps, outputs: names, main_tap, trains, image, graph })
     }
 
     pub(crate) fn info(&self) -> &ModelInfo {
@@ -117,14 +124,33 @@ impl Described {
         layers.iter().any(|&layer| self.info.layers[layer].meaning == Meaning::Unknown)
     }
 
-    /// The taps for the layers `layers`.
+    /// The taps for the layers `layers`. Where it is one, what leads around it is tapped, too.
     pub(crate) fn taps(&self, layers: &[usize]) -> Taps {
         let mut taps = Taps::default();
         for &layer in layers {
             let name = &self.info.layers[layer].name;
             taps.add(name, &self.taps[layer], self.outputs.contains(name));
         }
+        if let [layer] = layers {
+            let around = self.cut(*layer, &self.outputs).around;
+            let is_new = |name: &&&str| !self.outputs.iter().any(|o| o == *name) && !taps.names.iter().any(|t| t == *name);
+            let around: Vec<String> = around.iter().filter(is_new).map(|name| (*name).to_owned()).collect();
+            taps.names.extend(around);
+        }
         taps
+    }
+
+    /// The part of the model that makes `outputs` of a layer.
+    pub(crate) fn cut<'s>(&'s self, layer: usize, outputs: &'s [impl AsRef<str>]) -> Cut<'s> {
+        let outputs: Vec<&str> = outputs.iter().map(AsRef::as_ref).collect();
+        let needed: Vec<&str> = self.taps[layer].reads().iter().map(String::as_str).collect();
+        let name = &self.info.layers[layer].name;
+        Cut::new(&Network::new(&self.graph), (name, &self.image), (&outputs, &needed))
+    }
+
+    /// How a layer is tapped.
+    pub(crate) fn tap(&self, layer: usize) -> &Tap {
+        &self.taps[layer]
     }
 
     /// The name of the output that a layer has in a session that taps it.

@@ -72,7 +72,7 @@ impl Device {
 
     /// What can be done with a model on it, beyond running forward.
     pub(crate) fn abilities(&self) -> Abilities {
-        Abilities { masked: self.masks == Masks::OnDevice, ..Abilities::NONE }
+        Abilities { masked: self.masks == Masks::OnDevice, run_from: true, ..Abilities::NONE }
     }
 
     /// Whether it is something else than the CPU.

@@ -55,6 +55,11 @@ impl Element {
         if is_read { element } else { Self::NONE }
     }
 
+    /// ONNX's number.
+    pub(crate) fn number(self) -> i32 {
+        self.0
+    }
+
     /// Of an input or output; an error where it is no tensor.
     pub(crate) fn of(value: &proto::Value, role: &str) -> Result<Self> {
         match &value.kind {

@@ -20,6 +20,8 @@ const OF_SHAPE: &str = "Shape Size";
 pub(crate) struct Network<'g> {
     /// In an order in which they can run.
     nodes: Vec<&'g Node>,
+    /// For each of these its place in the file.
+    places: Vec<usize>,
     producer: HashMap<&'g str, usize>,
 }
 
@@ -35,9 +37,10 @@ impl NodeSet {
 
 impl<'g> Network<'g> {
     pub(crate) fn new(graph: &'g proto::Graph) -> Self {
-        let nodes = sorted(&graph.nodes);
+        let places = sorted(&graph.nodes);
+        let nodes: Vec<&Node> = places.iter().map(|&place| &graph.nodes[place]).collect();
         let producer = producers(nodes.iter().copied());
-        Self { nodes, producer }
+        Self { nodes, places, producer }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -46,6 +49,11 @@ impl<'g> Network<'g> {
 
     pub(crate) fn node(&self, i: usize) -> &'g Node {
         self.nodes[i]
+    }
+
+    /// The place of a node in the file.
+    pub(crate) fn place(&self, i: usize) -> usize {
+        self.places[i]
     }
 
     /// The node that makes a tensor.
@@ -67,10 +75,20 @@ impl<'g> Network<'g> {
 
     /// The nodes whose values change with those of `input`.
     pub(crate) fn after(&self, input: &str) -> NodeSet {
+        self.reached(input, OF_SHAPE)
+    }
+
+    /// The nodes that cannot run before `input` is there, be it for its shape alone.
+    pub(crate) fn waiting_for(&self, input: &str) -> NodeSet {
+        self.reached(input, "")
+    }
+
+    /// The nodes to which a path leads from `input`, by no node of these operators.
+    fn reached(&self, input: &str, but: &str) -> NodeSet {
         let mut reached: Vec<bool> = Vec::with_capacity(self.nodes.len());
         for (i, node) in self.nodes.iter().enumerate() {
             let is_reached = |t: &&str| *t == input || self.producer(t).is_some_and(|p| p < i && reached[p]);
-            let depends = !node.is_one_of(OF_SHAPE) && node.reads().iter().any(is_reached);
+            let depends = !node.is_one_of(but) && node.reads().iter().any(is_reached);
             reached.push(depends);
         }
         NodeSet(reached)
@@ -100,6 +118,11 @@ impl<'g> Network<'g> {
         let is_constant = |t: &String| !t.is_empty() && self.producer(t).is_none_or(|p| !path.contains(p));
         let of_itself = node.is_one_of(WEIGHTED) && node.inputs.iter().skip(1).any(is_constant);
         of_itself || node.graphs().any(|graph| graph.nodes.iter().any(|n| n.is_one_of(WEIGHTED)))
+    }
+
+    /// Whether a node looks at its input's shape alone.
+    pub(crate) fn is_of_shape(&self, node: usize) -> bool {
+        self.nodes[node].is_one_of(OF_SHAPE)
     }
 
     /// Whether a node computes something, rather than handing on what another one computed.
@@ -161,9 +184,9 @@ fn producers<'g>(nodes: impl IntoIterator<Item = &'g Node>) -> HashMap<&'g str, 
     nodes.into_iter().enumerate().flat_map(outputs).filter(|(output, _)| !output.is_empty()).collect()
 }
 
-/// The nodes in an order in which each comes behind those that it reads from; those that are in such an order stay
-/// as they are.
-fn sorted(nodes: &[Node]) -> Vec<&Node> {
+/// The places of the nodes in an order in which each comes behind those that it reads from; those that are in such an
+/// order stay as they are.
+fn sorted(nodes: &[Node]) -> Vec<usize> {
     let producer = producers(nodes);
     let mut order = Vec::with_capacity(nodes.len());
     // 0 for a node that was not seen, 1 for one whose inputs are being ordered, 2 for one in the order.
@@ -180,7 +203,7 @@ fn sorted(nodes: &[Node]) -> Vec<&Node> {
                     open.pop();
                     // A broken graph may have cycles, whose nodes come as they stand.
                     if std::mem::replace(&mut state[i], 2) != 2 {
-                        order.push(&nodes[i]);
+                        order.push(i);
                     }
                 }
             }

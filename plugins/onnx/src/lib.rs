@@ -12,6 +12,7 @@
 
 mod applied;
 mod axes;
+mod cut;
 mod described;
 mod device;
 mod element;
@@ -21,6 +22,7 @@ mod file;
 mod fp16;
 mod functions;
 mod graph;
+mod head;
 mod layers;
 mod loader;
 mod mask_graph;

@@ -15,6 +15,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ort::value::DynValueRef;
 use scorecam_core::{
     BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo, NamedTensor,
     OutputInfo, Result, Tensor, TensorView,
@@ -25,6 +26,7 @@ use crate::described::Described;
 use crate::element::Element;
 use crate::extras::{self, Extra};
 use crate::file::Parsed;
+use crate::head::Heads;
 use crate::layers::{self, Overview, Runtime, Surveyed};
 use crate::masked::{self, MaskSessions, Masked, Sizing};
 use crate::ports::{self, ImageInput};
@@ -40,9 +42,9 @@ const KEPT_ON_ACCELERATOR: usize = 8;
 
 /// A model that ONNX Runtime has loaded.
 pub(crate) struct OnnxModel {
-    described: Described,
-    ports: Ports,
-    spec: SessionSpec,
+    pub(crate) described: Described,
+    pub(crate) ports: Ports,
+    pub(crate) spec: SessionSpec,
     /// Opened when it is first wanted.
     main: Mutex<Option<Arc<Session>>>,
     overview: Mutex<Option<Arc<Overview>>>,
@@ -50,6 +52,7 @@ pub(crate) struct OnnxModel {
     /// On an accelerator: numbers of images with their shape that were tried, and whether they are exact.
     tried: Mutex<BTreeMap<(usize, [usize; 3]), bool>>,
     masks: MaskSessions,
+    heads: Heads,
     remarks: Vec<String>,
 }
 
@@ -151,25 +154,37 @@ impl Ports {
         (batch, element): (TensorView<'_>, Element),
         (outputs, others): (&[&str], &[NamedTensor<'_>]),
     ) -> Result<Vec<Tensor>> {
+        self.with(((batch, element), others), vec![], |_| true, |inputs| session.run(inputs, outputs))
+    }
+
+    /// Hands to `run` the `inputs` and those of the model's own that `reads` names.
+    pub(crate) fn with<R>(
+        &self,
+        ((batch, element), others): ((TensorView<'_>, Element), &[NamedTensor<'_>]),
+        inputs: Vec<(&str, DynValueRef<'_>)>,
+        reads: impl Fn(&str) -> bool,
+        run: impl FnOnce(&[(&str, DynValueRef<'_>)]) -> Result<R>,
+    ) -> Result<R> {
         if let Some((name, _)) = others.iter().find(|(name, _)| !self.extras.iter().any(|e| e.name == *name))
         {
             let image = &self.image.name;
             return Err(Error::not_found(format!("input {name:?} is none of the model's beside {image:?}")));
         }
-        let (shape, data) = self.image.arrange(batch)?;
-        let image = Input::of(element, &shape, &data)?;
-        let given = |extra: &Extra| others.iter().find(|(name, _)| *name == extra.name).map(|(_, t)| *t);
-        let extras = self.extras.iter().map(|extra| extra.input(batch.shape()[0], given(extra)));
-        let extras = extras.collect::<Result<Vec<_>>>()?;
-        let mut inputs = vec![(self.image.name.as_str(), image.value())];
-        let beside =
-            self.extras.iter().zip(&extras).map(|(extra, input)| (extra.name.as_str(), input.value()));
-        inputs.extend(beside);
-        session.run(&inputs, outputs)
+        let arranged = reads(&self.image.name).then(|| self.image.arrange(batch)).transpose()?;
+        let mut own = Vec::new();
+        if let Some((shape, data)) = &arranged {
+            own.push((self.image.name.as_str(), Input::of(element, shape, data)?));
+        }
+        for extra in self.extras.iter().filter(|extra| reads(&extra.name)) {
+            let given = others.iter().find(|(name, _)| *name == extra.name).map(|(_, tensor)| *tensor);
+            own.push((extra.name.as_str(), extra.input(batch.shape()[0], given)?));
+        }
+        let own = own.iter().map(|(name, input)| (*name, input.value()));
+        run(&inputs.into_iter().chain(own).collect::<Vec<_>>())
     }
 
     /// The element type in which images are given to sessions of `spec`.
-    fn element(&self, spec: &SessionSpec) -> Element {
+    pub(crate) fn element(&self, spec: &SessionSpec) -> Element {
         match (self.image.element, spec.element()) {
             (Element::F32, element) => element,
             (own, _) => own,
@@ -198,7 +213,7 @@ impl OnnxModel {
             let runtime = Runtime { spec: &spec, bytes: &mut bytes, distrusts, ports: &ports };
             let (survey, overview) = layers::survey(&surveyed, runtime)?;
             let described =
-                Described::new(survey, (&spec, &ports.image, &ports.extras), config).map_err(of_file)?;
+                Described::new((survey, &graph), (&spec, &ports.image, &ports.extras), config).map_err(of_file)?;
             // Where the layer to explain is certain, its session opens now; else trial passes come first.
             let main = match described.is_main_certain() {
                 true => Some(spec.open(&mut bytes, &described.main_taps())?),
@@ -220,6 +235,7 @@ impl OnnxModel {
             others: Mutex::default(),
             tried: Mutex::default(),
             masks: MaskSessions::default(),
+            heads: Heads::default(),
             remarks: Vec::new(),
         };
         model.remarks.extend(model.described.remark().map(str::to_owned));
@@ -271,7 +287,7 @@ impl OnnxModel {
     }
 
     /// The session for passes of so many images whose outputs include `taps`, sorted.
-    fn session(&self, taps: &[usize], images: usize) -> Result<Arc<Session>> {
+    pub(crate) fn session(&self, taps: &[usize], images: usize) -> Result<Arc<Session>> {
         let planned = self.spec.device.is_accelerator();
         let main = self.described.main_tap();
         // Passes without taps run on what is tapped at the usual layer.
@@ -403,6 +419,17 @@ impl ModelBackend for OnnxModel {
         self.run(&session, (inputs, self.ports.element(&self.spec)), &wanted)
     }
 
+    fn run_from(
+        &self,
+        inputs: &Inputs<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        self.ports.image.check(&inputs.images, Some(1))?;
+        self.heads.run(self, inputs, (layer, activations), wanted)
+    }
+
     fn remarks(&self) -> Vec<String> {
         self.remarks.clone()
     }
@@ -434,7 +461,7 @@ impl ModelBackend for OnnxModel {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -190,6 +190,15 @@ impl Value {
     }
 }
 
+impl Value {
+    /// A tensor of this element type, and of this shape where it is known.
+    pub(crate) fn tensor(name: &str, element: i32, shape: Option<Vec<Option<usize>>>) -> Self {
+        let axis = |length: Option<usize>| Axis { length: length.map(|l| l as i64) };
+        let shape = shape.map(|axes| Shape { axes: axes.into_iter().map(axis).collect() });
+        Self { name: name.into(), kind: Some(Kind { tensor: Some(TensorKind { element, shape }) }) }
+    }
+}
+
 /// A `TypeProto`; `tensor` is `None` for sequences and maps.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Kind {

@@ -168,10 +168,25 @@ impl Session {
         self.inner.outputs().iter().map(|outlet| (outlet.name(), output_type(outlet.dtype())))
     }
 
+    /// The type of each input.
+    pub(crate) fn input_types(&self) -> impl Iterator<Item = (&str, OutputType)> {
+        self.inner.inputs().iter().map(|outlet| (outlet.name(), output_type(outlet.dtype())))
+    }
+
     /// Runs the session and returns the tensors `outputs`, which must be of floating point.
     ///
     /// May be called from several threads at once.
     pub(crate) fn run(&self, inputs: &[(&str, DynValueRef<'_>)], outputs: &[&str]) -> Result<Vec<Tensor>> {
+        let values = self.run_raw(inputs, outputs)?;
+        values.iter().zip(outputs).map(|(value, name)| values::read(value, name)).collect()
+    }
+
+    /// As [`Self::run`], with outputs of any type as the runtime gives them.
+    pub(crate) fn run_raw(
+        &self,
+        inputs: &[(&str, DynValueRef<'_>)],
+        outputs: &[&str],
+    ) -> Result<Vec<DynValue>> {
         let mut results = vec![ptr::null_mut(); outputs.len()];
         let ran = self.call(inputs, outputs, &mut results);
         // SAFETY: what Run put there are values that it made for this call and that nothing else owns; the
@@ -182,7 +197,7 @@ impl Session {
         if values.len() != outputs.len() {
             return Err(Error::model(format!("onnxruntime gave no value for an output of {}", self.name)));
         }
-        values.iter().zip(outputs).map(|(value, name)| values::read(value, name)).collect()
+        Ok(values)
     }
 
     /// Runs the session and writes its output called `output` into `place`, which stays where it is: on a device

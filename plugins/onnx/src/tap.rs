@@ -49,19 +49,28 @@ impl Tap {
         }
     }
 
+    /// What makes the output of a layer's tensor.
     fn node(&self, layer: &str) -> Option<Node> {
-        let node = |operator: &str, inputs: Vec<String>| Node {
-            operator: operator.into(),
-            inputs,
-            outputs: vec![self.output(layer)],
-            ..Node::default()
-        };
+        self.between("DequantizeLinear", layer.into(), self.output(layer))
+    }
+
+    /// What makes a layer's tensor of one that is given in the place of the output.
+    pub(crate) fn back(&self, layer: &str) -> Option<Node> {
+        self.between("QuantizeLinear", self.output(layer), layer.into())
+    }
+
+    /// The tensors that these nodes read beside the layer's own.
+    pub(crate) fn reads(&self) -> &[String] {
         match self {
-            Self::Itself => None,
-            Self::Dequantized([scale, zero]) => {
-                Some(node("DequantizeLinear", vec![layer.into(), scale.clone(), zero.clone()]))
-            }
+            Self::Itself => &[],
+            Self::Dequantized(names) => names,
         }
+    }
+
+    fn between(&self, operator: &str, from: String, to: String) -> Option<Node> {
+        let Self::Dequantized([scale, zero]) = self else { return None };
+        let inputs = vec![from, scale.clone(), zero.clone()];
+        Some(Node { operator: operator.into(), inputs, outputs: vec![to], ..Node::default() })
     }
 }
 

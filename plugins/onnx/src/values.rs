@@ -7,7 +7,7 @@ use ort::value::{
     DynTensor, DynValue, DynValueRef, PrimitiveTensorElementType, Tensor as OrtTensor, TensorElementType,
     TensorRef,
 };
-use scorecam_core::{Error, Result, Tensor};
+use scorecam_core::{Error, Result, Tensor, bail};
 
 use crate::element::Element;
 
@@ -89,6 +89,79 @@ pub(crate) fn place(allocator: &Allocator, element: Element, shape: &[usize]) ->
     })
 }
 
+/// How a tensor of one image becomes that of several equal ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It is the same for any number of images.
+    Same,
+    /// Along this axis all of it comes again for each image.
+    Whole(usize),
+    /// Along this axis each of its elements comes as often as there are images, one beside the other.
+    Each(usize),
+}
+
+impl Repeat {
+    /// How `one` becomes `two`, which two equal images gave; none where neither way leads to it.
+    pub(crate) fn of(one: &DynValue, two: &DynValue) -> Option<Self> {
+        let (short, long) = (shape_of(one)?, shape_of(two)?);
+        if short == long {
+            return Some(Self::Same);
+        }
+        let axis = short.iter().zip(&long).position(|(short, long)| short != long)?;
+        let near = |repeat: &Self| repeat.apply(one, 2).is_ok_and(|made| are_near(&made, two));
+        [Self::Whole(axis), Self::Each(axis)].into_iter().find(near)
+    }
+
+    /// The tensor for `n` images.
+    pub(crate) fn apply(self, one: &DynValue, n: usize) -> Result<DynValue> {
+        match one.dtype().tensor_type() {
+            Some(TensorElementType::Float32) => self.typed::<f32>(one, n),
+            Some(TensorElementType::Float16) => self.typed::<f16>(one, n),
+            Some(TensorElementType::Bfloat16) => self.typed::<bf16>(one, n),
+            Some(TensorElementType::Float64) => self.typed::<f64>(one, n),
+            Some(TensorElementType::Int64) => self.typed::<i64>(one, n),
+            Some(TensorElementType::Int32) => self.typed::<i32>(one, n),
+            Some(TensorElementType::Int8) => self.typed::<i8>(one, n),
+            Some(TensorElementType::Uint8) => self.typed::<u8>(one, n),
+            Some(TensorElementType::Bool) => self.typed::<bool>(one, n),
+            other => bail!(unsupported, "a tensor of type {other:?} cannot be given to a part of the model"),
+        }
+    }
+
+    fn typed<T: PrimitiveTensorElementType + std::fmt::Debug + Copy + 'static>(
+        self,
+        one: &DynValue,
+        n: usize,
+    ) -> Result<DynValue> {
+        let (shape, data) = one.try_extract_tensor::<T>().map_err(refused)?;
+        let mut shape = shape.to_vec();
+        // `Whole` repeats runs that begin at its axis, `Each` those that begin behind it.
+        let run = |from: usize| shape[from..].iter().product::<i64>().max(1) as usize;
+        let (axis, run) = match self {
+            Self::Same => (None, data.len().max(1)),
+            Self::Whole(axis) => (Some(axis), run(axis)),
+            Self::Each(axis) => (Some(axis), run(axis + 1)),
+        };
+        let times = axis.map_or(1, |_| n);
+        if let Some(axis) = axis {
+            shape[axis] *= n as i64;
+        }
+        let data: Vec<T> = data.chunks(run).flat_map(|run| std::iter::repeat_n(run, times)).flatten().copied().collect();
+        Ok(OrtTensor::from_array((shape, data)).map_err(refused)?.into_dyn())
+    }
+}
+
+fn shape_of(value: &DynValue) -> Option<Vec<i64>> {
+    value.dtype().tensor_shape().map(|shape| shape.to_vec())
+}
+
+/// Whether two tensors of numbers differ by rounding at most.
+fn are_near(a: &DynValue, b: &DynValue) -> bool {
+    let (Ok(a), Ok(b)) = (read(a, ""), read(b, "")) else { return false };
+    let largest = b.data().iter().fold(1e-6f32, |most, v| most.max(v.abs()));
+    a.shape() == b.shape() && a.data().iter().zip(b.data()).all(|(a, b)| (a - b).abs() <= 1e-2 * largest)
+}
+
 /// Copies an output of numbers out of the runtime's memory, as f32.
 pub(crate) fn read(value: &DynValue, name: &str) -> Result<Tensor> {
     match value.dtype().tensor_type() {
@@ -98,6 +171,8 @@ pub(crate) fn read(value: &DynValue, name: &str) -> Result<Tensor> {
         Some(TensorElementType::Int64) => numbers(value, name, |data| each(data, |v: i64| v as f32)),
         Some(TensorElementType::Int32) => numbers(value, name, |data| each(data, |v: i32| v as f32)),
         Some(TensorElementType::Uint8) => numbers(value, name, |data| each(data, |v: u8| v.into())),
+        Some(TensorElementType::Int8) => numbers(value, name, |data| each(data, |v: i8| v.into())),
+        Some(TensorElementType::Bool) => numbers(value, name, |data| each(data, |v: bool| v.into())),
         _ => numbers(value, name, <[f32]>::to_vec),
     }
 }

@@ -1,0 +1,111 @@
+//! [`Cut`]: what of a model lies behind a layer, written as a model of its own.
+//!
+//! A cut goes through one tensor. What leads around it (a residual path, a mask) becomes a further input, to be taken from
+//! the image's own pass; what depends on no image (weights, positions) is computed behind the cut as it was before it. The
+//! model's file is copied field by field without the nodes and weights that are not needed, so nothing else of it is lost.
+
+use std::collections::HashSet;
+
+use prost::Message;
+use scorecam_core::Result;
+
+use crate::graph::Network;
+use crate::proto::{Node, Value};
+use crate::wire::{Content, Writer, messages, rewritten, text};
+
+/// A model's part behind a tensor.
+pub(crate) struct Cut<'g> {
+    /// By place in the file, whether a node is part of it.
+    nodes: Vec<bool>,
+    /// The tensors that it reads: weights and inputs among them.
+    reads: HashSet<&'g str>,
+    /// The tensors that come from the image by another way than through the cut.
+    pub(crate) around: Vec<&'g str>,
+    /// Whether it reads the image itself, and not its shape alone.
+    pub(crate) reads_image: bool,
+    /// The outputs that depend on the tensor.
+    pub(crate) outputs: Vec<&'g str>,
+}
+
+impl<'g> Cut<'g> {
+    /// The part of `network` that makes `outputs` of `tensor` and of what `needed` names.
+    pub(crate) fn new(
+        network: &Network<'g>,
+        (tensor, image): (&'g str, &str),
+        (outputs, needed): (&[&'g str], &[&'g str]),
+    ) -> Self {
+        let (waiting, of_image) = (network.waiting_for(tensor), network.after(image));
+        let waits = |name: &&&str| network.producer(name).is_some_and(|p| waiting.contains(p));
+        let outputs: Vec<&str> = outputs.iter().filter(waits).copied().collect();
+        let mut cut = Self {
+            nodes: vec![false; network.len()],
+            reads: HashSet::new(),
+            around: vec![],
+            reads_image: false,
+            outputs: outputs.clone(),
+        };
+        let mut open = [outputs, needed.to_vec()].concat();
+        while let Some(name) = open.pop() {
+            if name == tensor || !cut.reads.insert(name) {
+                continue;
+            }
+            match network.producer(name) {
+                None => {}
+                Some(p) if of_image.contains(p) && !waiting.contains(p) => cut.around.push(name),
+                Some(p) => {
+                    let reads = network.node(p).reads();
+                    cut.reads_image |= reads.contains(&image) && !network.is_of_shape(p);
+                    cut.nodes[network.place(p)] = true;
+                    open.extend(reads);
+                }
+            }
+        }
+        cut
+    }
+
+    /// Whether a tensor is read behind the cut.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.reads.contains(name)
+    }
+
+    /// The bytes of a model that has this part of `model` alone, with `inputs` beside those of the model's own that it
+    /// reads, and `nodes` before its own.
+    pub(crate) fn written(&self, model: &[u8], inputs: &[Value], nodes: &[Node]) -> Result<Vec<u8>> {
+        rewritten(model, &|field, out| match (field.number, field.content) {
+            (7, Content::Bytes(graph)) => out.message(7, &self.graph(graph, inputs, nodes)?),
+            _ => out.same(field),
+        })
+    }
+
+    fn graph(&self, graph: &[u8], inputs: &[Value], nodes: &[Node]) -> Result<Vec<u8>> {
+        let mut place = 0;
+        let mut out = Writer::default();
+        for field in crate::wire::fields(graph)? {
+            let Content::Bytes(content) = field.content else {
+                out.same(&field)?;
+                continue;
+            };
+            let stays = match field.number {
+                1 => {
+                    place += 1;
+                    self.nodes.get(place - 1).copied().unwrap_or(false)
+                }
+                5 => self.reads(&text(content, 8)?),
+                15 => {
+                    let values = messages(&crate::wire::fields(content)?, 1)?;
+                    values.first().map(|values| text(values, 8)).transpose()?.is_some_and(|name| self.reads(&name))
+                }
+                11 => self.reads(&text(content, 1)?),
+                12 => self.outputs.contains(&text(content, 1)?.as_str()),
+                13 => !inputs.iter().any(|input| text(content, 1).is_ok_and(|name| name == input.name)),
+                _ => true,
+            };
+            if stays {
+                out.same(&field)?;
+            }
+        }
+        nodes.iter().try_for_each(|node| out.message(1, &node.encode_to_vec()))?;
+        inputs.iter().try_for_each(|input| out.message(11, &input.encode_to_vec()))?;
+        Ok(out.0)
+    }
+}

@@ -1,0 +1,155 @@
+//! A model is run from its inner layers: with a layer's own activations put in their place, it gives its own outputs.
+
+use std::path::{Path, PathBuf};
+
+use scorecam_core::{
+    BackendLoader, ErrorKind, Inputs, ModelBackend, ModelConfig, Result, Tensor,
+};
+use scorecam_onnx::OnnxLoader;
+
+/// Inputs beside the image of models that have such, by the model's name.
+const INPUTS: &[(&str, &str, &str)] = &[
+    ("switch", "input.training", "0"),
+    ("two_inputs", "input.meta", "0.25,-1"),
+    ("whole_numbers", "input.meta", "1,3"),
+    ("scalar_input", "input.meta", "0.5"),
+];
+
+fn golden(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(folder)
+}
+
+fn models(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).expect("a folder of models");
+    let mut models: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+    models.retain(|path| path.extension().is_some_and(|e| e == "onnx"));
+    models.sort();
+    models
+}
+
+fn load(path: &Path) -> Result<Box<dyn ModelBackend>> {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let mut config = ModelConfig { path: path.into(), ..ModelConfig::default() };
+    let given = INPUTS.iter().filter(|(model, ..)| *model == name);
+    config.settings.extend(given.map(|(_, input, value)| ((*input).to_owned(), (*value).to_owned())));
+    OnnxLoader::cpu().load(&config)
+}
+
+/// Noise, in the shape of `n` equal images.
+fn images(model: &dyn ModelBackend, n: usize) -> Tensor {
+    let shape: Vec<usize> =
+        model.info().input.shape[1..].iter().zip([3, 96, 96]).map(|(axis, usual)| axis.unwrap_or(usual)).collect();
+    let values: usize = shape.iter().product();
+    let mut state = 7u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    let one: Vec<f32> = (0..values).map(|_| noise()).collect();
+    Tensor::new([&[n], shape.as_slice()].concat(), one.repeat(n)).expect("images")
+}
+
+/// Rows of `tensor`, of which each is that of the first image.
+fn rows(tensor: &Tensor, n: usize) -> Tensor {
+    let shape = [&[n], &tensor.shape()[1..]].concat();
+    Tensor::new(shape, tensor.item(0).repeat(n)).expect("rows")
+}
+
+fn difference(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.shape(), b.shape());
+    let largest = b.data().iter().fold(1.0f32, |most, v| most.max(v.abs()));
+    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f32::max)
+}
+
+/// Runs `model` from every so many of its layers, alone and, where it takes batches, three at a time. Returns what went wrong, and how
+/// many layers there are.
+fn check(name: &str, model: &dyn ModelBackend, every: usize) -> (Vec<String>, usize) {
+    let info = model.info();
+    let is_per_image = info.outputs.iter().all(|o| o.per_image);
+    let outputs: Vec<&str> = info.outputs.iter().map(|o| o.name.as_str()).collect();
+    let forward = |n: usize, wanted: &[&str]| model.forward(&Inputs::of(images(model, n).view()), wanted);
+    let own = info.batch.size(1);
+    // Numbers of few bits are rounded otherwise where operators are fused otherwise.
+    let tolerance = if name.contains("16") || name.contains("8_bits") { 2e-3 } else { 1e-5 };
+    let alone = forward(own, &outputs).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let near = |found: &[Tensor], n: usize| {
+        let expected = |own| if n == own { alone.clone() } else { alone.iter().map(|own| rows(own, n)).collect() };
+        let off = found.iter().zip(&expected(own)).map(|(a, b)| difference(a, b)).fold(0.0, f32::max);
+        (off <= tolerance).then_some(()).ok_or(off)
+    };
+    // Some models declare a batch free that is not.
+    let is_free = is_per_image && info.batch.size(3) == 3 && forward(3, &outputs).is_ok_and(|found| near(&found, 3).is_ok());
+    let one = images(model, 1);
+    let mut wrong = Vec::new();
+    for layer in info.layers.iter().rev().step_by(every) {
+        let activations = forward(own, &[&layer.name]).unwrap_or_else(|e| panic!("{name}: {e}")).remove(0);
+        if activations.shape()[0] != own {
+            // Its first axis is that of images and windows in one, which no view reads.
+            continue;
+        }
+        for n in if is_free { vec![1, 3] } else { vec![own] } {
+            let given = rows(&activations, n);
+            match model.run_from(&Inputs::of(one.view()), &layer.name, given.view(), &outputs) {
+                Err(error) => wrong.push(format!("{name} from {} {:?}: {error}", layer.operator, layer.name)),
+                Ok(from) => wrong.extend(near(&from, n).err().map(|off| {
+                    format!("{name} from {} {:?}, {n} at a time: off by {off}", layer.operator, layer.name)
+                })),
+            }
+        }
+    }
+    (wrong, info.layers.len())
+}
+
+#[test]
+fn small_models_of_every_form_run_from_their_layers() {
+    let (mut wrong, mut layers) = (Vec::new(), 0);
+    for path in [models(&golden("forms/models")), models(&golden("targets/models"))].concat() {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+        // Models that are refused when they are loaded have tests of their own.
+        let Ok(model) = load(&path) else { continue };
+        let found = check(&name, model.as_ref(), 5);
+        wrong.extend(found.0);
+        layers += found.1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(layers > 1000, "{layers} layers");
+}
+
+/// `HEADS=FOLDER cargo test -p scorecam-onnx --test heads -- --ignored` runs those of a folder.
+#[test]
+#[ignore = "its models are the caller's"]
+fn models_of_a_folder_run_from_each_layer() {
+    let folder = std::env::var("HEADS").expect("HEADS names a folder of models");
+    let mut failed = 0;
+    for path in models(Path::new(&folder)) {
+        let name = path.display().to_string();
+        match load(&path) {
+            Ok(model) => {
+                let (wrong, layers) = check(&name, model.as_ref(), 1);
+                println!("{name}: {layers} layers, {} wrong\n{}", wrong.len(), wrong.join("\n"));
+                failed += wrong.len();
+            }
+            Err(error) => println!("{name} is not loaded: {error}"),
+        }
+    }
+    assert_eq!(failed, 0);
+}
+
+#[test]
+fn what_does_not_fit_a_layer_is_refused() {
+    let model = load(&golden("forms/models/vit.onnx")).expect("a model");
+    let one = images(model.as_ref(), 1);
+    let layer = model.info().layers[0].name.clone();
+    let output = model.info().outputs[0].name.clone();
+    let refused = |layer: &str, shape: &[usize], output: &str, words: &str| {
+        let given = Tensor::zeros(shape).expect("zeros");
+        let error = model.run_from(&Inputs::of(one.view()), layer, given.view(), &[output]).expect_err(words);
+        assert!(error.to_string().contains(words), "{error}");
+        error.kind()
+    };
+    let invalid = ErrorKind::InvalidArgument;
+    assert_eq!(refused(&layer, &[1, 2, 3], &output, "; the tensor is [1, 2, 3]"), invalid);
+    assert_eq!(refused("nowhere", &[1, 2, 3], &output, "layer \"nowhere\" is not in the model"), ErrorKind::NotFound);
+    let right: Vec<usize> = [Some(1)].iter().chain(&model.info().layers[0].shape).map(|axis| axis.unwrap_or(1)).collect();
+    assert_eq!(refused(&layer, &right, "nothing", "output \"nothing\" is not in the model"), ErrorKind::NotFound);
+}
