@@ -156,18 +156,17 @@ impl Outcome {
             text.push_str(&format!("  {words} {:.4}\n", target.score));
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
-        let error = self
-            .measures
-            .get("estimated-error")
-            .copied()
-            .flatten()
-            .map(|e| format!(", estimated error {e:.3}"));
+        let measure = |name: &str| self.measures.get(name).copied().flatten();
+        let error = measure("estimated-error").map(|e| format!(", estimated error {e:.3}"));
+        let heads = measure("head-passes").map(|n| format!(" and {n} head passes"));
         text.push_str(&format!(
-            "  {}{preset} at layer {} on {}: {} passes in {:.2} s{}\n",
+            "  {}{preset} at layer {} on {}: {} pass{}{} in {:.2} s{}\n",
             self.method,
             self.layer,
             self.backend,
             self.passes,
+            if self.passes == 1 { "" } else { "es" },
+            heads.unwrap_or_default(),
             self.seconds.total,
             error.unwrap_or_default()
         ));

@@ -396,11 +396,14 @@ pub struct Abilities {
     pub run_from: bool,
     /// A class score is differentiated.
     pub gradients: bool,
+    /// What a method may need, and a model with gradients or one that runs from an inner layer has: how steeply a class
+    /// score rises with a whole activation map.
+    pub slopes: bool,
 }
 
 impl Abilities {
     /// None at all.
-    pub const NONE: Self = Self { masked: false, run_from: false, gradients: false };
+    pub const NONE: Self = Self { masked: false, run_from: false, gradients: false, slopes: false };
 
     /// Those that `others` lacks.
     pub fn without(self, others: Self) -> Self {
@@ -408,13 +411,19 @@ impl Abilities {
             masked: self.masked && !others.masked,
             run_from: self.run_from && !others.run_from,
             gradients: self.gradients && !others.gradients,
+            slopes: self.slopes && !(others.slopes || others.gradients || others.run_from),
         }
     }
 }
 
 impl std::fmt::Display for Abilities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = [(self.masked, "masked"), (self.run_from, "run-from"), (self.gradients, "gradients")];
+        let all = [
+            (self.masked, "masked"),
+            (self.run_from, "run-from"),
+            (self.gradients, "gradients"),
+            (self.slopes, "gradients or run-from"),
+        ];
         let names: Vec<&str> = all.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
         f.write_str(&names.join(", "))
     }

@@ -81,7 +81,11 @@ impl<'t, T> Task<'t, T> {
                     self.waiting = Some(Waiting { id, masked, targets, scores: Vec::new(), done: 0 });
                 }
                 ask => {
-                    let passed = |n| self.desk.monitor.passed(n);
+                    let monitor = &self.desk.monitor;
+                    let passed = |n| match ask {
+                        Ask::RunFrom { .. } => monitor.head_passed(n),
+                        _ => monitor.passed(n),
+                    };
                     let read = read(model, self.desk.targets(), |model| {
                         passes::answer(model, &ask, self.batch_size, &passed)
                     });

@@ -74,9 +74,9 @@ pub struct Explanation {
     pub maps: Tensor,
     /// Why there are no maps: the time was up before the method had any.
     pub late: Option<String>,
-    /// Images run through the model, the first one included.
+    /// Images run through the whole model, the first one included.
     pub passes: usize,
-    /// Numbers that the method reports, by name.
+    /// Numbers that the method reports, by name. "head-passes" counts runs of the part behind the layer alone.
     pub measures: Vec<(String, f64)>,
     /// What the user should know, a line each.
     pub warnings: Vec<String>,
@@ -232,7 +232,10 @@ async fn explain_one<'a>(
     }
     desk.monitor.enter(Stage::Done)?;
 
-    let passes = desk.monitor.passes();
+    let head_passes = desk.monitor.head_passes();
+    let passes = desk.monitor.passes() - head_passes;
+    let mut measures = output.measures;
+    measures.extend((head_passes > 0).then(|| ("head-passes".into(), head_passes as f64)));
     tracing::debug!(layer = context.layer, passes, shape = ?context.input.shape(), "explained");
     Ok(Explanation {
         layer: context.layer.clone(),
@@ -240,7 +243,7 @@ async fn explain_one<'a>(
         maps: output.maps,
         late,
         passes,
-        measures: output.measures,
+        measures,
         warnings,
     })
 }

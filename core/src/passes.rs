@@ -47,6 +47,7 @@ pub(crate) fn answer(
         }
         Ask::Masked(masked) => Ok(vec![masked_scores(model, &masked.request(passed))?]),
         Ask::RunFrom { image, layer, activations } => {
+            let batches = Batches { size: head_batch(activations.shape()), ..batches };
             let run = |part: TensorView<'_>| Ok(vec![model.run_from(image.view(), layer, part)?]);
             let scores = only(batches.run(activations.view(), run)?)?;
             check_scores(&scores, activations.shape()[0])?;
@@ -98,6 +99,14 @@ pub(crate) fn masked_scores(model: &dyn ViewedModel, request: &MaskedScores<'_>)
 /// What `passed` says, but a deadline after the last batch, whose answer is there.
 fn unless_done(passed: Result<()>, is_last: bool) -> Result<()> {
     passed.or_else(|error| if is_last && error.kind() == ErrorKind::Deadline { Ok(()) } else { Err(error) })
+}
+
+/// How many activations [N, K, h, w] run from a layer at once. What lies behind it is small beside the model, so memory
+/// sets the bound: 32 MiB of activations.
+pub(crate) fn head_batch(activations: &[usize]) -> usize {
+    const MOST_VALUES: usize = 8 << 20;
+    let values: usize = activations.iter().skip(1).product();
+    (MOST_VALUES / values.max(1)).clamp(1, BatchRule::MOST)
 }
 
 /// How items are cut into batches.

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Passes made so far, the first one included.
+    /// Passes made so far, the first one and those from an inner layer included.
     pub passes: usize,
     /// Passes expected in all; 0 while not known.
     pub expected: usize,
@@ -40,6 +40,8 @@ pub(crate) struct Monitor<'a> {
     time_up: Option<Box<TimeUp<'a>>>,
     stage: Cell<Stage>,
     passes: Cell<usize>,
+    /// Those of the passes that ran the part of the model behind the layer alone.
+    head_passes: Cell<usize>,
     expected: Cell<usize>,
     cancelled: Cell<bool>,
 }
@@ -51,14 +53,20 @@ impl<'a> Monitor<'a> {
             time_up,
             stage: Cell::new(Stage::Forward),
             passes: Cell::new(0),
+            head_passes: Cell::new(0),
             expected: Cell::new(0),
             cancelled: Cell::new(false),
         }
     }
 
-    /// Passes made so far.
+    /// Passes made so far, those of the part behind the layer included.
     pub(crate) fn passes(&self) -> usize {
         self.passes.get()
+    }
+
+    /// Passes made so far of the part behind the layer alone.
+    pub(crate) fn head_passes(&self) -> usize {
+        self.head_passes.get()
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -95,6 +103,12 @@ impl<'a> Monitor<'a> {
         self.passes.set(self.passes() + n);
         self.report()?;
         self.check_time()
+    }
+
+    /// Counts `n` passes of the part behind the layer.
+    pub(crate) fn head_passed(&self, n: usize) -> Result<()> {
+        self.head_passes.set(self.head_passes() + n);
+        self.passed(n)
     }
 
     /// Reports where the call stands; an error from the first cancellation on.

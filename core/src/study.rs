@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::ask::{Ask, Desk, MaskedImages};
-use crate::tensor::only;
+use crate::tensor::{append, only, room_for};
 use crate::{Error, OutputActivation, Result, Tensor, Upsample, ViewInfo};
 
 /// What is known of an image before the method begins.
@@ -94,6 +94,30 @@ impl<'a> Study<'a> {
     /// Scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
     pub async fn run_from_layer(&self, activations: impl Into<Arc<Tensor>>) -> Result<Tensor> {
         self.scores_of(self.context.from_layer(activations.into())).await
+    }
+
+    /// As [`Self::run_from_layer`], for `count` activations that are made when their batch runs: `change` gets the number
+    /// of each and a copy [K, h, w] of the image's own to change.
+    pub async fn scores_from_layer(
+        &self,
+        count: usize,
+        mut change: impl FnMut(usize, &mut [f32]),
+    ) -> Result<Tensor> {
+        let own = &self.context.activations;
+        let size = crate::passes::head_batch(own.shape());
+        let mut scores = Vec::new();
+        for first in (0..count).step_by(size) {
+            let shape = [&[size.min(count - first)], &own.shape()[1..]].concat();
+            let mut batch = room_for(&shape)?;
+            for i in first..first + shape[0] {
+                let start = batch.len();
+                batch.extend_from_slice(own.data());
+                change(i, &mut batch[start..]);
+            }
+            let part = self.run_from_layer(Tensor::new(shape, batch)?).await?;
+            append(&mut scores, part.data())?;
+        }
+        Tensor::new([count, self.context.scores.len()], scores)
     }
 
     /// Derivatives [1, K, h, w] of the model's own output for `class` with respect to the target layer's

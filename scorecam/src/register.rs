@@ -160,7 +160,7 @@ impl Registered {
 mod interleavings {
     use loom::thread;
     use scorecam_core::ErrorKind;
-    use scorecam_core::methods::{GradCam, ScoreCam};
+    use scorecam_core::methods::{GradientCam, ScoreCam};
     use scorecam_plugin::abi::scorecam_plugin_table;
     use scorecam_plugin::plugin::ImportedPlugin;
 
@@ -168,8 +168,8 @@ mod interleavings {
     use crate::library::{Libraries, OpenedFiles};
     use crate::lock::models::LoomLock;
 
-    scorecam_plugin::plugin_table! { static BOTH = [method: ScoreCam, method: GradCam]; }
-    scorecam_plugin::plugin_table! { static ONE = [method: GradCam]; }
+    scorecam_plugin::plugin_table! { static BOTH = [method: ScoreCam, method: GradientCam::GradCam]; }
+    scorecam_plugin::plugin_table! { static ONE = [method: GradientCam::GradCam]; }
 
     fn opened(table: &'static scorecam_plugin_table) -> Opened {
         // SAFETY: a static table of this very program.

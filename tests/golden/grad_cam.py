@@ -36,6 +36,62 @@ PRESETS = {
 }
 
 
+# Relatives differ from their papers alone.
+RELATIVES = {
+    "paper": {},
+    "pytorch-grad-cam": {"final_eps": 1e-7, "order": "norm-resize-norm"},
+    "torchcam": {"final_eps": 1e-8, "output": "layer"},
+}
+
+
+@dataclass(frozen=True)
+class Relative(Options):
+    """The options of xgrad-cam, layer-cam and hires-cam."""
+
+    resize: str = "half-pixel"
+
+
+@dataclass(frozen=True)
+class PlusPlus(Relative):
+    """Grad-CAM++: the divisor of alpha has the map's sum times the gradient's cube, or the sum of their products."""
+
+    alpha: str = "sum"  # sum | cubes
+
+
+def _plus_plus(a, g, o):
+    """arXiv 1710.11063, equations 5 and 19, as torch-cam and pytorch-grad-cam read them."""
+    cubes = a.sum((1, 2), keepdims=True) * g**3 if o.alpha == "sum" else (a * g**3).sum((1, 2), keepdims=True)
+    divisor = 2 * g**2 + cubes
+    usable = (g != 0) & (divisor != 0)
+    alpha = np.where(usable, g**2 / np.where(usable, divisor, 1), 0)
+    return (alpha * np.maximum(g, 0)).sum((1, 2), keepdims=True)
+
+
+def _xgrad(a, g, _):
+    """arXiv 2008.02312, equation 11."""
+    sums = a.sum((1, 2), keepdims=True)
+    return (g * a).sum((1, 2), keepdims=True) / np.where(sums == 0, 1, sums)
+
+
+# For each relative its options, presets, and the weight of each cell from activations and gradients.
+RELATED = {
+    "xgrad-cam": (Relative, RELATIVES, _xgrad),
+    "grad-cam-plus-plus": (
+        PlusPlus, {**RELATIVES, "torchcam": {"alpha": "cubes", "final_eps": 1e-8, "output": "layer"}}, _plus_plus
+    ),
+    "layer-cam": (Relative, RELATIVES, lambda a, g, o: np.maximum(g, 0)),
+    "hires-cam": (Relative, RELATIVES, lambda a, g, o: g),
+}
+
+
+def explain_related(method, activations, gradients, size, o):
+    """The saliency map of a relative of Grad-CAM."""
+    a, g = np.asarray(activations, np.float64), np.asarray(gradients, np.float64)
+    combined = (RELATED[method][2](a, g, o) * a).sum(0)
+    combined = np.maximum(combined, 0) if o.post_relu else combined
+    return finish(combined, output_size(o, size, combined.shape), o)
+
+
 def explain(activations, gradients, size, o):
     """The saliency map [height, width] of activations and gradients [K, h, w] for an input of `size`."""
     weights = gradients.mean((1, 2))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import grad_cam
+import heads
 from reference import PRESETS, Study, explain, options, read_options
 from toy import Toy
 
@@ -93,6 +94,20 @@ GRAD_CAM_VARIATIONS = [
     ("slopes-softmax", "conv2", []),
 ]
 
+# The same for methods that run the part behind a layer, on models that offer this and no gradients.
+HEAD_TOYS = ["heads", "heads-softmax"]
+HEAD_VARIATIONS = [
+    ("heads", "conv2", "recipro-cam", ["score=logit", "final=none"]),
+    ("heads", "relu1", "recipro-cam", ["kernel=gaussian"]),
+    ("heads", "features", "recipro-cam", ["score=sigmoid", "resize=bicubic"]),
+    ("heads", "conv2", "ablation-cam", ["weight=difference"]),
+    ("heads", "relu1", "ablation-cam", ["score=softmax", "final=max"]),
+    ("heads", "conv1", "ablation-cam", ["weight=difference", "output=layer"]),
+    ("heads", "features", "cam", ["final=none"]),
+    ("heads", "features", "grad-cam", ["final=none"]),
+    ("heads", "features", "xgrad-cam", ["post_relu=false"]),
+]
+
 # Real models see an exact crop of the photo (left, top, side), so no resize filter enters the comparison.
 # Preprocessing: channels in `order`, then (value - mean) / scale, values 0..255.
 REAL = {
@@ -140,7 +155,7 @@ class Maps:
 
 
 def make_toy():
-    models = {name: ToyGolden(name) for name in [*TOYS, "sigmoid", *GRAD_CAM_TOYS]}
+    models = {name: ToyGolden(name) for name in [*TOYS, "sigmoid", *GRAD_CAM_TOYS, *HEAD_TOYS]}
     for name in TOYS:
         for preset in PRESETS:
             models[name].add(preset, "features", [])
@@ -151,6 +166,17 @@ def make_toy():
             models[name].add_grad_cam(preset, "features", [])
     for name, layer, settings in GRAD_CAM_VARIATIONS:
         models[name].add_grad_cam("official", layer, settings)
+    for name in GRAD_CAM_TOYS:
+        for method, (_, presets, _) in grad_cam.RELATED.items():
+            for preset in presets:
+                models[name].add_related(method, preset, "conv2")
+    for method, presets in heads.PRESETS.items():
+        for preset in presets:
+            models["heads"].add_head(method, preset, "features", [])
+    for preset in heads.PRESETS["recipro-cam"]:
+        models["heads-softmax"].add_head("recipro-cam", preset, "features", [])
+    for name, layer, method, settings in HEAD_VARIATIONS:
+        models[name].add_head(method, next(iter(heads.PRESETS[method])), layer, settings)
     for model in models.values():
         model.maps.save()
     write_index("toy.json", {"cases": [row for model in models.values() for row in model.maps.rows]})
@@ -187,6 +213,28 @@ class ToyGolden:
         o = read_options(grad_cam.Options, grad_cam.PRESETS[preset], settings)
         saliency = grad_cam.explain(activations, slopes, self.image.shape[1:], o)
         self.maps.add(row, saliency, stride=1, tolerance=2e-5)
+
+    def add_related(self, method, preset, layer):
+        row = self.row(preset, layer, [])
+        row = {"method": method, **row, "name": f"{method} {row['name']}"}
+        kind, presets, _ = grad_cam.RELATED[method]
+        activations = self.activations[layer]
+        slopes = grad_cam.slopes(lambda a: self.toy.scores_from(layer, a), activations, row["class"])
+        o = read_options(kind, presets[preset], [])
+        saliency = grad_cam.explain_related(method, activations, slopes, self.image.shape[1:], o)
+        self.maps.add(row, saliency, stride=1, tolerance=2e-5)
+
+    def add_head(self, method, preset, layer, settings):
+        row = self.row(preset, layer, settings)
+        row = {"method": method, **row, "name": f"{method} {row['name']}"}
+        study = heads.Study(
+            self.activations[layer], lambda a: self.toy.scores_from(layer, a), row["class"], self.image.shape[1:],
+            self.toy.ending,
+        )
+        o = read_options(heads.OPTIONS[method], heads.PRESETS[method][preset], settings)
+        # Differences in f32 have fewer digits than the rest.
+        tolerance = 2e-4 if method in ("grad-cam", "xgrad-cam") else 2e-5
+        self.maps.add(row, heads.explain(method, study, o), stride=1, tolerance=tolerance)
 
     def row(self, preset, layer, settings):
         target = int(self.scores.argmax())
@@ -228,6 +276,17 @@ def make_real(paths, photo):
             }
             maps.add(row, explain(study, options(preset)), STRIDE, tolerance=1e-4)
             print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
+        study = heads.Study(activations, head_of(path), target, image.shape[1:])
+        for method, presets in heads.PRESETS.items():
+            for preset in presets:
+                row = {
+                    "method": method, "name": f"{method} {name} {preset}", "model": name, "input": name,
+                    "reference": None, "layer": "features", "class": target, "output": float(scores[target]),
+                    "preset": preset, "set": [],
+                }
+                o = read_options(heads.OPTIONS[method], presets[preset], [])
+                maps.add(row, heads.explain(method, study, o), STRIDE, tolerance=1e-4)
+            print(f"{name} {method}", flush=True)
         maps.save()
         rows += maps.rows
     write_index("onnx.json", {"photo": "chelsea.png", "inputs": REAL, "cases": rows})
@@ -241,6 +300,24 @@ def real_input(photo, left, top, side, order, mean, scale):
     pixels = pixels[..., ::-1] if order == "bgr" else pixels
     tensor = (pixels.astype(np.float32) - np.float32(mean)) / np.float32(scale)
     return np.ascontiguousarray(tensor.transpose(2, 0, 1))
+
+
+def head_of(path):
+    """The part of an ONNX model behind `features`, as onnx's own tool cuts it: activations to scores, some at a time."""
+    import tempfile
+
+    import onnx.utils
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.utils.extract_model(str(path), f"{folder}/head.onnx", ["features"], ["logits"])
+        session = onnxruntime.InferenceSession(f"{folder}/head.onnx", providers=["CPUExecutionProvider"])
+
+    def run(activations):
+        parts = [activations[i : i + 64].astype(np.float32) for i in range(0, len(activations), 64)]
+        return np.concatenate([session.run(["logits"], {"features": part})[0] for part in parts])
+
+    return run
 
 
 class TappedOnnx:

@@ -20,7 +20,11 @@
 //! # Ok::<(), scorecam_core::Error>(())
 //! ```
 
-use crate::{Error, OptionKind, OptionSpec, Options, Preset, Result, Upsample};
+use crate::{ClassScore, Error, OptionKind, OptionSpec, Options, Preset, Result, Upsample};
+
+/// What the score of a class is.
+pub const SCORE: &[(&str, ClassScore)] =
+    &[("softmax", ClassScore::Softmax), ("logit", ClassScore::Logit), ("sigmoid", ClassScore::Sigmoid)];
 
 /// One option: its name, the values that it takes, its default and one line on what it decides.
 pub fn spec(name: &str, kind: OptionKind, default: &str, help: &str) -> OptionSpec {

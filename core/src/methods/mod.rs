@@ -3,11 +3,18 @@
 //! What methods share stands beside them, for methods of plugins as well: [`choices`] describes and reads options,
 //! [`map`] sums weighted maps, [`finish`] turns a sum into the saliency map.
 
+mod ablation_cam;
+mod cam;
 pub mod choices;
 pub mod finish;
-mod grad_cam;
+mod gradient_cam;
 pub mod map;
+mod recipro_cam;
 mod score_cam;
+mod slopes;
 
-pub use grad_cam::GradCam;
+pub use ablation_cam::AblationCam;
+pub use cam::Cam;
+pub use gradient_cam::GradientCam;
+pub use recipro_cam::ReciproCam;
 pub use score_cam::{AdaptiveScoreCam, ScoreCam};

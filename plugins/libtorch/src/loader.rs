@@ -26,7 +26,7 @@ impl BackendLoader for LibtorchLoader {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { masked: true, run_from: true, gradients: true }
+        Abilities { masked: true, run_from: true, gradients: true, ..Abilities::NONE }
     }
 
     fn readiness(&self, device: Option<&str>) -> Result<Readiness> {

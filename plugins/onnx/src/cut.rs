@@ -93,7 +93,11 @@ impl<'g> Cut<'g> {
                 5 => self.reads(&text(content, 8)?),
                 15 => {
                     let values = messages(&crate::wire::fields(content)?, 1)?;
-                    values.first().map(|values| text(values, 8)).transpose()?.is_some_and(|name| self.reads(&name))
+                    values
+                        .first()
+                        .map(|values| text(values, 8))
+                        .transpose()?
+                        .is_some_and(|name| self.reads(&name))
                 }
                 11 => self.reads(&text(content, 1)?),
                 12 => self.outputs.contains(&text(content, 1)?.as_str()),

@@ -133,7 +133,9 @@ impl Described {
         }
         if let [layer] = layers {
             let around = self.cut(*layer, &self.outputs).around;
-            let is_new = |name: &&&str| !self.outputs.iter().any(|o| o == *name) && !taps.names.iter().any(|t| t == *name);
+            let is_new = |name: &&&str| {
+                !self.outputs.iter().any(|o| o == *name) && !taps.names.iter().any(|t| t == *name)
+            };
             let around: Vec<String> = around.iter().filter(is_new).map(|name| (*name).to_owned()).collect();
             taps.names.extend(around);
         }

@@ -250,7 +250,12 @@ fn own_values(
     let session = model.session(&[layer], n)?;
     let images = copies(inputs.images, n)?;
     let element = model.ports.element(&model.spec);
-    model.ports.with(((images.view(), element), inputs.others), vec![], |_| true, |given| session.run_raw(given, names))
+    model.ports.with(
+        ((images.view(), element), inputs.others),
+        vec![],
+        |_| true,
+        |given| session.run_raw(given, names),
+    )
 }
 
 /// An output that does not depend on the layer: that of the image's own pass, for each of `n`.

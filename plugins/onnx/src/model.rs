@@ -212,8 +212,8 @@ impl OnnxModel {
         let mut look = |distrusts| -> Result<_> {
             let runtime = Runtime { spec: &spec, bytes: &mut bytes, distrusts, ports: &ports };
             let (survey, overview) = layers::survey(&surveyed, runtime)?;
-            let described =
-                Described::new((survey, &graph), (&spec, &ports.image, &ports.extras), config).map_err(of_file)?;
+            let described = Described::new((survey, &graph), (&spec, &ports.image, &ports.extras), config)
+                .map_err(of_file)?;
             // Where the layer to explain is certain, its session opens now; else trial passes come first.
             let main = match described.is_main_certain() {
                 true => Some(spec.open(&mut bytes, &described.main_taps())?),

@@ -146,7 +146,8 @@ impl Repeat {
         if let Some(axis) = axis {
             shape[axis] *= n as i64;
         }
-        let data: Vec<T> = data.chunks(run).flat_map(|run| std::iter::repeat_n(run, times)).flatten().copied().collect();
+        let data: Vec<T> =
+            data.chunks(run).flat_map(|run| std::iter::repeat_n(run, times)).flatten().copied().collect();
         Ok(OrtTensor::from_array((shape, data)).map_err(refused)?.into_dyn())
     }
 }

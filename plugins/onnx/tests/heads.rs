@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use scorecam_core::{
-    BackendLoader, ErrorKind, Inputs, ModelBackend, ModelConfig, Result, Tensor,
-};
+use scorecam_core::{BackendLoader, ErrorKind, Inputs, ModelBackend, ModelConfig, Result, Tensor};
 use scorecam_onnx::OnnxLoader;
 
 /// Inputs beside the image of models that have such, by the model's name.
@@ -14,6 +12,9 @@ const INPUTS: &[(&str, &str, &str)] = &[
     ("whole_numbers", "input.meta", "1,3"),
     ("scalar_input", "input.meta", "0.5"),
 ];
+
+/// Models that give other numbers in each pass.
+const RANDOM: [&str; 4] = ["batch_norm_in_training", "dropout_in_training", "random", "random_tokens"];
 
 fn golden(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(folder)
@@ -37,8 +38,11 @@ fn load(path: &Path) -> Result<Box<dyn ModelBackend>> {
 
 /// Noise, in the shape of `n` equal images.
 fn images(model: &dyn ModelBackend, n: usize) -> Tensor {
-    let shape: Vec<usize> =
-        model.info().input.shape[1..].iter().zip([3, 96, 96]).map(|(axis, usual)| axis.unwrap_or(usual)).collect();
+    let shape: Vec<usize> = model.info().input.shape[1..]
+        .iter()
+        .zip([3, 96, 96])
+        .map(|(axis, usual)| axis.unwrap_or(usual))
+        .collect();
     let values: usize = shape.iter().product();
     let mut state = 7u32;
     let mut noise = || {
@@ -73,12 +77,15 @@ fn check(name: &str, model: &dyn ModelBackend, every: usize) -> (Vec<String>, us
     let tolerance = if name.contains("16") || name.contains("8_bits") { 2e-3 } else { 1e-5 };
     let alone = forward(own, &outputs).unwrap_or_else(|e| panic!("{name}: {e}"));
     let near = |found: &[Tensor], n: usize| {
-        let expected = |own| if n == own { alone.clone() } else { alone.iter().map(|own| rows(own, n)).collect() };
+        let expected =
+            |own| if n == own { alone.clone() } else { alone.iter().map(|own| rows(own, n)).collect() };
         let off = found.iter().zip(&expected(own)).map(|(a, b)| difference(a, b)).fold(0.0, f32::max);
         (off <= tolerance).then_some(()).ok_or(off)
     };
     // Some models declare a batch free that is not.
-    let is_free = is_per_image && info.batch.size(3) == 3 && forward(3, &outputs).is_ok_and(|found| near(&found, 3).is_ok());
+    let is_free = is_per_image
+        && info.batch.size(3) == 3
+        && forward(3, &outputs).is_ok_and(|found| near(&found, 3).is_ok());
     let one = images(model, 1);
     let mut wrong = Vec::new();
     for layer in info.layers.iter().rev().step_by(every) {
@@ -105,6 +112,9 @@ fn small_models_of_every_form_run_from_their_layers() {
     let (mut wrong, mut layers) = (Vec::new(), 0);
     for path in [models(&golden("forms/models")), models(&golden("targets/models"))].concat() {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+        if RANDOM.contains(&name.as_str()) {
+            continue;
+        }
         // Models that are refused when they are loaded have tests of their own.
         let Ok(model) = load(&path) else { continue };
         let found = check(&name, model.as_ref(), 5);
@@ -149,7 +159,14 @@ fn what_does_not_fit_a_layer_is_refused() {
     };
     let invalid = ErrorKind::InvalidArgument;
     assert_eq!(refused(&layer, &[1, 2, 3], &output, "; the tensor is [1, 2, 3]"), invalid);
-    assert_eq!(refused("nowhere", &[1, 2, 3], &output, "layer \"nowhere\" is not in the model"), ErrorKind::NotFound);
-    let right: Vec<usize> = [Some(1)].iter().chain(&model.info().layers[0].shape).map(|axis| axis.unwrap_or(1)).collect();
-    assert_eq!(refused(&layer, &right, "nothing", "output \"nothing\" is not in the model"), ErrorKind::NotFound);
+    assert_eq!(
+        refused("nowhere", &[1, 2, 3], &output, "layer \"nowhere\" is not in the model"),
+        ErrorKind::NotFound
+    );
+    let right: Vec<usize> =
+        [Some(1)].iter().chain(&model.info().layers[0].shape).map(|axis| axis.unwrap_or(1)).collect();
+    assert_eq!(
+        refused(&layer, &right, "nothing", "output \"nothing\" is not in the model"),
+        ErrorKind::NotFound
+    );
 }

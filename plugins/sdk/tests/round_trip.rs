@@ -49,7 +49,7 @@ fn info() -> ModelInfo {
         ],
         default_layer: Some(0),
         batch: BatchRule::Any { preferred: 3 },
-        abilities: Abilities { masked: true, run_from: true, gradients: true },
+        abilities: Abilities { masked: true, run_from: true, gradients: true, ..Abilities::NONE },
     }
 }
 

@@ -24,7 +24,7 @@ impl BackendLoader for ToyLoader {
 
     /// A file chooses which of them its model has.
     fn abilities(&self) -> Abilities {
-        Abilities { masked: true, run_from: true, gradients: true }
+        Abilities { masked: true, run_from: true, gradients: true, ..Abilities::NONE }
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {

@@ -271,6 +271,7 @@ fn info(file: &ToyFile, size: Option<[usize; 2]>) -> Result<ModelInfo> {
             masked: file.offers(Ability::Masked),
             run_from: file.offers(Ability::RunFrom),
             gradients: file.offers(Ability::Gradients),
+            ..Abilities::NONE
         },
     })
 }

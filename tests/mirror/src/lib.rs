@@ -1,12 +1,19 @@
 //! The built-in methods as a plugin, each under its id with `mirror-` before it.
 
-use scorecam_core::methods::{AdaptiveScoreCam, GradCam, ScoreCam};
+use scorecam_core::methods::{AblationCam, AdaptiveScoreCam, Cam, GradientCam, ReciproCam, ScoreCam};
 use scorecam_plugin::{CamMethod, MethodInfo, Options, Study, Work};
 
 scorecam_plugin::export_plugin! {
     method: Mirror::new(ScoreCam),
     method: Mirror::new(AdaptiveScoreCam),
-    method: Mirror::new(GradCam),
+    method: Mirror::new(ReciproCam),
+    method: Mirror::new(AblationCam),
+    method: Mirror::new(Cam),
+    method: Mirror::new(GradientCam::GradCam),
+    method: Mirror::new(GradientCam::XGradCam),
+    method: Mirror::new(GradientCam::GradCamPlusPlus),
+    method: Mirror::new(GradientCam::LayerCam),
+    method: Mirror::new(GradientCam::HiResCam),
 }
 
 /// A method under another id.

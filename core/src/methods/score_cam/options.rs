@@ -1,6 +1,6 @@
 //! The options of Score-CAM: their description for callers, and their typed form for the steps.
 
-use crate::methods::choices::{choice, number, pick, pick_upsample, spec, upsample};
+use crate::methods::choices::{SCORE, choice, number, pick, pick_upsample, spec, upsample};
 use crate::methods::finish::Finish;
 use crate::{ClassScore, Error, OptionKind, OptionSpec, Options, OutputActivation, Result, Study, Upsample};
 
@@ -101,8 +101,6 @@ pub(super) struct ScoreCamOptions {
 
 /// The words of each choice, next to what they mean; descriptions and reading are both made from these.
 /// Numbers and lists that an option of their own gives are filled in by [`ScoreCamOptions::read`].
-const SCORE: &[(&str, ClassScore)] =
-    &[("softmax", ClassScore::Softmax), ("logit", ClassScore::Logit), ("sigmoid", ClassScore::Sigmoid)];
 const BASELINE: &[(&str, Baseline)] = &[
     ("none", Baseline::None),
     ("zero", Baseline::Zero),

@@ -26,7 +26,7 @@ impl BackendLoader for TorchLoader {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { masked: true, run_from: true, gradients: true }
+        Abilities { masked: true, run_from: true, gradients: true, ..Abilities::NONE }
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {

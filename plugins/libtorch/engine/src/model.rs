@@ -89,7 +89,7 @@ impl TorchModel {
             layers,
             default_layer,
             batch,
-            abilities: Abilities { masked: true, run_from: true, gradients: true },
+            abilities: Abilities { masked: true, run_from: true, gradients: true, ..Abilities::NONE },
         };
         // The weights are where they belong before another stream reads them.
         drop(call);

@@ -52,6 +52,8 @@ pub const SCORECAM_ABILITY_GRADIENTS: u32 = 1;
 pub const SCORECAM_ABILITY_RUN_FROM: u32 = 2;
 /// What a backend offers: masked images are made by the backend itself, `scorecam.masked/1`.
 pub const SCORECAM_ABILITY_MASKED: u32 = 4;
+/// What a method needs: `SCORECAM_ABILITY_GRADIENTS` or `SCORECAM_ABILITY_RUN_FROM`, whichever a model has.
+pub const SCORECAM_ABILITY_SLOPES: u32 = 8;
 
 /// `scorecam_data_type.code`: signed whole numbers.
 pub const SCORECAM_TYPE_INT: u8 = 0;

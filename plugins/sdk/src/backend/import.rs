@@ -136,6 +136,7 @@ impl Held {
             masked: masked.is_some_and(|t| t.run.is_some()),
             run_from: from.is_some_and(|t| t.run.is_some()),
             gradients: gradients.is_some_and(|t| t.run.is_some()),
+            ..Abilities::NONE
         };
         let remarks = remarks.transpose()?.unwrap_or_default();
         // SAFETY: strings and lists of a live description.

@@ -85,7 +85,7 @@ fn info(given: &StudyContext) -> ViewInfo {
         default_layer: Some(0),
         // The host cuts what a method asks for into batches of the model.
         batch: BatchRule::Any { preferred: given.batch_size },
-        abilities: Abilities { masked: true, run_from: true, gradients: true },
+        abilities: Abilities { masked: true, run_from: true, gradients: true, slopes: true },
     }
 }
 

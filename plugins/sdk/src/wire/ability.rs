@@ -10,6 +10,7 @@ pub fn number(abilities: Abilities) -> u32 {
     bit(abilities.masked, abi::SCORECAM_ABILITY_MASKED)
         | bit(abilities.run_from, abi::SCORECAM_ABILITY_RUN_FROM)
         | bit(abilities.gradients, abi::SCORECAM_ABILITY_GRADIENTS)
+        | bit(abilities.slopes, abi::SCORECAM_ABILITY_SLOPES)
 }
 
 /// The abilities of a sum, and what of it is not known here.
@@ -19,6 +20,7 @@ pub(crate) fn abilities(sum: u32) -> (Abilities, u32) {
         masked: has(abi::SCORECAM_ABILITY_MASKED),
         run_from: has(abi::SCORECAM_ABILITY_RUN_FROM),
         gradients: has(abi::SCORECAM_ABILITY_GRADIENTS),
+        slopes: has(abi::SCORECAM_ABILITY_SLOPES),
     };
     (known, sum & !number(known))
 }
@@ -29,7 +31,7 @@ mod tests {
 
     #[test]
     fn a_number_leads_back_to_its_abilities_and_tells_what_is_unknown() {
-        for sum in 0..8 {
+        for sum in 0..16 {
             let (known, unknown) = abilities(sum);
             assert_eq!((number(known), unknown), (sum, 0));
             assert_eq!(abilities(sum | 64), (known, 64));
