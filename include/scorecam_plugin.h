@@ -25,6 +25,7 @@
 #include "scorecam/backend.h"
 #include "scorecam/gradients.h"
 #include "scorecam/masked.h"
+#include "scorecam/bake.h"
 #include "scorecam/method.h"
 #include "scorecam/readiness.h"
 #include "scorecam/remarks.h"

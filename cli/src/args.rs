@@ -26,6 +26,12 @@ pub(crate) enum Command {
     Explain(Box<ExplainArgs>),
     /// List the layers of a model that can be explained
     Layers(LayersArgs),
+    /// Write a model that gives a map by itself, on any runtime
+    ///
+    /// The new model has one more output, saliency_map [N, h, w], for its best class; where a runtime lets the input
+    /// saliency_class be given, for that class. It is the map of recipro-cam with preset openvino-xai, of which
+    /// networks that end in pooling and a linear layer need no further pass.
+    Bake(BakeArgs),
     /// List the plugins that are found, and where they are looked for
     Plugins(PluginsArgs),
     /// List the methods with their options and presets
@@ -206,6 +212,27 @@ pub(crate) struct LayersArgs {
     /// Explain this photo by each of the five most likely layers, and say which map keeps most of the class's score
     #[arg(long, value_name = "PHOTO")]
     pub(crate) rank: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BakeArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT.onnx")]
+    pub(crate) output: PathBuf,
+    /// The layer whose map it is [default: the manifest's, or the last one with spatial extent]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: Option<String>,
+    /// In place of a map, the model with this layer as one more output
+    #[arg(long, value_name = "LAYER", conflicts_with_all = ["layer", "head"])]
+    pub(crate) tap: Option<String>,
+    /// In place of a map, the part of the model behind this layer
+    #[arg(long, value_name = "LAYER", conflicts_with = "layer")]
+    pub(crate) head: Option<String>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@
 //! The program ends with 0, with 1 and one line on stderr for a run that failed, with 2 for wrong usage.
 
 mod args;
+mod bake;
 mod check;
 mod collisions;
 mod explain;
@@ -74,6 +75,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Explain(args) => explain::run(args),
         Command::Layers(args) => Ok(list::layers(args)?),
+        Command::Bake(args) => Ok(bake::run(args)?),
         Command::Plugins(args) => Ok(list::plugins(&args.plugins)?),
         Command::Methods(args) => Ok(list::methods(&args.plugins)?),
         Command::Check(args) => check::run(args),

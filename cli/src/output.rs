@@ -130,6 +130,11 @@ pub(crate) fn write_png(path: &Path, photo: &Photo, existing: Existing) -> Resul
     })
 }
 
+/// Writes bytes to a new file, or over one that is there.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
+    write(path, existing, |file| file.write_all(bytes))
+}
+
 /// Writes a text, over what is there.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     write(path, Existing::Replaced, |file| file.write_all(text.as_bytes()))

@@ -5,9 +5,11 @@
 //! [`ModelBackend::forward`]. Everything else is an ability with a default that is right but slow, or that answers
 //! "unsupported". A [`crate::BackendLoader`] makes models.
 
+use std::path::Path;
+
 use crate::masking::{EachBatch, MaskedRequest};
 use crate::view::{Form, Meaning};
-use crate::{Error, Result, Tensor, TensorView};
+use crate::{Bake, Error, Result, Tensor, TensorView};
 
 /// A loaded model, ready to run. Calls may come from several threads at once.
 ///
@@ -60,6 +62,13 @@ pub trait ModelBackend: Send + Sync {
     fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
         let _ = (inputs, layer, cotangents);
         Err(Error::unsupported("this backend has no gradients"))
+    }
+
+    /// The content of a model file, made of this model's by `what` with regard to `layer`. The caller writes it to `path`,
+    /// which a backend looks at for nothing but whether files beside the model will be found from there.
+    fn bake(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
+        let _ = (layer, what, path);
+        Err(Error::unsupported("this backend writes no models; the ONNX backends do"))
     }
 
     /// What a user should know of how this model runs, a line each: that it runs in another precision than it was

@@ -17,6 +17,7 @@ mod names;
 
 mod ask;
 mod backend;
+mod bake;
 mod classify;
 mod driver;
 mod explain;
@@ -43,6 +44,7 @@ pub use backend::{
     Abilities, BatchRule, ElementType, InputInfo, Inputs, LayerInfo, MAX_RANK, ModelBackend, ModelInfo,
     NamedTensor, OutputActivation, OutputInfo,
 };
+pub use bake::Bake;
 pub use classify::{ClassScores, classify};
 pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explained, Explanation, Request, Targets, explain, explain_many, run_method};

@@ -58,6 +58,7 @@ pub struct Model {
     backend: String,
     choice: Option<BackendChoice>,
     name: String,
+    file: PathBuf,
     layer: Option<String>,
     manifest_layer: Option<String>,
     labels: Labels,
@@ -120,7 +121,7 @@ impl Host {
         let name = printable(&shown.display().to_string());
         let form = request.layer_form;
         let model = Model::new(Box::new(model), (backend, choice, name), (layer, form), (&manifest, labels))?;
-        Ok(Model { _memory: memory, ..model })
+        Ok(Model { _memory: memory, file: path, ..model })
     }
 
     /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
@@ -194,6 +195,7 @@ impl Model {
             backend,
             choice,
             name,
+            file: PathBuf::new(),
             layer,
             labels,
             preprocess,
@@ -242,9 +244,23 @@ impl Model {
         self.choice.as_ref()
     }
 
+    /// The content of a model file that gives a map of `layer` by itself, on any runtime: this model with one more output,
+    /// `saliency_map` [N, h, w] in [0, 1], for its best class or the one that the input `saliency_class` names. `path` is
+    /// where the caller is going to write it.
+    ///
+    /// An error of kind unsupported where the backend writes no models, or the model has no such map.
+    pub fn bake_map(&self, layer: &str, path: &Path) -> Result<Vec<u8>> {
+        self.model.bake_map(layer, path)
+    }
+
     /// What it is called in messages: its file, or "the application's model".
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its file, or where its bytes lie; empty where an application made it.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The layer that request or manifest named.

@@ -26,7 +26,7 @@ struct Header {
 }
 
 /// The objects of the plugin ABI, each a file of `plugins/sdk/src/abi` and a header, and the headers that it includes.
-const OBJECTS: [(&str, &[&str]); 8] = [
+const OBJECTS: [(&str, &[&str]); 9] = [
     ("core", &[]),
     ("backend", &["core.h"]),
     ("masked", &["backend.h"]),
@@ -34,6 +34,7 @@ const OBJECTS: [(&str, &[&str]); 8] = [
     ("gradients", &["backend.h"]),
     ("readiness", &["core.h"]),
     ("remarks", &["core.h"]),
+    ("bake", &["core.h"]),
     ("method", &["core.h"]),
 ];
 

@@ -1,9 +1,10 @@
 //! [`ModelView`]: a model whose tensors are maps [N, K, h, w] and class scores [N, classes], whatever its backend gives.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::description::{AT_RANDOM, remarks, viewed};
-use super::form::{Form, MapView, Meaning};
+use super::form::{Channels, Form, MapView, Meaning};
 use super::layers::Layers;
 use super::output::{IsRegression, OutputView};
 use super::targeted::Targeted;
@@ -11,7 +12,7 @@ use super::trial::{Batches, Findings, Trial};
 use crate::image::Preprocess;
 use crate::target::{Linear, TargetSet};
 use crate::{
-    BatchRule, Error, Forward, Inputs, LayerInfo, MaskedRequest, MaskedScores, ModelBackend, ModelInfo,
+    Bake, BatchRule, Error, Forward, Inputs, LayerInfo, MaskedRequest, MaskedScores, ModelBackend, ModelInfo,
     NamedTensor, OutputActivation, Result, Rows, Tensor, TensorView, ViewInfo, ViewedModel, element_count,
 };
 
@@ -378,6 +379,46 @@ impl<M: ModelBackend> ModelView<M> {
         self.check_count(&found, wanted.len()).map(|()| found)
     }
 
+    /// The model's file with a map of `layer` as one more output; see [`Bake::Map`].
+    pub fn bake_map(&self, layer: &str, path: &Path) -> Result<Vec<u8>> {
+        let output = self.output()?.0;
+        ensure!(
+            !output.applied.is_one_value(),
+            unsupported,
+            "the model gives one number an image, and a map is baked for one of several classes"
+        );
+        let known = self.layer(layer)?.map(|l| l.shape).unwrap_or_default();
+        let Some(mut axes) = known.into_iter().collect::<Option<Vec<usize>>>() else {
+            bail!(
+                invalid,
+                "the size of layer {layer:?} depends on the image's; give input.size in a manifest, since a map's size is written \
+                 into the model"
+            );
+        };
+        let [_, height, width] = self.map_view(layer, &[&[1], axes.as_slice()].concat())?.shape();
+        let cells = height * width;
+        ensure!(
+            cells <= MOST_CELLS,
+            unsupported,
+            "layer {layer:?} has {height} x {width} cells, each of which is a run of what lies behind it; choose a later layer"
+        );
+        let rank = axes.len();
+        // All channels share a mask; what belongs to no cell stays.
+        let Meaning::Map(form) = self.layer(layer)?.map_or(Meaning::Unknown, |l| l.meaning) else {
+            return Err(Error::internal("a layer with maps has no form"));
+        };
+        match form.channels {
+            Channels::First => axes[0] = 1,
+            Channels::Last => axes[rank - 1] = 1,
+        }
+        let view = form.view(&axes).ok_or_else(|| Error::internal("one channel has no view"))?;
+        let mut masks =
+            Tensor::new([&[cells], axes.as_slice()].concat(), vec![1.0; cells * element_count(&axes)?])?;
+        let alone = (0..cells * cells).map(|i| if i / cells == i % cells { 1.0 } else { 0.0 }).collect();
+        view.put_back(Tensor::new([cells, 1, height, width], alone)?.view(), &mut masks);
+        self.model.bake(layer, Bake::Map { grid: [height, width], cells: masks.view() }, path)
+    }
+
     /// What the derivative of a class's score takes of the raw output of a batch.
     fn cotangent(&self, batch: TensorView<'_>, class: usize) -> Result<Tensor> {
         let [n, ..] = batch.dims::<4>("the batch")?;
@@ -397,6 +438,9 @@ impl<M: ModelBackend> ModelView<M> {
         Ok(cotangent)
     }
 }
+
+/// The most cells of a layer whose map is baked into a model.
+const MOST_CELLS: usize = 4096;
 
 /// The one tensor that was asked for.
 fn only(tensors: Vec<Tensor>) -> Result<Tensor> {

@@ -63,6 +63,11 @@ impl<'g> Cut<'g> {
         cut
     }
 
+    /// Whether the node in this place of the file is part of it.
+    pub(crate) fn has(&self, place: usize) -> bool {
+        self.nodes.get(place).copied().unwrap_or(false)
+    }
+
     /// Whether a tensor is read behind the cut.
     pub(crate) fn reads(&self, name: &str) -> bool {
         self.reads.contains(name)
@@ -88,7 +93,7 @@ impl<'g> Cut<'g> {
             let stays = match field.number {
                 1 => {
                     place += 1;
-                    self.nodes.get(place - 1).copied().unwrap_or(false)
+                    self.has(place - 1)
                 }
                 5 => self.reads(&text(content, 8)?),
                 15 => {

@@ -142,6 +142,19 @@ impl Described {
         taps
     }
 
+    /// The tap of one layer, and nothing beside it.
+    pub(crate) fn taps_of_layer(&self, layer: usize) -> Taps {
+        let mut taps = Taps::default();
+        let name = &self.info.layers[layer].name;
+        taps.add(name, &self.taps[layer], self.outputs.contains(name));
+        taps
+    }
+
+    /// The model's graph.
+    pub(crate) fn graph(&self) -> &proto::Graph {
+        &self.graph
+    }
+
     /// The part of the model that makes `outputs` of a layer.
     pub(crate) fn cut<'s>(&'s self, layer: usize, outputs: &'s [impl AsRef<str>]) -> Cut<'s> {
         let outputs: Vec<&str> = outputs.iter().map(AsRef::as_ref).collect();

@@ -12,6 +12,7 @@
 
 mod applied;
 mod axes;
+mod bake;
 mod cut;
 mod described;
 mod device;

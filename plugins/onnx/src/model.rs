@@ -13,12 +13,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ort::value::DynValueRef;
 use scorecam_core::{
-    BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo, NamedTensor,
-    OutputInfo, Result, Tensor, TensorView,
+    Bake, BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo,
+    NamedTensor, OutputInfo, Result, Tensor, TensorView,
 };
 use scorecam_plugin::precision::trial;
 
@@ -428,6 +429,10 @@ impl ModelBackend for OnnxModel {
     ) -> Result<Vec<Tensor>> {
         self.ports.image.check(&inputs.images, Some(1))?;
         self.heads.run(self, inputs, (layer, activations), wanted)
+    }
+
+    fn bake(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
+        self.baked(layer, what, path)
     }
 
     fn remarks(&self) -> Vec<String> {

@@ -115,6 +115,8 @@ impl Node {
 pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
+    #[prost(float, tag = "2")]
+    pub(crate) float: f32,
     #[prost(int64, tag = "3")]
     pub(crate) integer: i64,
     #[prost(message, optional, boxed, tag = "5")]
@@ -133,8 +135,15 @@ pub(crate) struct Attribute {
 impl Attribute {
     /// `AttributeType.INT`.
     pub(crate) const INT: i32 = 2;
+    /// `AttributeType.FLOAT`.
+    const FLOAT: i32 = 1;
     /// `AttributeType.INTS`.
     pub(crate) const INTS: i32 = 7;
+
+    /// Whether it is the number 1.0.
+    pub(crate) fn is_one(&self) -> bool {
+        self.kind == Self::FLOAT && self.float == 1.0
+    }
 }
 
 /// A `TensorProto` without its values.

@@ -5,9 +5,10 @@ use std::mem::{align_of, offset_of, size_of};
 use crate::abi::*;
 
 const GOLDEN: &str = include_str!("../../../tests/golden/layout.txt");
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     include_str!("abi/core.rs"),
     include_str!("abi/backend.rs"),
+    include_str!("abi/bake.rs"),
     include_str!("abi/masked.rs"),
     include_str!("abi/run_from.rs"),
     include_str!("abi/gradients.rs"),
@@ -70,6 +71,8 @@ fn every_struct_lies_in_memory_as_the_golden_layout_says() {
         scorecam_gradients { struct_size, reserved, run },
         scorecam_readiness { struct_size, reserved, assess },
         scorecam_remarks { struct_size, reserved, remark },
+        scorecam_bake_request { struct_size, what, layer, path, grid_height, grid_width, cells, context, write },
+        scorecam_bake { struct_size, reserved, run },
         scorecam_option_spec { name, help, default_value, kind, choice_count, choices, min, max },
         scorecam_preset { name, summary, values, value_count },
         scorecam_method_description { struct_size, needs, options, option_count, presets, preset_count },

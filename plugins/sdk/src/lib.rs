@@ -11,6 +11,7 @@
 
 pub mod abi;
 pub mod backend;
+mod bake;
 mod file;
 #[cfg(test)]
 mod layout;
@@ -51,6 +52,8 @@ pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
 pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
 /// The id of the interface by which a model says what users should know of how it runs.
 pub const REMARKS: &std::ffi::CStr = c"scorecam.remarks/1";
+/// The id of the interface of a backend that writes models.
+pub const BAKE: &std::ffi::CStr = c"scorecam.bake/1";
 
 /// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
 pub const AUTO: &str = "auto";

@@ -67,8 +67,10 @@ pub struct PluginRoot {
     /// NULL; stands for `scorecam.readiness/1`.
     pub readiness: TableAddress<abi::scorecam_readiness>,
     /// NULL; stands for `scorecam.remarks/1`.
-    #[sabi(last_prefix_field)]
     pub remarks: TableAddress<abi::scorecam_remarks>,
+    /// NULL; stands for `scorecam.bake/1`.
+    #[sabi(last_prefix_field)]
+    pub bake: TableAddress<abi::scorecam_bake>,
 }
 
 impl PluginRoot {
@@ -83,6 +85,7 @@ impl PluginRoot {
             gradients: TableAddress::NULL,
             readiness: TableAddress::NULL,
             remarks: TableAddress::NULL,
+            bake: TableAddress::NULL,
         }
         .leak_into_prefix()
     }

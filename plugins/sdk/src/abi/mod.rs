@@ -11,6 +11,7 @@
 //! those that a method starts itself, too, while it works on the study.
 
 mod backend;
+mod bake;
 mod core;
 mod gradients;
 mod masked;
@@ -20,6 +21,7 @@ mod remarks;
 mod run_from;
 
 pub use self::backend::*;
+pub use self::bake::*;
 pub use self::core::*;
 pub use self::gradients::*;
 pub use self::masked::*;

@@ -14,7 +14,7 @@ use crate::wire::{
     BorrowedTensor, Texts, caught, checked_struct, dtype_of, guard, hand_over, kind_of_status, named_views,
     optional_view, read, read_optional, shape_of, slice, tensor_of, view,
 };
-use crate::{GRADIENTS, MASKED, REMARKS, RUN_FROM, remarks};
+use crate::{BAKE, GRADIENTS, MASKED, REMARKS, RUN_FROM, bake, remarks};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedLoader: 'static {
@@ -298,6 +298,7 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         id if id == RUN_FROM && has.run_from => (&raw const FROM).cast(),
         id if id == GRADIENTS && has.gradients => (&raw const GRADS).cast(),
         id if id == REMARKS => (&raw const remarks::export::TABLE).cast(),
+        id if id == BAKE => (&raw const bake::export::TABLE).cast(),
         _ => std::ptr::null(),
     }
 }

@@ -1,9 +1,10 @@
 //! `scorecam.backend/1` as [`BackendLoader`] and [`ModelBackend`].
 
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::Path;
 
 use scorecam_core::{
-    Abilities, EachBatch, Error, Inputs, MaskedRequest, Meaning, ModelBackend, ModelInfo, NamedTensor,
+    Abilities, Bake, EachBatch, Error, Inputs, MaskedRequest, Meaning, ModelBackend, ModelInfo, NamedTensor,
     Result, Tensor, TensorView,
 };
 
@@ -11,11 +12,11 @@ use super::description::read_description;
 use super::ownership::Ownership;
 
 use crate::abi;
-use crate::remarks;
 use crate::wire::{
     Expected, Texts, caught, check, checked_table, described, empty_message, named_of, status_of_kind, taken,
     tensor_of, views,
 };
+use crate::{bake, remarks};
 
 pub(super) fn check_functions(table: &abi::scorecam_backend) -> Result<()> {
     match (table.describe, table.forward) {
@@ -32,6 +33,7 @@ pub struct ImportedModel {
     masked: Option<&'static abi::scorecam_masked>,
     from: Option<&'static abi::scorecam_run_from>,
     gradients: Option<&'static abi::scorecam_gradients>,
+    bake: Option<&'static abi::scorecam_bake>,
     remarks: Vec<String>,
 }
 
@@ -139,9 +141,10 @@ impl Held {
             ..Abilities::NONE
         };
         let remarks = remarks.transpose()?.unwrap_or_default();
+        let bake = self.ability(crate::BAKE)?;
         // SAFETY: strings and lists of a live description.
         let info = unsafe { read_description(description, abilities) }?;
-        Ok(ImportedModel { held: self, info, who, masked, from, gradients, remarks })
+        Ok(ImportedModel { held: self, info, who, masked, from, gradients, bake, remarks })
     }
 
     fn ability<T>(&self, id: &CStr) -> Result<Option<&'static T>> {
@@ -209,6 +212,13 @@ impl ModelBackend for ImportedModel {
 
     fn remarks(&self) -> Vec<String> {
         self.remarks.clone()
+    }
+
+    fn bake(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
+        let unable = || Error::unsupported(format!("{} writes no models; the ONNX backends do", self.who));
+        let table = self.bake.ok_or_else(unable)?;
+        // SAFETY: the model belongs to the table.
+        unsafe { bake::import::run(table, self.held.model, (layer, what, path)) }
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {

@@ -1,0 +1,232 @@
+//! Explanations as part of a model: its own file with a map as one more output, in plain ONNX operators.
+//!
+//! The map is Recipro-CAM's by raw scores: what each cell of the layer leads to by itself, brought to [0, 1]. Where the model
+//! ends in pooling and a linear layer, in either order, that map follows from the classifier's weights, as in CAM, and
+//! costs next to nothing ([`Ending`]). Else the part behind the layer is there once more, on a batch of the layer's cells,
+//! with the weights of the first; what is added stands behind the model's own bytes, which stay as they are.
+
+mod drawing;
+mod ending;
+
+use std::path::Path;
+
+use prost::Message;
+use scorecam_core::{Bake, BatchRule, Error, Inputs, ModelBackend, Result, Tensor, TensorView, bail, ensure};
+
+use crate::cut::Cut;
+use crate::element::Element;
+use crate::graph::Network;
+use crate::model::OnnxModel;
+use crate::proto::{FLOAT, Graph, INT64, Value};
+use crate::wire::{Content, rewritten};
+
+use self::drawing::Drawing;
+use self::ending::Ending;
+
+/// The names of the map, of the class that it is for, and of the tensors between.
+const MAP: &str = "saliency_map";
+const CLASS: &str = "saliency_class";
+const OWN: &str = "saliency/";
+
+/// The first version of ONNX's operators that has all that are written here.
+const LEAST_VERSION: i64 = 11;
+
+/// protobuf's own limit of one message.
+const MOST_BYTES: usize = i32::MAX as usize;
+
+impl OnnxModel {
+    /// The model's file as `what` changes it.
+    pub(crate) fn baked(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
+        let info = self.info();
+        let place = info.layers.iter().position(|l| l.name == layer);
+        let place = match (place, info.layer(Some(layer))) {
+            (Some(place), _) => place,
+            (None, Err(unknown)) => return Err(unknown),
+            (None, Ok(_)) => bail!(internal, "layer {layer:?} is both there and not"),
+        };
+        self.check_folder(path)?;
+        let bytes = self.spec.file.read_again()?;
+        let baked = match what {
+            Bake::Tap => self.tapped(&bytes, place)?,
+            Bake::Head => self.head_of(&bytes, place)?,
+            Bake::Map { grid, cells } => self.with_map(&bytes, place, (grid, cells))?,
+        };
+        ensure!(
+            baked.len() <= MOST_BYTES,
+            unsupported,
+            "the model would have {} bytes, and a file of ONNX holds 2 GB; save it with its weights in another file first \
+             (onnx.save_model with save_as_external_data)",
+            baked.len()
+        );
+        self.try_out(baked)
+    }
+
+    /// An error where weights in other files would not be found from `path`.
+    fn check_folder(&self, path: &Path) -> Result<()> {
+        let Some(folder) = self.spec.file.external_data_folder() else { return Ok(()) };
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let same = matches!((parent.canonicalize(), folder.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        ensure!(
+            same,
+            invalid,
+            "the model keeps its weights in other files; write the new one beside them, into {}",
+            folder.display()
+        );
+        Ok(())
+    }
+
+    /// The layer is an output already, or becomes one.
+    fn tapped(&self, bytes: &[u8], layer: usize) -> Result<Vec<u8>> {
+        let taps = self.described.taps_of_layer(layer);
+        let output = |name: &String| Value { name: name.clone(), kind: None };
+        let graph =
+            Graph { nodes: taps.nodes, outputs: taps.names.iter().map(output).collect(), ..Graph::default() };
+        extended(bytes, &graph, &[])
+    }
+
+    fn head_of(&self, bytes: &[u8], layer: usize) -> Result<Vec<u8>> {
+        let outputs: Vec<String> = self.info().outputs.iter().map(|o| o.name.clone()).collect();
+        let cut = self.described.cut(layer, &outputs);
+        self.no_way_around(layer, &cut)?;
+        let (name, shape) = (&self.info().layers[layer].name, self.layer_shape(layer));
+        let tap = self.described.tap(layer);
+        let input = Value::tensor(&tap.output(name), self.layer_element(layer)?.number(), Some(shape));
+        cut.written(bytes, &[input], &Vec::from_iter(tap.back(name)))
+    }
+
+    /// An error where what lies behind a layer needs more of the image than the layer.
+    fn no_way_around(&self, layer: usize, cut: &Cut<'_>) -> Result<()> {
+        let layer = &self.info().layers[layer].name;
+        let around = match (cut.around.first(), cut.reads_image) {
+            (None, false) => return Ok(()),
+            (Some(name), _) => *name,
+            (None, true) => self.ports.image.name.as_str(),
+        };
+        let other = match self.info().default_layer.map(|i| &self.info().layers[i].name) {
+            Some(default) if default != layer => format!(", as {default:?}"),
+            _ => String::new(),
+        };
+        Err(Error::unsupported(format!(
+            "tensor {around:?} leads around layer {layer:?}; choose a layer that all paths go through{other}"
+        )))
+    }
+
+    fn layer_shape(&self, layer: usize) -> Vec<Option<usize>> {
+        let batch = match self.info().batch {
+            BatchRule::Fixed(n) => Some(n),
+            BatchRule::Any { .. } => None,
+        };
+        [&[batch], self.info().layers[layer].shape.as_slice()].concat()
+    }
+
+    /// The element type of a layer as it is tapped.
+    fn layer_element(&self, layer: usize) -> Result<Element> {
+        let name = self.described.tap_name(layer);
+        let session = self.session(&[layer], self.info().batch.size(1))?;
+        let found = session.output_types().find(|(output, _)| *output == name).and_then(|(_, kind)| kind);
+        let none = || Error::internal(format!("the type of layer {name:?} is not known"));
+        Ok(Element::of_runtime(found.ok_or_else(none)?.0))
+    }
+
+    fn with_map(
+        &self,
+        bytes: &[u8],
+        layer: usize,
+        (grid, cells): ([usize; 2], TensorView<'_>),
+    ) -> Result<Vec<u8>> {
+        let graph = self.described.graph();
+        let version = crate::proto::Model::decode(bytes).map_err(|_| crate::wire::damaged())?;
+        let version = version.operator_sets.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
+        let version = version.map_or(1, |set| set.version);
+        ensure!(
+            version >= LEAST_VERSION,
+            unsupported,
+            "the model uses version {version} of ONNX's operators, and a map needs {LEAST_VERSION}; convert it with \
+             onnx.version_converter"
+        );
+        let taken = |name: &str| {
+            let values = graph.inputs.iter().chain(&graph.outputs).map(|v| v.name.as_str());
+            values
+                .chain(graph.nodes.iter().flat_map(|n| n.outputs.iter().map(String::as_str)))
+                .any(|n| n == name)
+        };
+        ensure!(!taken(MAP) && !taken(CLASS), invalid, "the model has a tensor {MAP:?} or {CLASS:?} already");
+        let output = self.info().score_output()?;
+        let network = Network::new(graph);
+        let scores = before_softmax(&network, &output.name);
+        let name = self.info().layers[layer].name.as_str();
+        let ending = Ending::find(&network, scores, name, graph);
+        let mut drawn = Drawing::new(version);
+        let class = drawn.class(scores)?;
+        let map = match &ending {
+            Some(ending) => drawn.by_weights(ending, name, &class, grid)?,
+            None => {
+                let ends = [scores];
+                let cut = self.described.cut(layer, &ends);
+                self.no_way_around(layer, &cut)?;
+                let read = (self.described.tap(layer), self.layer_element(layer)?);
+                let tensor = drawn.alone(name, read, (cells, &self.info().layers[layer].shape))?;
+                let found = drawn.copied(bytes, &network, (&cut, name, tensor), scores)?;
+                drawn.scores_of_cells(&found, &class, grid)?
+            }
+        };
+        drawn.normalised(&map, grid)?;
+        let batch = match self.info().batch {
+            BatchRule::Fixed(n) => Some(n),
+            BatchRule::Any { .. } => None,
+        };
+        let graph = Graph {
+            inputs: vec![Value::tensor(CLASS, INT64, Some(vec![Some(1)]))],
+            outputs: vec![Value::tensor(MAP, FLOAT, Some(vec![batch, Some(grid[0]), Some(grid[1])]))],
+            ..Graph::default()
+        };
+        extended(bytes, &graph, &drawn.fields.0)
+    }
+
+    /// The model, which the runtime opens and runs once.
+    fn try_out(&self, mut baked: Vec<u8>) -> Result<Vec<u8>> {
+        let advice = match self.info().batch {
+            BatchRule::Fixed(n) => format!(
+                ", since it takes {n} at a time, and what lies behind a layer has to take each of its cells; export it with a \
+                 free batch"
+            ),
+            BatchRule::Any { .. } => String::new(),
+        };
+        let of_model = |e: Error| e.context(format!("the model that was made does not run{advice}"));
+        let session = self.spec.open_plain(&mut baked, &crate::tap::Taps::default()).map_err(of_model)?;
+        let reads: Vec<String> = session.input_types().map(|(name, _)| name.to_owned()).collect();
+        let [_, c, h, w] = self.ports.image.shape;
+        let (Some(c), Some(h), Some(w)) = (c, h, w) else { return Ok(baked) };
+        if !reads.contains(&self.ports.image.name) {
+            return Ok(baked);
+        }
+        let zeros = Tensor::zeros([self.info().batch.size(1), c, h, w])?;
+        let outputs: Vec<String> = session.output_types().map(|(name, _)| name.to_owned()).collect();
+        let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        let inputs = Inputs::of(zeros.view());
+        let own = ((inputs.images, self.ports.image.element), inputs.others);
+        self.ports.with(own, vec![], |_| true, |given| session.run_raw(given, &outputs)).map_err(of_model)?;
+        Ok(baked)
+    }
+}
+
+/// The tensor that a softmax or sigmoid at the end makes scores of.
+fn before_softmax<'g>(network: &Network<'g>, output: &'g str) -> &'g str {
+    let mut name = output;
+    while let Some(node) = network.producer(name).map(|p| network.node(p)) {
+        match (node.is_one_of("Softmax LogSoftmax Sigmoid Identity"), node.inputs.first()) {
+            (true, Some(input)) => name = input,
+            _ => break,
+        }
+    }
+    name
+}
+
+/// `model` with what `graph` holds at the end of its own, after `fields` of a graph.
+fn extended(model: &[u8], graph: &Graph, fields: &[u8]) -> Result<Vec<u8>> {
+    let added = graph.encode_to_vec();
+    rewritten(model, &|field, out| match (field.number, field.content) {
+        (7, Content::Bytes(own)) => out.message(7, &[own, fields, &added].concat()),
+        _ => out.same(field),
+    })
+}

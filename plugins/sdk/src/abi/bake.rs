@@ -1,0 +1,61 @@
+//! `scorecam.bake/1`: a backend that writes models.
+// Types carry their C names, so that one name is searched for in both languages.
+#![allow(non_camel_case_types)]
+
+use core::ffi::{c_char, c_void};
+
+use abi_stable::StableAbi;
+
+use super::core::*;
+
+/// `scorecam_bake_request.what`: the model with one more output, `saliency_map` [N, h, w], and an input `saliency_class`
+/// with the default -1, the best class.
+pub const SCORECAM_BAKE_MAP: u32 = 1;
+/// `scorecam_bake_request.what`: the model with the layer as one more output.
+pub const SCORECAM_BAKE_TAP: u32 = 2;
+/// `scorecam_bake_request.what`: the part of the model behind the layer.
+pub const SCORECAM_BAKE_HEAD: u32 = 3;
+
+/// A model file to be made of a model's own.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct scorecam_bake_request {
+    /// `sizeof(scorecam_bake_request)`.
+    pub struct_size: u32,
+    /// One of `SCORECAM_BAKE_*`.
+    pub what: u32,
+    /// The layer's name.
+    pub layer: *const c_char,
+    /// Where the caller will write the file: other files that it refers to must be found from there.
+    pub path: *const c_char,
+    /// Rows of the layer's maps; 0 but for `SCORECAM_BAKE_MAP`.
+    pub grid_height: u64,
+    /// Columns of the layer's maps; 0 but for `SCORECAM_BAKE_MAP`.
+    pub grid_width: u64,
+    /// For each cell of the grid, row by row, what stays of the layer's raw tensor: [cells, ...], with 1 for an axis along
+    /// which it is the same; `data` is NULL but for `SCORECAM_BAKE_MAP`.
+    pub cells: scorecam_tensor,
+    /// Passed to `write`.
+    pub context: *mut c_void,
+    /// To be called with the parts of the file, in order, until all is written. Any status but `SCORECAM_OK` must end the
+    /// call and be returned. [thread of the call]
+    pub write: Option<unsafe extern "C" fn(context: *mut c_void, data: *const u8, length: u64) -> i32>,
+}
+
+/// `scorecam.bake/1`: the backend makes other models of a model's file.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct scorecam_bake {
+    /// `sizeof(scorecam_bake)`.
+    pub struct_size: u32,
+    /// Must be 0.
+    pub reserved: u32,
+    /// Makes a model file and hands it to `request->write`. [any thread, several at once]
+    pub run: Option<
+        unsafe extern "C" fn(
+            model: *mut c_void,
+            request: *const scorecam_bake_request,
+            why: *mut scorecam_message,
+        ) -> i32,
+    >,
+}
