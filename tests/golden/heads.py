@@ -144,16 +144,19 @@ def slopes(study, directions, step):
     return (study.raw(a + moved) - study.raw(a - moved)) / (2 * step)
 
 
-def grad_cam_by_slopes(study, o, step=1e-2):
+STEP = 1 / 32  # relative to the greatest activation, or to the map itself: a part of the method where a head bends
+
+
+def grad_cam_by_slopes(study, _):
     a = np.asarray(study.activations, np.float64)
-    weights = slopes(study, np.ones_like(a), step) / a[0].size
+    weights = slopes(study, np.ones_like(a), STEP * np.abs(a).max()) / a[0].size
     return np.einsum("k,kyx->yx", weights, a)
 
 
-def xgrad_cam_by_slopes(study, o, step=1e-2):
+def xgrad_cam_by_slopes(study, _):
     a = np.asarray(study.activations, np.float64)
     sums = a.sum((1, 2))
-    weights = slopes(study, a, step) / np.where(sums == 0, 1, sums)
+    weights = slopes(study, a, STEP) / np.where(sums == 0, 1, sums)
     return np.einsum("k,kyx->yx", weights, a)
 
 

@@ -278,6 +278,8 @@ def make_real(paths, photo):
             print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
         study = heads.Study(activations, head_of(path), target, image.shape[1:])
         for method, presets in heads.PRESETS.items():
+            if method == "cam" and name == "squeezenet1_1":
+                continue  # its classifier bends: a channel has no weight of its own
             for preset in presets:
                 row = {
                     "method": method, "name": f"{method} {name} {preset}", "model": name, "input": name,
@@ -285,7 +287,9 @@ def make_real(paths, photo):
                     "preset": preset, "set": [],
                 }
                 o = read_options(heads.OPTIONS[method], presets[preset], [])
-                maps.add(row, heads.explain(method, study, o), STRIDE, tolerance=1e-4)
+                # Where a head bends, differences are not quite the gradients that libtorch has.
+                bends = name == "squeezenet1_1" and method in ("grad-cam", "xgrad-cam")
+                maps.add(row, heads.explain(method, study, o), STRIDE, tolerance=5e-3 if bends else 1e-4)
             print(f"{name} {method}", flush=True)
         maps.save()
         rows += maps.rows

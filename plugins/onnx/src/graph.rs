@@ -112,6 +112,32 @@ impl<'g> Network<'g> {
         Some(set)
     }
 
+    /// The nodes that come before all last layers with learned weights on the way to `outputs`: of a detector with several
+    /// heads, what these have in common.
+    pub(crate) fn before_heads<'t>(
+        &self,
+        path: &NodeSet,
+        outputs: impl IntoIterator<Item = &'t str>,
+    ) -> Option<NodeSet> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut open: Vec<usize> = outputs.into_iter().filter_map(|t| self.producer(t)).collect();
+        let mut common: Option<NodeSet> = None;
+        while let Some(i) = open.pop() {
+            if !path.contains(i) || std::mem::replace(&mut seen[i], true) {
+                continue;
+            }
+            if !self.holds_weights(i, path) {
+                open.extend(self.nodes[i].reads().iter().filter_map(|t| self.producer.get(t)));
+                continue;
+            }
+            let mut behind = self.behind(self.nodes[i].reads());
+            let others = common.as_ref().unwrap_or(path);
+            behind.0.iter_mut().zip(&others.0).for_each(|(before, &of_all)| *before &= of_all);
+            common = Some(behind);
+        }
+        common
+    }
+
     /// Whether a node multiplies by something that does not depend on the image, itself or in a graph of its own.
     pub(crate) fn holds_weights(&self, i: usize, path: &NodeSet) -> bool {
         let node = self.nodes[i];

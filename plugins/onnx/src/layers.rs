@@ -211,6 +211,8 @@ impl<'g> Outline<'g> {
             let output = &outputs[chosen];
             let classes = output.shape.as_ref().and_then(|s| s.get(1).copied().flatten());
             listing.prefer(&path, &output.name, classes);
+        } else {
+            listing.prefer_common(&path, &ends);
         }
         let most = |i: &usize| (listing.layers[*i].preference, *i);
         let preferred = (0..listing.layers.len()).filter(|&i| listing.layers[i].preference > 0);
@@ -331,6 +333,18 @@ impl<'g> Listing<'_, 'g> {
                     _ => 0,
                 };
                 layer.preference = (tier << 24) + i as u32 + 1;
+            }
+        }
+    }
+
+    /// Where there are no class scores: the last maps that all of the model's heads are made of come first.
+    fn prefer_common(&mut self, path: &NodeSet, ends: &[&str]) {
+        let network = &self.outline.network;
+        let Some(common) = network.before_heads(path, ends.iter().copied()) else { return };
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            let node = self.nodes[i];
+            if common.contains(node) && network.computes(node) && layer.has_spatial_extent() {
+                layer.preference = i as u32 + 1;
             }
         }
     }
