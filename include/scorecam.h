@@ -39,6 +39,13 @@
 #define SCORECAM_SIZE_OF(type) ((uint32_t)sizeof(type))
 #endif
 
+/* Where C++14 and later begin a field that an initializer leaves out; C has zeros there, and the macros below. */
+#if defined(__cplusplus) && __cplusplus >= 201402L
+#define SCORECAM_DEFAULT(value) = value
+#else
+#define SCORECAM_DEFAULT(value)
+#endif
+
 /* A call whose status nobody looks at gets a compiler's warning. */
 #if defined(__cplusplus) && __cplusplus >= 201703L
 #define SCORECAM_MUST_USE [[nodiscard]]
@@ -48,7 +55,7 @@
 #define SCORECAM_MUST_USE
 #endif
 
-/* Begin values of structs: right for C and C++, in declarations only. */
+/* Begin values of structs: right for C and C++, in declarations only. In C++14 and later a struct has them by itself. */
 #define SCORECAM_PLUGIN_INFO_INIT \
     { SCORECAM_SIZE_OF(scorecam_plugin_info), 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 #define SCORECAM_MODEL_OPTIONS_INIT \
@@ -200,39 +207,39 @@ typedef struct scorecam_plugin_info {
     /**
      * `sizeof(scorecam_plugin_info)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_plugin_info));
     /**
      * `SCORECAM_KIND_BACKEND` or `SCORECAM_KIND_METHOD`.
      */
-    uint32_t kind;
+    uint32_t kind SCORECAM_DEFAULT(0);
     /**
      * The id by which it is chosen.
      */
-    const char *id;
+    const char *id SCORECAM_DEFAULT(NULL);
     /**
      * The plugin's own version.
      */
-    const char *version;
+    const char *version SCORECAM_DEFAULT(NULL);
     /**
      * One line on what it is.
      */
-    const char *summary;
+    const char *summary SCORECAM_DEFAULT(NULL);
     /**
      * The plugin's file; NULL for what is built in.
      */
-    const char *path;
+    const char *path SCORECAM_DEFAULT(NULL);
     /**
      * How its layout is known: "built in", "layout verified" or "version checked".
      */
-    const char *proof;
+    const char *proof SCORECAM_DEFAULT(NULL);
     /**
      * A sum of `SCORECAM_ABILITY_*`: what a backend's models can have at most, what a method needs of a model.
      */
-    uint32_t abilities;
+    uint32_t abilities SCORECAM_DEFAULT(0);
     /**
      * 0.
      */
-    uint32_t reserved;
+    uint32_t reserved SCORECAM_DEFAULT(0);
 } scorecam_plugin_info;
 
 /**
@@ -243,49 +250,49 @@ typedef struct scorecam_model_options {
     /**
      * `sizeof(scorecam_model_options)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_model_options));
     /**
      * Threads for the engine, at most 1024; 0 for all cores.
      */
-    uint32_t threads;
+    uint32_t threads SCORECAM_DEFAULT(0);
     /**
      * The backend's id; "auto" for the best one that loads files of this name and works on this machine. NULL for
      * the manifest's, or else as "auto".
      */
-    const char *backend;
+    const char *backend SCORECAM_DEFAULT(NULL);
     /**
      * The layer to explain; NULL for the manifest's or the default one.
      */
-    const char *layer;
+    const char *layer SCORECAM_DEFAULT(NULL);
     /**
      * The device, as in "cpu" or "cuda:0"; NULL for the backend's default.
      */
-    const char *device;
+    const char *device SCORECAM_DEFAULT(NULL);
     /**
      * Settings of the backend; an unknown one is an error.
      */
-    const scorecam_option *settings;
+    const scorecam_option *settings SCORECAM_DEFAULT(NULL);
     /**
      * How many there are.
      */
-    uint64_t setting_count;
+    uint64_t setting_count SCORECAM_DEFAULT(0);
     /**
      * The manifest's text (TOML, at most 16 MiB), read in place of a manifest on disk; NULL for none. Its paths start from
      * the current folder.
      */
-    const char *manifest;
+    const char *manifest SCORECAM_DEFAULT(NULL);
     /**
      * A manifest's file, read in place of the one beside the model; NULL for none. At most one of both is given.
      */
-    const char *manifest_file;
+    const char *manifest_file SCORECAM_DEFAULT(NULL);
     /**
      * The model itself in memory, read during the call only; NULL to open the file `path`.
      */
-    const void *data;
+    const void *data SCORECAM_DEFAULT(NULL);
     /**
      * Its bytes.
      */
-    uint64_t data_size;
+    uint64_t data_size SCORECAM_DEFAULT(0);
 } scorecam_model_options;
 
 /**
@@ -295,48 +302,48 @@ typedef struct scorecam_model_info {
     /**
      * `sizeof(scorecam_model_info)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_model_info));
     /**
      * One of `SCORECAM_MODEL_*`.
      */
-    uint32_t output_kind;
+    uint32_t output_kind SCORECAM_DEFAULT(0);
     /**
      * Classes, or 0: their number is free, or the model gives no class scores.
      */
-    uint64_t class_count;
+    uint64_t class_count SCORECAM_DEFAULT(0);
     /**
      * Channels of its input; 0 when free.
      */
-    uint64_t channels;
+    uint64_t channels SCORECAM_DEFAULT(0);
     /**
      * Rows of its input; 0 when free.
      */
-    uint64_t height;
+    uint64_t height SCORECAM_DEFAULT(0);
     /**
      * Columns of its input; 0 when free.
      */
-    uint64_t width;
+    uint64_t width SCORECAM_DEFAULT(0);
     /**
      * How many layers it has.
      */
-    uint64_t layer_count;
+    uint64_t layer_count SCORECAM_DEFAULT(0);
     /**
      * Its file, or "the application's model".
      */
-    const char *name;
+    const char *name SCORECAM_DEFAULT(NULL);
     /**
      * The id of the backend that runs it; "application" for a model of `scorecam_model_from_backend`.
      */
-    const char *backend;
+    const char *backend SCORECAM_DEFAULT(NULL);
     /**
      * Why this backend, in one line, as in "onnx-cpu on the CPU, since onnx-cuda is not ready: ..."; NULL where there was
      * nothing to choose: it was asked for by its id, or is the only one for such files.
      */
-    const char *backend_reason;
+    const char *backend_reason SCORECAM_DEFAULT(NULL);
     /**
      * The layer that is explained when none is named; NULL where the model has none.
      */
-    const char *layer;
+    const char *layer SCORECAM_DEFAULT(NULL);
 } scorecam_model_info;
 
 /**
@@ -346,24 +353,24 @@ typedef struct scorecam_layer_info {
     /**
      * `sizeof(scorecam_layer_info)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_layer_info));
     /**
      * 1 for the layer that is explained when none is named; else 0.
      */
-    uint32_t is_default;
+    uint32_t is_default SCORECAM_DEFAULT(0);
     /**
      * The name to give as layer.
      */
-    const char *name;
+    const char *name SCORECAM_DEFAULT(NULL);
     /**
      * What it does, in the model's own words ("Conv").
      */
-    const char *operation;
+    const char *operation SCORECAM_DEFAULT(NULL);
     /**
      * Shape of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a
      * saliency map needs. A size of 0 is free.
      */
-    scorecam_shape shape;
+    scorecam_shape shape SCORECAM_DEFAULT({});
 } scorecam_layer_info;
 
 /**
@@ -375,59 +382,59 @@ typedef struct scorecam_image {
     /**
      * `sizeof(scorecam_image)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_image));
     /**
      * One of `SCORECAM_IMAGE_*`.
      */
-    uint32_t kind;
+    uint32_t kind SCORECAM_DEFAULT(SCORECAM_IMAGE_PHOTO);
     /**
      * The first sample of the first row, aligned as its type needs.
      */
-    const void *data;
+    const void *data SCORECAM_DEFAULT(NULL);
     /**
      * How many bytes may be read from `data` on.
      */
-    uint64_t data_size;
+    uint64_t data_size SCORECAM_DEFAULT(0);
     /**
      * Pixels in a row: 1 to 65535.
      */
-    uint64_t width;
+    uint64_t width SCORECAM_DEFAULT(0);
     /**
      * Rows: 1 to 65535.
      */
-    uint64_t height;
+    uint64_t height SCORECAM_DEFAULT(0);
     /**
      * Bytes from one row to the next; 0 for rows without gaps, and for tensors.
      */
-    uint64_t row_stride;
+    uint64_t row_stride SCORECAM_DEFAULT(0);
     /**
      * Bytes from one plane to the next in CHW; 0 for planes without gaps, and for tensors.
      */
-    uint64_t plane_stride;
+    uint64_t plane_stride SCORECAM_DEFAULT(0);
     /**
      * One of `SCORECAM_PIXELS_*`; not read for tensors.
      */
-    uint32_t format;
+    uint32_t format SCORECAM_DEFAULT(SCORECAM_PIXELS_RGB);
     /**
      * One of `SCORECAM_SAMPLES_*`; f32 for tensors.
      */
-    uint32_t sample_type;
+    uint32_t sample_type SCORECAM_DEFAULT(SCORECAM_SAMPLES_U8);
     /**
      * One of `SCORECAM_LAYOUT_*`; CHW for tensors.
      */
-    uint32_t layout;
+    uint32_t layout SCORECAM_DEFAULT(SCORECAM_LAYOUT_HWC);
     /**
      * EXIF orientation of a photo, 1 (upright) to 8; 0 counts as 1.
      */
-    uint32_t orientation;
+    uint32_t orientation SCORECAM_DEFAULT(1);
     /**
      * Channels of a tensor; not read for photos.
      */
-    uint32_t channels;
+    uint32_t channels SCORECAM_DEFAULT(0);
     /**
      * Must be 0.
      */
-    uint32_t reserved;
+    uint32_t reserved SCORECAM_DEFAULT(0);
 } scorecam_image;
 
 /**
@@ -445,78 +452,78 @@ typedef struct scorecam_explain_options {
     /**
      * `sizeof(scorecam_explain_options)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_explain_options));
     /**
      * Images of `scorecam_explain_many` at work at once, so that their masks share batches, at most 64; 0 for 3.
      */
-    uint32_t jobs;
+    uint32_t jobs SCORECAM_DEFAULT(0);
     /**
      * The method's id; NULL for "score-cam".
      */
-    const char *method;
+    const char *method SCORECAM_DEFAULT(NULL);
     /**
      * A preset of the method; NULL for its defaults.
      */
-    const char *preset;
+    const char *preset SCORECAM_DEFAULT(NULL);
     /**
      * Options of the method, which come before the preset's.
      */
-    const scorecam_option *options;
+    const scorecam_option *options SCORECAM_DEFAULT(NULL);
     /**
      * How many there are.
      */
-    uint64_t option_count;
+    uint64_t option_count SCORECAM_DEFAULT(0);
     /**
      * The classes to explain, all from the same passes.
      */
-    const uint64_t *classes;
+    const uint64_t *classes SCORECAM_DEFAULT(NULL);
     /**
      * How many there are; 0 to take the classes with the highest scores.
      */
-    uint64_t class_count;
+    uint64_t class_count SCORECAM_DEFAULT(0);
     /**
      * How many classes with the highest scores, where `class_count` is 0; 0 for one.
      */
-    uint64_t top_k;
+    uint64_t top_k SCORECAM_DEFAULT(0);
     /**
      * The layer to explain; NULL for the one named at load, or the default one.
      */
-    const char *layer;
+    const char *layer SCORECAM_DEFAULT(NULL);
     /**
      * Images in a pass, at most 4096; 0 for what the model runs fastest.
      */
-    uint64_t batch_size;
+    uint64_t batch_size SCORECAM_DEFAULT(0);
     /**
      * Another image that some options compare with, of the same input shape; NULL for none.
      */
-    const struct scorecam_image *reference;
+    const struct scorecam_image *reference SCORECAM_DEFAULT(NULL);
     /**
      * Receives progress and may cancel; NULL for nobody.
      */
-    scorecam_progress progress;
+    scorecam_progress progress SCORECAM_DEFAULT(NULL);
     /**
      * Passed to `progress`.
      */
-    void *user_data;
+    void *user_data SCORECAM_DEFAULT(NULL);
     /**
      * Targets in words, in place of classes: "box:0", "contrast:tabby-lynx", "region:mask.png:15"; docs/targets.md has
      * all of them.
      */
-    const char *const *targets;
+    const char *const *targets SCORECAM_DEFAULT(NULL);
     /**
      * How many there are.
      */
-    uint64_t target_count;
+    uint64_t target_count SCORECAM_DEFAULT(0);
     /**
      * The least score of a detection, 0 to 1; 0 for 0.25.
      */
-    double min_score;
+    double min_score SCORECAM_DEFAULT(0.0);
     /**
      * Seconds that the passes of an image may take, from its first one; 0 for no limit. Then no pass begins any more:
      * score-cam-adaptive makes its map of the passes that were made and says its error; an explanation by another method
      * has its targets, and no maps.
      */
-    double time_limit;
+    double time_limit SCORECAM_DEFAULT(0.0);
 } scorecam_explain_options;
 
 /**
@@ -526,31 +533,31 @@ typedef struct scorecam_explanation_info {
     /**
      * `sizeof(scorecam_explanation_info)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_explanation_info));
     /**
      * 1 when there are maps; 0 when the time limit passed before.
      */
-    uint32_t has_maps;
+    uint32_t has_maps SCORECAM_DEFAULT(0);
     /**
      * How many targets, and as many maps, there are.
      */
-    uint64_t target_count;
+    uint64_t target_count SCORECAM_DEFAULT(0);
     /**
      * Images run through the model, the unmasked one included.
      */
-    uint64_t passes;
+    uint64_t passes SCORECAM_DEFAULT(0);
     /**
      * How many warnings there are.
      */
-    uint64_t warning_count;
+    uint64_t warning_count SCORECAM_DEFAULT(0);
     /**
      * How many numbers the method reports of its work, beside the maps.
      */
-    uint64_t measure_count;
+    uint64_t measure_count SCORECAM_DEFAULT(0);
     /**
      * The layer that was explained.
      */
-    const char *layer;
+    const char *layer SCORECAM_DEFAULT(NULL);
 } scorecam_explanation_info;
 
 /**
@@ -560,39 +567,39 @@ typedef struct scorecam_target {
     /**
      * `sizeof(scorecam_target)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_target));
     /**
      * 1 when the target is about a box, else 0.
      */
-    uint32_t has_box;
+    uint32_t has_box SCORECAM_DEFAULT(0);
     /**
      * The class that it is about, or `SCORECAM_NO_CLASS`.
      */
-    uint64_t class_index;
+    uint64_t class_index SCORECAM_DEFAULT(0);
     /**
      * A class's probability on the image, 0 to 1; the number of another target.
      */
-    double score;
+    double score SCORECAM_DEFAULT(0.0);
     /**
      * The model's raw output for a class; the number of another target.
      */
-    double output;
+    double output SCORECAM_DEFAULT(0.0);
     /**
      * The class's label; NULL where no labels file gives one.
      */
-    const char *label;
+    const char *label SCORECAM_DEFAULT(NULL);
     /**
      * What was asked, in words: "class:285", "box:0".
      */
-    const char *text;
+    const char *text SCORECAM_DEFAULT(NULL);
     /**
      * The box's left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
      */
-    double rect[4];
+    double rect[4] SCORECAM_DEFAULT({});
     /**
      * How sure the detector is of the box, 0 to 1.
      */
-    double box_score;
+    double box_score SCORECAM_DEFAULT(0.0);
 } scorecam_target;
 
 /**
@@ -603,35 +610,35 @@ typedef struct scorecam_placement {
     /**
      * `sizeof(scorecam_placement)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_placement));
     /**
      * 1 after a photo; 0 after a tensor, of whose photo nothing is known: then the photo's fields are 0.
      */
-    uint32_t is_known;
+    uint32_t is_known SCORECAM_DEFAULT(0);
     /**
      * Columns of the upright photo.
      */
-    uint64_t photo_width;
+    uint64_t photo_width SCORECAM_DEFAULT(0);
     /**
      * Rows of the upright photo.
      */
-    uint64_t photo_height;
+    uint64_t photo_height SCORECAM_DEFAULT(0);
     /**
      * The part of the photo that the model saw.
      */
-    double photo_rect[4];
+    double photo_rect[4] SCORECAM_DEFAULT({});
     /**
      * Columns of the model's input, as of the maps.
      */
-    uint64_t input_width;
+    uint64_t input_width SCORECAM_DEFAULT(0);
     /**
      * Rows of the model's input.
      */
-    uint64_t input_height;
+    uint64_t input_height SCORECAM_DEFAULT(0);
     /**
      * The part of the input that shows the photo; the rest is padding.
      */
-    double input_rect[4];
+    double input_rect[4] SCORECAM_DEFAULT({});
 } scorecam_placement;
 
 /**
@@ -653,23 +660,23 @@ typedef struct scorecam_overlay_options {
     /**
      * `sizeof(scorecam_overlay_options)`.
      */
-    uint32_t struct_size;
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_overlay_options));
     /**
      * The colour's share of the result: 0 (the photo alone) to 1 (the map alone).
      */
-    float opacity;
+    float opacity SCORECAM_DEFAULT(0.5f);
     /**
      * Which target's map is shown.
      */
-    uint64_t target;
+    uint64_t target SCORECAM_DEFAULT(0);
     /**
      * "viridis", "turbo", "jet", "inferno" or "gray"; NULL for viridis.
      */
-    const char *colormap;
+    const char *colormap SCORECAM_DEFAULT(NULL);
     /**
      * Bytes from one row of the result to the next; 0 for rows without gaps.
      */
-    uint64_t row_stride;
+    uint64_t row_stride SCORECAM_DEFAULT(0);
 } scorecam_overlay_options;
 
 /**
@@ -918,7 +925,8 @@ scorecam_status scorecam_classify(double *scores,
  * Draws a map over its photo, as 8-bit red, green and blue, at the photo's upright size: an orientation of
  * 5 to 8 swaps width and height. `photo` is the photo that was explained; after a tensor, any photo, of
  * which the input is taken to have shown all. `options` may be NULL. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the
- * message says how many bytes `out` needs, and nothing was written.
+ * message says how many bytes `out` needs, and nothing was written. `SCORECAM_ERR_DEADLINE`: there are no maps, since
+ * the time limit passed before.
  */
 SCORECAM_MUST_USE
 scorecam_status scorecam_explanation_overlay(uint8_t *out,

@@ -220,9 +220,10 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
    public:
     using Owner::Owner;
 
-    // How many targets, and as many maps, there are.
-    Outcome<std::size_t> count() const;
-    // The saliency map of a target; valid as long as this.
+    // What was explained: class and scores of each target, in the order of the maps.
+    Outcome<std::vector<Target>> targets() const;
+    // The saliency map of a target; valid as long as this. SCORECAM_ERR_DEADLINE: there are no maps, since the time limit
+    // passed before.
     Outcome<MapView> map(std::size_t index) const &;
     void map(std::size_t index) const && = delete;
     // The saliency map of a target at the size of the photo, row after row: bilinear between the map's values, and 0 where the
@@ -232,8 +233,6 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
     Outcome<bool> has_maps() const;
     // Which part of the photo the model saw; none after a tensor.
     Outcome<std::optional<Placement>> placement() const;
-    // Class and scores of a target.
-    Outcome<Target> target(std::size_t index) const;
     // How many images were run through the model, the unmasked one included.
     Outcome<std::uint64_t> passes() const;
     // The layer that was explained.

@@ -40,13 +40,13 @@ inline namespace SCORECAM_MODE {
 // What one item of a plugin is.
 struct Descriptor {
     // By which users choose it: 1 to 64 of a-z, 0-9 and hyphens.
-    std::string id;
+    std::string id{};
     // The plugin's own version.
-    std::string version;
+    std::string version{};
     // One line on what it is.
-    std::string summary;
+    std::string summary{};
     // Of a backend: file extensions of its models, without dots.
-    std::vector<std::string> extensions;
+    std::vector<std::string> extensions{};
     // Of a backend: what can be done with its models, a sum of SCORECAM_ABILITY_*. A model may lack some of
     // these; one that offers another is refused.
     std::uint32_t abilities = 0;
@@ -55,15 +55,15 @@ struct Descriptor {
 // What a backend needs to load a model.
 struct ModelConfig {
     // The model's file.
-    std::string path;
+    std::string path{};
     // Name of the image input; none for the only one.
-    std::optional<std::string> input;
+    std::optional<std::string> input{};
     // Name of the output that class scores are read from; none for the one that looks like class scores.
-    std::optional<std::string> output;
+    std::optional<std::string> output{};
     // The layer that will be explained, as a hint.
-    std::optional<std::string> layer;
+    std::optional<std::string> layer{};
     // As in "cpu" or "cuda:0".
-    std::optional<std::string> device;
+    std::optional<std::string> device{};
     // For the runtime; 0 for all cores.
     std::uint32_t threads = 0;
     // At which a model of free input size is to run; 0 when not known.
@@ -72,7 +72,7 @@ struct ModelConfig {
     // Whether the model itself wants [N, H, W, C]: the backend transposes.
     bool channels_last = false;
     // Of the backend itself; an unknown one is to be refused, by no_settings() or in another way.
-    std::vector<Option> settings;
+    std::vector<Option> settings{};
 
     // Fails when there is a setting: for backends that have none.
     Outcome<void> no_settings() const {
@@ -88,7 +88,7 @@ struct Readiness {
     // Which of several is preferred: the highest, at most SCORECAM_READY_HIGHEST.
     std::uint32_t rank = SCORECAM_READY_CPU;
     // What it would run on, in one line ("the CPU"); empty when it does not say.
-    std::string device;
+    std::string device{};
 };
 
 namespace detail {

@@ -377,7 +377,7 @@ impl<'a> Work<'a> {
     /// for what it takes to encode the picture.
     fn draw(&self, ready: &Ready, (found, i): (&Explanation, usize)) -> Result<(Photo, Held<'_>)> {
         let outputs = &self.args.outputs;
-        let map = found.map(i);
+        let map = found.map(i)?;
         let pixels = ready.photo.as_ref().map_or(map.data().len(), |photo| photo.width() * photo.height());
         let held = self.reader.hold(ENCODING_BYTES * pixels as u64)?;
         let picture = match &ready.photo {

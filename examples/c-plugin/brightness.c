@@ -30,7 +30,7 @@ typedef struct model {
 } model;
 
 /* Says why a call failed, and returns its status. */
-static int32_t fail(scorecam_message *why, int32_t status, const char *what, const char *subject)
+static scorecam_status fail(scorecam_message *why, scorecam_status status, const char *what, const char *subject)
 {
     snprintf(why->text, sizeof why->text, "%s: %s", subject, what);
     return status;
@@ -90,7 +90,7 @@ static model *new_model(size_t classes)
     return made;
 }
 
-static int32_t load(const scorecam_model_config *config, void **out, scorecam_message *why)
+static scorecam_status load(const scorecam_model_config *config, void **out, scorecam_message *why)
 {
     int classes = 0;
     char rest = 0;
@@ -117,7 +117,7 @@ static void release(void *loaded)
     free(loaded);
 }
 
-static int32_t describe(void *loaded, const scorecam_model_description **description, scorecam_message *why)
+static scorecam_status describe(void *loaded, const scorecam_model_description **description, scorecam_message *why)
 {
     (void)why;
     *description = &((const model *)loaded)->description;
@@ -152,8 +152,8 @@ static void score(const float *cells, size_t classes, float *scores)
 }
 
 /* What a pass made, in one block: the tensors, then their values. */
-static int32_t run(const model *loaded, const scorecam_tensor *batch, const char *const *wanted,
-                   uint64_t wanted_count, scorecam_outputs *outputs)
+static scorecam_status run(const model *loaded, const scorecam_tensor *batch, const char *const *wanted,
+                           uint64_t wanted_count, scorecam_outputs *outputs)
 {
     const float *pixels = batch->data;
     const size_t images = (size_t)batch->shape.sizes[0], tensors = (size_t)wanted_count + 1;
@@ -182,12 +182,12 @@ static int32_t run(const model *loaded, const scorecam_tensor *batch, const char
     return SCORECAM_OK;
 }
 
-static int32_t forward(void *loaded, const scorecam_inputs *inputs, const char *const *wanted,
-                       uint64_t wanted_count, scorecam_outputs *outputs, scorecam_message *why)
+static scorecam_status forward(void *loaded, const scorecam_inputs *inputs, const char *const *wanted,
+                               uint64_t wanted_count, scorecam_outputs *outputs, scorecam_message *why)
 {
     const scorecam_tensor *batch = &inputs->images;
     const uint64_t *sizes = batch->shape.sizes;
-    int32_t status;
+    scorecam_status status;
     uint64_t i;
 
     /* Shapes and names come from outside, so they are checked before anything is indexed by them. */

@@ -109,7 +109,7 @@ class BrightnessModel final : public scorecam::Engine {
 class Brightness final : public scorecam::Backend {
    public:
     scorecam::Descriptor descriptor() const override {
-        return {"brightness", "0.1.0", "scores how bright the columns of a picture are", {"bright"}, 0};
+        return {"brightness", "0.1.0", "scores how bright the columns of a picture are", {"bright"}};
     }
 
     std::unique_ptr<scorecam::Engine> load(const scorecam::ModelConfig &config) const override {
@@ -131,8 +131,7 @@ class Brightness final : public scorecam::Backend {
 class MeanCells final : public scorecam::Method {
    public:
     scorecam::Descriptor descriptor() const override {
-        return {
-            "mean-cells", "0.1.0", "mean of the layer's activation maps; the same for every class", {}, 0};
+        return {"mean-cells", "0.1.0", "mean of the layer's activation maps; the same for every class"};
     }
 
     scorecam::MethodDescription describe() const override {
@@ -165,7 +164,7 @@ class MeanCells final : public scorecam::Method {
             const std::size_t y = i / width % height, x = i % width;
             maps[i] = (mean[y * h / height * w + x * w / width] - low) / range;
         }
-        return {std::move(maps), {}, {}};
+        return {std::move(maps)};
     }
 };
 

@@ -65,13 +65,12 @@ void explain(const std::string &plugin, const std::string &model_path, const std
     const auto found = model.explain(image, options);
     std::cerr << '\n';
 
-    for (std::size_t i = 0; i < found.count(); i++) {
-        const scorecam::Target target = found.target(i);
+    const std::vector<scorecam::Target> targets = found.targets();
+    for (std::size_t i = 0; i < targets.size(); i++) {
         const scorecam::MapView map = found.map(i);
         const auto best = std::max_element(map.values().begin(), map.values().end()) - map.data();
         const auto place = static_cast<std::size_t>(best);
-        std::cout << target.label.value_or("class " + std::to_string(target.class_index)) << ", score "
-                  << target.score << ": row " << place / map.width() << ", column " << place % map.width()
+        std::cout << targets[i].label.value_or(targets[i].text) << ", score " << targets[i].score << ": row " << place / map.width() << ", column " << place % map.width()
                   << " of " << map.height() << 'x' << map.width() << '\n';
     }
     write_ppm(out, {photo.width, photo.height, found.overlay(image)});

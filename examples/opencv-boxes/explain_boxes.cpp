@@ -16,10 +16,11 @@ int main(int argc, char **argv) try {
     scorecam::ExplainOptions options;
     options.targets = {"boxes"};
     const scorecam::Explanation found = model.explain(scorecam::photo_of(photo), options);
-    for (std::size_t i = 0; i < found.count(); i++) {
-        const scorecam::Target target = found.target(i);
+    const std::vector<scorecam::Target> targets = found.targets();
+    for (std::size_t i = 0; i < targets.size(); i++) {
+        const scorecam::Target &target = targets[i];
         const auto &rect = target.detection->rect;
-        std::cout << target.text << ' ' << target.label.value_or("class " + std::to_string(target.class_index)) << ' '
+        std::cout << target.text << ' ' << target.label.value_or("object") << ' '
                   << target.detection->score << " at " << rect[0] << ',' << rect[1] << ',' << rect[2] << ',' << rect[3]
                   << '\n';
         scorecam::OverlayOptions overlay;

@@ -86,7 +86,7 @@ void run(const cv::CommandLineParser &options) {
     const scorecam::Explanation explanation = model.explain(scorecam::photo_of(photo), wanted);
     clock.stop();
 
-    const scorecam::Target target = explanation.target(0);
+    const scorecam::Target target = explanation.targets().front();
     std::cout << "class " << target.class_index << " (" << target.label.value_or("no label") << "), score "
               << target.score << "; layer " << explanation.layer() << ", " << explanation.passes()
               << " passes in " << clock.getTimeSec() << " s\n";

@@ -80,7 +80,7 @@ cv::VideoWriter open_output(const std::string &path, double fps, cv::Size size) 
 }
 
 void print_map(std::uint64_t frame, const scorecam::Explanation &explanation) {
-    const scorecam::Target target = explanation.target(0);
+    const scorecam::Target target = explanation.targets().front();
     std::cout << "frame " << frame << ": class " << target.class_index << " ("
               << target.label.value_or("no label") << "), score " << target.score << ", "
               << explanation.passes() << " passes" << std::endl;

@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_void};
 
 use scorecam::abi::{scorecam_option, scorecam_status};
-use scorecam::{Error, Explainer, Explanation, Placement, Rect, TensorView};
+use scorecam::{Explainer, Explanation, Placement, Rect, TensorView};
 
 use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
@@ -387,14 +387,7 @@ impl ExplanationObject {
     }
 
     fn map(&self, index: u64) -> Result<TensorView<'_>> {
-        let index = self.index(index)?;
-        match &self.found.late {
-            None => Ok(self.found.map(index)),
-            Some(why) => Err(Error::deadline(format!(
-                "there is no map: {why}; give more time, or take the method score-cam-adaptive"
-            ))
-            .into()),
-        }
+        Ok(self.found.map(self.index(index)?)?)
     }
 
     /// The number of a target that there is.

@@ -30,7 +30,8 @@ read::versioned!(scorecam_overlay_options = "SCORECAM_OVERLAY_OPTIONS_INIT");
 /// Draws a map over its photo, as 8-bit red, green and blue, at the photo's upright size: an orientation of
 /// 5 to 8 swaps width and height. `photo` is the photo that was explained; after a tensor, any photo, of
 /// which the input is taken to have shown all. `options` may be NULL. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the
-/// message says how many bytes `out` needs, and nothing was written.
+/// message says how many bytes `out` needs, and nothing was written. `SCORECAM_ERR_DEADLINE`: there are no maps, since
+/// the time limit passed before.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_overlay(

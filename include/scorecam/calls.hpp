@@ -115,11 +115,6 @@ inline scorecam_model_options raw_model_options(const ModelOptions &options,
 
 }  // namespace detail
 
-inline Outcome<std::size_t> Explanation::count() const {
-    return detail::field(*this, &scorecam_explanation_info::target_count,
-                         [](std::uint64_t count) { return static_cast<std::size_t>(count); });
-}
-
 inline Outcome<bool> Explanation::has_maps() const {
     return detail::field(*this, &scorecam_explanation_info::has_maps, [](std::uint32_t has) { return has != 0; });
 }
@@ -153,17 +148,20 @@ inline Outcome<MapView> Explanation::map(std::size_t index) const & {
     });
 }
 
-inline Outcome<Target> Explanation::target(std::size_t index) const {
-    scorecam_target raw = SCORECAM_TARGET_INIT;
-    const std::int32_t status = scorecam_explanation_target(&raw, get(), index);
-    return detail::called(status, [&] {
-        return Target{raw.class_index,
-                      raw.score,
-                      raw.output,
-                      detail::optional_text(raw.label),
-                      detail::text_or_empty(raw.text),
-                      raw.has_box != 0 ? std::optional(Detection{detail::edges(raw.rect), raw.box_score})
-                                       : std::nullopt};
+inline Outcome<std::vector<Target>> Explanation::targets() const {
+    scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
+    const std::int32_t status = scorecam_explanation_describe(&info, get());
+    return detail::listed<Target>(status, info.target_count, [&](std::uint64_t i, Target &target) {
+        scorecam_target raw = SCORECAM_TARGET_INIT;
+        const std::int32_t read = scorecam_explanation_target(&raw, get(), i);
+        target = {raw.class_index,
+                  raw.score,
+                  raw.output,
+                  detail::optional_text(raw.label),
+                  detail::text_or_empty(raw.text),
+                  raw.has_box != 0 ? std::optional(Detection{detail::edges(raw.rect), raw.box_score})
+                                   : std::nullopt};
+        return read;
     });
 }
 

@@ -25,7 +25,7 @@ inline namespace SCORECAM_MODE {
 struct InputInfo {
     std::string name = "image";
     // Of an image [N, C, H, W]; 0 is an axis of free length.
-    Shape shape;
+    Shape shape{};
     // The model's own element type; tensors are given in f32.
     scorecam_data_type dtype = kFloat32;
     // Whether it has a row for each image.
@@ -36,7 +36,7 @@ struct InputInfo {
 struct OutputInfo {
     std::string name = "scores";
     // Where it is per image the batch first.
-    Shape shape;
+    Shape shape{};
     // What the model applies to the values: one of SCORECAM_OUTPUT_*.
     std::uint32_t activation = SCORECAM_OUTPUT_UNKNOWN;
     // The model's own element type; tensors are returned in f32.
@@ -47,11 +47,11 @@ struct OutputInfo {
 
 // A layer that can be tapped.
 struct Layer {
-    std::string name;
+    std::string name{};
     // What it does, in the model's own words ("Conv").
-    std::string operation;
+    std::string operation{};
     // Of its raw tensor without the batch axis.
-    Shape shape;
+    Shape shape{};
     // What these axes are: one of SCORECAM_LAYER_*. Trial passes find out what is unknown.
     std::uint32_t meaning = SCORECAM_LAYER_UNKNOWN;
     // When no layer is named, the one of the highest preference that is known to hold maps is explained.
@@ -63,18 +63,18 @@ struct Layer {
 // What a model takes and gives.
 struct ModelDescription {
     // The image input.
-    InputInfo input;
+    InputInfo input{};
     // Inputs beside the image.
-    std::vector<InputInfo> other_inputs;
-    std::vector<OutputInfo> outputs;
+    std::vector<InputInfo> other_inputs{};
+    std::vector<OutputInfo> outputs{};
     // Index of the output that class scores are read from; none where there is none.
     std::optional<std::size_t> score_output = 0;
     // Why there is none, in one line.
-    std::string why_no_scores;
+    std::string why_no_scores{};
     // In the order in which they run.
-    std::vector<Layer> layers;
+    std::vector<Layer> layers{};
     // Index of the last layer with spatial extent before the classifier.
-    std::optional<std::size_t> default_layer;
+    std::optional<std::size_t> default_layer{};
     // Images in every pass when the model fixes their number; else 0.
     std::uint64_t fixed_batch = 0;
     // Images in a pass at which the model runs fastest.

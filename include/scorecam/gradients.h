@@ -27,13 +27,13 @@ typedef struct scorecam_gradients {
      * their names with respect to the layer's activations, and of their shape. A cotangent has the shape of its output.
      * [any thread, several at once]
      */
-    int32_t (*run)(void *model,
-                   const scorecam_inputs *inputs,
-                   const char *layer,
-                   const scorecam_named_tensor *cotangents,
-                   uint64_t cotangent_count,
-                   scorecam_outputs *outputs,
-                   scorecam_message *why);
+    scorecam_status (*run)(void *model,
+                           const scorecam_inputs *inputs,
+                           const char *layer,
+                           const scorecam_named_tensor *cotangents,
+                           uint64_t cotangent_count,
+                           scorecam_outputs *outputs,
+                           scorecam_message *why);
 } scorecam_gradients;
 
 #endif  /* SCORECAM_GRADIENTS_H */

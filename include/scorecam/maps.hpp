@@ -32,6 +32,28 @@ inline double class_score(std::uint32_t activation, View<const float> outputs, s
     return std::exp(raw - greatest) / sum;
 }
 
+// The scores of the study's targets, [N, targets], in the class scores [N, classes] of any of its passes; each as class_score()
+// reads it.
+inline Tensor target_scores(const Study &study, const Tensor &outputs) {
+    const std::size_t rows = outputs.size() == 0 ? 0 : static_cast<std::size_t>(outputs.shape()[0]);
+    const View<const std::uint64_t> targets = study.targets();
+    Tensor made({rows, targets.size()});
+    for (std::size_t i = 0; i < made.size(); i++) {
+        const auto target = static_cast<std::size_t>(targets[i % targets.size()]);
+        made[i] = static_cast<float>(
+            class_score(study.output_activation(), outputs.item(i / targets.size()), target));
+    }
+    return made;
+}
+
+// Adds `weight` times `map` to `sum`, which is of its size.
+inline void add_weighted(View<float> sum, float weight, View<const float> map) {
+    assert(map.size() == sum.size());
+    for (std::size_t i = 0; i < sum.size(); i++) {
+        sum[i] += weight * map[i];
+    }
+}
+
 // `map` [h, w] at the size [height, width]: bilinear with half-pixel centers, edges held, as SCORECAM_UPSAMPLE_HALF_PIXEL.
 inline std::vector<float> resized(View<const float> map, std::size_t h, std::size_t w, std::size_t height,
                                   std::size_t width) {

@@ -54,7 +54,10 @@ typedef struct scorecam_masked_request {
      * come in their order, in the end each once, or the run is refused. Any status but `SCORECAM_OK` must end the run and be
      * returned. [thread of the call]
      */
-    int32_t (*each)(void *context, uint64_t mask_count, const scorecam_tensor *tensors, uint64_t tensor_count);
+    scorecam_status (*each)(void *context,
+                            uint64_t mask_count,
+                            const scorecam_tensor *tensors,
+                            uint64_t tensor_count);
 } scorecam_masked_request;
 
 /**
@@ -73,11 +76,11 @@ typedef struct scorecam_masked {
      * Runs masked images, batch by batch, and hands the tensors that are `wanted` to `request->each`.
      * [any thread, several at once]
      */
-    int32_t (*run)(void *model,
-                   const struct scorecam_masked_request *request,
-                   const char *const *wanted,
-                   uint64_t wanted_count,
-                   scorecam_message *why);
+    scorecam_status (*run)(void *model,
+                           const struct scorecam_masked_request *request,
+                           const char *const *wanted,
+                           uint64_t wanted_count,
+                           scorecam_message *why);
 } scorecam_masked;
 
 #endif  /* SCORECAM_MASKED_H */

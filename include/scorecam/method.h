@@ -205,34 +205,37 @@ typedef struct scorecam_study {
     /**
      * Says how many passes will be made, for progress reports. [any thread of the method]
      */
-    int32_t (*expect_passes)(void *context, uint64_t passes, scorecam_message *why);
+    scorecam_status (*expect_passes)(void *context, uint64_t passes, scorecam_message *why);
     /**
      * The class scores [M, classes] of the input under each of M masks. [any thread of the method]
      */
-    int32_t (*masked_scores)(void *context,
-                             const struct scorecam_masks *masks,
-                             scorecam_outputs *outputs,
-                             scorecam_message *why);
+    scorecam_status (*masked_scores)(void *context,
+                                     const struct scorecam_masks *masks,
+                                     scorecam_outputs *outputs,
+                                     scorecam_message *why);
     /**
      * The class scores [N, classes] of images [N, C, H, W]. [any thread of the method]
      */
-    int32_t (*image_scores)(void *context,
-                            const scorecam_tensor *images,
-                            scorecam_outputs *outputs,
-                            scorecam_message *why);
+    scorecam_status (*image_scores)(void *context,
+                                    const scorecam_tensor *images,
+                                    scorecam_outputs *outputs,
+                                    scorecam_message *why);
     /**
      * The class scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
      * [any thread of the method]
      */
-    int32_t (*scores_from_layer)(void *context,
-                                 const scorecam_tensor *activations,
-                                 scorecam_outputs *outputs,
-                                 scorecam_message *why);
+    scorecam_status (*scores_from_layer)(void *context,
+                                         const scorecam_tensor *activations,
+                                         scorecam_outputs *outputs,
+                                         scorecam_message *why);
     /**
      * The derivatives [1, K, h, w] of a class's score with respect to the target layer's activations on the input.
      * [any thread of the method]
      */
-    int32_t (*gradients)(void *context, uint64_t class_index, scorecam_outputs *outputs, scorecam_message *why);
+    scorecam_status (*gradients)(void *context,
+                                 uint64_t class_index,
+                                 scorecam_outputs *outputs,
+                                 scorecam_message *why);
 } scorecam_study;
 
 /**
@@ -299,16 +302,16 @@ typedef struct scorecam_method {
     /**
      * Describes the method; the result stays valid for the life of the process. [any thread]
      */
-    int32_t (*describe)(const struct scorecam_method_description **description, scorecam_message *why);
+    scorecam_status (*describe)(const struct scorecam_method_description **description, scorecam_message *why);
     /**
      * Explains the study's targets. `options` holds a checked value for every option of the
      * method. [any thread, several at once]
      */
-    int32_t (*explain)(const struct scorecam_study *study,
-                       const scorecam_option *options,
-                       uint64_t option_count,
-                       struct scorecam_method_result *result,
-                       scorecam_message *why);
+    scorecam_status (*explain)(const struct scorecam_study *study,
+                               const scorecam_option *options,
+                               uint64_t option_count,
+                               struct scorecam_method_result *result,
+                               scorecam_message *why);
 } scorecam_method;
 
 #endif  /* SCORECAM_METHOD_H */

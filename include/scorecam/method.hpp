@@ -18,15 +18,15 @@ inline namespace SCORECAM_MODE {
 
 // One option of a method.
 struct OptionSpec {
-    std::string name;
+    std::string name{};
     // One line on what it decides.
-    std::string help;
+    std::string help{};
     // The value when none is given.
-    std::string default_value;
+    std::string default_value{};
     // One of SCORECAM_OPTION_*.
     std::uint32_t kind = SCORECAM_OPTION_TEXT;
     // For SCORECAM_OPTION_CHOICE.
-    std::vector<std::string> choices;
+    std::vector<std::string> choices{};
     // The least and the greatest value of a number.
     double min = 0.0;
     double max = 0.0;
@@ -34,29 +34,29 @@ struct OptionSpec {
 
 // A named set of option values.
 struct Preset {
-    std::string name;
+    std::string name{};
     // One line on what it reproduces.
-    std::string summary;
+    std::string summary{};
     // Values that differ from the defaults.
-    std::vector<Option> values;
+    std::vector<Option> values{};
 };
 
 // How a method can be set, and what it needs.
 struct MethodDescription {
     // The abilities without which it cannot work, a sum of SCORECAM_ABILITY_*.
     std::uint32_t needs = 0;
-    std::vector<OptionSpec> options;
-    std::vector<Preset> presets;
+    std::vector<OptionSpec> options{};
+    std::vector<Preset> presets{};
 };
 
 // What a method returns.
 struct MethodResult {
     // [targets, H, W], all values finite.
-    Tensor maps;
+    Tensor maps{};
     // Numbers worth reporting.
-    std::vector<std::pair<std::string, double>> measures;
+    std::vector<std::pair<std::string, double>> measures{};
     // What the user should know, a line each.
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings{};
 };
 
 // A value for every option of the method. The host has checked them against its description.
@@ -108,11 +108,11 @@ class OptionValues {
     View<const scorecam_option> values_;
 };
 
-// Small masks and how they cover the study's input. The image of pass m is U(mask m) * input + (1 - U(mask m)) * fill, U
-// being the upsampling to the input's size.
+// Small masks and how they cover the study's input, which is the image of every masked request. The image of mask m is
+// U(mask m) * input + (1 - U(mask m)) * fill, U being the upsampling to the input's size.
 struct Masks {
     // [M, h, w].
-    TensorView masks;
+    TensorView masks{};
     // One of SCORECAM_UPSAMPLE_*.
     std::uint32_t upsample = SCORECAM_UPSAMPLE_HALF_PIXEL;
     // What shows where a mask is 0, [1, C, H, W]; none for zeros.
@@ -155,7 +155,7 @@ class Study {
             status, [&] { return std::string(why.text); }, [] {});
     }
 
-    // Class scores [M, classes] of the input under each of M masks.
+    // Class scores [M, classes] of the input under each of M masks, in passes of batch_size() images.
     Outcome<Tensor> masked_scores(const Masks &masks) const {
         const scorecam_masks raw = {sizeof raw, masks.upsample, masks.masks.raw(),
                                     masks.fill ? masks.fill->raw() : scorecam_tensor{}};
@@ -163,7 +163,7 @@ class Study {
             return raw_->masked_scores(raw_->context, &raw, outputs, why);
         });
     }
-    // Class scores [N, classes] of images [N, C, H, W].
+    // Class scores [N, classes] of images [N, C, H, W], in passes of batch_size() images.
     Outcome<Tensor> image_scores(const TensorView &images) const {
         const scorecam_tensor raw = images.raw();
         return made([&](scorecam_outputs *outputs, scorecam_message *why) {

@@ -53,9 +53,13 @@ Image photo_of_samples(const cv::Mat &mat, PixelFormat format) {
 
 inline Outcome<Image> photo_of(const cv::Mat &mat) {
     const int channels = mat.channels(), depth = mat.depth();
+    if (mat.empty()) {
+        return detail::failed<Image>(SCORECAM_ERR_INVALID_ARGUMENT,
+                                     "the matrix is empty, as cv::imread makes it of a file that is no photo");
+    }
     const bool known = (channels == 1 || channels == 3 || channels == 4) &&
                        (depth == CV_8U || depth == CV_16U || depth == CV_32F);
-    if (mat.empty() || mat.dims != 2 || !known) {
+    if (mat.dims != 2 || !known) {
         return detail::failed<Image>(
             SCORECAM_ERR_INVALID_ARGUMENT,
             "the matrix of type " + cv::typeToString(mat.type()) + " with " + std::to_string(mat.total()) +

@@ -45,7 +45,7 @@ typedef struct scorecam_readiness {
      * into `text`, in one line, what it would run on ("the CPU"), and returns `SCORECAM_OK`. When it cannot,
      * returns another status and writes why not, and which command gets what is missing. [any thread]
      */
-    int32_t (*assess)(const char *device, uint32_t *rank, scorecam_message *text);
+    scorecam_status (*assess)(const char *device, uint32_t *rank, scorecam_message *text);
 } scorecam_readiness;
 
 #endif  /* SCORECAM_READINESS_H */

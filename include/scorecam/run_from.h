@@ -27,14 +27,14 @@ typedef struct scorecam_run_from {
      * `wanted`. `inputs` holds the one image [1, C, H, W] under explanation: what goes round the layer is that of its own
      * pass. [any thread, several at once]
      */
-    int32_t (*run)(void *model,
-                   const scorecam_inputs *inputs,
-                   const char *layer,
-                   const scorecam_tensor *activations,
-                   const char *const *wanted,
-                   uint64_t wanted_count,
-                   scorecam_outputs *outputs,
-                   scorecam_message *why);
+    scorecam_status (*run)(void *model,
+                           const scorecam_inputs *inputs,
+                           const char *layer,
+                           const scorecam_tensor *activations,
+                           const char *const *wanted,
+                           uint64_t wanted_count,
+                           scorecam_outputs *outputs,
+                           scorecam_message *why);
 } scorecam_run_from;
 
 #endif  /* SCORECAM_RUN_FROM_H */

@@ -201,6 +201,14 @@ class Tensor {
     TensorView view() const &noexcept { return TensorView(shape_, values_); }
     TensorView view() const && = delete;
 
+    // The values at `index` of the outermost axis: one image of a batch.
+    View<float> item(std::size_t index) & {
+        const std::size_t length = view().item(index).size();
+        return View<float>(data() + index * length, length);
+    }
+    View<const float> item(std::size_t index) const & { return view().item(index); }
+    void item(std::size_t index) const && = delete;
+
    private:
     Shape shape_;
     std::vector<float> values_;
@@ -214,8 +222,8 @@ struct NamedTensor {
 
 // A name and a value, both text: a setting of a backend, an option of a method.
 struct Option {
-    std::string name;
-    std::string value;
+    std::string name{};
+    std::string value{};
 };
 
 }  // namespace SCORECAM_MODE

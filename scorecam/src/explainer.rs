@@ -72,7 +72,7 @@ impl Default for ExplainOptions {
 /// let photo = Photo::from_rgb8((24, 32), (0..24 * 32 * 3).map(|i| (i * 7 % 256) as u8).collect())?;
 /// let explanation = explainer.explain(&Image::from(photo))?;
 /// assert_eq!(explanation.targets.len(), 2);
-/// assert!(explanation.map(0).data().iter().all(|value| (0.0..=1.0).contains(value)));
+/// assert!(explanation.map(0)?.data().iter().all(|value| (0.0..=1.0).contains(value)));
 /// # Ok::<(), scorecam::Error>(())
 /// ```
 pub struct Explainer<'m> {

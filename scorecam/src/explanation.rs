@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 use scorecam_core::target::RegionCells;
-use scorecam_core::{Explained, Result, Tensor, TensorView, bail};
+use scorecam_core::{Error, Explained, Result, Tensor, TensorView, bail};
 
 use crate::Model;
 
@@ -17,7 +17,7 @@ use crate::Model;
 /// let photo = Photo::from_rgb8((48, 64), (0..48 * 64 * 3).map(|i| (i * 7 % 256) as u8).collect())?;
 /// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
 /// let explanation = explainer.explain(&photo.clone().into())?;
-/// assert_eq!(explanation.map(0).shape(), [32, 32]); // the size of the model's input
+/// assert_eq!(explanation.map(0)?.shape(), [32, 32]); // the size of the model's input
 /// let overlay = explanation.overlay(0, &photo, &Overlay::default())?;
 /// assert_eq!(overlay.size(), photo.size());
 /// # Ok::<(), scorecam::Error>(())
@@ -120,14 +120,20 @@ impl Explanation {
         }
     }
 
-    /// The map of target `index`, [H, W]. Panics when there is none, as indexing does.
-    pub fn map(&self, index: usize) -> TensorView<'_> {
-        self.maps.view().at(index)
+    /// The map of target `index`, [H, W]. An error of kind [`ErrorKind::Deadline`](crate::ErrorKind::Deadline) where there
+    /// are no maps, see [`Self::late`]. Panics when there is no such target, as indexing does.
+    pub fn map(&self, index: usize) -> Result<TensorView<'_>> {
+        match &self.late {
+            None => Ok(self.maps.view().at(index)),
+            Some(why) => Err(Error::deadline(format!(
+                "there is no map: {why}; give more time, or take the method score-cam-adaptive"
+            ))),
+        }
     }
 
     /// The map of target `index` at the size (height, width) of the photo that was explained, or of one of the same content:
     /// bilinear between the map's values, and 0 where the model did not see the photo ([`Placement::photo_part`]). An error
-    /// for another size than the explained photo's. Panics when there is no such target.
+    /// for another size than the explained photo's, or as of [`Self::map`]. Panics when there is no such target.
     pub fn photo_map(&self, index: usize, size: (usize, usize)) -> Result<Tensor> {
         let placement = self.placement_on(size);
         let ((own_height, own_width), (height, width)) = (placement.photo_size(), size);
@@ -137,14 +143,14 @@ impl Explanation {
                 "the map is of a photo of {own_width}x{own_height} pixels; {width}x{height} was asked for"
             );
         }
-        placement.on_photo(self.map(index))
+        placement.on_photo(self.map(index)?)
     }
 
     /// The map of target `index` laid over the photo that was explained, or over another one of the same content; a box or
-    /// region that the target is about is drawn and named. Panics when there is no such target.
+    /// region that the target is about is drawn and named. An error as of [`Self::map`]. Panics when there is no such target.
     pub fn overlay(&self, index: usize, photo: &Photo, overlay: &Overlay) -> Result<Photo> {
         let placement = self.placement_on(photo.size());
-        let picture = overlay.render(photo, self.map(index), &placement)?;
+        let picture = overlay.render(photo, self.map(index)?, &placement)?;
         let target = &self.targets[index];
         Ok(match (target.detection, &target.region) {
             (Some(detection), _) => picture.boxed(&self.on(&placement, detection.rect), &target.words()),

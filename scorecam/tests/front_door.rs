@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use scorecam::{
-    ErrorKind, ExplainOptions, Explainer, Host, Image, Manifest, Model, ModelRequest, OutputKind, Photo,
-    Targets,
+    ErrorKind, ExplainOptions, Explainer, Host, Image, Manifest, Model, ModelRequest, OutputKind, Overlay,
+    Photo, Targets,
 };
 
 scorecam_plugin::plugin_table! { static TOY = [backend: scorecam_toy::ToyLoader]; }
@@ -99,7 +99,7 @@ fn a_map_has_the_photos_size_and_is_0_where_the_model_did_not_look() {
         let (map, placement) =
             (found.photo_map(0, (height, width)).expect("a map"), found.placement.expect("a photo"));
         assert_eq!(map.shape(), [height, width]);
-        let own = found.map(0);
+        let own = found.map(0).expect("a map");
         let [rows, columns] = [own.shape()[0], own.shape()[1]];
         for y in 0..height {
             for x in 0..width {
@@ -138,6 +138,16 @@ fn a_time_limit_leaves_the_scores() {
     let found = explained(&host, &model, &options, &photo(32, 32));
     let why = found.late.as_deref().expect("no map");
     assert!(why.contains("time limit") && found.maps.shape()[0] == 0 && found.targets.len() == 1, "{why}");
+    // Whoever asks for the map gets the reason.
+    let drawn = photo(32, 32).into_photo().expect("a photo");
+    let refused = [
+        found.map(0).map(|_| ()).expect_err("no map"),
+        found.photo_map(0, (32, 32)).map(|_| ()).expect_err("no map of the photo"),
+        found.overlay(0, &drawn, &Overlay::default()).map(|_| ()).expect_err("no overlay"),
+    ];
+    for error in refused {
+        assert!(error.kind() == ErrorKind::Deadline && error.to_string().contains(why), "{error}");
+    }
     let options = ExplainOptions { time_limit: Some(Duration::MAX), ..Default::default() };
     assert_eq!(explained(&host, &model, &options, &photo(32, 32)).late, None);
 }

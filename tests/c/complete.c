@@ -206,6 +206,8 @@ static void in_no_time(const scorecam_model *model)
     scorecam_target target = SCORECAM_TARGET_INIT;
     scorecam_image image = photo(0);
     scorecam_explanation *explanation;
+    static float photo_map[SIDE * SIDE];
+    static uint8_t overlay[SIDE * SIDE * 3];
     const float *map;
     uint64_t height, width;
     options.time_limit = 1e-9;
@@ -215,6 +217,10 @@ static void in_no_time(const scorecam_model *model)
     demand(scorecam_explanation_target(&target, explanation, 0), "read the target");
     check(target.score > 0.0 && target.label != NULL, "its class");
     check(scorecam_explanation_map(&map, &height, &width, explanation, 0) == SCORECAM_ERR_DEADLINE, "no map");
+    check(scorecam_explanation_photo_map(photo_map, SIDE * SIDE, explanation, 0, SIDE, SIDE) == SCORECAM_ERR_DEADLINE,
+          "no map of the photo");
+    check(scorecam_explanation_overlay(overlay, sizeof overlay, explanation, &image, NULL) == SCORECAM_ERR_DEADLINE,
+          "no overlay");
     scorecam_explanation_free(explanation);
 }
 

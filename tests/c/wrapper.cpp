@@ -127,9 +127,9 @@ void explanations(const scorecam::Model &model, const Image &photo) {
     scorecam::ExplainOptions options;
     options.classes = {3, 1};
     const scorecam::Explanation found = TAKE(model.explain(photo, options));
-    CHECK(TAKE(found.count()) == 2 && TAKE(found.target(1)).class_index == 1);
+    CHECK(TAKE(found.targets()).size() == 2 && TAKE(found.targets())[1].class_index == 1);
     CHECK(TAKE(found.passes()) > 1 && TAKE(found.layer()) == "features");
-    CHECK(TAKE(found.target(0)).score >= 0.0 && TAKE(found.target(0)).score <= 1.0);
+    CHECK(TAKE(found.targets())[0].score >= 0.0 && TAKE(found.targets())[0].score <= 1.0);
     TAKE(found.warnings());
     const scorecam::MapView map = TAKE(found.map(0));
     CHECK(map.height() == 32 && map.width() == 32 && map.values().size() == 32 * 32);
@@ -154,7 +154,7 @@ void explanations(const scorecam::Model &model, const Image &photo) {
     options = {};
     options.top_k = 3;
     options.reference = photo;
-    CHECK(TAKE(TAKE(model.explain(photo, options)).count()) == 3);
+    CHECK(TAKE(TAKE(model.explain(photo, options)).targets()).size() == 3);
 }
 
 // What a method tells of its work, by names of its own.

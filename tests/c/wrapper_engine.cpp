@@ -189,7 +189,7 @@ void an_engine_is_a_model(const scorecam::Host &host, const Image &input) {
         scorecam::Model moved = std::move(model);
         CHECK(account.destroyed == 0);
     }
-    CHECK(account.destroyed == 1 && TAKE(found.count()) == 1);
+    CHECK(account.destroyed == 1 && TAKE(found.targets()).size() == 1);
 
     // Whoever shares an engine keeps it.
     const auto shared = std::make_shared<Means>(account);

@@ -49,7 +49,7 @@ void every_depth_and_order(const scorecam::Model &model) {
         FAILS(SCORECAM_ERR_INVALID_ARGUMENT, cv::typeToString(type).c_str(), scorecam::photo_of(other));
     }
     const cv::Mat empty;
-    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "0 elements", scorecam::photo_of(empty));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "the matrix is empty", scorecam::photo_of(empty));
 }
 
 void parts_are_as_good_as_their_clones(const scorecam::Model &model) {

@@ -61,7 +61,7 @@ pub fn scorecam() -> Command {
     Command::new(built(&format!("scorecam{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// The text of a header with those that it includes by quotes in its place.
+/// The text of a header with those that it includes by quotes in its place, without the begin values of C++ at fields.
 pub fn header(path: &Path) -> String {
     fn add(path: &Path, seen: &mut Vec<PathBuf>, text: &mut String) {
         if seen.iter().any(|other| other == path) {
@@ -72,7 +72,13 @@ pub fn header(path: &Path) -> String {
             let included = line.strip_prefix("#include \"").and_then(|rest| rest.split('"').next());
             match included {
                 Some(name) => add(&path.parent().unwrap_or(Path::new("")).join(name), seen, text),
-                None => text.push_str(&format!("{line}\n")),
+                None => {
+                    let declaration =
+                        line.strip_suffix(");").and_then(|line| line.split_once(" SCORECAM_DEFAULT("));
+                    text.push_str(
+                        &declaration.map_or_else(|| format!("{line}\n"), |(field, _)| format!("{field};\n")),
+                    );
+                }
             }
         }
     }

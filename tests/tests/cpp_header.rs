@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scorecam_tests::{compiler_named, run};
+use scorecam_tests::{compiler_named, link_shared, root, run};
 
 /// A compiler of a language.
 struct Compilers {
@@ -86,6 +86,83 @@ fn begin_values_are_right_for_c_and_cpp() {
     let source = format!("#include \"scorecam.h\"\n{}", objects.concat());
     check(&C, &["c11"], &[&[]], &source);
     check(&CPP, &["c++11", "c++20"], &[&CPP_STRICT], &source);
+}
+
+/// Structs that callers fill in take designated initializers of C++20, which name the fields that matter and no others.
+#[test]
+fn designated_initializers_leave_fields_out_without_a_warning() {
+    let c = "#include \"scorecam.h\"
+        int main() {
+            const float values[3] = {0.0f, 0.5f, 1.0f};
+            const scorecam_model_options load{.threads = 1, .layer = \"features\"};
+            const scorecam_image image{.kind = SCORECAM_IMAGE_TENSOR, .data = values, .data_size = sizeof values,
+                                       .width = 1, .height = 1, .sample_type = SCORECAM_SAMPLES_F32, .layout = SCORECAM_LAYOUT_CHW, .channels = 3};
+            const scorecam_explain_options explain{.jobs = 2, .top_k = 3, .time_limit = 0.5};
+            const scorecam_overlay_options overlay{.colormap = \"turbo\"};
+            scorecam_target target;
+            return load.struct_size == sizeof load && image.orientation == 1 && explain.method == nullptr &&
+                   overlay.opacity == 0.5f && target.struct_size == sizeof target ? 0 : 1;
+        }";
+    let cpp = "#include \"scorecam.hpp\"
+        int main() {
+            const scorecam::ModelOptions load{.threads = 1, .settings = {{.name = \"a\", .value = \"b\"}}};
+            const scorecam::ExplainOptions explain{.top_k = 3, .time_limit = std::chrono::seconds(2)};
+            const scorecam::OverlayOptions overlay{.colormap = \"turbo\"};
+            return load.layer.empty() && explain.jobs == 0 && overlay.opacity == 0.5f ? 0 : 1;
+        }";
+    let plugin = "#include \"scorecam_plugin.hpp\"
+        int main() {
+            const scorecam::Descriptor descriptor{.id = \"a\", .version = \"1\", .summary = \"b\"};
+            const scorecam::OptionSpec option{.name = \"count\", .help = \"how many\", .default_value = \"1\"};
+            const scorecam::MethodDescription method{.options = {option}};
+            const scorecam::Layer layer{.name = \"features\", .shape = {16, 8, 8}};
+            const scorecam::ModelDescription model{.outputs = {{.shape = {1, 10}}}, .layers = {layer}};
+            const scorecam::MethodResult result{.warnings = {\"slow\"}};
+            const scorecam::Masks masks{.upsample = SCORECAM_UPSAMPLE_NEAREST};
+            return descriptor.abilities == 0 && method.needs == 0 && model.fixed_batch == 0 &&
+                   result.maps.size() == 0 && !masks.fill ? 0 : 1;
+        }";
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, source) in [("c", c), ("cpp", cpp), ("plugin", plugin)] {
+        let path = folder.path().join(name).with_extension("cpp");
+        std::fs::write(&path, source).expect("the folder is writable");
+        for compiler in CPP.names {
+            let binary = folder.path().join(format!("{name}-{compiler}"));
+            let mut command = compiler_named(compiler, "c++20");
+            command
+                .args(["-Wmissing-field-initializers", "-Wold-style-cast"])
+                .arg(&path)
+                .arg("-o")
+                .arg(&binary);
+            run(command.args(link_shared()));
+            run(&mut Command::new(&binary));
+        }
+    }
+}
+
+/// C++ begins a field where its macro does.
+#[test]
+fn a_struct_of_cpp_begins_as_its_macro_says() {
+    let header = std::fs::read_to_string(root().join("include/scorecam.h")).expect("the header");
+    let names = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define ")?.split(' ').next()?.strip_suffix("_INIT"));
+    // A tensor is an image that begins otherwise.
+    let names: Vec<_> = names.filter(|name| *name != "SCORECAM_TENSOR").collect();
+    assert_eq!(names.len(), 10, "{names:?}");
+    let compare = |name: &&str| {
+        let kind = name.to_lowercase();
+        format!(
+            "{{ static {kind} a = {name}_INIT; static {kind} b; if (std::memcmp(&a, &b, sizeof a)) return 1; }}\n"
+        )
+    };
+    let body: String = names.iter().map(compare).collect();
+    let source = format!("#include <cstring>\n#include \"scorecam.h\"\nint main() {{\n{body}return 0; }}\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, binary) = (folder.path().join("begin.cpp"), folder.path().join("begin"));
+    std::fs::write(&path, source).expect("the folder is writable");
+    run(compiler_named("g++", "c++14").arg(&path).arg("-o").arg(&binary));
+    run(&mut Command::new(&binary));
 }
 
 /// Of two libraries in a process each keeps its own, however they were compiled: nothing of the headers is unique in

@@ -1,13 +1,13 @@
-//! What the page on plugins shows in C and C++ compiles and links, by gcc and clang: each block as it stands, with the
-//! bodies of what it only declares.
+//! What the pages show in C and C++ compiles, by gcc and clang: each block as it stands. Those of the page on plugins are
+//! linked, with the bodies of what they only declare.
 
 use std::path::Path;
 
 use scorecam_tests::{compiler_named, root, run};
 
-/// The page's blocks of a language, of which there are so many.
-fn blocks<const COUNT: usize>(language: &str) -> [String; COUNT] {
-    let page = std::fs::read_to_string(root().join("docs/plugins.md")).expect("the page");
+/// A page's blocks of a language, of which there are so many.
+fn blocks<const COUNT: usize>(page: &str, language: &str) -> [String; COUNT] {
+    let page = std::fs::read_to_string(root().join("docs").join(page)).expect("the page");
     let fence = format!("```{language}\n");
     let blocks = page.split(&fence).skip(1);
     let blocks = blocks.map(|rest| rest.split_once("```").expect("the end of a block").0.to_owned());
@@ -35,7 +35,7 @@ fn exports_the_entry(library: &Path) {
 
 #[test]
 fn the_c_blocks_of_the_page_on_plugins_are_a_plugin() {
-    let [table, assess] = blocks("c");
+    let [table, assess] = blocks("plugins.md", "c");
     let bodies = "
         static const scorecam_descriptor *descriptor(uint32_t index) { (void)index; return NULL; }
         static int32_t load(const scorecam_model_config *config, void **model, scorecam_message *why)
@@ -64,9 +64,29 @@ fn the_cpp_block_of_the_page_on_plugins_is_a_plugin() {
         std::unique_ptr<scorecam::Engine> MyRuntime::load(const scorecam::ModelConfig &) const
         { return std::make_unique<MyModel>(); }
     ";
-    let [block] = blocks("cpp");
+    let [block] = blocks("plugins.md", "cpp");
     let source = format!("#include \"scorecam_plugin.hpp\"\n{block}{bodies}");
     check(["g++", "clang++"], "c++17", &source);
     // Overrides need not be public.
     check(["g++", "clang++"], "c++17", &source.replace("public:\n", ""));
+}
+
+/// The program of the page on the C API; that on toolchains goes on with its photo and explanation.
+#[test]
+fn the_cpp_blocks_of_the_other_pages_are_a_program() {
+    let [program] = blocks("c-api.md", "cpp");
+    let [map] = blocks("toolchains.md", "cpp");
+    let (includes, body): (Vec<&str>, Vec<&str>) = program.lines().partition(|line| line.starts_with('#'));
+    let (includes, body) = (includes.join("\n"), body.join("\n"));
+    let source =
+        format!("{includes}\n#include <iostream>\nint main() {{\n{body}\n{map}\nreturn map.empty(); }}\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("page.cpp");
+    std::fs::write(&path, source).expect("the folder is writable");
+    let flags = run(std::process::Command::new("pkg-config").args(["--cflags-only-I", "opencv4"]));
+    let flags: Vec<String> =
+        flags.split_whitespace().map(|flag| flag.replacen("-I", "-isystem", 1)).collect();
+    for name in ["g++", "clang++"] {
+        run(compiler_named(name, "c++17").arg("-fsyntax-only").args(&flags).arg(&path));
+    }
 }

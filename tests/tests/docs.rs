@@ -61,3 +61,17 @@ fn the_page_of_the_c_api_names_every_function() {
         assert!(page.contains(&format!("`{function}`")), "docs/c-api.md does not name {function}");
     }
 }
+
+/// Readers copy them: each names a crate that lies where it says, beside a folder of their own.
+#[test]
+fn dependency_lines_of_pages_lead_to_crates() {
+    for (page, name) in [("README.md", "scorecam"), ("docs/plugins.md", "scorecam-plugin")] {
+        let text = std::fs::read_to_string(root().join(page)).expect("the page");
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(&format!("{name} = {{ path = \"../scorecam/")));
+        let folder =
+            line.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("{page} lacks {name}"));
+        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a crate");
+        assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{page}: {folder}");
+    }
+}

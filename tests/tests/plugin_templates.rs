@@ -154,6 +154,24 @@ fn the_method_template_in_cpp_makes_the_masks_of_rise() {
 }
 
 #[test]
+fn method_templates_pass_the_check_though_they_hold_no_backend() {
+    let work = tempfile::tempdir().expect("a folder");
+    let folder = root().join("examples/cpp-method-plugin");
+    let script = format!("-Wl,--version-script={}", folder.join("plugin.map").display());
+    let rise = compile_plugin("g++", &folder.join("rise.cpp"), &[&script], work.path());
+    for (plugin, method) in [(build_template("method"), "eigen-cam"), (rise, "rise")] {
+        let check =
+            |more: &[&str]| run(scorecam().arg("check").arg(&plugin).args(["--time-limit", "60"]).args(more));
+        let passed = |table: &str| table.lines().filter(|line| line.contains("  ok  ")).count();
+        let alone = check(&[]);
+        assert!(passed(&alone) == 11 && alone.contains("it has no backends"), "{alone}");
+        let model = golden("toy/plain.toy").display().to_string();
+        let explained = check(&["--model", &model]);
+        assert!(passed(&explained) == 20 && explained.contains(&format!("{method}: ")), "{explained}");
+    }
+}
+
+#[test]
 fn method_templates_are_short() {
     for file in ["method-plugin/src/lib.rs", "cpp-method-plugin/rise.cpp"] {
         let text = std::fs::read_to_string(root().join("examples").join(file)).expect("a template");

@@ -333,7 +333,9 @@ fn a_photo_is_explained_by_what_a_real_segmenter_sees_in_it() {
 
     // The outline of the region is drawn.
     let photo = photo.photo().expect("a photo");
-    let bare = Overlay::default().render(photo, found.map(0), &found.placement_on(size)).expect("drawn");
+    let bare = Overlay::default()
+        .render(photo, found.map(0).expect("a map"), &found.placement_on(size))
+        .expect("drawn");
     assert_ne!(found.overlay(0, photo, &Overlay::default()).expect("drawn").pixels(), bare.pixels());
 }
 

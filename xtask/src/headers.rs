@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::abi_page;
 use crate::failure::{Failure, Outcome, While};
 use crate::workspace::Workspace;
+use crate::{abi_page, begin_values};
 
 /// A header, all paths relative to the checkout.
 struct Header {
@@ -134,7 +134,9 @@ fn generate(path: &dyn Fn(&str) -> PathBuf, header: &Header) -> Outcome<String> 
     let text =
         String::from_utf8(text).doing(|| format!("read the header made of {} as UTF-8", source.display()))?;
     // The only comments that C89 does not know are cbindgen's own.
-    Ok(text.replace("// __cplusplus", "/* __cplusplus */").replace("// extern \"C\"", "/* extern \"C\" */"))
+    let text =
+        text.replace("// __cplusplus", "/* __cplusplus */").replace("// extern \"C\"", "/* extern \"C\" */");
+    Ok(begin_values::at_fields(&text))
 }
 
 /// The version as macros, so that a program can ask for it when it is compiled.

@@ -14,6 +14,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
 
 mod abi_page;
+mod begin_values;
 pub mod cache;
 mod demo;
 mod dist;

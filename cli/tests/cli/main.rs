@@ -387,6 +387,35 @@ fn what_there_is_can_be_listed() {
 }
 
 #[test]
+fn layers_are_listed_where_the_manifest_names_a_wrong_one() {
+    toy_plugin();
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = folder.path().join("wrong.toml");
+    let text = format!("[model]\nfile = {:?}\nlayer = \"layer5\"\n", golden("plain.toy"));
+    std::fs::write(&manifest, text).expect("written");
+    let run = |arguments: &[&str]| {
+        let mut command = scorecam();
+        command.args(arguments).arg("--model").arg(&manifest);
+        command.output().expect("it runs")
+    };
+    let listed = run(&["layers"]);
+    let errors = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(stdout(&listed).lines().any(|line| line.starts_with("features ")), "{}", stdout(&listed));
+    assert!(errors.contains("model.layer of the manifest is \"layer5\""), "{errors}");
+    // What needs the layer says where its name came from, and shows the right ones.
+    let input = golden("input-3x32x32.npy");
+    for (more, from) in
+        [(&[][..], "model.layer of its manifest"), (&["--layer", "layer6"], "layer \"layer6\"")]
+    {
+        let refused = run(&[&["explain", &input][..], more].concat());
+        let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(errors.contains(from) && errors.contains("features"), "{errors}");
+        assert_eq!(errors.contains("manifest"), more.is_empty(), "{errors}");
+    }
+}
+
+#[test]
 fn a_plugin_is_checked_in_processes_of_its_own() {
     let run = |path: &Path| scorecam().arg("check").arg(path).output().expect("it runs");
     let good = run(&toy_plugin());

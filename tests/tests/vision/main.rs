@@ -1,6 +1,7 @@
 //! The examples for vision toolchains build as a user builds them and do what they say, with the real OpenCV,
 //! GStreamer and Python.
 
+mod folders;
 mod gstreamer;
 mod languages;
 mod opencv;

@@ -177,7 +177,7 @@ pub struct scorecam_backend {
             config: *const scorecam_model_config,
             model: *mut *mut c_void,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// Frees a model; nobody else uses it any more. May be NULL when there is nothing to free. [any thread]
     pub release: Option<unsafe extern "C" fn(model: *mut c_void)>,
@@ -187,7 +187,7 @@ pub struct scorecam_backend {
             model: *mut c_void,
             description: *mut *const scorecam_model_description,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// Runs a batch of images and returns the tensors that are `wanted`. [any thread, several at once]
     pub forward: Option<
@@ -198,7 +198,7 @@ pub struct scorecam_backend {
             wanted_count: u64,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// The table of a further ability of this model (`scorecam.masked/1`, ...), or NULL. May itself be NULL. The result
     /// stays valid until `release`. The descriptor's `abilities` must name it, too. [any thread]

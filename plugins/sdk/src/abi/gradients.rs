@@ -29,6 +29,6 @@ pub struct scorecam_gradients {
             cotangent_count: u64,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }

@@ -41,7 +41,7 @@ pub struct scorecam_masked_request {
             mask_count: u64,
             tensors: *const scorecam_tensor,
             tensor_count: u64,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }
 
@@ -62,6 +62,6 @@ pub struct scorecam_masked {
             wanted: *const *const c_char,
             wanted_count: u64,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }

@@ -119,8 +119,13 @@ pub struct scorecam_study {
     /// Passed to every function below.
     pub context: *mut c_void,
     /// Says how many passes will be made, for progress reports. [any thread of the method]
-    pub expect_passes:
-        Option<unsafe extern "C" fn(context: *mut c_void, passes: u64, why: *mut scorecam_message) -> i32>,
+    pub expect_passes: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            passes: u64,
+            why: *mut scorecam_message,
+        ) -> scorecam_status,
+    >,
     /// The class scores [M, classes] of the input under each of M masks. [any thread of the method]
     pub masked_scores: Option<
         unsafe extern "C" fn(
@@ -128,7 +133,7 @@ pub struct scorecam_study {
             masks: *const scorecam_masks,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// The class scores [N, classes] of images [N, C, H, W]. [any thread of the method]
     pub image_scores: Option<
@@ -137,7 +142,7 @@ pub struct scorecam_study {
             images: *const scorecam_tensor,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// The class scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
     /// [any thread of the method]
@@ -147,7 +152,7 @@ pub struct scorecam_study {
             activations: *const scorecam_tensor,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// The derivatives [1, K, h, w] of a class's score with respect to the target layer's activations on the input.
     /// [any thread of the method]
@@ -157,7 +162,7 @@ pub struct scorecam_study {
             class_index: u64,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }
 
@@ -205,7 +210,7 @@ pub struct scorecam_method {
         unsafe extern "C" fn(
             description: *mut *const scorecam_method_description,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
     /// Explains the study's targets. `options` holds a checked value for every option of the
     /// method. [any thread, several at once]
@@ -216,6 +221,6 @@ pub struct scorecam_method {
             option_count: u64,
             result: *mut scorecam_method_result,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }

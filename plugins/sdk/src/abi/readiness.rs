@@ -30,6 +30,10 @@ pub struct scorecam_readiness {
     /// into `text`, in one line, what it would run on ("the CPU"), and returns `SCORECAM_OK`. When it cannot,
     /// returns another status and writes why not, and which command gets what is missing. [any thread]
     pub assess: Option<
-        unsafe extern "C" fn(device: *const c_char, rank: *mut u32, text: *mut scorecam_message) -> i32,
+        unsafe extern "C" fn(
+            device: *const c_char,
+            rank: *mut u32,
+            text: *mut scorecam_message,
+        ) -> scorecam_status,
     >,
 }

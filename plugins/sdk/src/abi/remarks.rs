@@ -18,6 +18,7 @@ pub struct scorecam_remarks {
     pub reserved: u32,
     /// Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
     /// last one. Asked once, when a model has been loaded, for at most 16. [any thread]
-    pub remark:
-        Option<unsafe extern "C" fn(model: *mut c_void, index: u64, text: *mut scorecam_message) -> i32>,
+    pub remark: Option<
+        unsafe extern "C" fn(model: *mut c_void, index: u64, text: *mut scorecam_message) -> scorecam_status,
+    >,
 }

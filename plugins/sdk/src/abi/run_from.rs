@@ -30,6 +30,6 @@ pub struct scorecam_run_from {
             wanted_count: u64,
             outputs: *mut scorecam_outputs,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }

@@ -285,7 +285,7 @@ typedef struct scorecam_backend {
     /**
      * Loads a model; on success `*model` is what the other functions take. [any thread]
      */
-    int32_t (*load)(const struct scorecam_model_config *config, void **model, scorecam_message *why);
+    scorecam_status (*load)(const struct scorecam_model_config *config, void **model, scorecam_message *why);
     /**
      * Frees a model; nobody else uses it any more. May be NULL when there is nothing to free. [any thread]
      */
@@ -293,18 +293,18 @@ typedef struct scorecam_backend {
     /**
      * Describes a model; the result stays valid and unchanged until `release`. [any thread]
      */
-    int32_t (*describe)(void *model,
-                        const struct scorecam_model_description **description,
-                        scorecam_message *why);
+    scorecam_status (*describe)(void *model,
+                                const struct scorecam_model_description **description,
+                                scorecam_message *why);
     /**
      * Runs a batch of images and returns the tensors that are `wanted`. [any thread, several at once]
      */
-    int32_t (*forward)(void *model,
-                       const struct scorecam_inputs *inputs,
-                       const char *const *wanted,
-                       uint64_t wanted_count,
-                       scorecam_outputs *outputs,
-                       scorecam_message *why);
+    scorecam_status (*forward)(void *model,
+                               const struct scorecam_inputs *inputs,
+                               const char *const *wanted,
+                               uint64_t wanted_count,
+                               scorecam_outputs *outputs,
+                               scorecam_message *why);
     /**
      * The table of a further ability of this model (`scorecam.masked/1`, ...), or NULL. May itself be NULL. The result
      * stays valid until `release`. The descriptor's `abilities` must name it, too. [any thread]

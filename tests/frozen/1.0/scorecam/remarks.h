@@ -26,7 +26,7 @@ typedef struct scorecam_remarks {
      * Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
      * last one. Asked once, when a model has been loaded, for at most 16. [any thread]
      */
-    int32_t (*remark)(void *model, uint64_t index, scorecam_message *text);
+    scorecam_status (*remark)(void *model, uint64_t index, scorecam_message *text);
 } scorecam_remarks;
 
 #endif  /* SCORECAM_REMARKS_H */
