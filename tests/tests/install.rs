@@ -281,7 +281,7 @@ fn the_static_library_links_beside_another_one_made_with_rust() {
     let (source, archive) = (work.path().join("other.rs"), work.path().join("libother.a"));
     fs::write(&source, OTHER).expect("written");
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    run(rustc.args(["--edition=2024", "--crate-type=staticlib", "-o"]).arg(&archive).arg(&source));
+    run(rustc.args(["--edition=2021", "--crate-type=staticlib", "-o"]).arg(&archive).arg(&source));
     let program = work.path().join("both");
     let mut cc = Command::new("cc");
     cc.arg(root().join("tests/c/beside_rust.c")).arg("-o").arg(&program);
@@ -295,12 +295,12 @@ fn the_static_library_links_beside_another_one_made_with_rust() {
 /// Collections, threads and panics: what two copies of the standard library could get in each other's way with.
 const OTHER: &str = r#"
 use std::collections::HashSet;
-#[unsafe(no_mangle)]
+#[no_mangle]
 pub extern "C" fn other_count(words: u32) -> usize {
     let words: HashSet<String> = (0..words).map(|n| n.to_string()).collect();
     std::thread::spawn(move || words.len()).join().unwrap()
 }
-#[unsafe(no_mangle)]
+#[no_mangle]
 pub extern "C" fn other_catches() -> bool {
     std::panic::set_hook(Box::new(|_| ()));
     std::panic::catch_unwind(|| panic!("of the other library")).is_err()
