@@ -290,8 +290,8 @@ class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
     // folders that scorecam_host_create() names.
     static Outcome<Host> create();
 
-    // Loads the plugin in a file, whose code then runs in this process; nothing happens when it is loaded
-    // already. Libraries stay loaded until the process ends.
+    // Loads the plugin in a file, or every plugin in a folder. Their code then runs in this process; nothing happens
+    // when a file is loaded already. Libraries stay loaded until the process ends.
     Outcome<void> load_plugin(const std::string &path) const;
     // The backends and methods, in the order of loading.
     Outcome<std::vector<PluginInfo>> plugins() const;

@@ -133,8 +133,8 @@ pub(crate) struct ModelArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginFiles {
-    /// A plugin to load before all else; may be repeated
-    #[arg(long = "plugin", value_name = "FILE")]
+    /// A plugin, or a folder of plugins, to load before all else; may be repeated
+    #[arg(long = "plugin", value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
 }
 

@@ -5,7 +5,7 @@
 //                 --overlay=cat.png --map=cat.f32
 //
 // Layers are printed; --map is raw f32 in the machine's byte order. The manifest says preprocessing, labels
-// and layer, as for a plugin, but the layer in cv::dnn's words; without one, pixels are RGB from 0 to 1, and
+// and layer, as for a plugin, but the layer by the name of its ONNX node; without one, pixels are RGB from 0 to 1, and
 // the layer is the last with spatial extent. For the SqueezeNet of `cargo xtask fetch`:
 //     sed 's/"features"/"fire9"/' squeezenet1_1.toml > squeezenet_dnn.toml     (beside it, for its labels)
 // cv::dnn 4.6 imports ONNX up to about opset 10: a Clip whose bounds are inputs, as in EfficientNet-Lite0 of

@@ -4,6 +4,7 @@ PHOTO and OVERLAY are P6 PPMs of 8 bits; CLASS is a number or a label, else the 
 From the repository's folder, after `cargo build --release`:
     SCORECAM_LIBRARY=target/release/libscorecam.so python3 examples/python/explain_photo.py \\
         target/release/libscorecam_onnx_cpu.so squeezenet1_1.toml cat.ppm overlay.ppm "Egyptian cat"
+An installed library is found by the system, or by SCORECAM_LIBRARY; its plugins lie in lib/scorecam beside it.
 """
 
 import sys

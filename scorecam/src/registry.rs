@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use scorecam_core::{CamMethod, Error, Result};
+use scorecam_core::{CamMethod, Error, Result, bail};
 use scorecam_plugin::abi::scorecam_plugin_table;
 use scorecam_plugin::backend::ImportedLoader;
 use scorecam_plugin::plugin::{Descriptor, ImportedPlugin};
@@ -65,10 +65,22 @@ impl Host {
         Ok(host)
     }
 
-    /// Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
-    /// id, those of plugins that were loaded so go before those that a search finds.
+    /// Loads the plugin in a file, or every plugin in a folder. A file is not opened again when it is loaded already.
+    /// Where no backend is chosen by id, those of plugins that were loaded so go before those that a search finds.
     pub fn load_plugin(&self, path: &Path) -> Result<()> {
-        self.register.load(path, Origin::Named, library::open)
+        if !path.is_dir() {
+            return self.register.load(path, Origin::Named, library::open);
+        }
+        let files = search::plugins_in(path);
+        if files.is_empty() {
+            let example = search::file_name("NAME");
+            bail!(
+                io,
+                "plugin {}: the folder holds no plugin, whose file is called {example}",
+                path.display()
+            );
+        }
+        files.iter().try_for_each(|file| self.register.load(file, Origin::Named, library::open))
     }
 
     /// Adds a plugin whose table lies in the program itself.

@@ -1,5 +1,7 @@
 //! Where plugins are looked for, and which files there count as plugins.
 
+use std::collections::HashSet;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 
 /// The variable that lists folders with plugins.
@@ -19,7 +21,9 @@ pub(crate) fn folders(beside: Option<&Path>) -> Vec<PathBuf> {
         let installed = home.join("scorecam");
         folders.extend([home, installed].into_iter().chain(from_bin));
     }
-    folders.dedup();
+    // A library that is linked into the program lies where the program does.
+    let mut seen = HashSet::new();
+    folders.retain(|folder| seen.insert(folder.clone()));
     folders
 }
 
@@ -31,15 +35,30 @@ pub(crate) fn plugins_in(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The name of a plugin's file on this platform.
+pub(crate) fn file_name(plugin: &str) -> String {
+    format!("{DLL_PREFIX}scorecam_{plugin}{DLL_SUFFIX}")
+}
+
 fn is_plugin_name(path: &Path) -> bool {
-    let prefix = format!("{}scorecam_", std::env::consts::DLL_PREFIX);
+    let prefix = format!("{DLL_PREFIX}scorecam_");
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    name.starts_with(&prefix) && name.ends_with(std::env::consts::DLL_SUFFIX)
+    name.starts_with(&prefix) && name.ends_with(DLL_SUFFIX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_of_program_and_library_is_searched_once() {
+        let program = std::env::current_exe().expect("a program");
+        let mut found = folders(program.parent());
+        let all = found.len();
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), all, "{found:?}");
+    }
 
     #[test]
     fn lib_is_searched_from_bin_only() {

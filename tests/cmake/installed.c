@@ -1,7 +1,8 @@
 /*
  * A C program on an installed library: installed MODEL
  *
- * It names no plugin, so that the library has to find the installed ones. Printed are the number of the model's
+ * It names no plugin, so that the library has to find the installed ones, but for PLUGINS, where that is a folder of them.
+ * Printed are the number of the model's
  * layers and the file of every plugin.
  */
 #include <scorecam.h>
@@ -28,6 +29,11 @@ int main(int argc, char **argv)
     if (scorecam_host_create(&host) != SCORECAM_OK) {
         return failed("make a host");
     }
+#ifdef PLUGINS
+    if (scorecam_host_load_plugin(host, PLUGINS) != SCORECAM_OK) {
+        return failed("load the plugins");
+    }
+#endif
     if (scorecam_model_load(&model, host, argv[1], NULL) != SCORECAM_OK) {
         return failed("load the model");
     }

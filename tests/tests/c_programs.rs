@@ -61,6 +61,40 @@ fn the_static_library_serves_a_c_program() {
     assert_eq!(raw_f32(&raw).len(), 32 * 32);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn children_of_fork_explain_where_the_parent_has_loaded_no_model() {
+    let out = tempfile::tempdir().expect("a folder");
+    let binary = build((Language::C, "c11", "fork.c"), out.path(), &link_shared());
+    for (plugin, model) in [
+        ("scorecam_toy", golden("toy/plain.toy")),
+        ("scorecam_onnx_cpu", fetched("models/squeezenet1_1.onnx")),
+    ] {
+        let printed = run(Command::new(&binary).arg(library(plugin)).arg(model));
+        assert_eq!(printed, "2 children, equal maps\n", "{plugin}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_static_program_gets_an_error_where_it_would_open_a_plugin() {
+    let out = tempfile::tempdir().expect("a folder");
+    let photo = photo(out.path());
+    for kind in ["-static", "-static-pie"] {
+        let mut link = link_static();
+        link.push(kind.into());
+        let binary = build(PROGRAMS[0], out.path(), &link);
+        let mut program = Command::new(&binary);
+        program.arg(library("scorecam_toy")).arg(golden("toy/plain.toy")).arg(&photo).arg("3");
+        let output = program.arg(out.path().join("map.raw")).output().expect("the program starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), errors.trim().lines().count()), (Some(1), 1), "{kind}: {errors}");
+        for part in ["libscorecam_toy", "linked statically (-static)", "link it without -static"] {
+            assert!(errors.contains(part), "{kind}: {errors}");
+        }
+    }
+}
+
 #[test]
 fn a_c_program_uses_what_is_beside_a_plain_explain_call() {
     let out = tempfile::tempdir().expect("a folder");

@@ -120,8 +120,7 @@ fn check_cmake(prefix: &Path) {
     assert!(said.contains(&format!("plugins are in {}", prefix.join("lib/scorecam").display())), "{said}");
     build(&out);
     check_installed(&mut alone(&out.join("installed_scorecam"), None), prefix);
-    let mut linked_in = alone(&out.join("installed_static"), None);
-    check_installed(linked_in.env("SCORECAM_PLUGIN_PATH", prefix.join("lib/scorecam")), prefix);
+    check_installed(&mut alone(&out.join("installed_static"), None), prefix);
     let maps = ["explain_scorecam", "explain_static"]
         .map(|program| check_explains(&mut alone(&out.join(program), None), work.path()));
     assert_eq!(maps[0], maps[1]);
@@ -205,19 +204,17 @@ fn check_pkg_config(prefix: &Path) {
     for (arguments, loaded_from) in builds {
         let work = stranger();
         let flags = pkg_config(prefix, &arguments);
+        let is_static = loaded_from.is_none();
         let build = |program: &str, standard: &str, source: &str| {
             let out = work.path().join(format!("{source}.out"));
             let mut compile = Command::new(program);
+            compile.args(is_static.then(|| format!("-DPLUGINS=\"{plugins}\"")));
             compile.arg(standard).arg(work.path().join(source)).arg("-o").arg(&out).args(&flags);
             run(&mut compile);
             out
         };
         let installed = build("cc", "-std=c11", "installed.c");
-        let mut command = alone(&installed, loaded_from);
-        if loaded_from.is_none() {
-            command.env("SCORECAM_PLUGIN_PATH", prefix.join("lib/scorecam"));
-        }
-        check_installed(&mut command, prefix);
+        check_installed(&mut alone(&installed, loaded_from), prefix);
         let explain = build("c++", "-std=c++17", "explain.cpp");
         check_explains(&mut alone(&explain, loaded_from), work.path());
     }
@@ -270,6 +267,45 @@ fn the_library_exports_the_header_and_nothing_else() {
     let listed: BTreeSet<String> = words.filter(|w| w.starts_with("scorecam_")).map(str::to_owned).collect();
     assert_eq!(listed, names, "ffi/scorecam.map");
 }
+
+/// Two libraries that are made with Rust, in one C program, each with a whole standard library of its own.
+#[test]
+fn the_static_library_links_beside_another_one_made_with_rust() {
+    let lib = installed().prefix.join("lib");
+    let listed = run(Command::new("nm").args(["-g", "--defined-only"]).arg(lib.join("libscorecam.a")));
+    let defined: BTreeSet<String> =
+        listed.lines().filter_map(|line| line.split(' ').nth(2)).map(str::to_owned).collect();
+    assert_eq!(defined, declared(), "its global names are the functions of the header");
+
+    let work = tempfile::tempdir().expect("a folder");
+    let (source, archive) = (work.path().join("other.rs"), work.path().join("libother.a"));
+    fs::write(&source, OTHER).expect("written");
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    run(rustc.args(["--edition=2021", "--crate-type=staticlib", "-o"]).arg(&archive).arg(&source));
+    let program = work.path().join("both");
+    let mut cc = Command::new("cc");
+    cc.arg(root().join("tests/c/beside_rust.c")).arg("-o").arg(&program);
+    cc.arg("-Wl,--whole-archive").arg(&archive).arg("-Wl,--no-whole-archive");
+    run(cc.args(pkg_config(&installed().prefix, &["--cflags", "--libs", "scorecam-static"])));
+    let mut both = alone(&program, None);
+    let printed = run(both.arg(library("scorecam_toy")).arg(golden("toy/plain.toy")));
+    assert_eq!(printed, "5 words, caught, 10 classes\n");
+}
+
+/// Collections, threads and panics: what two copies of the standard library could get in each other's way with.
+const OTHER: &str = r#"
+use std::collections::HashSet;
+#[no_mangle]
+pub extern "C" fn other_count(words: u32) -> usize {
+    let words: HashSet<String> = (0..words).map(|n| n.to_string()).collect();
+    std::thread::spawn(move || words.len()).join().unwrap()
+}
+#[no_mangle]
+pub extern "C" fn other_catches() -> bool {
+    std::panic::set_hook(Box::new(|_| ()));
+    std::panic::catch_unwind(|| panic!("of the other library")).is_err()
+}
+"#;
 
 #[test]
 fn libraries_have_their_names_and_search_nowhere() {
@@ -334,13 +370,39 @@ fn installed_headers_and_licences_are_all_there() {
 }
 
 #[test]
+fn every_link_of_an_installed_page_leads_to_an_installed_file() {
+    for prefix in [&installed().prefix, &installed().unpacked, &installed().debian] {
+        let documents = prefix.join("share/doc/scorecam");
+        let pages = run(Command::new("find").arg(&documents).args(["-name", "*.md"]));
+        assert!(pages.lines().count() > 12, "{pages}");
+        for page in pages.lines().map(Path::new) {
+            let text = fs::read_to_string(page).expect("a page");
+            let links =
+                text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
+            for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+                let file = page.parent().expect("a folder").join(link.split('#').next().unwrap_or_default());
+                let file =
+                    file.canonicalize().unwrap_or_else(|e| panic!("{} links to {link}: {e}", page.display()));
+                assert!(file.starts_with(prefix.canonicalize().expect("the prefix")), "{}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn the_debian_package_is_well_formed() {
     let file = package(&installed().packages, "deb");
     let field = |name: &str| run(Command::new("dpkg-deb").arg("--field").arg(&file).arg(name));
     assert_eq!(field("Package").trim(), "scorecam");
     assert_eq!(field("Version").trim(), VERSION);
     let depends = field("Depends");
-    assert!(depends.starts_with("libc6 (>= 2."), "{depends}");
+    let page = fs::read_to_string(root().join("docs/linux.md")).expect("the page");
+    let number = |text: &str, before: &str| -> u32 {
+        let rest = text.split(before).nth(1).unwrap_or_else(|| panic!("no {before:?} in {text}"));
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("the minor number of glibc")
+    };
+    assert!(number(&depends, "libc6 (>= 2.") <= number(&page, "**glibc 2."), "docs/linux.md and {depends}");
     assert!(depends.contains("libgcc-s1") && depends.contains("libstdc++6"), "{depends}");
 
     let information = run(Command::new("dpkg-deb").arg("--info").arg(&file));

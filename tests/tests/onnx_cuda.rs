@@ -115,7 +115,7 @@ fn without_a_gpu_the_error_says_what_is_missing_and_what_to_do() {
     assert!(message.contains("NVIDIA driver") || message.contains("no GPU 4096"), "{message}");
     if cuda_or_cpu() == "cpu" {
         let (_, message) = refusal(None);
-        let helps = ["use the backend onnx-cpu", "cargo xtask fetch onnx-cuda", "install a driver"];
+        let helps = ["use the backend onnx-cpu", "pip install ", "install a driver"];
         assert!(helps.iter().any(|help| message.contains(help)), "{message}");
     }
 }
@@ -171,7 +171,7 @@ fn a_driver_is_asked_what_it_is_before_anything_is_opened() {
     for name in names {
         fs::write(folder.join(format!("cuda-13/lib{name}")), "").expect("the folder is writable");
     }
-    check((0, 13_000, 2), &["not ready", "ONNX Runtime", "run \"cargo xtask fetch onnx-cuda\""]);
+    check((0, 13_000, 2), &["not ready", "ONNX Runtime", "run \"pip install onnxruntime-gpu==1.31.1\""]);
     let place = folder.join(runtime);
     fs::create_dir(place.parent().expect("a folder")).expect("the folder is writable");
     std::os::unix::fs::symlink(fetched(runtime), &place).expect("the folder is writable");
@@ -190,7 +190,7 @@ fn a_driver_is_asked_what_it_is_before_anything_is_opened() {
     // The empty files are opened now.
     let message = explain("cuda:1");
     assert!(
-        message.contains("libcudart.so.13") && message.contains("cargo xtask fetch onnx-cuda"),
+        message.contains("libcudart.so.13") && message.contains("pip install nvidia-cuda-runtime"),
         "{message}"
     );
 }

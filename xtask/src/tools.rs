@@ -50,6 +50,8 @@ pub(crate) const CXX: Tool = Tool {
 pub(crate) const STRIP: Tool = tool("strip", "strip for object files", "binutils");
 pub(crate) const NM: Tool = tool("nm", "a lister of symbols", "binutils");
 pub(crate) const OBJDUMP: Tool = tool("objdump", "a reader of libraries", "binutils");
+pub(crate) const OBJCOPY: Tool = tool("objcopy", "an editor of object files", "binutils");
+pub(crate) const AR: Tool = tool("ar", "a maker of static libraries", "binutils");
 pub(crate) const DPKG_DEB: Tool = tool("dpkg-deb", "a maker and reader of Debian packages", "dpkg");
 pub(crate) const PYTHON: Tool = python(VERSION, "Python 3", "python3");
 pub(crate) const PIP: Tool =
@@ -69,6 +71,8 @@ const ALL: &[Tool] = &[
     tool("clang++", "a second C++ compiler, with sanitizers", "clang libclang-rt-dev"),
     NM,
     OBJDUMP,
+    OBJCOPY,
+    AR,
     tool("readelf", "another reader of libraries", "binutils"),
     tool("valgrind", "a checker of memory", "valgrind"),
     tool("make", "make for CMake's builds", "make"),

@@ -1,8 +1,9 @@
 //! libtorch and the engine: where they are looked for, and how they are opened.
 //!
 //! libtorch is looked for in this order: the setting `runtime`, the environment variable `LIBTORCH`, beside
-//! the plugin, the cache that `cargo xtask fetch` fills. The first two are a user's own word, so a wrong
-//! folder there is an error and not a reason to look further. The engine lies beside the plugin.
+//! the plugin, the cache that `cargo xtask fetch` fills, and the package `torch` of an active Python environment. The
+//! first two are a user's own word, so a wrong folder there is an error and not a reason to look further. The engine lies
+//! beside the plugin.
 //!
 //! `libtorch_cpu.so` is opened by its path; the engine, opened after it, then finds what it needs already
 //! there, so nobody has to set a search path. A process has one libtorch, for the rest of its life.
@@ -13,13 +14,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use scorecam_plugin::abi::scorecam_plugin_table;
-use scorecam_plugin::{ENTRY_SYMBOL, Error, Readiness, Result, cache_folder, open_library, own_folder};
+use scorecam_plugin::{
+    ENTRY_SYMBOL, Error, Readiness, Result, cache_folder, open_library, own_folder, python_package,
+};
 use scorecam_plugin::{backend::ImportedLoader, plugin::ImportedPlugin};
 
 /// The version that the engine is built for: C++ libraries of other versions do not fit.
 const VERSION: &str = "2.13.0";
-/// The one command that gets libtorch and builds the engine.
-const COMMAND: &str = "cargo xtask libtorch";
+/// The command that installs libtorch of that version, into an active Python environment.
+const COMMAND: &str = "pip install torch==2.13.0";
 
 /// What is open in this process.
 struct Opened {
@@ -71,15 +74,18 @@ fn open_new(folder: PathBuf) -> Result<Opened> {
     let libtorch = folder.join(file_name("torch_cpu"));
     // SAFETY: libtorch's initialisers register operators; the user chose or fetched this library.
     unsafe { open_library(&libtorch) }.map_err(|e| {
-        Error::io(format!("libtorch {} cannot be opened: {e}; run \"{COMMAND}\"", libtorch.display()))
+        Error::io(format!(
+            "libtorch {} cannot be opened: {e}; reinstall it: \"{COMMAND}\"",
+            libtorch.display()
+        ))
     })?;
     // Before anything runs: libtorch looks for its CUDA part once, and a process that ran without it stays so.
     let cuda = open_cuda(&folder);
     let engine = engine_file()?;
     let of_engine = |e: Error| {
         Error::plugin(format!(
-            "the engine {} does not open beside libtorch {}: {e}; run \"{COMMAND}\", which builds it for libtorch \
-             {VERSION}",
+            "the engine {} does not open beside libtorch {}: {e}; it is built for libtorch {VERSION}: name one by setting \
+             \"runtime\" or LIBTORCH, or build the engine again (docs/torchscript.md)",
             engine.display(),
             folder.display()
         ))
@@ -114,7 +120,7 @@ fn open_cuda(folder: &Path) -> Result<()> {
         })
 }
 
-/// The folder that holds libtorch's libraries; an error that lists the places and the command when there is none.
+/// The folder that holds libtorch's libraries; where there is none, an error that lists the places and the command.
 fn find(setting: Option<&Path>) -> Result<PathBuf> {
     let named = setting.map(|path| ("setting \"runtime\"", path.to_path_buf())).or_else(|| {
         env::var_os("LIBTORCH").filter(|v| !v.is_empty()).map(|v| ("the variable LIBTORCH", v.into()))
@@ -131,14 +137,15 @@ fn find(setting: Option<&Path>) -> Result<PathBuf> {
     }
     let beside = own_folder();
     let cached = cache_folder().map(|cache| cache.join(format!("libtorch-{VERSION}")));
-    let places: Vec<PathBuf> = beside.into_iter().chain(cached).collect();
+    let places: Vec<PathBuf> = beside.into_iter().chain(cached).chain(python_package("torch")).collect();
     match places.iter().find_map(|place| libraries_in(place)) {
         Some(folder) => check_version(folder),
         None => {
             let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
             Err(Error::io(format!(
-                "libtorch ({}) was not found: setting \"runtime\" and LIBTORCH are not set, and it is not in {}; \
-                 run \"{COMMAND}\"",
+                "libtorch ({}) was not found: setting \"runtime\" and LIBTORCH are not set, and it is not in {}; run \
+                 \"{COMMAND}\" in an active Python environment (VIRTUAL_ENV or CONDA_PREFIX is set), or name libtorch's \
+                 folder by the setting or LIBTORCH",
                 file_name("torch_cpu"),
                 looked.join(" or ")
             )))
@@ -158,7 +165,7 @@ fn check_version(folder: PathBuf) -> Result<PathBuf> {
     match stated_version(&folder) {
         Some(version) if version != VERSION => Err(Error::plugin(format!(
             "libtorch {} is of version {version}; the engine is built for {VERSION}: name one of that version by setting \
-             \"runtime\" or LIBTORCH, or leave both out and run \"{COMMAND}\"",
+             \"runtime\" or LIBTORCH, or leave both out and run \"{COMMAND}\" in an active Python environment",
             folder.display()
         ))),
         _ => Ok(folder),
@@ -186,7 +193,8 @@ fn engine_file() -> Result<PathBuf> {
     match engine.is_file() {
         true => Ok(engine),
         false => Err(Error::io(format!(
-            "libtorch is here, but the plugin's engine {name} is not in {}; run \"{COMMAND}\", which builds it",
+            "libtorch is here, but the plugin's engine {name} is not in {}: install a package of scorecam that contains \
+             it, or build it (docs/torchscript.md)",
             folder.display()
         ))),
     }

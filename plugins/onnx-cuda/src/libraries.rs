@@ -6,16 +6,17 @@
 //! folder that lacks one of them is an error and not a reason to look further. A library that is open already
 //! answers to its name, so nobody has to set a search path.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use libloading::Library;
-use scorecam_plugin::{Error, Result, cache_folder, open_library, own_folder};
+use scorecam_plugin::{Error, Result, cache_folder, open_library, own_folder, python_package};
 
 /// The cache's folder for them.
 const CACHE_FOLDER: &str = "cuda-13";
-const COMMAND: &str = "cargo xtask fetch onnx-cuda";
+/// The command that installs them, into an active Python environment.
+const COMMAND: &str = "pip install nvidia-cuda-runtime==13.0.96 nvidia-cublas==13.1.1.3 nvidia-curand==10.4.0.35 \
+                       nvidia-cuda-nvrtc==13.0.88 nvidia-cudnn-cu13==9.20.0.48";
 
 /// What ONNX Runtime's CUDA provider and cuDNN want, each behind what it needs itself.
 #[cfg(not(windows))]
@@ -48,8 +49,8 @@ pub(crate) fn find(setting: Option<&Path>) -> Result<Vec<Option<PathBuf>>> {
         match (file, setting) {
             (Some(file), _) => Ok(Some(file)),
             (None, Some(folder)) => Err(Error::io(format!(
-                "setting \"cuda\" names {}, which holds no {name}; give the folder that does, or run \"{COMMAND}\" \
-                 and leave the setting out",
+                "setting \"cuda\" names {}, which holds no {name}; give the folder that does, or leave the setting out \
+                 and run \"{COMMAND}\" in an active Python environment",
                 folder.display()
             ))),
             (None, None) if is_known_to_the_system(name) => Ok(None),
@@ -63,8 +64,9 @@ pub(crate) fn find(setting: Option<&Path>) -> Result<Vec<Option<PathBuf>>> {
 pub(crate) fn open(setting: Option<&Path>) -> Result<()> {
     for file in find(setting)?.into_iter().flatten() {
         // SAFETY: NVIDIA's libraries, which the user chose, fetched or installed.
-        unsafe { open_library(&file) }
-            .map_err(|e| Error::io(format!("{} cannot be opened: {e}; run \"{COMMAND}\"", file.display())))?;
+        unsafe { open_library(&file) }.map_err(|e| {
+            Error::io(format!("{} cannot be opened: {e}; reinstall it: \"{COMMAND}\"", file.display()))
+        })?;
     }
     Ok(())
 }
@@ -72,8 +74,8 @@ pub(crate) fn open(setting: Option<&Path>) -> Result<()> {
 fn missing(name: &str, folders: &[PathBuf]) -> Error {
     let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     Error::io(format!(
-        "{name} of CUDA was not found: it is not in {}, and the system does not know it; run \"{COMMAND}\", or name \
-         its folder by the setting \"cuda\"",
+        "{name} of CUDA was not found: it is not in {}, and the system does not know it; run \"{COMMAND}\" in an active \
+         Python environment (VIRTUAL_ENV or CONDA_PREFIX is set), or name its folder by the setting \"cuda\"",
         looked.join(" or ")
     ))
 }
@@ -86,8 +88,12 @@ fn is_known_to_the_system(name: &str) -> bool {
 
 fn default_folders() -> Vec<PathBuf> {
     let cached = cache_folder().map(|cache| cache.join(CACHE_FOLDER));
-    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os).map(PathBuf::from);
-    own_folder().into_iter().chain(cached).chain(environments.flat_map(|e| packages_of(&e))).collect()
+    let packages = python_package("nvidia");
+    own_folder()
+        .into_iter()
+        .chain(cached)
+        .chain(packages.iter().flat_map(|nvidia| libraries_below(nvidia)))
+        .collect()
 }
 
 /// The folders with libraries in an installation: in itself, in `lib` or `lib64`, or in those of `nvidia` packages.
@@ -103,15 +109,6 @@ fn libraries_below(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = places.filter(|place| place.is_dir()).collect();
     found.sort();
     found
-}
-
-/// The libraries of the `nvidia` packages in a Python environment.
-fn packages_of(environment: &Path) -> Vec<PathBuf> {
-    let lib = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
-    let mut pythons: Vec<PathBuf> = lib.map(|entry| entry.path().join("site-packages/nvidia")).collect();
-    pythons.push(environment.join("Lib/site-packages/nvidia"));
-    pythons.sort();
-    pythons.iter().flat_map(|nvidia| libraries_below(nvidia)).collect()
 }
 
 #[cfg(test)]
@@ -142,7 +139,7 @@ mod tests {
         let nvidia = folder.path().join("lib/python3.12/site-packages/nvidia");
         with(&nvidia.join("cu13/lib"), &LIBRARIES[..5]);
         with(&nvidia.join("cudnn/lib"), &LIBRARIES[5..]);
-        assert_eq!(packages_of(folder.path()), [nvidia.join("cu13/lib"), nvidia.join("cudnn/lib")]);
+        assert_eq!(libraries_below(&nvidia), [nvidia.join("cu13/lib"), nvidia.join("cudnn/lib")]);
         // Their own folder may be named, and the one that holds it.
         for named in [nvidia.clone(), folder.path().join("lib/python3.12/site-packages")] {
             let found = find(Some(&named)).expect("all are there");
@@ -156,5 +153,21 @@ mod tests {
         with(folder.path(), &LIBRARIES);
         let message = open(Some(folder.path())).expect_err("empty files").to_string();
         assert!(message.contains(LIBRARIES[0]) && message.contains(COMMAND), "{message}");
+    }
+
+    #[test]
+    fn the_command_installs_the_versions_that_the_catalogue_pins() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |name| fs::read_to_string(repository.join(name)).expect("a file of the repository");
+        let (catalogue, page) = (read("xtask/catalogue.toml"), read("docs/gpu.md"));
+        let packages: Vec<_> = COMMAND.split(' ').filter_map(|word| word.split_once("==")).collect();
+        assert_eq!(packages.len(), 5);
+        for (name, version) in packages {
+            assert!(
+                catalogue.contains(&format!("\n{name} = {{ version = \"{version}\"")),
+                "{name} {version}"
+            );
+            assert!(page.contains(&format!("{name}=={version}")), "docs/gpu.md names {name} {version}");
+        }
     }
 }

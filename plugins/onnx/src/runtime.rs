@@ -1,8 +1,8 @@
 //! ONNX Runtime's library: where it is looked for, and how it is opened.
 //!
 //! Looked at in this order: the setting `runtime`, the environment variable `ORT_DYLIB_PATH`, the folder of
-//! the plugin itself, the cache that `cargo xtask fetch` fills. The first two are a user's own word, so a
-//! wrong file there is an error and not a reason to look further.
+//! the plugin itself, the cache that `cargo xtask fetch` fills, and the package `onnxruntime` of an active Python
+//! environment. The first two are a user's own word, so a wrong file there is an error and not a reason to look further.
 //!
 //! One library file holds one runtime for the life of the process, and a plugin (or program) that contains
 //! this crate holds one library file: `ort` ignores a second path without a word. So the path is remembered
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use scorecam_core::{Error, Result};
-use scorecam_plugin::{cache_folder, check_library_file, own_folder};
+use scorecam_plugin::{cache_folder, check_library_file, own_folder, python_package};
 
 /// Which build of ONNX Runtime a plugin is made for, and how a user gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct RuntimeRelease {
     pub version: &'static str,
     /// The folder in the cache that holds it ("onnxruntime-1.32.0").
     pub cache_folder: &'static str,
-    /// The one command that fetches it.
-    pub fetch_command: &'static str,
+    /// The Python package that contains it ("onnxruntime-gpu"). Each of them installs into the folder `onnxruntime`.
+    pub package: &'static str,
     /// The libraries of its accelerator ("onnxruntime_providers_cuda"), which the runtime opens from beside itself.
     pub providers: &'static [&'static str],
 }
@@ -38,7 +38,7 @@ impl RuntimeRelease {
     pub const CPU: Self = Self {
         version: "1.32.0",
         cache_folder: "onnxruntime-1.32.0",
-        fetch_command: "cargo xtask fetch onnxruntime",
+        package: "onnxruntime",
         providers: &[],
     };
 
@@ -46,9 +46,14 @@ impl RuntimeRelease {
     pub const CUDA: Self = Self {
         version: "1.31.1",
         cache_folder: "onnxruntime-gpu-1.31.1",
-        fetch_command: "cargo xtask fetch onnx-cuda",
+        package: "onnxruntime-gpu",
         providers: &["onnxruntime_providers_shared", "onnxruntime_providers_cuda"],
     };
+
+    /// The command that installs it, for messages.
+    fn command(&self) -> String {
+        format!("pip install {}=={}", self.package, self.version)
+    }
 
     /// The names that the library goes by on this system, the most exact first.
     fn file_names(&self) -> Vec<String> {
@@ -126,15 +131,16 @@ pub(crate) fn check_providers(
     let names = release.providers.iter().map(|name| format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
     match names.into_iter().find(|name| !library.with_file_name(name).is_file()) {
         Some(missing) => Err(Error::io(format!(
-            "{} has no {missing} beside it, so it can't use a GPU; run \"{}\", and name no other runtime",
+            "{} has no {missing} beside it, so it can't use a GPU; run \"{}\" in an active Python environment, and name \
+             no other runtime",
             library.display(),
-            release.fetch_command
+            release.command()
         ))),
         None => Ok(()),
     }
 }
 
-/// Where the runtime is; an error that lists the places and the command when it is nowhere.
+/// The runtime's path; where it is nowhere, an error that lists the places and the command.
 fn find(release: &RuntimeRelease, setting: Option<&Path>, plugin_folder: Option<&Path>) -> Result<PathBuf> {
     let named = setting.map(|path| ("setting \"runtime\"", path.to_path_buf())).or_else(|| {
         env::var_os("ORT_DYLIB_PATH").filter(|v| !v.is_empty()).map(|v| ("ORT_DYLIB_PATH", v.into()))
@@ -155,20 +161,42 @@ fn find(release: &RuntimeRelease, setting: Option<&Path>, plugin_folder: Option<
             }
         }
     }
+    if let Some(path) = other_version(release) {
+        return Ok(path);
+    }
     let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     Err(Error::io(format!(
         "ONNX Runtime ({}) was not found: setting \"runtime\" and ORT_DYLIB_PATH are not set, and it is not \
-         in {}; run \"{}\"",
+         in {}; run \"{}\" in an active Python environment (VIRTUAL_ENV or CONDA_PREFIX is set), or name the \
+         library by the setting or ORT_DYLIB_PATH",
         release.file_names()[0],
         looked.join(" or "),
-        release.fetch_command
+        release.command()
     )))
+}
+
+/// The CPU's runtime of another version in an active Python environment, since later ones serve as well. Of an
+/// accelerator's only the exact version fits the libraries that go with it.
+fn other_version(release: &RuntimeRelease) -> Option<PathBuf> {
+    let plain = format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}.");
+    let is_library = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&plain)) && path.is_file()
+    };
+    let files =
+        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = release.providers.is_empty().then(packaged).into_iter().flatten();
+    fs::canonicalize(folders.flat_map(files).find(is_library)?).ok()
+}
+
+/// The folders of ONNX Runtime's libraries in an active Python environment.
+fn packaged() -> Vec<PathBuf> {
+    python_package("onnxruntime").into_iter().map(|package| package.join("capi")).collect()
 }
 
 fn folders(release: &RuntimeRelease, plugin_folder: Option<&Path>) -> Vec<PathBuf> {
     let beside = plugin_folder.map(PathBuf::from).or_else(own_folder);
     let cached = cache_folder().map(|cache| cache.join(release.cache_folder));
-    beside.into_iter().chain(cached).collect()
+    beside.into_iter().chain(cached).chain(packaged()).collect()
 }
 
 fn refuse_another(loaded: &Path, setting: Option<&Path>) -> Result<()> {

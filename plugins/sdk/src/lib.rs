@@ -30,7 +30,7 @@ mod wire;
 pub use abi_stable;
 pub use file::read_file;
 pub use library::{check_library_file, open_library};
-pub use places::{cache_folder, own_folder};
+pub use places::{cache_folder, own_folder, python_package};
 pub use root::{ENTRY_SYMBOL, PluginRoot, PluginRoot_Ref, ROOT_SYMBOL};
 pub use scorecam_core::*;
 pub use tracing;

@@ -35,6 +35,12 @@ pub fn check_library_file(path: &Path) -> Result<()> {
 /// Loading runs the library's initialisers, which must be trusted.
 pub unsafe fn open_library(path: &Path) -> Result<ManuallyDrop<Library>> {
     check_library_file(path)?;
+    if program_is_static() {
+        return Err(wrong(
+            "the program is linked statically (-static), so it can open no library: link it without -static, or use an \
+             engine that is part of it",
+        ));
+    }
     // SAFETY: as the caller promises.
     let library = unsafe { bind_now(path) }.map_err(|e| {
         let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
@@ -58,6 +64,40 @@ unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Erro
 unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Error> {
     // SAFETY: as the caller promises.
     unsafe { Library::new(path) }
+}
+
+/// Whether the program runs without the system's loader. glibc's `dlopen` is there all the same, and brings a second
+/// libc into such a process, which crashes in it. Where there is a loader, the program or its libc names it
+/// (`PT_INTERP`), however the program was started.
+#[cfg(target_os = "linux")]
+fn program_is_static() -> bool {
+    /// Sets the flag that `found` points to when a program or library names a loader.
+    unsafe extern "C" fn look(
+        info: *mut libc::dl_phdr_info,
+        _: usize,
+        found: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: the system hands over a whole description of a library that is loaded.
+        let info = unsafe { &*info };
+        if info.dlpi_phdr.is_null() {
+            return 0;
+        }
+        // SAFETY: so many headers are mapped there, for as long as the library is loaded.
+        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+        let names_a_loader = headers.iter().any(|header| header.p_type == libc::PT_INTERP);
+        // SAFETY: the caller's flag, which nothing else uses meanwhile.
+        unsafe { *found.cast::<bool>() |= names_a_loader };
+        libc::c_int::from(names_a_loader)
+    }
+    let mut found = false;
+    // SAFETY: the function takes what it is called with, and the flag outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
+    !found
+}
+
+#[cfg(not(target_os = "linux"))]
+fn program_is_static() -> bool {
+    false
 }
 
 /// Every segment's extent and the table of sections must lie within the file.

@@ -1,8 +1,9 @@
-//! Where a plugin looks for the runtime that it needs: beside itself, and in the cache that the project's own
-//! commands fill.
+//! Where a plugin looks for the runtime that it needs: beside itself, in the cache that the project's own commands
+//! fill, and among the packages of an active Python environment, into which `pip` installs runtimes.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The folder of the library or program that holds this code: for a plugin, the plugin's. `None` where the
 /// system does not tell.
@@ -28,6 +29,24 @@ pub fn cache_folder() -> Option<PathBuf> {
         absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
     };
     platform.map(|p| p.join("scorecam"))
+}
+
+/// The folders that an active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`) has for a package, in the order of their
+/// names: one for each Python in it. Whether the package is installed is not asked.
+pub fn python_package(name: &str) -> Vec<PathBuf> {
+    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
+    environments.map(PathBuf::from).flat_map(|environment| package_in(&environment, name)).collect()
+}
+
+/// The folders of a package in one environment: on Linux and macOS, and on Windows.
+fn package_in(environment: &Path, name: &str) -> Vec<PathBuf> {
+    let pythons = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> =
+        pythons.map(|python| python.path().join("site-packages").join(name)).collect();
+    folders.push(environment.join("Lib/site-packages").join(name));
+    folders.retain(|folder| folder.parent().is_some_and(Path::is_dir));
+    folders.sort();
+    folders
 }
 
 #[cfg(unix)]
@@ -83,6 +102,18 @@ fn file_of_this_code() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_package_is_looked_for_in_each_python_of_an_environment() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let package = |python: &str| folder.path().join("lib").join(python).join("site-packages/torch");
+        for python in ["python3.12", "python3.11"] {
+            std::fs::create_dir_all(package(python)).expect("a folder");
+        }
+        std::fs::create_dir_all(folder.path().join("lib/pkgconfig")).expect("a folder of something else");
+        let found = super::package_in(folder.path(), "torch");
+        assert_eq!(found, [package("python3.11"), package("python3.12")]);
+    }
+
     #[test]
     fn code_in_a_program_is_in_the_programs_folder() {
         let program = std::env::current_exe().and_then(std::fs::canonicalize).expect("the test is a program");

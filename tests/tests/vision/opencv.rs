@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use scorecam_tests::{Language, cache, fetched, golden, library, raw_f32, read_npy, run, scorecam};
+use scorecam_tests::{Language, cache, fetched, golden, library, raw_f32, read_npy, root, run, scorecam};
 
 use crate::{Build, assert_one_line, fail, option, picture};
 
@@ -128,6 +128,20 @@ fn cv_dnn_explains_without_a_manifest() {
         "{printed}"
     );
     assert!(printed.contains("layer fire9 Concat [512, 14, 14]\n"), "layers are of the size:\n{printed}");
+}
+
+#[test]
+fn the_page_has_the_names_of_cv_dnn() {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    let link = &["-lopencv_dnn", "-lopencv_core"];
+    let program =
+        Build { sources: &["../tests/vision/dnn_layers.cpp"], link, ..DNN }.once(&ONCE, "dnn_layers");
+    let printed = run(Command::new(program).arg(fetched("models/squeezenet1_1.onnx")));
+    let page = std::fs::read_to_string(root().join("docs/toolchains.md")).expect("the page");
+    // The node's name; that of its output is nowhere.
+    assert!(printed.lines().any(|name| name == "onnx_node!fire9"), "{printed}");
+    assert!(printed.lines().all(|name| name != "features" && name != "fire9"), "{printed}");
+    assert!(page.contains("`onnx_node!fire9`"), "docs/toolchains.md");
 }
 
 #[test]

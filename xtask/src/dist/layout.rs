@@ -9,7 +9,7 @@ use minijinja::{Environment, Value, context};
 
 use super::build::Built;
 use super::tree::{Node, Tree};
-use super::{notices, shared};
+use super::{archive, notices, shared};
 use crate::failure::{Failure, Outcome, While};
 use crate::workspace::Workspace;
 
@@ -17,6 +17,10 @@ use crate::workspace::Workspace;
 pub(crate) const DOCUMENTS: &str = "share/doc/scorecam";
 const PLUGINS: &str = "lib/scorecam";
 const SCRIPT: &str = "ffi/scorecam.map";
+/// What the examples consist of, by extension.
+const SOURCES: [&str; 9] = ["c", "cpp", "h", "hpp", "map", "py", "rs", "toml", "txt"];
+/// Folders of what someone has built in an example.
+const BUILDS: [&str; 2] = ["build", "target"];
 
 /// What this release calls itself.
 pub(crate) struct Release {
@@ -109,7 +113,9 @@ fn add_library(parts: &Parts<'_>, tree: &mut Tree) -> Outcome {
     tree.add(format!("lib/{}", release.real_name()), Node::File(library));
     tree.add(format!("lib/{}", release.soname()), Node::Link(release.real_name()));
     tree.add("lib/libscorecam.so", Node::Link(release.soname()));
-    tree.add("lib/libscorecam.a", Node::File(stripped(parts, &archive)?));
+    let one = parts.work.join("libscorecam.a");
+    archive::make(&archive, &parts.workspace.path(SCRIPT), parts.work, &one)?;
+    tree.add("lib/libscorecam.a", Node::File(one));
     add_folder(tree, &parts.workspace.path("include"), "include", &["h", "hpp"])
 }
 
@@ -133,10 +139,19 @@ fn add_build_files(release: &Release, tree: &mut Tree) -> Outcome {
 }
 
 fn add_documents(parts: &Parts<'_>, tree: &mut Tree) -> Outcome {
-    for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "CHANGELOG.md"] {
+    let pages = ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"].into_iter().chain(pages) {
         tree.add(format!("{DOCUMENTS}/{name}"), Node::File(parts.workspace.path(name)));
     }
-    add_folder(tree, &parts.workspace.path("docs"), &format!("{DOCUMENTS}/docs"), &["md", "png", "svg"])?;
+    add_folder(
+        tree,
+        &parts.workspace.path("docs"),
+        &format!("{DOCUMENTS}/docs"),
+        &["md", "png", "jpg", "svg"],
+    )?;
+    add_folder(tree, &parts.workspace.path("examples"), &format!("{DOCUMENTS}/examples"), &SOURCES)?;
+    // Pages link to headers as they lie in the repository.
+    tree.add(format!("{DOCUMENTS}/include"), Node::Link("../../../include".into()));
     let crates = notices::of_crates(parts.workspace, parts.built.engine().is_some())?;
     tree.add(format!("{DOCUMENTS}/third-party/crates.txt"), Node::Text(crates));
     if let Some(standard) = notices::of_the_standard_library() {
@@ -146,13 +161,16 @@ fn add_documents(parts: &Parts<'_>, tree: &mut Tree) -> Outcome {
 }
 
 /// Adds what lies below a folder and has one of these extensions, so that a new header or page needs no word
-/// here. Hidden files are someone's own.
+/// here. Hidden files are someone's own, and so is what was built.
 fn add_folder(tree: &mut Tree, folder: &Path, to: &str, extensions: &[&str]) -> Outcome {
     let reading = || format!("read {}", folder.display());
     for entry in fs::read_dir(folder).doing(reading)? {
         let path = entry.doing(reading)?.path();
         let name = name_of(&path)?;
         let below = format!("{to}/{name}");
+        if BUILDS.contains(&name) {
+            continue;
+        }
         if path.is_dir() {
             add_folder(tree, &path, &below, extensions)?;
         } else if !name.starts_with('.')
@@ -203,8 +221,10 @@ mod tests {
     #[test]
     fn a_folder_is_taken_with_what_is_below_it_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("deep")).unwrap();
-        for name in ["a.h", "b.hpp", "deep/c.hpp", "d.txt", ".e.h"] {
+        for name in ["deep", "build"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for name in ["a.h", "b.hpp", "deep/c.hpp", "build/b.h", "d.txt", ".e.h"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let mut tree = Tree::default();

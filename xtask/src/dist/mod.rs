@@ -1,11 +1,12 @@
 //! `cargo xtask dist`: builds what an integrator installs, and lays it down below a folder or packs it.
 //!
 //! `build` asks cargo for the program, the libraries and the plugins; `shared` links the shared library anew, with
-//! a version of its own for every function; `layout` says which file goes where; `tree` puts that below a folder,
+//! a version of its own for every function; `archive` makes the static one; `layout` says which file goes where; `tree` puts that below a folder,
 //! and `package` into archives. Everything is found from where it lies, so the tree may be moved as a whole.
 //!
 //! Names and versions of shared libraries are those of Linux, and so is this command.
 
+mod archive;
 mod build;
 mod layout;
 mod notices;
@@ -51,7 +52,7 @@ pub(crate) fn dist(workspace: &Workspace, cache: &Cache, request: &Request) -> O
             env::consts::OS
         )));
     }
-    tools::ensure(&[tools::C, tools::STRIP, tools::NM, tools::OBJDUMP], "dist")?;
+    tools::ensure(&[tools::C, tools::STRIP, tools::NM, tools::OBJDUMP, tools::OBJCOPY, tools::AR], "dist")?;
     let bundled = match request.runtime {
         OnnxRuntime::Bundled => {
             fetch::fetch(workspace, cache, &[What::Onnxruntime])?;
@@ -66,6 +67,7 @@ pub(crate) fn dist(workspace: &Workspace, cache: &Cache, request: &Request) -> O
     let parts =
         Parts { workspace, built: &built, onnxruntime: &bundled, work: work.path(), release: &release };
     let tree = layout::tree(&parts)?;
+    println!("needs     glibc {} or later", package::oldest_glibc(&tree)?);
 
     if let Some(prefix) = &request.prefix {
         tree.install(prefix)?;

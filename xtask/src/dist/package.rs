@@ -126,8 +126,8 @@ fn add_facts(tree: &Tree, release: &Release, root: &Path) -> Outcome {
     install_for_all(&control, &root.join("DEBIAN"))
 }
 
-/// The glibc that all files of the package need together, as `2.34`.
-fn oldest_glibc(tree: &Tree) -> Outcome<String> {
+/// The glibc that all files of the tree need together, as `2.34`.
+pub(crate) fn oldest_glibc(tree: &Tree) -> Outcome<String> {
     let mut newest = (0, 0);
     for (path, node) in tree.nodes() {
         match node {
@@ -137,7 +137,7 @@ fn oldest_glibc(tree: &Tree) -> Outcome<String> {
         }
     }
     if newest == (0, 0) {
-        return Err(Failure::new("nothing in the package needs glibc; it was not built for Debian's libc6"));
+        return Err(Failure::new("nothing that was built needs glibc; Debian's libc6 is another C library"));
     }
     Ok(format!("{}.{}", newest.0, newest.1))
 }

@@ -25,9 +25,7 @@ pub(crate) fn link(archive: &Path, script: &Path, soname: &str, out: &Path) -> O
     let mut cc = tools::C.command();
     cc.args(["-shared", "-o"]).arg(out).arg(format!("-Wl,-soname,{soname}"));
     cc.arg(format!("-Wl,--version-script={}", script.display()));
-    cc.args(
-        wanted.iter().filter_map(|export| export.split("@@").next()).map(|name| format!("-Wl,-u,{name}")),
-    );
+    cc.args(symbols::names(script)?.iter().map(|name| format!("-Wl,-u,{name}")));
     cc.arg(archive);
     cc.args(["-Wl,--gc-sections", "-Wl,-O1", "-Wl,--build-id", "-Wl,--as-needed"]);
     cc.args(["-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]);

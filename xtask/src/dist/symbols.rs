@@ -19,6 +19,24 @@ pub(crate) fn script(path: &Path) -> Outcome<Vec<String>> {
     Ok(exports)
 }
 
+/// The names in a version script, in order.
+pub(crate) fn names(path: &Path) -> Outcome<Vec<String>> {
+    let exports = script(path)?;
+    Ok(exports.iter().filter_map(|export| export.split("@@").next()).map(str::to_owned).collect())
+}
+
+/// The global symbols that a static library defines, in order.
+pub(crate) fn globals(archive: &Path) -> Outcome<Vec<String>> {
+    let mut nm = NM.command();
+    nm.args(["--defined-only", "--extern-only", "--format=posix"]).arg(archive);
+    // A line without a blank names a member of the archive.
+    let listed = output(&mut nm, "nm")?;
+    let mut names: Vec<String> =
+        listed.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name.to_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
 fn parse(text: &str) -> Vec<String> {
     // A node closes the comment or the node before it, so what stands before the last of these goes.
     let code: String = text.split("/*").map(|part| part.rsplit("*/").next().unwrap_or_default()).collect();

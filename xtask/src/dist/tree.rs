@@ -20,7 +20,7 @@ pub(crate) enum Node {
     File(PathBuf),
     /// A file with this text.
     Text(String),
-    /// A symbolic link to a name in the same folder.
+    /// A symbolic link to a path that is relative to its folder.
     Link(String),
 }
 
