@@ -6,7 +6,7 @@
  * Interface ids and their tables, for its get_interface: "scorecam.backend/1" is a scorecam_backend,
  * "scorecam.method/1" a scorecam_method, "scorecam.readiness/1" a scorecam_readiness; and for that of a model:
  * "scorecam.masked/1" a scorecam_masked, "scorecam.run-from/1" a scorecam_run_from, "scorecam.gradients/1" a
- * scorecam_gradients, "scorecam.remarks/1" a scorecam_remarks.
+ * scorecam_gradients, "scorecam.remarks/1" a scorecam_remarks, "scorecam.bake/1" a scorecam_bake.
  *
  * A struct behind an interface id never changes; a new ability is a new id. Strings are UTF-8, end with NUL,
  * and have at most SCORECAM_MAX_STRING bytes. Whoever made memory frees it: `release` stands next to what it
@@ -23,9 +23,9 @@
 #include "scorecam/core.h"
 
 #include "scorecam/backend.h"
+#include "scorecam/bake.h"
 #include "scorecam/gradients.h"
 #include "scorecam/masked.h"
-#include "scorecam/bake.h"
 #include "scorecam/method.h"
 #include "scorecam/readiness.h"
 #include "scorecam/remarks.h"

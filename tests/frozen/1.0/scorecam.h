@@ -703,9 +703,10 @@ scorecam_status scorecam_host_create(struct scorecam_host **out);
 scorecam_status scorecam_host_free(struct scorecam_host *host);
 
 /**
- * Loads the plugin in a file, which is not opened again when it is loaded already. Where no backend is chosen by
- * id, its backends go before those that a search finds. Libraries stay loaded until the process ends.
- * `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_PLUGIN`: it is no plugin, or of another version.
+ * Loads the plugin in a file, or every plugin in a folder. A file is not opened again when it is loaded already. Where no
+ * backend is chosen by id, backends loaded so go before those that a search finds. Libraries stay loaded until the process
+ * ends. `SCORECAM_ERR_IO`: no such file, or a folder without plugins. `SCORECAM_ERR_PLUGIN`: a file is no plugin, or of
+ * another version, or the program is linked statically (`-static`) and can open none.
  */
 SCORECAM_MUST_USE
 scorecam_status scorecam_host_load_plugin(const struct scorecam_host *host,

@@ -39,7 +39,8 @@ pub struct scorecam_bake_request {
     pub context: *mut c_void,
     /// To be called with the parts of the file, in order, until all is written. Any status but `SCORECAM_OK` must end the
     /// call and be returned. [thread of the call]
-    pub write: Option<unsafe extern "C" fn(context: *mut c_void, data: *const u8, length: u64) -> i32>,
+    pub write:
+        Option<unsafe extern "C" fn(context: *mut c_void, data: *const u8, length: u64) -> scorecam_status>,
 }
 
 /// `scorecam.bake/1`: the backend makes other models of a model's file.
@@ -56,6 +57,6 @@ pub struct scorecam_bake {
             model: *mut c_void,
             request: *const scorecam_bake_request,
             why: *mut scorecam_message,
-        ) -> i32,
+        ) -> scorecam_status,
     >,
 }

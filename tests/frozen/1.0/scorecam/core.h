@@ -120,6 +120,11 @@
 #define SCORECAM_ABILITY_MASKED 4
 
 /**
+ * What a method needs: `SCORECAM_ABILITY_GRADIENTS` or `SCORECAM_ABILITY_RUN_FROM`, whichever a model has.
+ */
+#define SCORECAM_ABILITY_SLOPES 8
+
+/**
  * `scorecam_data_type.code`: signed whole numbers.
  */
 #define SCORECAM_TYPE_INT 0
