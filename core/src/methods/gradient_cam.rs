@@ -267,7 +267,7 @@ mod tests {
     use super::*;
     use crate::{
         BatchRule, Error, ErrorKind, Explanation, Forward, InputInfo, LayerInfo, OutputInfo, Request, Result,
-        Targets, TensorView, ViewInfo, ViewedModel, explain,
+        Targets, Tensor, TensorView, ViewInfo, ViewedModel, explain,
     };
 
     /// Two maps of 1 x 2 cells, whose gradients by class are given.
@@ -389,7 +389,7 @@ mod tests {
         model.info.abilities = Abilities::NONE;
         let error = model.explain(&[], Targets::Top(1)).expect_err("no gradients");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        let line = "method \"grad-cam\" needs gradients, which the model's backend does not offer for it";
+        let line = "method \"grad-cam\" needs gradients or run-from, which the model's backend does not offer for it";
         assert_eq!(error.to_string(), line);
     }
 
