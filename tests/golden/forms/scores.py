@@ -94,7 +94,7 @@ def add_other_tasks(table):
     tokens = detr.transpose(detr.reshape(detr.trunk(), 0, 8, -1), 0, 2, 1)
     detr.op("MatMul", tokens, detr.weight(8, 6), out="logits")
     detr.op("MatMul", tokens, detr.weight(8, 4), out="boxes")
-    table.refused("queries", detr, "which one to take is not certain")
+    table.refused("queries", detr, "say what it is by output.kind")
     scaled = Net(223).add_output("y", ("N", 8))
     scaled.head(scaled.trunk(), classes=8, out="e")
     scaled.op("LpNormalization", "e", axis=1, p=2, out="y")
