@@ -8,6 +8,7 @@ pub mod finish;
 mod grad_cam;
 pub mod map;
 mod score_cam;
+mod scoring;
 
 pub use grad_cam::GradCam;
 pub use score_cam::{AdaptiveScoreCam, ScoreCam};

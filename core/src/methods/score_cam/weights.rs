@@ -4,30 +4,23 @@ use std::sync::Arc;
 
 use super::Setup;
 use super::masks::{Channel, MaskPlan};
-use super::options::{Baseline, Fill, ScoreCamOptions, WeightNorm};
-use crate::filters::blur;
-use crate::tensor::gathered;
-use crate::{Error, Masks, Result, Study, Tensor, class_score};
+use super::options::{Baseline, WeightNorm};
+use crate::methods::scoring::{Scorer, reference};
+use crate::{Result, Tensor, Upsample};
 
-/// Makes masked passes and reads class scores off them.
-pub(super) struct Scorer<'s> {
-    study: &'s Study<'s>,
-    options: &'s ScoreCamOptions,
-    /// What shows where a mask is 0, when it is not the reference image.
-    blurred: Option<Arc<Tensor>>,
+/// Scores masks against a baseline.
+pub(super) struct MaskScorer<'s> {
+    scorer: Scorer<'s>,
+    upsample: Upsample,
     /// The baseline's raw outputs, where there is one.
     baseline: Option<Vec<f32>>,
 }
 
-impl<'s> Scorer<'s> {
+impl<'s> MaskScorer<'s> {
     /// Makes the baseline's pass, where one is needed; `masks` are expected to be scored after it.
     pub(super) async fn new(setup: &'s Setup<'s>, masks: usize) -> Result<Self> {
         let (study, options) = (setup.study, &setup.options);
-        let blurred = match options.fill {
-            Fill::Zero => None,
-            Fill::Image => reference(study, "fill=image").map(|_| None)?,
-            Fill::Blur(sigma) => Some(Arc::new(blur(study.context.input.view(), sigma)?)),
-        };
+        let scorer = Scorer::new(study, &options.scoring)?;
         let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
         study.expect_passes(masks + usize::from(own_pass))?;
         let baseline = match options.baseline {
@@ -39,30 +32,17 @@ impl<'s> Scorer<'s> {
             }
             Baseline::Image => Some(study.scores(reference(study, "baseline=image")?).await?.into_data()),
         };
-        Ok(Self { study, options, blurred, baseline })
+        Ok(Self { scorer, upsample: options.upsample, baseline })
     }
 
     /// For each target the class score of the input under each of the masks [M, h, w].
     pub(super) async fn scores(&self, masks: Arc<Tensor>) -> Result<Vec<Vec<f64>>> {
-        let fill = match self.options.fill {
-            Fill::Zero => None,
-            Fill::Image => Some(reference(self.study, "fill=image")?),
-            Fill::Blur(_) => self.blurred.clone(),
-        };
-        let count = masks.shape()[0];
-        let masks = Masks { masks, upsample: self.options.upsample, fill };
-        let outputs = self.study.masked_scores(masks).await?;
-        let of_class = |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
-        self.study.context.targets.iter().map(of_class).collect()
+        self.scorer.scores(masks, self.upsample).await
     }
 
     /// What is subtracted from the scores of `class`.
     pub(super) fn baseline(&self, class: usize) -> f64 {
-        self.baseline.as_deref().map_or(0.0, |outputs| self.score(outputs, class))
-    }
-
-    fn score(&self, outputs: &[f32], class: usize) -> f64 {
-        class_score(self.options.score, self.study.context.output_activation, outputs, class)
+        self.baseline.as_deref().map_or(0.0, |outputs| self.scorer.score(outputs, class))
     }
 }
 
@@ -71,19 +51,13 @@ pub(super) async fn score_all(setup: &Setup<'_>) -> Result<Vec<Vec<f64>>> {
     if setup.options.weight_norm == WeightNorm::One {
         return Ok(vec![Vec::new(); setup.study.context.targets.len()]);
     }
-    let scorer = Scorer::new(setup, setup.plan.count()).await?;
+    let scorer = MaskScorer::new(setup, setup.plan.count()).await?;
     let mut scores = scorer.scores(Arc::clone(&setup.plan.masks)).await?;
     for (scores, &class) in scores.iter_mut().zip(&setup.study.context.targets) {
         let baseline = scorer.baseline(class);
         scores.iter_mut().for_each(|score| *score -= baseline);
     }
     Ok(scores)
-}
-
-fn reference(study: &Study<'_>, option: &str) -> Result<Arc<Tensor>> {
-    let reference = study.context.reference.clone();
-    reference
-        .ok_or_else(|| Error::invalid(format!("option {option} needs a reference image, and none was given")))
 }
 
 /// A warning where all masks have one score, so that weights tell nothing of `class`.

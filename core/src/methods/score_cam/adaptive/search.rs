@@ -10,7 +10,7 @@ use super::posterior::{Link, Posterior};
 use super::process::Process;
 use crate::methods::score_cam::Setup;
 use crate::methods::score_cam::options::Reduce;
-use crate::methods::score_cam::weights::Scorer;
+use crate::methods::score_cam::weights::MaskScorer;
 use crate::tensor::{append, room_for};
 use crate::{BatchRule, ClassScore, Error, ErrorKind, OutputActivation, Result, Tensor};
 
@@ -40,7 +40,7 @@ pub(super) async fn search(setup: &Setup<'_>, budget: &Budget) -> Result<(Vec<Ve
     let geometry = MaskGeometry::new(setup)?;
     let search = Search {
         setup,
-        scorer: Scorer::new(setup, budget.passes.min(setup.plan.count())).await?,
+        scorer: MaskScorer::new(setup, budget.passes.min(setup.plan.count())).await?,
         geometry: &geometry,
         link: link(setup),
         observed: vec![Vec::new(); setup.study.context.targets.len()],
@@ -54,7 +54,7 @@ fn link(setup: &Setup<'_>) -> Link {
     match applied {
         OutputActivation::Value => Link::Identity,
         OutputActivation::None | OutputActivation::Unknown | OutputActivation::Binary
-            if setup.options.score == ClassScore::Logit =>
+            if setup.options.scoring.score == ClassScore::Logit =>
         {
             Link::Identity
         }
@@ -64,7 +64,7 @@ fn link(setup: &Setup<'_>) -> Link {
 
 struct Search<'s> {
     setup: &'s Setup<'s>,
-    scorer: Scorer<'s>,
+    scorer: MaskScorer<'s>,
     geometry: &'s MaskGeometry,
     link: Link,
     /// For each target the scores of the observed masks, in the order in which they were scored.
