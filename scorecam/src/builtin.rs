@@ -3,9 +3,16 @@
 use std::sync::Arc;
 
 use scorecam_core::CamMethod;
-use scorecam_core::methods::{AdaptiveScoreCam, GradCam, ScoreCam};
+use scorecam_core::methods::{AdaptiveScoreCam, EigenCam, Fem, GradCam, KpcaCam, ScoreCam};
 
 /// One of each, in the order in which they are listed.
 pub(crate) fn methods() -> Vec<Arc<dyn CamMethod>> {
-    vec![Arc::new(ScoreCam), Arc::new(AdaptiveScoreCam), Arc::new(GradCam)]
+    vec![
+        Arc::new(ScoreCam),
+        Arc::new(AdaptiveScoreCam),
+        Arc::new(GradCam),
+        Arc::new(EigenCam),
+        Arc::new(KpcaCam),
+        Arc::new(Fem),
+    ]
 }

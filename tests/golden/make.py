@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+import common_features
 import grad_cam
 from reference import PRESETS, Study, explain, options, read_options
 from toy import Toy
@@ -93,6 +94,30 @@ GRAD_CAM_VARIATIONS = [
     ("slopes-softmax", "conv2", []),
 ]
 
+# The other methods: presets on the layer `features` of a model, then single options.
+METHODS = {**common_features.METHODS}
+METHOD_TOYS = ["plain", "wide"]
+METHOD_VARIATIONS = [
+    ("eigen-cam", "plain", "conv2", ["final=none", "post_relu=false"]),
+    ("eigen-cam", "hard", "features", []),
+    ("eigen-cam", "plain", "relu1", ["center=false"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=linear", "final=none", "post_relu=false"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=poly"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=rbf", "gamma=0.05"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=cosine", "final=none"]),
+    ("kpca-cam", "plain", "features", ["gamma=0.3"]),
+    ("fem", "plain", "conv2", ["post_relu=false", "deviations=1"]),
+    ("fem", "plain", "relu1", ["sum=cells", "deviations=0.5"]),
+]
+# Method, preset and options on the real models.
+REAL_METHODS = [
+    ("eigen-cam", "standard", []),
+    ("eigen-cam", "paper", []),
+    ("kpca-cam", "pytorch-grad-cam", []),
+    ("fem", "standard", []),
+    ("fem", "paper", []),
+]
+
 # Real models see an exact crop of the photo (left, top, side), so no resize filter enters the comparison.
 # Preprocessing: channels in `order`, then (value - mean) / scale, values 0..255.
 REAL = {
@@ -102,6 +127,7 @@ REAL = {
     },
 }
 STRIDE = 4  # every 4th row and column of a large map is kept
+METHOD_STRIDE = 12  # the same for methods other than Score-CAM
 
 
 def main():
@@ -151,6 +177,12 @@ def make_toy():
             models[name].add_grad_cam(preset, "features", [])
     for name, layer, settings in GRAD_CAM_VARIATIONS:
         models[name].add_grad_cam("official", layer, settings)
+    for method, (_, presets, _) in METHODS.items():
+        for name in METHOD_TOYS:
+            for preset in presets:
+                models[name].add_method(method, preset, "features", [])
+    for method, name, layer, settings in METHOD_VARIATIONS:
+        models[name].add_method(method, first_preset(method), layer, settings)
     for model in models.values():
         model.maps.save()
     write_index("toy.json", {"cases": [row for model in models.values() for row in model.maps.rows]})
@@ -188,6 +220,12 @@ class ToyGolden:
         saliency = grad_cam.explain(activations, slopes, self.image.shape[1:], o)
         self.maps.add(row, saliency, stride=1, tolerance=2e-5)
 
+    def add_method(self, method, preset, layer, settings):
+        row = {"method": method, **self.row(preset, layer, settings)}
+        row["name"] = f"{method} {row['name']}"
+        study = Study(self.activations[layer], self.image, self.toy.forward, row["class"], self.toy.ending)
+        self.maps.add(row, method_map(method, study, preset, settings), stride=1, tolerance=1e-5)
+
     def row(self, preset, layer, settings):
         target = int(self.scores.argmax())
         return {
@@ -196,6 +234,15 @@ class ToyGolden:
             "layer": layer, "class": target, "output": float(self.scores[target]),
             "preset": preset, "set": settings,
         }
+
+
+def first_preset(method):
+    return next(iter(METHODS[method][1]))
+
+
+def method_map(method, study, preset, settings):
+    kind, presets, explain_by = METHODS[method]
+    return explain_by(study, read_options(kind, presets[preset], settings))
 
 
 def toy_image(shape, seed):
@@ -221,13 +268,20 @@ def make_real(paths, photo):
         target = int(scores.argmax())
         study = Study(activations, image, model.forward, target)
         maps = Maps(f"onnx/{name}.maps.npy")
+        row = {
+            "model": name, "input": name, "reference": None, "layer": "features",
+            "class": target, "output": float(scores[target]),
+        }
         for preset in PRESETS:
-            row = {
-                "name": f"{name} {preset}", "model": name, "input": name, "reference": None, "layer": "features",
-                "class": target, "output": float(scores[target]), "preset": preset, "set": [],
-            }
-            maps.add(row, explain(study, options(preset)), STRIDE, tolerance=1e-4)
+            of_preset = {"name": f"{name} {preset}", **row, "preset": preset, "set": []}
+            maps.add(of_preset, explain(study, options(preset)), STRIDE, tolerance=1e-4)
             print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
+        for method, preset, settings in REAL_METHODS:
+            title = " ".join([method, name, preset, *settings])
+            of_method = {"name": title, "method": method, **row, "preset": preset, "set": settings}
+            saliency = method_map(method, study, preset, settings)
+            maps.add(of_method, saliency, METHOD_STRIDE, tolerance=1e-4)
+            print(f"{title}: {len(model.seen)} distinct passes so far", flush=True)
         maps.save()
         rows += maps.rows
     write_index("onnx.json", {"photo": "chelsea.png", "inputs": REAL, "cases": rows})

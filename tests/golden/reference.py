@@ -14,7 +14,19 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Options:
+class FinishOptions:
+    """The options by which a combined map becomes the saliency map, the same for every method."""
+
+    post_relu: bool = True
+    final: str = "minmax"  # minmax | max | none
+    final_eps: float = 0.0
+    output: str = "input"  # input | layer | HxW
+    resize: str = "half-pixel"  # half-pixel | align-corners | bicubic | mirror | nearest
+    order: str = "resize-norm"  # resize-norm | norm-resize | norm-resize-norm
+
+
+@dataclass(frozen=True)
+class Options(FinishOptions):
     """The options, under the names that the command line gives them. The defaults are preset `official`."""
 
     score: str = "softmax"  # softmax | logit | sigmoid
@@ -28,18 +40,12 @@ class Options:
     eps: float = 0.0  # added to max - min
     flat: str = "skip"  # skip | zero | keep: a map whose cells are all equal
     pre_relu: bool = False
-    post_relu: bool = True
     select: str = "all"  # all | std | max | list
     select_count: int = 10
     select_list: tuple = ()
     combine: str = "upsampled"  # raw | upsampled | normalised: which maps are weighted and combined
     reduce: str = "sum"  # sum | max
     bias: float = 0.0
-    final: str = "minmax"  # minmax | max | none
-    final_eps: float = 0.0
-    output: str = "input"  # input | layer | HxW
-    resize: str = "half-pixel"  # the modes of `upsample`, for the saliency map
-    order: str = "resize-norm"  # resize-norm | norm-resize | norm-resize-norm
 
 
 # Presets reproduce the named implementations; the differences to `official` (the authors' code) are listed.
@@ -130,9 +136,7 @@ def explain(study, o):
     parts = {"raw": maps, "upsampled": upsampled, "normalised": masks}[o.combine]
     parts = weights[:, None, None] * parts
     combined = (parts.sum(0) if o.reduce == "sum" else parts.max(0)) + o.bias
-    if o.post_relu:
-        combined = np.maximum(combined, 0)
-    return finish(combined, output_size(o, size, combined.shape), o)
+    return finished(combined, study, o)
 
 
 def select(maps, o):
@@ -204,6 +208,13 @@ def softmax(values):
     """Softmax of a vector."""
     powers = np.exp(values - values.max())
     return powers / powers.sum()
+
+
+def finished(combined, study, o):
+    """The saliency map of a combined one, by the options that every method shares."""
+    if o.post_relu:
+        combined = np.maximum(combined, 0)
+    return finish(combined, output_size(o, study.image.shape[1:], combined.shape), o)
 
 
 def output_size(o, input_size, combined_size):

@@ -4,11 +4,16 @@
 //! [`map`] sums weighted maps, [`finish`] turns a sum into the saliency map.
 
 pub mod choices;
+mod eigen_cam;
+mod fem;
 pub mod finish;
 mod grad_cam;
 pub mod map;
+mod principal;
 mod score_cam;
 mod scoring;
 
+pub use eigen_cam::{EigenCam, KpcaCam};
+pub use fem::Fem;
 pub use grad_cam::GradCam;
 pub use score_cam::{AdaptiveScoreCam, ScoreCam};
