@@ -479,7 +479,8 @@ typedef struct scorecam_explain_options {
      */
     uint64_t top_k;
     /**
-     * The layer to explain; NULL for the one named at load, or the default one.
+     * The layer to explain; NULL for the one named at load, or the default one. A method that needs no layer does not look
+     * at it.
      */
     const char *layer;
     /**
@@ -548,7 +549,7 @@ typedef struct scorecam_explanation_info {
      */
     uint64_t measure_count;
     /**
-     * The layer that was explained.
+     * The layer that was explained; empty where the method looks at none.
      */
     const char *layer;
 } scorecam_explanation_info;

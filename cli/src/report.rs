@@ -156,16 +156,15 @@ impl Outcome {
             text.push_str(&format!("  {words} {:.4}\n", target.score));
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
-        let error = self
-            .measures
-            .get("estimated-error")
-            .copied()
-            .flatten()
-            .map(|e| format!(", estimated error {e:.3}"));
+        let measured = |name: &str, words: &str| {
+            self.measures.get(name).copied().flatten().map(|e| format!(", {words} {e:.3}"))
+        };
+        let error = measured("estimated-error", "estimated error")
+            .or_else(|| measured("standard-error", "standard error at most"));
+        let layer = if self.layer.is_empty() { String::new() } else { format!(" at layer {}", self.layer) };
         text.push_str(&format!(
-            "  {}{preset} at layer {} on {}: {} passes in {:.2} s{}\n",
+            "  {}{preset}{layer} on {}: {} passes in {:.2} s{}\n",
             self.method,
-            self.layer,
             self.backend,
             self.passes,
             self.seconds.total,

@@ -50,7 +50,7 @@ pub struct Request<'a> {
     pub reference: Option<Arc<Tensor>>,
     /// What to explain; all maps come from the same passes.
     pub targets: Targets,
-    /// The target layer; the model's default when `None`.
+    /// The target layer; the model's default when `None`. Not looked at where the method needs none.
     pub layer: Option<&'a str>,
     /// The method's options, from [`crate::MethodInfo::resolve`].
     pub options: &'a Options,
@@ -66,7 +66,7 @@ pub struct Request<'a> {
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The target layer.
+    /// The target layer; empty where the method needs none.
     pub layer: String,
     /// What was explained, in the order of the maps.
     pub targets: Vec<Explained>,
@@ -197,12 +197,17 @@ async fn explain_one<'a>(
     batch_size: usize,
     desk: Rc<Desk<'a>>,
 ) -> Result<Explanation> {
-    let layer = find_layer(model, &request, &desk).await?;
+    let layer = match method.info().needs_layer {
+        true => Some(find_layer(model, &request, &desk).await?),
+        false => None,
+    };
     desk.monitor.enter(Stage::Forward)?;
     let mut warnings = model.remarks();
     let first = match &request.targets {
-        Targets::Asked(question) => first_pass_by_targets(&request, question.as_ref(), &layer, &desk).await?,
-        classes => first_pass(model, &request, (classes, &layer), (&desk, &mut warnings)).await?,
+        Targets::Asked(question) => {
+            first_pass_by_targets(&request, question.as_ref(), layer.as_deref(), &desk).await?
+        }
+        classes => first_pass(model, &request, (classes, layer.as_deref()), (&desk, &mut warnings)).await?,
     };
     let FirstPass { scores, activations, output_activation, targets, explained } = first;
 
@@ -211,7 +216,7 @@ async fn explain_one<'a>(
         input: request.input,
         reference: request.reference,
         activations: Arc::new(activations),
-        layer,
+        layer: layer.unwrap_or_default(),
         scores,
         output_activation,
         targets,
@@ -265,10 +270,10 @@ struct FirstPass {
 async fn first_pass(
     model: &dyn ViewedModel,
     request: &Request<'_>,
-    (classes, layer): (&Targets, &str),
+    (classes, layer): (&Targets, Option<&str>),
     (desk, warnings): (&Desk<'_>, &mut Vec<String>),
 ) -> Result<FirstPass> {
-    let (images, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
+    let (images, taps) = (Arc::clone(&request.input), layer.into_iter().map(str::to_owned).collect());
     let mut tensors = desk.ask(Ask::Forward { images, taps }).await?.into_iter();
     let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
     let activations = spatial_activations(tensors.next(), layer)?;
@@ -290,15 +295,15 @@ async fn first_pass(
 async fn first_pass_by_targets(
     request: &Request<'_>,
     question: &dyn Question,
-    layer: &str,
+    layer: Option<&str>,
     desk: &Desk<'_>,
 ) -> Result<FirstPass> {
     let mut outputs: Vec<String> = question.outputs().into_iter().map(str::to_owned).collect();
     outputs.sort_unstable();
     outputs.dedup();
-    let (image, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
+    let (image, taps) = (Arc::clone(&request.input), layer.into_iter().map(str::to_owned).collect());
     let mut rows = desk.ask(Ask::Rows { image, outputs: outputs.clone(), taps }).await?;
-    let activations = spatial_activations(rows.pop(), layer)?;
+    let activations = spatial_activations(layer.and_then(|_| rows.pop()), layer)?;
     let rows_of = |names: Vec<&str>| {
         let row = |name: &str| outputs.iter().position(|output| output == name).map(|i| rows[i].view());
         let found = names.into_iter().map(row).collect::<Option<Vec<_>>>();
@@ -381,7 +386,9 @@ fn finite(tensor: &Tensor, what: &str) -> Result<()> {
     check_finite(tensor.data(), || what.to_owned()).map_err(|e| Error::invalid(e.to_string()))
 }
 
-fn spatial_activations(activations: Option<Tensor>, layer: &str) -> Result<Tensor> {
+/// The activations of the target layer, or none at all where there is no such layer.
+fn spatial_activations(activations: Option<Tensor>, layer: Option<&str>) -> Result<Tensor> {
+    let Some(layer) = layer else { return Tensor::zeros([1, 0, 0, 0]) };
     let activations = activations
         .ok_or_else(|| Error::plugin(format!("the backend returned no activations for layer {layer:?}")))?;
     match activations.shape() {

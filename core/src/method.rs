@@ -84,6 +84,8 @@ pub struct MethodInfo {
     pub presets: Vec<Preset>,
     /// The abilities without which it cannot work.
     pub needs: Abilities,
+    /// Whether it looks at a target layer. Where it does not, no layer is looked for and none is tapped.
+    pub needs_layer: bool,
 }
 
 /// A named set of option values.

@@ -110,6 +110,7 @@ impl Method {
             options: Vec::new(),
             presets: Vec::new(),
             needs: Abilities::NONE,
+            needs_layer: true,
         };
         Self { info, calls: calls.to_vec() }
     }

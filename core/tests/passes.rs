@@ -112,6 +112,7 @@ impl Call<'_> {
             options: Vec::new(),
             presets: Vec::new(),
             needs: Abilities::NONE,
+            needs_layer: true,
         };
         let method = Method { info, work };
         let input = Tensor::zeros([1, 1, 1, 2])?;

@@ -50,7 +50,8 @@ pub struct scorecam_explain_options {
     pub class_count: u64,
     /// How many classes with the highest scores, where `class_count` is 0; 0 for one.
     pub top_k: u64,
-    /// The layer to explain; NULL for the one named at load, or the default one.
+    /// The layer to explain; NULL for the one named at load, or the default one. A method that needs no layer does not look
+    /// at it.
     pub layer: *const c_char,
     /// Images in a pass, at most 4096; 0 for what the model runs fastest.
     pub batch_size: u64,
@@ -116,7 +117,7 @@ pub struct scorecam_explanation_info {
     pub warning_count: u64,
     /// How many numbers the method reports of its work, beside the maps.
     pub measure_count: u64,
-    /// The layer that was explained.
+    /// The layer that was explained; empty where the method looks at none.
     pub layer: *const c_char,
 }
 read::versioned!(scorecam_explanation_info = "SCORECAM_EXPLANATION_INFO_INIT");

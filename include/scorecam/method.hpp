@@ -43,7 +43,7 @@ struct Preset {
 
 // How a method can be set, and what it needs.
 struct MethodDescription {
-    // The abilities without which it cannot work, a sum of SCORECAM_ABILITY_*.
+    // The abilities without which it cannot work, a sum of SCORECAM_ABILITY_*, and SCORECAM_NEEDS_NO_LAYER.
     std::uint32_t needs = 0;
     std::vector<OptionSpec> options;
     std::vector<Preset> presets;
@@ -133,7 +133,7 @@ class Study {
     std::optional<TensorView> reference() const noexcept {
         return raw_->reference.data == nullptr ? std::nullopt : std::optional(TensorView(raw_->reference));
     }
-    // Of the target layer, [1, K, h, w].
+    // Of the target layer, [1, K, h, w]; without values where the method needs no layer.
     TensorView activations() const noexcept { return TensorView(raw_->activations); }
     const char *layer() const noexcept { return raw_->layer; }
     // The class scores of the input, one number a class.

@@ -24,7 +24,7 @@ use crate::Model;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The target layer.
+    /// The target layer; empty where the method needs none.
     pub layer: String,
     /// What was explained, in the order of the maps.
     pub targets: Vec<Target>,

@@ -13,6 +13,8 @@ import numpy as np
 
 import common_features
 import grad_cam
+import group_cam
+import rise
 from reference import PRESETS, Study, explain, options, read_options
 from toy import Toy
 
@@ -27,6 +29,11 @@ VARIATIONS = [
     ("softmax", "features", ["score=logit"]),
     ("sigmoid", "features", ["score=sigmoid"]),
     ("sigmoid", "features", ["score=logit"]),
+    ("plain", "features", ["noise=0.7", "draws=3", "seed=5"]),
+    ("hard", "features", ["noise=0.5", "draws=2", "steps=2", "flat=keep"]),
+    ("plain", "features", ["steps=4", "score=logit"]),
+    ("plain", "features", ["steps=3", "strengths=summed"]),
+    ("plain", "features", ["fill=blur", "baseline=fill", "blur_sigma=3"]),
     ("plain", "features", ["baseline=zero"]),
     ("plain", "features", ["baseline=input", "weight_norm=softmax"]),
     ("plain", "features", ["baseline=image", "post_relu=false"]),
@@ -95,7 +102,10 @@ GRAD_CAM_VARIATIONS = [
 ]
 
 # The other methods: presets on the layer `features` of a model, then single options.
-METHODS = {**common_features.METHODS}
+METHODS = {**common_features.METHODS, **rise.METHODS, **group_cam.METHODS}
+
+# What presets are made with that take too long as they are.
+FEWER = {"rise": ["passes=150"], "group-cam": ["groups=5"]}
 METHOD_TOYS = ["plain", "wide"]
 METHOD_VARIATIONS = [
     ("eigen-cam", "plain", "conv2", ["final=none", "post_relu=false"]),
@@ -108,14 +118,31 @@ METHOD_VARIATIONS = [
     ("kpca-cam", "plain", "features", ["gamma=0.3"]),
     ("fem", "plain", "conv2", ["post_relu=false", "deviations=1"]),
     ("fem", "plain", "relu1", ["sum=cells", "deviations=0.5"]),
+    ("rise", "grey", "features", ["passes=40", "seed=77", "cells=5", "final=none"]),
+    ("rise", "plain", "features", ["passes=40", "score=logit", "center=true", "post_relu=false"]),
+    ("rise", "wide", "features", ["passes=40", "grid=padded", "upsample=half-pixel", "fill=blur", "probability=0.4"]),
+    ("group-cam", "hard", "features", ["groups=4"]),
+    ("group-cam", "plain", "conv2", ["groups=6", "blur_sigma=4"]),
+    ("group-cam", "plain", "features", ["groups=3", "fill=zero", "weight_norm=none", "baseline=none"]),
+    ("occlusion", "plain", "features", ["patch=8", "stride=3", "fill=blur", "blur_sigma=3"]),
+    ("occlusion", "wide", "features", ["patch=7", "border=inside", "post_relu=false"]),
+    ("occlusion", "grey", "features", ["patch=9", "stride=9", "overlap=sum", "output=20x28"]),
 ]
-# Method, preset and options on the real models.
+# The channels of presets that score each of them many times, and methods with preset and options, on the real models.
+REAL_FEWER = {
+    "ss-cam": ["select=std", "select_count=6", "draws=3"],
+    "is-cam": ["select=std", "select_count=6", "steps=4"],
+}
 REAL_METHODS = [
     ("eigen-cam", "standard", []),
     ("eigen-cam", "paper", []),
     ("kpca-cam", "pytorch-grad-cam", []),
     ("fem", "standard", []),
     ("fem", "paper", []),
+    ("rise", "official", ["passes=60"]),
+    ("rise", "vision-explanation-methods", ["passes=40"]),
+    ("occlusion", "standard", ["patch=64", "stride=48"]),
+    ("group-cam", "standard", ["groups=12"]),
 ]
 
 # Real models see an exact crop of the photo (left, top, side), so no resize filter enters the comparison.
@@ -180,7 +207,7 @@ def make_toy():
     for method, (_, presets, _) in METHODS.items():
         for name in METHOD_TOYS:
             for preset in presets:
-                models[name].add_method(method, preset, "features", [])
+                models[name].add_method(method, preset, "features", FEWER.get(method, []))
     for method, name, layer, settings in METHOD_VARIATIONS:
         models[name].add_method(method, first_preset(method), layer, settings)
     for model in models.values():
@@ -273,8 +300,9 @@ def make_real(paths, photo):
             "class": target, "output": float(scores[target]),
         }
         for preset in PRESETS:
-            of_preset = {"name": f"{name} {preset}", **row, "preset": preset, "set": []}
-            maps.add(of_preset, explain(study, options(preset)), STRIDE, tolerance=1e-4)
+            settings = REAL_FEWER.get(preset, [])
+            of_preset = {"name": " ".join([name, preset, *settings]), **row, "preset": preset, "set": settings}
+            maps.add(of_preset, explain(study, options(preset, settings)), STRIDE, tolerance=1e-4)
             print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
         for method, preset, settings in REAL_METHODS:
             title = " ".join([method, name, preset, *settings])

@@ -92,6 +92,7 @@ impl Method {
             options: Vec::new(),
             presets: Vec::new(),
             needs: Abilities::NONE,
+            needs_layer: true,
         })
     }
 }

@@ -81,6 +81,7 @@ static EIGEN_INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         options,
         presets: choices::presets(EIGEN_PRESETS),
         needs: Abilities::NONE,
+        needs_layer: true,
     }
 });
 
@@ -107,6 +108,7 @@ static KPCA_INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         options,
         presets: choices::presets(KPCA_PRESETS),
         needs: Abilities::NONE,
+        needs_layer: true,
     }
 });
 

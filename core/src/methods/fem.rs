@@ -63,6 +63,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities::NONE,
+        needs_layer: true,
     }
 });
 

@@ -43,6 +43,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| MethodInfo {
     options: Finish::specs(Upsample::AlignCorners),
     presets: choices::presets(PRESETS),
     needs: Abilities { gradients: true, ..Abilities::NONE },
+    needs_layer: true,
 });
 
 impl CamMethod for GradCam {

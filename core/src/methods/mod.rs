@@ -9,11 +9,15 @@ mod fem;
 pub mod finish;
 mod grad_cam;
 pub mod map;
+mod occlusion;
 mod principal;
+mod rise;
 mod score_cam;
 mod scoring;
 
 pub use eigen_cam::{EigenCam, KpcaCam};
 pub use fem::Fem;
 pub use grad_cam::GradCam;
-pub use score_cam::{AdaptiveScoreCam, ScoreCam};
+pub use occlusion::Occlusion;
+pub use rise::Rise;
+pub use score_cam::{AdaptiveScoreCam, GroupCam, ScoreCam};

@@ -2,6 +2,7 @@
 //!
 //! The options of this step bear the same names and mean the same in every method that masks the input.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::choices::{choice, number, pick, spec};
@@ -97,6 +98,38 @@ impl<'s> Scorer<'s> {
         let outputs = self.study.masked_scores(Masks { masks, upsample, fill: self.fill.clone() }).await?;
         let of_class = |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
         self.study.context.targets.iter().map(of_class).collect()
+    }
+
+    /// As [`Self::scores`], of masks of the input's size that `write` writes, `range` of them. At most two batches of masks are
+    /// in memory: `each` takes a mask with its scores, one for each target, in their order.
+    pub(super) async fn scores_of_full(
+        &self,
+        range: Range<usize>,
+        mut write: impl FnMut(usize, &mut [f32]) -> Result<()>,
+        mut each: impl FnMut(usize, &[f32], &[f64]) -> Result<()>,
+    ) -> Result<()> {
+        let [_, _, height, width] = self.study.context.input.view().dims("the input")?;
+        let most = 2 * self.study.model.batch.size(self.study.context.batch_size);
+        for first in range.clone().step_by(most) {
+            let count = most.min(range.end - first);
+            let mut masks = Tensor::zeros([count, height, width])?;
+            for (i, mask) in masks.data_mut().chunks_exact_mut(height * width).enumerate() {
+                write(first + i, mask)?;
+            }
+            let masks = Arc::new(masks);
+            let scores = self.scores(Arc::clone(&masks), Upsample::Nearest).await?;
+            for i in 0..count {
+                let of_mask = scores.iter().map(|of_target| of_target[i]).collect::<Vec<f64>>();
+                each(first + i, masks.item(i), &of_mask)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The score of the input itself, for each target.
+    pub(super) fn unmasked(&self) -> Vec<f64> {
+        let context = &self.study.context;
+        context.targets.iter().map(|&class| self.score(&context.scores, class)).collect()
     }
 
     /// The score of `class` in one image's outputs.

@@ -19,6 +19,7 @@ scorecam_plugin::export_plugin! {
         options: Finish::specs(Upsample::HalfPixel),
         presets: vec![],
         needs: Abilities::NONE,
+        needs_layer: true,
     }),
 }
 

@@ -1,15 +1,20 @@
 //! The built-in methods as a plugin, each under its id with `mirror-` before it.
 
-use scorecam_core::methods::{AdaptiveScoreCam, EigenCam, Fem, GradCam, KpcaCam, ScoreCam};
+use scorecam_core::methods::{
+    AdaptiveScoreCam, EigenCam, Fem, GradCam, GroupCam, KpcaCam, Occlusion, Rise, ScoreCam,
+};
 use scorecam_plugin::{CamMethod, MethodInfo, Options, Study, Work};
 
 scorecam_plugin::export_plugin! {
     method: Mirror::new(ScoreCam),
     method: Mirror::new(AdaptiveScoreCam),
+    method: Mirror::new(GroupCam),
     method: Mirror::new(GradCam),
     method: Mirror::new(EigenCam),
     method: Mirror::new(KpcaCam),
     method: Mirror::new(Fem),
+    method: Mirror::new(Rise),
+    method: Mirror::new(Occlusion),
 }
 
 /// A method under another id.

@@ -1,5 +1,6 @@
 //! The options of Score-CAM: their description for callers, and their typed form for the steps.
 
+use super::smoothing::{self, Smoothing};
 use crate::methods::choices::{choice, number, pick, pick_upsample, spec, upsample};
 use crate::methods::finish::Finish;
 use crate::methods::scoring::Scoring;
@@ -12,6 +13,7 @@ pub(super) enum Baseline {
     Zero,
     Input,
     Image,
+    Fill,
 }
 
 /// How scores become weights.
@@ -87,6 +89,7 @@ pub(super) struct ScoreCamOptions {
     pub(super) combine: Combine,
     pub(super) reduce: Reduce,
     pub(super) bias: f64,
+    pub(super) smoothing: Smoothing,
     pub(super) finish: Finish,
 }
 
@@ -97,6 +100,7 @@ const BASELINE: &[(&str, Baseline)] = &[
     ("zero", Baseline::Zero),
     ("input", Baseline::Input),
     ("image", Baseline::Image),
+    ("fill", Baseline::Fill),
 ];
 const WEIGHT_NORM: &[(&str, WeightNorm)] = &[
     ("none", WeightNorm::None),
@@ -124,7 +128,7 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "baseline",
             choice(BASELINE),
             "none",
-            "whose score is subtracted: a zero image's, the unmasked input's, the reference image's",
+            "whose score is subtracted: a zero image's, the unmasked input's, the reference image's, that of fill alone",
         ),
         spec(
             "weight_norm",
@@ -180,6 +184,7 @@ pub(super) fn specs() -> Vec<OptionSpec> {
         ),
         spec("bias", number(-1e6, 1e6), "0", "added to the combined map"),
     ]);
+    specs.extend(smoothing::specs());
     specs.extend(Finish::specs(Upsample::HalfPixel));
     specs
 }
@@ -205,6 +210,7 @@ impl ScoreCamOptions {
             combine: pick(options, "combine", COMBINE)?,
             reduce: pick(options, "reduce", REDUCE)?,
             bias: options.parse("bias")?,
+            smoothing: Smoothing::read(options)?,
             finish: Finish::read(options)?,
         })
     }

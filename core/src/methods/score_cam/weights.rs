@@ -6,12 +6,13 @@ use super::Setup;
 use super::masks::{Channel, MaskPlan};
 use super::options::{Baseline, WeightNorm};
 use crate::methods::scoring::{Scorer, reference};
-use crate::{Result, Tensor, Upsample};
+use crate::tensor::{append, room_for};
+use crate::{Result, Tensor, Upsampler};
 
-/// Scores masks against a baseline.
+/// Scores the masks of a plan against a baseline.
 pub(super) struct MaskScorer<'s> {
     scorer: Scorer<'s>,
-    upsample: Upsample,
+    setup: &'s Setup<'s>,
     /// The baseline's raw outputs, where there is one.
     baseline: Option<Vec<f32>>,
 }
@@ -21,23 +22,63 @@ impl<'s> MaskScorer<'s> {
     pub(super) async fn new(setup: &'s Setup<'s>, masks: usize) -> Result<Self> {
         let (study, options) = (setup.study, &setup.options);
         let scorer = Scorer::new(study, &options.scoring)?;
-        let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
-        study.expect_passes(masks + usize::from(own_pass))?;
+        let own_pass = !matches!(options.baseline, Baseline::None | Baseline::Input);
+        study.expect_passes(masks.saturating_mul(options.smoothing.count()) + usize::from(own_pass))?;
         let baseline = match options.baseline {
             Baseline::None => None,
             Baseline::Input => Some(study.context.scores.to_vec()),
-            Baseline::Zero => {
-                let zero = Tensor::zeros(study.context.input.shape())?;
-                Some(study.scores(zero).await?.into_data())
-            }
             Baseline::Image => Some(study.scores(reference(study, "baseline=image")?).await?.into_data()),
+            Baseline::Zero | Baseline::Fill => {
+                let filled = scorer.fill.clone().filter(|_| options.baseline == Baseline::Fill);
+                let zeros = || Tensor::zeros(study.context.input.shape()).map(Arc::new);
+                Some(study.scores(filled.map_or_else(zeros, Ok)?).await?.into_data())
+            }
         };
-        Ok(Self { scorer, upsample: options.upsample, baseline })
+        Ok(Self { scorer, setup, baseline })
     }
 
-    /// For each target the class score of the input under each of the masks [M, h, w].
-    pub(super) async fn scores(&self, masks: Arc<Tensor>) -> Result<Vec<Vec<f64>>> {
-        self.scorer.scores(masks, self.upsample).await
+    /// For each target the class score of the input under each of these masks of the plan.
+    pub(super) async fn scores(&self, masks: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let (plan, options) = (&self.setup.plan, &self.setup.options);
+        if !options.smoothing.is_identity() {
+            return self.averaged(masks).await;
+        }
+        if masks.len() == plan.count() {
+            return self.scorer.scores(Arc::clone(&plan.masks), options.upsample).await;
+        }
+        let shape = [masks.len(), plan.masks.shape()[1], plan.masks.shape()[2]];
+        let mut values = room_for(&shape)?;
+        masks.iter().try_for_each(|&m| append(&mut values, plan.masks.item(m)))?;
+        self.scorer.scores(Arc::new(Tensor::new(shape, values)?), options.upsample).await
+    }
+
+    /// The same over all variants of each mask.
+    async fn averaged(&self, masks: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let (plan, options) = (&self.setup.plan, &self.setup.options);
+        let variants = options.smoothing.count();
+        let upsampler = Upsampler::new(options.upsample, self.setup.maps.size, plan.input_size)?;
+        let targets = self.scorer.study.context.targets.len();
+        let mut sums = vec![vec![0.0; masks.len()]; targets];
+        let mut whole = Tensor::zeros([plan.input_size.0, plan.input_size.1])?;
+        let mut wide = Vec::new();
+        let write = |i: usize, to: &mut [f32]| {
+            let (m, variant) = (masks[i / variants], i % variants);
+            if variant == 0 {
+                let width = plan.input_size.1;
+                let row = |y: usize, row: &[f32]| whole.data_mut()[y * width..][..width].copy_from_slice(row);
+                upsampler.rows(plan.masks.item(m), &mut wide, row)?;
+            }
+            options.smoothing.write((m, variant), whole.data(), to);
+            Ok(())
+        };
+        let each = |i: usize, _: &[f32], scores: &[f64]| {
+            sums.iter_mut()
+                .zip(scores)
+                .for_each(|(sums, score)| sums[i / variants] += score / variants as f64);
+            Ok(())
+        };
+        self.scorer.scores_of_full(0..masks.len() * variants, write, each).await?;
+        Ok(sums)
     }
 
     /// What is subtracted from the scores of `class`.
@@ -52,7 +93,7 @@ pub(super) async fn score_all(setup: &Setup<'_>) -> Result<Vec<Vec<f64>>> {
         return Ok(vec![Vec::new(); setup.study.context.targets.len()]);
     }
     let scorer = MaskScorer::new(setup, setup.plan.count()).await?;
-    let mut scores = scorer.scores(Arc::clone(&setup.plan.masks)).await?;
+    let mut scores = scorer.scores(&(0..setup.plan.count()).collect::<Vec<_>>()).await?;
     for (scores, &class) in scores.iter_mut().zip(&setup.study.context.targets) {
         let baseline = scorer.baseline(class);
         scores.iter_mut().for_each(|score| *score -= baseline);

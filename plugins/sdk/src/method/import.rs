@@ -62,7 +62,8 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
         options: options.iter().map(|o| unsafe { read_option(o) }).collect::<Result<_>>()?,
         // SAFETY: as the caller promises.
         presets: presets.iter().map(|p| unsafe { read_preset(p) }).collect::<Result<_>>()?,
-        needs: read_needs(d.needs)?,
+        needs: read_needs(d.needs & !abi::SCORECAM_NEEDS_NO_LAYER)?,
+        needs_layer: d.needs & abi::SCORECAM_NEEDS_NO_LAYER == 0,
     };
     // Defaults and presets that the options refuse would fail for every user; better to refuse the plugin.
     let defaults: Vec<_> = info.options.iter().map(|o| (o.name.clone(), o.default.clone())).collect();

@@ -1,7 +1,5 @@
 //! [`search`]: score a few masks, learn from them which to score next, stop when it is enough.
 
-use std::sync::Arc;
-
 use nalgebra::{DMatrix, DVector};
 
 use super::budget::Budget;
@@ -11,8 +9,8 @@ use super::process::Process;
 use crate::methods::score_cam::Setup;
 use crate::methods::score_cam::options::Reduce;
 use crate::methods::score_cam::weights::MaskScorer;
-use crate::tensor::{append, room_for};
-use crate::{BatchRule, ClassScore, Error, ErrorKind, OutputActivation, Result, Tensor};
+use crate::tensor::room_for;
+use crate::{BatchRule, ClassScore, Error, ErrorKind, OutputActivation, Result};
 
 /// Masks that are scored at a time; more where the model takes more at once.
 const STEP: usize = 8;
@@ -129,11 +127,7 @@ impl<'s> Search<'s> {
     }
 
     async fn score(&mut self, masks: &[usize]) -> Result<()> {
-        let plan = &self.setup.plan.masks;
-        let shape = [masks.len(), plan.shape()[1], plan.shape()[2]];
-        let mut values = room_for(&shape)?;
-        masks.iter().try_for_each(|&m| append(&mut values, plan.item(m)))?;
-        let scores = self.scorer.scores(Arc::new(Tensor::new(shape, values)?)).await?;
+        let scores = self.scorer.scores(masks).await?;
         self.observed.iter_mut().zip(scores).for_each(|(all, some)| all.extend(some));
         Ok(())
     }
