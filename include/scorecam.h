@@ -839,6 +839,17 @@ scorecam_status scorecam_explanation_map(const float **data,
                                          uint64_t index);
 
 /**
+ * The standard error of each value of the map of target `index`, of the map's size and in its units, none below 0.
+ * `SCORECAM_ERR_UNSUPPORTED`: the method estimates none; "rise" does. `SCORECAM_ERR_DEADLINE`: there are no maps.
+ */
+SCORECAM_MUST_USE
+scorecam_status scorecam_explanation_errors(const float **data,
+                                            uint64_t *height,
+                                            uint64_t *width,
+                                            const struct scorecam_explanation *explanation,
+                                            uint64_t index);
+
+/**
  * Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.
  */
 SCORECAM_MUST_USE

@@ -72,6 +72,8 @@ pub struct Explanation {
     pub targets: Vec<Explained>,
     /// One saliency map for each target, [targets, H, W]; none, [0, H, W], where [`Self::late`] says why.
     pub maps: Tensor,
+    /// The standard error of each value of the maps, of their shape, where the method estimates them.
+    pub errors: Option<Tensor>,
     /// Why there are no maps: the time was up before the method had any.
     pub late: Option<String>,
     /// Images run through the model, the first one included.
@@ -230,7 +232,7 @@ async fn explain_one<'a>(
         output => (output?, None),
     };
     if late.is_none() {
-        check_maps(&output.maps, context.targets.len(), &method.info().id)?;
+        check_maps(&output, context.targets.len(), &method.info().id)?;
         let texts = explained.iter().map(|target| target.text.as_str()).collect::<Vec<_>>();
         warnings.extend(output.warnings);
         warnings.extend(crate::flat::warning(&output.maps, (&texts, &context), request.options));
@@ -243,6 +245,7 @@ async fn explain_one<'a>(
         layer: context.layer.clone(),
         targets: explained,
         maps: output.maps,
+        errors: output.errors,
         late,
         passes,
         measures: output.measures,
@@ -253,7 +256,8 @@ async fn explain_one<'a>(
 /// What is left of a method whose time was up.
 fn without_maps(context: &StudyContext) -> Result<MethodOutput> {
     let [_, _, height, width] = context.input.view().dims("the input")?;
-    Ok(MethodOutput { maps: Tensor::zeros([0, height, width])?, measures: Vec::new(), warnings: Vec::new() })
+    let maps = Tensor::zeros([0, height, width])?;
+    Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
 }
 
 /// What the unmasked pass tells.
@@ -469,12 +473,25 @@ fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     }
 }
 
-fn check_maps(maps: &Tensor, targets: usize, method: &str) -> Result<()> {
-    match maps.shape() {
-        [n, h, w] if *n == targets && *h > 0 && *w > 0 => {
-            check_finite(maps.data(), || format!("the map of method {method:?}"))
-                .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))
-        }
-        shape => bail!(plugin, "method {method:?} returned maps of shape {shape:?} for {targets} targets"),
-    }
+fn check_maps(output: &MethodOutput, targets: usize, method: &str) -> Result<()> {
+    let check = |values: &[f32], what: &str| {
+        check_finite(values, || format!("{what} of method {method:?}"))
+            .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))
+    };
+    let shape = output.maps.shape();
+    let is_right = matches!(shape, [n, h, w] if *n == targets && *h > 0 && *w > 0);
+    ensure!(is_right, plugin, "method {method:?} returned maps of shape {shape:?} for {targets} targets");
+    check(output.maps.data(), "the map")?;
+    let Some(errors) = &output.errors else { return Ok(()) };
+    let other = errors.shape();
+    ensure!(
+        other == shape,
+        plugin,
+        "method {method:?} returned standard errors of shape {other:?} for maps of {shape:?}"
+    );
+    check(errors.data(), "a standard error")?;
+    let negative = errors.data().iter().find(|v| **v < 0.0);
+    negative.map_or(Ok(()), |v| {
+        Err(Error::plugin(format!("a standard error of method {method:?} is {v}, which is below 0")))
+    })
 }

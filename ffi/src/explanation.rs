@@ -201,19 +201,46 @@ pub unsafe extern "C" fn scorecam_explanation_map(
     explanation: *const scorecam_explanation,
     index: u64,
 ) -> scorecam_status {
-    export!({
-        read::check_pointer(data, "data")?;
-        read::check_pointer(height, "height")?;
-        let explanation = handles::get(explanation)?;
-        let map = explanation.map(index)?;
-        let [h, w] = map.dims("the saliency map")?;
-        // SAFETY: as the caller promises.
-        unsafe {
-            read::write(width, w as u64, "width")?;
-            read::write(height, h as u64, "height")?;
-            read::write(data, map.data().as_ptr(), "data")
-        }
-    })
+    // SAFETY: as the caller promises.
+    export!({ unsafe { hand_out((data, height, width), explanation, |found| found.map(index)) } })
+}
+
+/// Writes where a map of an explanation lies, and its size.
+///
+/// # Safety
+/// The pointers are as [`scorecam_explanation_map`] demands.
+unsafe fn hand_out(
+    (data, height, width): (*mut *const f32, *mut u64, *mut u64),
+    explanation: *const scorecam_explanation,
+    of: impl FnOnce(&ExplanationObject) -> Result<TensorView<'_>>,
+) -> Result<()> {
+    read::check_pointer(data, "data")?;
+    read::check_pointer(height, "height")?;
+    read::check_pointer(width, "width")?;
+    let explanation = handles::get(explanation)?;
+    let map = of(&explanation)?;
+    let [h, w] = map.dims("the saliency map")?;
+    // SAFETY: as the caller promises.
+    unsafe {
+        read::write(width, w as u64, "width")?;
+        read::write(height, h as u64, "height")?;
+        read::write(data, map.data().as_ptr(), "data")
+    }
+}
+
+/// The standard error of each value of the map of target `index`, of the map's size and in its units, none below 0.
+/// `SCORECAM_ERR_UNSUPPORTED`: the method estimates none; "rise" does. `SCORECAM_ERR_DEADLINE`: there are no maps.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_errors(
+    data: *mut *const f32,
+    height: *mut u64,
+    width: *mut u64,
+    explanation: *const scorecam_explanation,
+    index: u64,
+) -> scorecam_status {
+    // SAFETY: as the caller promises.
+    export!({ unsafe { hand_out((data, height, width), explanation, |found| found.errors(index)) } })
 }
 
 /// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.
@@ -396,6 +423,14 @@ impl ExplanationObject {
             ))
             .into()),
         }
+    }
+
+    fn errors(&self, index: u64) -> Result<TensorView<'_>> {
+        self.map(index)?;
+        let errors = self.found.errors(self.index(index)?);
+        errors.ok_or_else(|| {
+            Error::unsupported("the method estimates no standard errors; the method rise does").into()
+        })
     }
 
     /// The number of a target that there is.

@@ -265,6 +265,11 @@ typedef struct scorecam_method_result {
      */
     scorecam_tensor maps;
     /**
+     * The standard error of each value of the maps, of their shape, finite and at least 0; `data` is NULL where the method
+     * estimates none.
+     */
+    scorecam_tensor errors;
+    /**
      * Numbers worth reporting; may be NULL when there are none.
      */
     const struct scorecam_measure *measures;

@@ -57,6 +57,8 @@ struct MethodResult {
     std::vector<std::pair<std::string, double>> measures;
     // What the user should know, a line each.
     std::vector<std::string> warnings;
+    // The standard error of each value of the maps, of their shape; none where the method estimates none.
+    std::optional<Tensor> errors{};
 };
 
 // A value for every option of the method. The host has checked them against its description.

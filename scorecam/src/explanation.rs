@@ -31,6 +31,8 @@ pub struct Explanation {
     /// One saliency map for each target, [targets, H, W], all finite; as a rule 0 to 1, as the method's options say. None,
     /// [0, H, W], where [`Self::late`] says why.
     pub maps: Tensor,
+    /// The standard error of each value of the maps, of their shape, where the method estimates them, as "rise" does.
+    pub errors: Option<Tensor>,
     /// Why there are no maps: the time limit passed before the method had any.
     pub late: Option<String>,
     /// Images run through the model, the unmasked one included.
@@ -111,6 +113,7 @@ impl Explanation {
             layer: found.layer,
             targets: found.targets.into_iter().map(target).collect(),
             maps: found.maps,
+            errors: found.errors,
             late: found.late,
             passes: found.passes,
             measures: found.measures,
@@ -123,6 +126,12 @@ impl Explanation {
     /// The map of target `index`, [H, W]. Panics when there is none, as indexing does.
     pub fn map(&self, index: usize) -> TensorView<'_> {
         self.maps.view().at(index)
+    }
+
+    /// The standard error of each value of the map of target `index`, [H, W]; none where the method estimates none. Panics when
+    /// there is no such target.
+    pub fn errors(&self, index: usize) -> Option<TensorView<'_>> {
+        self.errors.as_ref().map(|errors| errors.view().at(index))
     }
 
     /// The map of target `index` at the size (height, width) of the photo that was explained, or of one of the same content:

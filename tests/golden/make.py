@@ -162,11 +162,12 @@ def main():
     for name in REAL:
         parser.add_argument(f"--{name}", metavar="ONNX", type=Path)
     parser.add_argument("--photo", type=Path, help="chelsea.png of scikit-image; needed for the real models")
+    parser.add_argument("--keep", action="store_true", help="keep rows of real models that are there, by their names")
     arguments = vars(parser.parse_args())
     make_toy()
     models = {name: arguments[name.replace("-", "_")] for name in REAL}
     if all(models.values()) and arguments["photo"]:
-        make_real(models, arguments["photo"])
+        make_real(models, arguments["photo"], kept_maps() if arguments["keep"] else {})
 
 
 class Maps:
@@ -182,11 +183,23 @@ class Maps:
             raise ValueError(f"the map of {row['name']!r} is constant and would test nothing")
         stride = stride if min(saliency.shape) > 4 * stride else 1
         row["tolerance"] = tolerance * max(1.0, float(np.abs(saliency).max()))
-        row["expected"] = {
-            "file": self.file, "offset": sum(map(len, self.values)), "shape": saliency.shape, "stride": stride,
-        }
-        self.values.append(saliency[::stride, ::stride].ravel())
+        row["expected"] = self.keep(saliency, stride)
         self.rows.append(row)
+
+    def add_again(self, row, values):
+        """A map of an earlier run."""
+        row["expected"].update(file=self.file, offset=sum(map(len, self.values)))
+        self.values.append(values)
+        self.rows.append(row)
+
+    def add_errors(self, errors, stride):
+        """Standard errors of the map that was added last."""
+        self.rows[-1]["errors"] = self.keep(errors.astype(np.float32), stride)
+
+    def keep(self, values, stride):
+        place = {"file": self.file, "offset": sum(map(len, self.values)), "shape": values.shape, "stride": stride}
+        self.values.append(values[::stride, ::stride].ravel())
+        return place
 
     def save(self):
         np.save(HERE / self.file, np.concatenate(self.values))
@@ -252,6 +265,8 @@ class ToyGolden:
         row["name"] = f"{method} {row['name']}"
         study = Study(self.activations[layer], self.image, self.toy.forward, row["class"], self.toy.ending)
         self.maps.add(row, method_map(method, study, preset, settings), stride=1, tolerance=1e-5)
+        if method == "rise":
+            self.maps.add_errors(rise.rise_errors(study, read_options(rise.RiseOptions, METHODS["rise"][1][preset], settings)), 1)
 
     def row(self, preset, layer, settings):
         target = int(self.scores.argmax())
@@ -285,7 +300,19 @@ def shape_name(shape):
     return "-" + "x".join(map(str, shape))
 
 
-def make_real(paths, photo):
+def kept_maps():
+    """The maps of real models that are there: by name the row and its values."""
+    index = json.loads((HERE / "onnx.json").read_text())
+    files = {row["expected"]["file"]: np.load(HERE / row["expected"]["file"]) for row in index["cases"]}
+
+    def values(expected):
+        size = [-(-n // expected["stride"]) for n in expected["shape"]]
+        return files[expected["file"]][expected["offset"] :][: size[0] * size[1]]
+
+    return {row["name"]: (row, values(row["expected"])) for row in index["cases"]}
+
+
+def make_real(paths, photo, kept):
     (HERE / "onnx").mkdir(exist_ok=True)
     rows = []
     for name, path in paths.items():
@@ -299,16 +326,20 @@ def make_real(paths, photo):
             "model": name, "input": name, "reference": None, "layer": "features",
             "class": target, "output": float(scores[target]),
         }
-        for preset in PRESETS:
-            settings = REAL_FEWER.get(preset, [])
-            of_preset = {"name": " ".join([name, preset, *settings]), **row, "preset": preset, "set": settings}
-            maps.add(of_preset, explain(study, options(preset, settings)), STRIDE, tolerance=1e-4)
-            print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
-        for method, preset, settings in REAL_METHODS:
-            title = " ".join([method, name, preset, *settings])
-            of_method = {"name": title, "method": method, **row, "preset": preset, "set": settings}
-            saliency = method_map(method, study, preset, settings)
-            maps.add(of_method, saliency, METHOD_STRIDE, tolerance=1e-4)
+        score_cam = [("score-cam", preset, REAL_FEWER.get(preset, [])) for preset in PRESETS]
+        for method, preset, settings in score_cam + REAL_METHODS:
+            is_score_cam = method == "score-cam"
+            title = " ".join([*([] if is_score_cam else [method]), name, preset, *settings])
+            if title in kept:
+                maps.add_again(*kept[title])
+                continue
+            of_method = {"name": title, **({} if is_score_cam else {"method": method}), **row}
+            if is_score_cam:
+                saliency = explain(study, options(preset, settings))
+            else:
+                saliency = method_map(method, study, preset, settings)
+            stride = STRIDE if is_score_cam else METHOD_STRIDE
+            maps.add({**of_method, "preset": preset, "set": settings}, saliency, stride, tolerance=1e-4)
             print(f"{title}: {len(model.seen)} distinct passes so far", flush=True)
         maps.save()
         rows += maps.rows

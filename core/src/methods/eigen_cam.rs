@@ -192,5 +192,5 @@ pub(super) fn output(study: &Study<'_>, options: &Options, map: Map) -> Result<M
         _ => vec!["the method knows of no class: the map is the same for every target".into()],
     };
     let channels = study.context.activations.shape()[1];
-    Ok(MethodOutput { maps, measures: vec![("channels".into(), channels as f64)], warnings })
+    Ok(MethodOutput { maps, errors: None, measures: vec![("channels".into(), channels as f64)], warnings })
 }

@@ -150,7 +150,10 @@ impl Finish {
         }
         let upsampler = Upsampler::new(self.resize, map.size, size)?;
         let resized = |map: Map| Ok(Map { size, values: upsampler.resize(&map.values)? });
-        Ok((resized(map)?, errors.map(resized).transpose()?))
+        let mut errors = errors.map(resized).transpose()?;
+        // A bicubic resize has weights below 0.
+        errors.iter_mut().flat_map(|errors| &mut errors.values).for_each(|v| *v = v.abs());
+        Ok((resized(map)?, errors))
     }
 
     /// Brings a map to [0, 1]; one without range becomes zeros rather than rounding blown up.

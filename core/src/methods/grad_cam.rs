@@ -74,6 +74,7 @@ impl CamMethod for GradCam {
             })?;
             Ok(MethodOutput {
                 maps,
+                errors: None,
                 measures: vec![("channels".into(), channels as f64)],
                 warnings: warning(context.output_activation).into_iter().collect(),
             })

@@ -116,6 +116,7 @@ impl CamMethod for Occlusion {
             })?;
             Ok(MethodOutput {
                 maps,
+                errors: None,
                 measures: vec![("patches".into(), patches.count() as f64)],
                 warnings: scoring.warning(study).into_iter().collect(),
             })

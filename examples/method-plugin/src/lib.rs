@@ -54,7 +54,7 @@ impl CamMethod for EigenCam {
             let finish = Finish::read(options)?;
             let map = || map::Map { size: (h, w), values: common.iter().map(|v| v * sign).collect() };
             let maps = map::of_targets(study, |_, _| finish.apply(map(), (height, width)))?;
-            Ok(MethodOutput { maps, measures: vec![], warnings: vec![] })
+            Ok(MethodOutput { maps, errors: None, measures: vec![], warnings: vec![] })
         })
     }
 }

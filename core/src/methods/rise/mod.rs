@@ -16,9 +16,10 @@ use super::choices::{self, number, spec};
 use super::finish::Finish;
 use super::map;
 use super::scoring::{Scorer, Scoring};
+use crate::tensor::append;
 use crate::{
-    Abilities, CamMethod, ErrorKind, MethodInfo, MethodOutput, OptionKind, Options, Result, Study, Upsample,
-    Work,
+    Abilities, CamMethod, ErrorKind, MethodInfo, MethodOutput, OptionKind, Options, Result, Study, Tensor,
+    Upsample, Work,
 };
 
 /// The method of random masks.
@@ -101,20 +102,22 @@ impl CamMethod for Rise {
             score(&scorer, &masks, (options, &mut estimate)).await?;
 
             let finish = Finish::read(options)?;
-            let (mut greatest, mut sum) = (0.0f64, 0.0);
+            let mut all = Vec::new();
             let maps = map::of_targets(study, |target, _| {
                 let found = estimate.map(target, masks.probability, (height, width))?;
                 let (map, errors) = finish.apply_with_errors(found.map, found.errors, (height, width))?;
-                greatest = errors.values.iter().copied().fold(greatest, f64::max);
-                sum += errors.values.iter().sum::<f64>() / errors.values.len() as f64;
+                errors.values.iter().try_for_each(|&error| append(&mut all, &[error as f32]))?;
                 Ok(map)
             })?;
+            let greatest = all.iter().copied().fold(0.0, f32::max);
+            let mean = all.iter().map(|&error| f64::from(error)).sum::<f64>() / all.len() as f64;
             Ok(MethodOutput {
+                errors: Some(Tensor::new(maps.shape(), all)?),
                 maps,
                 measures: vec![
                     ("masks".into(), estimate.count() as f64),
-                    ("standard-error".into(), greatest),
-                    ("mean-standard-error".into(), sum / study.context.targets.len() as f64),
+                    ("standard-error".into(), greatest.into()),
+                    ("mean-standard-error".into(), mean),
                 ],
                 warnings: scoring.warning(study).into_iter().collect(),
             })

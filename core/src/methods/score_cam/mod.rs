@@ -89,6 +89,7 @@ impl<'s> Setup<'s> {
         })?;
         Ok(MethodOutput {
             maps,
+            errors: None,
             measures: vec![
                 ("channels".into(), self.maps.count() as f64),
                 ("live-maps".into(), self.plan.live() as f64),

@@ -182,6 +182,9 @@ pub struct scorecam_measure {
 pub struct scorecam_method_result {
     /// Saliency maps, [targets, H, W], all values finite.
     pub maps: scorecam_tensor,
+    /// The standard error of each value of the maps, of their shape, finite and at least 0; `data` is NULL where the method
+    /// estimates none.
+    pub errors: scorecam_tensor,
     /// Numbers worth reporting; may be NULL when there are none.
     pub measures: *const scorecam_measure,
     /// How many there are.

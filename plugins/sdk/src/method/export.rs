@@ -171,6 +171,7 @@ impl OwnedResult {
         let owned = Box::new(Self { output, measures, warnings, _texts: texts });
         Ok(scorecam_method_result {
             maps: tensor_of(Some(owned.output.maps.view()))?,
+            errors: tensor_of(owned.output.errors.as_ref().map(|errors| errors.view()))?,
             measures: owned.measures.as_ptr(),
             measure_count: owned.measures.len() as u64,
             warnings: owned.warnings.as_ptr(),
