@@ -226,6 +226,10 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
     // passed before.
     Outcome<MapView> map(std::size_t index) const &;
     void map(std::size_t index) const && = delete;
+    // The standard error of each value of a target's map; valid as long as this. Fails with SCORECAM_ERR_UNSUPPORTED where the
+    // method estimates none; "rise" does.
+    Outcome<MapView> errors(std::size_t index) const &;
+    void errors(std::size_t index) const && = delete;
     // The saliency map of a target at the size of the photo, row after row: bilinear between the map's values, and 0 where the
     // model did not see the photo. After a photo its upright size is the only one.
     Outcome<std::vector<float>> photo_map(std::size_t index, std::size_t height, std::size_t width) const;

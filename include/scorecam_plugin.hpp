@@ -254,9 +254,11 @@ inline Outcome<void> hand_over_result(MethodResult &&made, scorecam_method_resul
     for (const std::string &warning : owner->made.warnings) {
         owner->warnings.push_back(warning.c_str());
     }
-    *out = {maps.view().raw(),      owner->measures.data(), owner->measures.size(),
-            owner->warnings.data(), owner->warnings.size(), owner.get(),
-            ResultTable::release};
+    const std::optional<Tensor> &errors = owner->made.errors;
+    *out = {maps.view().raw(),      errors ? errors->view().raw() : scorecam_tensor{},
+            owner->measures.data(), owner->measures.size(),
+            owner->warnings.data(), owner->warnings.size(),
+            owner.get(),            ResultTable::release};
     static_cast<void>(owner.release());
     return Outcome<void>();
 }

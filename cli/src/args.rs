@@ -171,6 +171,10 @@ pub(crate) struct OutputArgs {
     /// Write the map: f32 [H, W], or [targets, H, W] for several classes or targets; - for standard output
     #[arg(long, value_name = "OUT.npy", value_parser = npy_path)]
     pub(crate) map: Option<PathBuf>,
+    /// Write the standard error of each value of the map, of the model's input's size; of methods that estimate it, as
+    /// rise does
+    #[arg(long, value_name = "OUT.npy", value_parser = errors_path)]
+    pub(crate) errors: Option<PathBuf>,
     /// The size of maps: that of the model's input, or of the photo, where a map is 0 beside a crop
     #[arg(long, value_name = "SIZE", default_value = "input")]
     pub(crate) map_size: MapSize,
@@ -318,6 +322,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("give KEY=VALUE".into()),
+    }
+}
+
+fn errors_path(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" => Err("standard output takes the map alone; give a name that ends in .npy".into()),
+        text => npy_path(text),
     }
 }
 

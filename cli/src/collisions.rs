@@ -57,6 +57,7 @@ fn fixed_outputs(args: &ExplainArgs, plan: &Plan) -> Vec<(PathBuf, &'static str)
     let outputs = &args.outputs;
     let mut all = Vec::new();
     all.extend(outputs.map.iter().map(|path| (path.clone(), "--map")));
+    all.extend(outputs.errors.iter().map(|path| (path.clone(), "--errors")));
     all.extend(outputs.json.iter().map(|path| (path.clone(), "--json")));
     if count(args) == 1 {
         all.extend(outputs.overlay.iter().map(|path| (path.clone(), "--overlay")));

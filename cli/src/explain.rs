@@ -80,7 +80,7 @@ fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
     if outputs.map.as_deref() == Some(Path::new("-")) && std::io::stdout().is_terminal() {
         bail!(invalid, "--map - would write a .npy file to the terminal; send it to a file or a program");
     }
-    let named = outputs.json.iter().chain(&outputs.map).chain(&outputs.overlay);
+    let named = outputs.json.iter().chain(&outputs.map).chain(&outputs.errors).chain(&outputs.overlay);
     named.filter(|path| **path != Path::new("-")).try_for_each(|path| output::check_writable(path))?;
     let Some(folder) = &plan.folder else { return Ok(None) };
     plan::make_folder(&folder.path)?;
@@ -358,19 +358,32 @@ impl<'a> Work<'a> {
             let (picture, _held) = self.draw(ready, (found, i))?;
             output::write_png(path, &picture, existing)?;
         }
+        if let Some(path) = &self.args.outputs.errors {
+            self.write_errors(path, found)?;
+        }
         let photo = ready.photo.as_ref().filter(|_| self.args.outputs.map_size == MapSize::Photo);
         let resized =
             photo.filter(|_| !matches!(to.map, MapTo::Nowhere)).map(|photo| at_size_of(photo, found));
         let maps = resized.transpose()?;
         let maps = maps.as_ref().unwrap_or(&found.maps);
-        let shape = if maps.shape()[0] == 1 { &maps.shape()[1..] } else { maps.shape() };
-        let map = TensorView::new(shape, maps.data())?;
+        let map = without_one(maps)?;
         match &to.map {
             MapTo::Nowhere => Ok(()),
             MapTo::StandardOutput => output::print_npy(map),
             MapTo::Named(path) => output::write_npy(path, map, Existing::Replaced),
             MapTo::InFolder(path) => output::write_npy(path, map, in_folder(path)),
         }
+    }
+
+    fn write_errors(&self, path: &Path, found: &Explanation) -> Result<()> {
+        let Some(errors) = &found.errors else {
+            bail!(
+                unsupported,
+                "method {:?} estimates no standard errors; leave --errors out, or take --method rise",
+                self.explainer.method().id
+            );
+        };
+        output::write_npy(path, without_one(errors)?, Existing::Replaced)
     }
 
     /// The photo with the map over it; for a tensor, of which there is no photo, the map's colors alone. The claim is
@@ -405,6 +418,12 @@ impl<'a> Work<'a> {
             preprocess: decoded.elapsed().as_secs_f64(),
         })
     }
+}
+
+/// Maps [targets, H, W]; that of a single target as [H, W].
+fn without_one(maps: &Tensor) -> Result<TensorView<'_>> {
+    let shape = if maps.shape()[0] == 1 { &maps.shape()[1..] } else { maps.shape() };
+    TensorView::new(shape, maps.data())
 }
 
 /// The maps of all targets at the size of the photo.

@@ -235,6 +235,9 @@ pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
 
 fn method_text(info: &MethodInfo) -> String {
     let mut text = format!("{} {}: {}\n", info.id, info.version, info.summary);
+    if !info.needs_layer {
+        text.push_str("  looks at no layer, so it explains models of any kind\n");
+    }
     if info.needs != Abilities::NONE {
         text.push_str(&format!("  needs {}; scorecam plugins lists which backends offer that\n", info.needs));
     }

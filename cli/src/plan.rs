@@ -63,9 +63,10 @@ impl Plan {
                 results: outputs.out.as_deref(),
             },
         )?;
-        if found.sources.len() > 1 && (outputs.map.is_some() || outputs.overlay.is_some()) {
+        let named = [&outputs.map, &outputs.errors, &outputs.overlay].into_iter().flatten().next();
+        if found.sources.len() > 1 && named.is_some() {
             return Err(Failure::Usage(format!(
-                "--map and --overlay name one file, but there are {} inputs; give --out DIR instead",
+                "--map, --errors and --overlay name one file, but there are {} inputs; give --out DIR instead",
                 found.sources.len()
             )));
         }

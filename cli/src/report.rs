@@ -157,12 +157,14 @@ impl Outcome {
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
         let measure = |name: &str| self.measures.get(name).copied().flatten();
-        let error = measure("estimated-error").map(|e| format!(", estimated error {e:.3}"));
+        let measured = |name: &str, words: &str| measure(name).map(|e| format!(", {words} {e:.3}"));
+        let error = measured("estimated-error", "estimated error")
+            .or_else(|| measured("standard-error", "standard error at most"));
         let heads = measure("head-passes").map(|n| format!(" and {n} head passes"));
+        let layer = if self.layer.is_empty() { String::new() } else { format!(" at layer {}", self.layer) };
         text.push_str(&format!(
-            "  {}{preset} at layer {} on {}: {} pass{}{} in {:.2} s{}\n",
+            "  {}{preset}{layer} on {}: {} pass{}{} in {:.2} s{}\n",
             self.method,
-            self.layer,
             self.backend,
             self.passes,
             if self.passes == 1 { "" } else { "es" },

@@ -50,7 +50,7 @@ pub struct Request<'a> {
     pub reference: Option<Arc<Tensor>>,
     /// What to explain; all maps come from the same passes.
     pub targets: Targets,
-    /// The target layer; the model's default when `None`.
+    /// The target layer; the model's default when `None`. Not looked at where the method needs none.
     pub layer: Option<&'a str>,
     /// The method's options, from [`crate::MethodInfo::resolve`].
     pub options: &'a Options,
@@ -66,12 +66,14 @@ pub struct Request<'a> {
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The target layer.
+    /// The target layer; empty where the method needs none.
     pub layer: String,
     /// What was explained, in the order of the maps.
     pub targets: Vec<Explained>,
     /// One saliency map for each target, [targets, H, W]; none, [0, H, W], where [`Self::late`] says why.
     pub maps: Tensor,
+    /// The standard error of each value of the maps, of their shape, where the method estimates them.
+    pub errors: Option<Tensor>,
     /// Why there are no maps: the time was up before the method had any.
     pub late: Option<String>,
     /// Images run through the whole model, the first one included.
@@ -197,12 +199,17 @@ async fn explain_one<'a>(
     batch_size: usize,
     desk: Rc<Desk<'a>>,
 ) -> Result<Explanation> {
-    let layer = find_layer(model, &request, &desk).await?;
+    let layer = match method.info().needs_layer {
+        true => Some(find_layer(model, &request, &desk).await?),
+        false => None,
+    };
     desk.monitor.enter(Stage::Forward)?;
     let mut warnings = model.remarks();
     let first = match &request.targets {
-        Targets::Asked(question) => first_pass_by_targets(&request, question.as_ref(), &layer, &desk).await?,
-        classes => first_pass(model, &request, (classes, &layer), (&desk, &mut warnings)).await?,
+        Targets::Asked(question) => {
+            first_pass_by_targets(&request, question.as_ref(), layer.as_deref(), &desk).await?
+        }
+        classes => first_pass(model, &request, (classes, layer.as_deref()), (&desk, &mut warnings)).await?,
     };
     let FirstPass { scores, activations, output_activation, targets, explained } = first;
 
@@ -211,7 +218,7 @@ async fn explain_one<'a>(
         input: request.input,
         reference: request.reference,
         activations: Arc::new(activations),
-        layer,
+        layer: layer.unwrap_or_default(),
         scores,
         output_activation,
         targets,
@@ -225,7 +232,7 @@ async fn explain_one<'a>(
         output => (output?, None),
     };
     if late.is_none() {
-        check_maps(&output.maps, context.targets.len(), &method.info().id)?;
+        check_maps(&output, context.targets.len(), &method.info().id)?;
         let texts = explained.iter().map(|target| target.text.as_str()).collect::<Vec<_>>();
         warnings.extend(output.warnings);
         warnings.extend(crate::flat::warning(&output.maps, (&texts, &context), request.options));
@@ -241,6 +248,7 @@ async fn explain_one<'a>(
         layer: context.layer.clone(),
         targets: explained,
         maps: output.maps,
+        errors: output.errors,
         late,
         passes,
         measures,
@@ -251,7 +259,8 @@ async fn explain_one<'a>(
 /// What is left of a method whose time was up.
 fn without_maps(context: &StudyContext) -> Result<MethodOutput> {
     let [_, _, height, width] = context.input.view().dims("the input")?;
-    Ok(MethodOutput { maps: Tensor::zeros([0, height, width])?, measures: Vec::new(), warnings: Vec::new() })
+    let maps = Tensor::zeros([0, height, width])?;
+    Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
 }
 
 /// What the unmasked pass tells.
@@ -268,10 +277,10 @@ struct FirstPass {
 async fn first_pass(
     model: &dyn ViewedModel,
     request: &Request<'_>,
-    (classes, layer): (&Targets, &str),
+    (classes, layer): (&Targets, Option<&str>),
     (desk, warnings): (&Desk<'_>, &mut Vec<String>),
 ) -> Result<FirstPass> {
-    let (images, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
+    let (images, taps) = (Arc::clone(&request.input), layer.into_iter().map(str::to_owned).collect());
     let mut tensors = desk.ask(Ask::Forward { images, taps }).await?.into_iter();
     let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
     let activations = spatial_activations(tensors.next(), layer)?;
@@ -293,15 +302,15 @@ async fn first_pass(
 async fn first_pass_by_targets(
     request: &Request<'_>,
     question: &dyn Question,
-    layer: &str,
+    layer: Option<&str>,
     desk: &Desk<'_>,
 ) -> Result<FirstPass> {
     let mut outputs: Vec<String> = question.outputs().into_iter().map(str::to_owned).collect();
     outputs.sort_unstable();
     outputs.dedup();
-    let (image, taps) = (Arc::clone(&request.input), vec![layer.to_owned()]);
+    let (image, taps) = (Arc::clone(&request.input), layer.into_iter().map(str::to_owned).collect());
     let mut rows = desk.ask(Ask::Rows { image, outputs: outputs.clone(), taps }).await?;
-    let activations = spatial_activations(rows.pop(), layer)?;
+    let activations = spatial_activations(layer.and_then(|_| rows.pop()), layer)?;
     let rows_of = |names: Vec<&str>| {
         let row = |name: &str| outputs.iter().position(|output| output == name).map(|i| rows[i].view());
         let found = names.into_iter().map(row).collect::<Option<Vec<_>>>();
@@ -384,7 +393,9 @@ fn finite(tensor: &Tensor, what: &str) -> Result<()> {
     check_finite(tensor.data(), || what.to_owned()).map_err(|e| Error::invalid(e.to_string()))
 }
 
-fn spatial_activations(activations: Option<Tensor>, layer: &str) -> Result<Tensor> {
+/// The activations of the target layer, or none at all where there is no such layer.
+fn spatial_activations(activations: Option<Tensor>, layer: Option<&str>) -> Result<Tensor> {
+    let Some(layer) = layer else { return Tensor::zeros([1, 0, 0, 0]) };
     let activations = activations
         .ok_or_else(|| Error::plugin(format!("the backend returned no activations for layer {layer:?}")))?;
     match activations.shape() {
@@ -465,12 +476,25 @@ fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     }
 }
 
-fn check_maps(maps: &Tensor, targets: usize, method: &str) -> Result<()> {
-    match maps.shape() {
-        [n, h, w] if *n == targets && *h > 0 && *w > 0 => {
-            check_finite(maps.data(), || format!("the map of method {method:?}"))
-                .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))
-        }
-        shape => bail!(plugin, "method {method:?} returned maps of shape {shape:?} for {targets} targets"),
-    }
+fn check_maps(output: &MethodOutput, targets: usize, method: &str) -> Result<()> {
+    let check = |values: &[f32], what: &str| {
+        check_finite(values, || format!("{what} of method {method:?}"))
+            .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))
+    };
+    let shape = output.maps.shape();
+    let is_right = matches!(shape, [n, h, w] if *n == targets && *h > 0 && *w > 0);
+    ensure!(is_right, plugin, "method {method:?} returned maps of shape {shape:?} for {targets} targets");
+    check(output.maps.data(), "the map")?;
+    let Some(errors) = &output.errors else { return Ok(()) };
+    let other = errors.shape();
+    ensure!(
+        other == shape,
+        plugin,
+        "method {method:?} returned standard errors of shape {other:?} for maps of {shape:?}"
+    );
+    check(errors.data(), "a standard error")?;
+    let negative = errors.data().iter().find(|v| **v < 0.0);
+    negative.map_or(Ok(()), |v| {
+        Err(Error::plugin(format!("a standard error of method {method:?} is {v}, which is below 0")))
+    })
 }

@@ -25,6 +25,14 @@ pub(crate) fn warning(
 
 fn reason(context: &StudyContext, options: &Options) -> String {
     let (layer, values) = (&context.layer, context.activations.data());
+    if layer.is_empty() {
+        return match options.text("post_relu") {
+            Ok("true") => {
+                "nothing speaks for the target where post_relu=true keeps it; set post_relu=false".into()
+            }
+            _ => "no part of the image changes the score".into(),
+        };
+    }
     let cells: usize = context.activations.shape()[2..].iter().product();
     if values.chunks_exact(cells).all(|channel| channel.iter().all(|v| *v == channel[0])) {
         return format!("no channel of layer {layer:?} varies over the image; choose another layer");

@@ -53,7 +53,7 @@ pub use masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 pub use method::{
     CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work, repeated,
 };
-pub use noise::noise;
+pub use noise::{Draws, noise};
 pub use progress::{Progress, Report, Stage, TimeUp};
 pub use scores::{ClassScore, class_score};
 pub use study::{Masks, Study, StudyContext};

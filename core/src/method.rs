@@ -32,6 +32,7 @@ use crate::{Abilities, Error, Result, Study, Tensor};
 ///             let left = context.targets.iter().map(|&class| scores.item(0)[class]);
 ///             Ok(MethodOutput {
 ///                 maps: Tensor::new([context.targets.len(), 1, 1], left.collect())?,
+///                 errors: None,
 ///                 measures: Vec::new(),
 ///                 warnings: Vec::new(),
 ///             })
@@ -63,6 +64,8 @@ pub type Work<'s> = Pin<Box<dyn Future<Output = Result<MethodOutput>> + 's>>;
 pub struct MethodOutput {
     /// One saliency map for each target, [targets, H, W], finite.
     pub maps: Tensor,
+    /// The standard error of each value of the maps, of their shape and none below 0, where the method estimates them.
+    pub errors: Option<Tensor>,
     /// Numbers worth reporting, by name ("distinct-masks").
     pub measures: Vec<(String, f64)>,
     /// What the user should know, a line each.
@@ -84,6 +87,8 @@ pub struct MethodInfo {
     pub presets: Vec<Preset>,
     /// The abilities without which it cannot work.
     pub needs: Abilities,
+    /// Whether it looks at a target layer. Where it does not, no layer is looked for and none is tapped.
+    pub needs_layer: bool,
 }
 
 /// A named set of option values.

@@ -14,9 +14,9 @@ pub struct StudyContext {
     pub input: Arc<Tensor>,
     /// Another image of the same shape, for methods that compare with one.
     pub reference: Option<Arc<Tensor>>,
-    /// Activations of the target layer on the input, [1, K, h, w].
+    /// Activations of the target layer on the input, [1, K, h, w]; [1, 0, 0, 0] where the method needs no layer.
     pub activations: Arc<Tensor>,
-    /// The target layer's name.
+    /// The target layer's name; empty where the method needs none.
     pub layer: String,
     /// The model's raw output on the input, one number per class.
     pub scores: Vec<f32>,

@@ -110,6 +110,7 @@ impl Method {
             options: Vec::new(),
             presets: Vec::new(),
             needs: Abilities::NONE,
+            needs_layer: true,
         };
         Self { info, calls: calls.to_vec() }
     }
@@ -135,7 +136,7 @@ impl CamMethod for Method {
                 measures.extend((0..count).map(|m| (String::new(), f64::from(scores.item(m)[0]))));
                 first += count;
             }
-            Ok(MethodOutput { maps: Tensor::zeros([1, 1, 2])?, measures, warnings: Vec::new() })
+            Ok(MethodOutput { maps: Tensor::zeros([1, 1, 2])?, errors: None, measures, warnings: Vec::new() })
         })
     }
 }

@@ -77,7 +77,7 @@ impl<F: AsyncFn(&Study<'_>) -> Result<()> + Send + Sync> CamMethod for Method<F>
         Box::pin(async move {
             (self.work)(study).await?;
             let maps = Tensor::zeros([study.context.targets.len(), 1, 2])?;
-            Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
+            Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
         })
     }
 }
@@ -112,6 +112,7 @@ impl Call<'_> {
             options: Vec::new(),
             presets: Vec::new(),
             needs: Abilities::NONE,
+            needs_layer: true,
         };
         let method = Method { info, work };
         let input = Tensor::zeros([1, 1, 1, 2])?;

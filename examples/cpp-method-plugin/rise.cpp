@@ -1,8 +1,8 @@
-// Template of a method plugin in C++: `rise` (Petsiuk et al., 2018), the mean of random masks, each times the score of the
-// image that it lets through. Build it by CMake, or by one line:
+// Template of a method plugin in C++: `my-rise`, RISE (Petsiuk et al., 2018) in its shortest form: the mean of random masks,
+// each times the score of the image that it lets through. Build it by CMake, or by one line:
 //
 //     c++ -std=c++17 -O2 -shared -fPIC -Wl,--version-script=plugin.map -I PREFIX/include rise.cpp -o libscorecam_rise.so
-//     scorecam explain cat.jpg --model squeezenet.onnx --method rise --overlay cat.png --plugin ./libscorecam_rise.so
+//     scorecam explain cat.jpg --model squeezenet.onnx --method my-rise --plugin ./libscorecam_rise.so --overlay o.png
 #include <random>
 
 #include <scorecam_plugin.hpp>
@@ -10,7 +10,7 @@
 class Rise final : public scorecam::Method {
    public:
     scorecam::Descriptor descriptor() const override {
-        return {"rise", "0.1.0", "random masks weighted by the score of the image that each lets through"};
+        return {"my-rise", "0.1.0", "random masks weighted by the score of the image that each lets through"};
     }
 
     scorecam::MethodDescription describe() const override {

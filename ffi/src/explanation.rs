@@ -50,7 +50,8 @@ pub struct scorecam_explain_options {
     pub class_count: u64,
     /// How many classes with the highest scores, where `class_count` is 0; 0 for one.
     pub top_k: u64,
-    /// The layer to explain; NULL for the one named at load, or the default one.
+    /// The layer to explain; NULL for the one named at load, or the default one. A method that needs no layer does not look
+    /// at it.
     pub layer: *const c_char,
     /// Images in a pass, at most 4096; 0 for what the model runs fastest.
     pub batch_size: u64,
@@ -116,7 +117,7 @@ pub struct scorecam_explanation_info {
     pub warning_count: u64,
     /// How many numbers the method reports of its work, beside the maps.
     pub measure_count: u64,
-    /// The layer that was explained.
+    /// The layer that was explained; empty where the method looks at none.
     pub layer: *const c_char,
 }
 read::versioned!(scorecam_explanation_info = "SCORECAM_EXPLANATION_INFO_INIT");
@@ -200,19 +201,46 @@ pub unsafe extern "C" fn scorecam_explanation_map(
     explanation: *const scorecam_explanation,
     index: u64,
 ) -> scorecam_status {
-    export!({
-        read::check_pointer(data, "data")?;
-        read::check_pointer(height, "height")?;
-        let explanation = handles::get(explanation)?;
-        let map = explanation.map(index)?;
-        let [h, w] = map.dims("the saliency map")?;
-        // SAFETY: as the caller promises.
-        unsafe {
-            read::write(width, w as u64, "width")?;
-            read::write(height, h as u64, "height")?;
-            read::write(data, map.data().as_ptr(), "data")
-        }
-    })
+    // SAFETY: as the caller promises.
+    export!({ unsafe { hand_out((data, height, width), explanation, |found| found.map(index)) } })
+}
+
+/// Writes where a map of an explanation lies, and its size.
+///
+/// # Safety
+/// The pointers are as [`scorecam_explanation_map`] demands.
+unsafe fn hand_out(
+    (data, height, width): (*mut *const f32, *mut u64, *mut u64),
+    explanation: *const scorecam_explanation,
+    of: impl FnOnce(&ExplanationObject) -> Result<TensorView<'_>>,
+) -> Result<()> {
+    read::check_pointer(data, "data")?;
+    read::check_pointer(height, "height")?;
+    read::check_pointer(width, "width")?;
+    let explanation = handles::get(explanation)?;
+    let map = of(&explanation)?;
+    let [h, w] = map.dims("the saliency map")?;
+    // SAFETY: as the caller promises.
+    unsafe {
+        read::write(width, w as u64, "width")?;
+        read::write(height, h as u64, "height")?;
+        read::write(data, map.data().as_ptr(), "data")
+    }
+}
+
+/// The standard error of each value of the map of target `index`, of the map's size and in its units, none below 0.
+/// `SCORECAM_ERR_UNSUPPORTED`: the method estimates none; "rise" does. `SCORECAM_ERR_DEADLINE`: there are no maps.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scorecam_explanation_errors(
+    data: *mut *const f32,
+    height: *mut u64,
+    width: *mut u64,
+    explanation: *const scorecam_explanation,
+    index: u64,
+) -> scorecam_status {
+    // SAFETY: as the caller promises.
+    export!({ unsafe { hand_out((data, height, width), explanation, |found| found.errors(index)) } })
 }
 
 /// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.
@@ -388,6 +416,14 @@ impl ExplanationObject {
 
     fn map(&self, index: u64) -> Result<TensorView<'_>> {
         Ok(self.found.map(self.index(index)?)?)
+    }
+
+    fn errors(&self, index: u64) -> Result<TensorView<'_>> {
+        self.map(index)?;
+        let errors = self.found.errors(self.index(index)?);
+        errors.ok_or_else(|| {
+            scorecam_core::Error::unsupported("the method estimates no standard errors; the method rise does").into()
+        })
     }
 
     /// The number of a target that there is.

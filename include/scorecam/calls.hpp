@@ -148,6 +148,15 @@ inline Outcome<MapView> Explanation::map(std::size_t index) const & {
     });
 }
 
+inline Outcome<MapView> Explanation::errors(std::size_t index) const & {
+    const float *data = nullptr;
+    std::uint64_t height = 0, width = 0;
+    const std::int32_t status = scorecam_explanation_errors(&data, &height, &width, get(), index);
+    return detail::called(status, [&] {
+        return MapView(data, static_cast<std::size_t>(height), static_cast<std::size_t>(width));
+    });
+}
+
 inline Outcome<std::vector<Target>> Explanation::targets() const {
     scorecam_explanation_info info = SCORECAM_EXPLANATION_INFO_INIT;
     const std::int32_t status = scorecam_explanation_describe(&info, get());

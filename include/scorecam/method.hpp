@@ -43,7 +43,7 @@ struct Preset {
 
 // How a method can be set, and what it needs.
 struct MethodDescription {
-    // The abilities without which it cannot work, a sum of SCORECAM_ABILITY_*.
+    // The abilities without which it cannot work, a sum of SCORECAM_ABILITY_*, and SCORECAM_NEEDS_NO_LAYER.
     std::uint32_t needs = 0;
     std::vector<OptionSpec> options{};
     std::vector<Preset> presets{};
@@ -57,6 +57,8 @@ struct MethodResult {
     std::vector<std::pair<std::string, double>> measures{};
     // What the user should know, a line each.
     std::vector<std::string> warnings{};
+    // The standard error of each value of the maps, of their shape; none where the method estimates none.
+    std::optional<Tensor> errors{};
 };
 
 // A value for every option of the method. The host has checked them against its description.
@@ -133,7 +135,7 @@ class Study {
     std::optional<TensorView> reference() const noexcept {
         return raw_->reference.data == nullptr ? std::nullopt : std::optional(TensorView(raw_->reference));
     }
-    // Of the target layer, [1, K, h, w].
+    // Of the target layer, [1, K, h, w]; without values where the method needs no layer.
     TensorView activations() const noexcept { return TensorView(raw_->activations); }
     const char *layer() const noexcept { return raw_->layer; }
     // The class scores of the input, one number a class.

@@ -32,7 +32,8 @@ pub struct ExplainOptions {
     pub ask: Vec<String>,
     /// What counts as a detection where boxes are asked for.
     pub detections: Kept,
-    /// The target layer; the model's own when `None` ([`Model::layer`]), or its default one.
+    /// The target layer; the model's own when `None` ([`Model::layer`]), or its default one. A method that needs no layer does
+    /// not look at it.
     pub layer: Option<String>,
     /// Images per pass, 1 to 4096; the model's preference when `None`.
     pub batch_size: Option<usize>,

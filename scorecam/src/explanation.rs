@@ -24,13 +24,15 @@ use crate::Model;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The target layer.
+    /// The target layer; empty where the method needs none.
     pub layer: String,
     /// What was explained, in the order of the maps.
     pub targets: Vec<Target>,
     /// One saliency map for each target, [targets, H, W], all finite; as a rule 0 to 1, as the method's options say. None,
     /// [0, H, W], where [`Self::late`] says why.
     pub maps: Tensor,
+    /// The standard error of each value of the maps, of their shape, where the method estimates them, as "rise" does.
+    pub errors: Option<Tensor>,
     /// Why there are no maps: the time limit passed before the method had any.
     pub late: Option<String>,
     /// Images run through the model, the unmasked one included.
@@ -111,6 +113,7 @@ impl Explanation {
             layer: found.layer,
             targets: found.targets.into_iter().map(target).collect(),
             maps: found.maps,
+            errors: found.errors,
             late: found.late,
             passes: found.passes,
             measures: found.measures,
@@ -129,6 +132,12 @@ impl Explanation {
                 "there is no map: {why}; give more time, or take the method score-cam-adaptive"
             ))),
         }
+    }
+
+    /// The standard error of each value of the map of target `index`, [H, W]; none where the method estimates none. Panics when
+    /// there is no such target.
+    pub fn errors(&self, index: usize) -> Option<TensorView<'_>> {
+        self.errors.as_ref().map(|errors| errors.view().at(index))
     }
 
     /// The map of target `index` at the size (height, width) of the photo that was explained, or of one of the same content:

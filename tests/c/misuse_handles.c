@@ -54,6 +54,7 @@ TAKER(explanation_info, scorecam_explanation_describe(&explanation_info_out, han
 TAKER(placement_of, scorecam_explanation_placement(&placement, handle))
 TAKER(photo_map, scorecam_explanation_photo_map(pixels, 16, handle, 0, 4, 4))
 TAKER(map, scorecam_explanation_map(&values, &number, &number, handle, 0))
+TAKER(errors_of, scorecam_explanation_errors(&values, &number, &number, handle, 0))
 TAKER(target_of, scorecam_explanation_target(&target, handle, 0))
 TAKER(warning, scorecam_explanation_warning(&text, handle, 0))
 TAKER(measure, scorecam_explanation_measure(&text, &measured, handle, 0))
@@ -87,6 +88,7 @@ static const taker EXPLANATION[] = {
     {"scorecam_explanation_placement.explanation", placement_of},
     {"scorecam_explanation_photo_map.explanation", photo_map},
     {"scorecam_explanation_map.explanation", map},
+    {"scorecam_explanation_errors.explanation", errors_of},
     {"scorecam_explanation_target.explanation", target_of},
     {"scorecam_explanation_warning.explanation", warning},
     {"scorecam_explanation_measure.explanation", measure},

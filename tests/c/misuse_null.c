@@ -129,6 +129,13 @@ static void null_explanations(world *w)
              (&data, &n, NULL, explanation, 0));
     NULL_ROW(scorecam_explanation_map, explanation, INVALID_HANDLE, "scorecam_explanation",
              (&data, &n, &m, NULL, 0));
+    NULL_ROW(scorecam_explanation_errors, data, INVALID_ARGUMENT, "data is NULL", (NULL, &n, &m, explanation, 0));
+    NULL_ROW(scorecam_explanation_errors, height, INVALID_ARGUMENT, "height is NULL",
+             (&data, NULL, &m, explanation, 0));
+    NULL_ROW(scorecam_explanation_errors, width, INVALID_ARGUMENT, "width is NULL",
+             (&data, &n, NULL, explanation, 0));
+    NULL_ROW(scorecam_explanation_errors, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&data, &n, &m, NULL, 0));
     demand(n == 77 && m == 77 && data == NULL, "a failed call writes nothing");
     NULL_ROW(scorecam_explanation_target, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation, 0));
     NULL_ROW(scorecam_explanation_target, explanation, INVALID_HANDLE, "scorecam_explanation",
@@ -183,6 +190,9 @@ static void misaligned(world *w)
     MISALIGNED(scorecam_explanation_map, data, (odd, &n, &n, w->explanation, 0));
     MISALIGNED(scorecam_explanation_map, height, (&data, odd, &n, w->explanation, 0));
     MISALIGNED(scorecam_explanation_map, width, (&data, &n, odd, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_errors, data, (odd, &n, &n, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_errors, height, (&data, odd, &n, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_errors, width, (&data, &n, odd, w->explanation, 0));
     MISALIGNED(scorecam_explanation_warning, out, (odd, w->explanation, 0));
     MISALIGNED(scorecam_explanation_measure, name, (odd, &measured, w->explanation, 0));
     MISALIGNED(scorecam_explanation_measure, value, (&text, odd, w->explanation, 0));

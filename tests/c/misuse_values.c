@@ -143,6 +143,7 @@ static void numbers(world *w)
     options.time_limit = 1e-9;
     expect(SCORECAM_OK, scorecam_explain(&late, w->model, &w->photo, &options), NULL, "hardly any time");
     expect(SCORECAM_ERR_DEADLINE, scorecam_explanation_map(&map, &n, &n, late, 0), "time limit", "a map that never was");
+    expect(SCORECAM_ERR_DEADLINE, scorecam_explanation_errors(&map, &n, &n, late, 0), "time limit", "errors of no map");
     scorecam_explanation_free(late);
     options.time_limit = NAN;
     expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "no number");
@@ -179,6 +180,8 @@ static void numbers(world *w)
         expect(WRONG, scorecam_explanation_target(&target, w->explanation, n), "out of range", "a target's index");
         expect(WRONG, scorecam_explanation_map(&data, &height, &width, w->explanation, n), "out of range",
                "a map's index");
+        expect(WRONG, scorecam_explanation_errors(&data, &height, &width, w->explanation, n), "out of range",
+               "the index of errors");
         expect(WRONG, scorecam_explanation_warning(&text, w->explanation, n), "out of range", "a warning's index");
         expect(WRONG, scorecam_explanation_measure(&text, &measured, w->explanation, n), "out of range",
                "a measure's index");
@@ -186,6 +189,8 @@ static void numbers(world *w)
         demand(data == NULL, "a failed call writes no map");
     }
     expect(SCORECAM_OK, scorecam_explanation_map(&map, &n, &n, w->explanation, 0), NULL, "one place for both sizes");
+    expect(SCORECAM_ERR_UNSUPPORTED, scorecam_explanation_errors(&map, &n, &n, w->explanation, 0),
+           "no standard errors; the method rise does", "errors of score-cam");
 }
 
 /* One field of an image changed, and the word that the message must have. */

@@ -139,6 +139,14 @@ void explanations(const scorecam::Model &model, const Image &photo) {
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "column 32", map.at(0, 32));
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "row 32", map.row(32));
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "2", found.map(2));
+    FAILS(SCORECAM_ERR_UNSUPPORTED, "no standard errors", found.errors(0));
+    options.method = "rise";
+    options.set = {{"passes", "40"}};
+    const scorecam::Explanation masked = TAKE(model.explain(photo, options));
+    const scorecam::MapView errors = TAKE(masked.errors(1));
+    CHECK(errors.height() == 32 && errors.width() == 32 && errors(3, 4) > 0.0F && TAKE(masked.layer()).empty());
+    CHECK(errors.data() != TAKE(masked.errors(0)).data() && TAKE(masked.measures()).at("masks") == 40.0);
+    options = {};
 
     options.classes = {1000};
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "1000", model.explain(photo, options));

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+import common_features
 import grad_cam
+import group_cam
 import heads
+import rise
 from reference import PRESETS, Study, explain, options, read_options
 from toy import Toy
 
@@ -27,6 +30,11 @@ VARIATIONS = [
     ("softmax", "features", ["score=logit"]),
     ("sigmoid", "features", ["score=sigmoid"]),
     ("sigmoid", "features", ["score=logit"]),
+    ("plain", "features", ["noise=0.7", "draws=3", "seed=5"]),
+    ("hard", "features", ["noise=0.5", "draws=2", "steps=2", "flat=keep"]),
+    ("plain", "features", ["steps=4", "score=logit"]),
+    ("plain", "features", ["steps=3", "strengths=summed"]),
+    ("plain", "features", ["fill=blur", "baseline=fill", "blur_sigma=3"]),
     ("plain", "features", ["baseline=zero"]),
     ("plain", "features", ["baseline=input", "weight_norm=softmax"]),
     ("plain", "features", ["baseline=image", "post_relu=false"]),
@@ -108,6 +116,50 @@ HEAD_VARIATIONS = [
     ("heads", "features", "xgrad-cam", ["post_relu=false"]),
 ]
 
+# The other methods: presets on the layer `features` of a model, then single options.
+METHODS = {**common_features.METHODS, **rise.METHODS, **group_cam.METHODS}
+
+# What presets are made with that take too long as they are.
+FEWER = {"rise": ["passes=150"], "group-cam": ["groups=5"]}
+METHOD_TOYS = ["plain", "wide"]
+METHOD_VARIATIONS = [
+    ("eigen-cam", "plain", "conv2", ["final=none", "post_relu=false"]),
+    ("eigen-cam", "hard", "features", []),
+    ("eigen-cam", "plain", "relu1", ["center=false"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=linear", "final=none", "post_relu=false"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=poly"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=rbf", "gamma=0.05"]),
+    ("kpca-cam", "plain", "conv2", ["kernel=cosine", "final=none"]),
+    ("kpca-cam", "plain", "features", ["gamma=0.3"]),
+    ("fem", "plain", "conv2", ["post_relu=false", "deviations=1"]),
+    ("fem", "plain", "relu1", ["sum=cells", "deviations=0.5"]),
+    ("rise", "grey", "features", ["passes=40", "seed=77", "cells=5", "final=none"]),
+    ("rise", "plain", "features", ["passes=40", "score=logit", "center=true", "post_relu=false"]),
+    ("rise", "wide", "features", ["passes=40", "grid=padded", "upsample=half-pixel", "fill=blur", "probability=0.4"]),
+    ("group-cam", "hard", "features", ["groups=4"]),
+    ("group-cam", "plain", "conv2", ["groups=6", "blur_sigma=4"]),
+    ("group-cam", "plain", "features", ["groups=3", "fill=zero", "weight_norm=none", "baseline=none"]),
+    ("occlusion", "plain", "features", ["patch=8", "stride=3", "fill=blur", "blur_sigma=3"]),
+    ("occlusion", "wide", "features", ["patch=7", "border=inside", "post_relu=false"]),
+    ("occlusion", "grey", "features", ["patch=9", "stride=9", "overlap=sum", "output=20x28"]),
+]
+# The channels of presets that score each of them many times, and methods with preset and options, on the real models.
+REAL_FEWER = {
+    "ss-cam": ["select=std", "select_count=6", "draws=3"],
+    "is-cam": ["select=std", "select_count=6", "steps=4"],
+}
+REAL_METHODS = [
+    ("eigen-cam", "standard", []),
+    ("eigen-cam", "paper", []),
+    ("kpca-cam", "pytorch-grad-cam", []),
+    ("fem", "standard", []),
+    ("fem", "paper", []),
+    ("rise", "official", ["passes=60"]),
+    ("rise", "vision-explanation-methods", ["passes=40"]),
+    ("occlusion", "standard", ["patch=64", "stride=48"]),
+    ("group-cam", "standard", ["groups=12"]),
+]
+
 # Real models see an exact crop of the photo (left, top, side), so no resize filter enters the comparison.
 # Preprocessing: channels in `order`, then (value - mean) / scale, values 0..255.
 REAL = {
@@ -117,6 +169,7 @@ REAL = {
     },
 }
 STRIDE = 4  # every 4th row and column of a large map is kept
+METHOD_STRIDE = 12  # the same for methods other than Score-CAM
 
 
 def main():
@@ -124,11 +177,12 @@ def main():
     for name in REAL:
         parser.add_argument(f"--{name}", metavar="ONNX", type=Path)
     parser.add_argument("--photo", type=Path, help="chelsea.png of scikit-image; needed for the real models")
+    parser.add_argument("--keep", action="store_true", help="keep rows of real models that are there, by their names")
     arguments = vars(parser.parse_args())
     make_toy()
     models = {name: arguments[name.replace("-", "_")] for name in REAL}
     if all(models.values()) and arguments["photo"]:
-        make_real(models, arguments["photo"])
+        make_real(models, arguments["photo"], kept_maps() if arguments["keep"] else {})
 
 
 class Maps:
@@ -144,11 +198,23 @@ class Maps:
             raise ValueError(f"the map of {row['name']!r} is constant and would test nothing")
         stride = stride if min(saliency.shape) > 4 * stride else 1
         row["tolerance"] = tolerance * max(1.0, float(np.abs(saliency).max()))
-        row["expected"] = {
-            "file": self.file, "offset": sum(map(len, self.values)), "shape": saliency.shape, "stride": stride,
-        }
-        self.values.append(saliency[::stride, ::stride].ravel())
+        row["expected"] = self.keep(saliency, stride)
         self.rows.append(row)
+
+    def add_again(self, row, values):
+        """A map of an earlier run."""
+        row["expected"].update(file=self.file, offset=sum(map(len, self.values)))
+        self.values.append(values)
+        self.rows.append(row)
+
+    def add_errors(self, errors, stride):
+        """Standard errors of the map that was added last."""
+        self.rows[-1]["errors"] = self.keep(errors.astype(np.float32), stride)
+
+    def keep(self, values, stride):
+        place = {"file": self.file, "offset": sum(map(len, self.values)), "shape": values.shape, "stride": stride}
+        self.values.append(values[::stride, ::stride].ravel())
+        return place
 
     def save(self):
         np.save(HERE / self.file, np.concatenate(self.values))
@@ -177,6 +243,12 @@ def make_toy():
         models["heads-softmax"].add_head("recipro-cam", preset, "features", [])
     for name, layer, method, settings in HEAD_VARIATIONS:
         models[name].add_head(method, next(iter(heads.PRESETS[method])), layer, settings)
+    for method, (_, presets, _) in METHODS.items():
+        for name in METHOD_TOYS:
+            for preset in presets:
+                models[name].add_method(method, preset, "features", FEWER.get(method, []))
+    for method, name, layer, settings in METHOD_VARIATIONS:
+        models[name].add_method(method, first_preset(method), layer, settings)
     for model in models.values():
         model.maps.save()
     write_index("toy.json", {"cases": [row for model in models.values() for row in model.maps.rows]})
@@ -236,6 +308,14 @@ class ToyGolden:
         tolerance = 2e-4 if method in ("grad-cam", "xgrad-cam") else 2e-5
         self.maps.add(row, heads.explain(method, study, o), stride=1, tolerance=tolerance)
 
+    def add_method(self, method, preset, layer, settings):
+        row = {"method": method, **self.row(preset, layer, settings)}
+        row["name"] = f"{method} {row['name']}"
+        study = Study(self.activations[layer], self.image, self.toy.forward, row["class"], self.toy.ending)
+        self.maps.add(row, method_map(method, study, preset, settings), stride=1, tolerance=1e-5)
+        if method == "rise":
+            self.maps.add_errors(rise.rise_errors(study, read_options(rise.RiseOptions, METHODS["rise"][1][preset], settings)), 1)
+
     def row(self, preset, layer, settings):
         target = int(self.scores.argmax())
         return {
@@ -244,6 +324,15 @@ class ToyGolden:
             "layer": layer, "class": target, "output": float(self.scores[target]),
             "preset": preset, "set": settings,
         }
+
+
+def first_preset(method):
+    return next(iter(METHODS[method][1]))
+
+
+def method_map(method, study, preset, settings):
+    kind, presets, explain_by = METHODS[method]
+    return explain_by(study, read_options(kind, presets[preset], settings))
 
 
 def toy_image(shape, seed):
@@ -259,7 +348,19 @@ def shape_name(shape):
     return "-" + "x".join(map(str, shape))
 
 
-def make_real(paths, photo):
+def kept_maps():
+    """The maps of real models that are there: by name the row and its values."""
+    index = json.loads((HERE / "onnx.json").read_text())
+    files = {row["expected"]["file"]: np.load(HERE / row["expected"]["file"]) for row in index["cases"]}
+
+    def values(expected):
+        size = [-(-n // expected["stride"]) for n in expected["shape"]]
+        return files[expected["file"]][expected["offset"] :][: size[0] * size[1]]
+
+    return {row["name"]: (row, values(row["expected"])) for row in index["cases"]}
+
+
+def make_real(paths, photo, kept):
     (HERE / "onnx").mkdir(exist_ok=True)
     rows = []
     for name, path in paths.items():
@@ -269,27 +370,35 @@ def make_real(paths, photo):
         target = int(scores.argmax())
         study = Study(activations, image, model.forward, target)
         maps = Maps(f"onnx/{name}.maps.npy")
-        for preset in PRESETS:
-            row = {
-                "name": f"{name} {preset}", "model": name, "input": name, "reference": None, "layer": "features",
-                "class": target, "output": float(scores[target]), "preset": preset, "set": [],
-            }
-            maps.add(row, explain(study, options(preset)), STRIDE, tolerance=1e-4)
-            print(f"{name} {preset}: {len(model.seen)} distinct passes so far", flush=True)
-        study = heads.Study(activations, head_of(path), target, image.shape[1:])
+        row = {
+            "model": name, "input": name, "reference": None, "layer": "features",
+            "class": target, "output": float(scores[target]),
+        }
+        score_cam = [("score-cam", preset, REAL_FEWER.get(preset, [])) for preset in PRESETS]
+        for method, preset, settings in score_cam + REAL_METHODS:
+            is_score_cam = method == "score-cam"
+            title = " ".join([*([] if is_score_cam else [method]), name, preset, *settings])
+            if title in kept:
+                maps.add_again(*kept[title])
+                continue
+            of_method = {"name": title, **({} if is_score_cam else {"method": method}), **row}
+            if is_score_cam:
+                saliency = explain(study, options(preset, settings))
+            else:
+                saliency = method_map(method, study, preset, settings)
+            stride = STRIDE if is_score_cam else METHOD_STRIDE
+            maps.add({**of_method, "preset": preset, "set": settings}, saliency, stride, tolerance=1e-4)
+            print(f"{title}: {len(model.seen)} distinct passes so far", flush=True)
+        behind = heads.Study(activations, head_of(path), target, image.shape[1:])
         for method, presets in heads.PRESETS.items():
             if method == "cam" and name == "squeezenet1_1":
                 continue  # its classifier bends: a channel has no weight of its own
             for preset in presets:
-                row = {
-                    "method": method, "name": f"{method} {name} {preset}", "model": name, "input": name,
-                    "reference": None, "layer": "features", "class": target, "output": float(scores[target]),
-                    "preset": preset, "set": [],
-                }
+                of_method = {"method": method, "name": f"{method} {name} {preset}", **row, "preset": preset, "set": []}
                 o = read_options(heads.OPTIONS[method], presets[preset], [])
                 # Where a head bends, differences are not quite the gradients that libtorch has.
                 bends = name == "squeezenet1_1" and method in ("grad-cam", "xgrad-cam")
-                maps.add(row, heads.explain(method, study, o), STRIDE, tolerance=5e-3 if bends else 1e-4)
+                maps.add(of_method, heads.explain(method, behind, o), STRIDE, tolerance=5e-3 if bends else 1e-4)
             print(f"{name} {method}", flush=True)
         maps.save()
         rows += maps.rows

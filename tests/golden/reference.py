@@ -12,13 +12,27 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from splitmix import draws, normal
+
 
 @dataclass(frozen=True)
-class Options:
+class FinishOptions:
+    """The options by which a combined map becomes the saliency map, the same for every method."""
+
+    post_relu: bool = True
+    final: str = "minmax"  # minmax | max | none
+    final_eps: float = 0.0
+    output: str = "input"  # input | layer | HxW
+    resize: str = "half-pixel"  # half-pixel | align-corners | bicubic | mirror | nearest
+    order: str = "resize-norm"  # resize-norm | norm-resize | norm-resize-norm
+
+
+@dataclass(frozen=True)
+class Options(FinishOptions):
     """The options, under the names that the command line gives them. The defaults are preset `official`."""
 
     score: str = "softmax"  # softmax | logit | sigmoid
-    baseline: str = "none"  # none | zero | input | image: whose score is taken off each masked score
+    baseline: str = "none"  # none | zero | input | image | fill: whose score is taken off each masked score
     fill: str = "zero"  # zero | image | blur: what shows where a mask is 0
     blur_sigma: float = 10.0  # in input pixels
     weight_norm: str = "none"  # none | softmax | relu | one
@@ -28,30 +42,30 @@ class Options:
     eps: float = 0.0  # added to max - min
     flat: str = "skip"  # skip | zero | keep: a map whose cells are all equal
     pre_relu: bool = False
-    post_relu: bool = True
     select: str = "all"  # all | std | max | list
     select_count: int = 10
     select_list: tuple = ()
     combine: str = "upsampled"  # raw | upsampled | normalised: which maps are weighted and combined
     reduce: str = "sum"  # sum | max
     bias: float = 0.0
-    final: str = "minmax"  # minmax | max | none
-    final_eps: float = 0.0
-    output: str = "input"  # input | layer | HxW
-    resize: str = "half-pixel"  # the modes of `upsample`, for the saliency map
-    order: str = "resize-norm"  # resize-norm | norm-resize | norm-resize-norm
+    noise: float = 0.0  # SS-CAM: the standard deviation of noise on a mask
+    draws: int = 35
+    seed: int = 0
+    steps: int = 1  # IS-CAM: over how many strengths a mask is scored
+    strengths: str = "even"  # even | summed
 
 
 # Presets reproduce the named implementations; the differences to `official` (the authors' code) are listed.
 _SOFTMAX_OF_LOGITS = {"score": "logit", "weight_norm": "softmax"}
+_TORCHCAM = {
+    **_SOFTMAX_OF_LOGITS, "baseline": "input", "norm_stage": "before", "eps": 1e-8, "flat": "keep",
+    "combine": "raw", "final_eps": 1e-8, "output": "layer",
+}
 PRESETS = {
     "official": {},
     "paper": {"baseline": "zero", "flat": "keep"},
     "paper-alg1": {**_SOFTMAX_OF_LOGITS, "baseline": "zero", "flat": "keep"},
-    "torchcam": {
-        **_SOFTMAX_OF_LOGITS, "baseline": "input", "norm_stage": "before", "eps": 1e-8, "flat": "keep",
-        "combine": "raw", "final_eps": 1e-8, "output": "layer",
-    },
+    "torchcam": _TORCHCAM,
     "pytorch-grad-cam": {
         **_SOFTMAX_OF_LOGITS, "upsample": "align-corners", "eps": 1e-8, "flat": "keep", "combine": "raw",
         "final_eps": 1e-7, "order": "norm-resize-norm",
@@ -74,6 +88,8 @@ PRESETS = {
     },
     "faster-score-cam": {"select": "std"},
     "cskip": {"select": "max"},
+    "ss-cam": {**_TORCHCAM, "noise": 2.0},
+    "is-cam": {**_TORCHCAM, "steps": 10, "strengths": "summed"},
     "interpretdl": {"flat": "keep", "post_relu": False, "final": "none"},
 }
 
@@ -124,15 +140,14 @@ def explain(study, o):
     flat = maps.max((1, 2)) == maps.min((1, 2))
     upsampled = upsample(maps, size, o.upsample)
     masks = make_masks(maps, upsampled, flat, o)
-    weights = weigh(mask_scores(study, masks, o), o)
+    small = maps if o.norm_stage == "before" else upsampled
+    weights = weigh(mask_scores(study, masks, numbers(maps, small, o), o), o)
     if o.flat == "skip":
         weights = np.where(flat, 0.0, weights)
     parts = {"raw": maps, "upsampled": upsampled, "normalised": masks}[o.combine]
     parts = weights[:, None, None] * parts
     combined = (parts.sum(0) if o.reduce == "sum" else parts.max(0)) + o.bias
-    if o.post_relu:
-        combined = np.maximum(combined, 0)
-    return finish(combined, output_size(o, size, combined.shape), o)
+    return finished(combined, study, o)
 
 
 def select(maps, o):
@@ -163,14 +178,41 @@ def normalise(maps, o):
     return (maps - low if o.norm == "minmax" else maps) / np.where(extent == 0, 1.0, extent)
 
 
-def mask_scores(study, masks, o):
-    """The class score of each masked image, less the baseline."""
+def numbers(maps, extremes_of, o):
+    """The number of each channel's mask: equal ones are one mask, counted in the order in which they come."""
+    low = extremes_of.min((1, 2), keepdims=True)
+    extent = extremes_of.max((1, 2), keepdims=True) - low + o.eps
+    small = (maps - low if o.norm == "minmax" else maps) / np.where(extent == 0, 1.0, extent)
+    seen = {}
+    return [seen.setdefault((m.astype(np.float32) + 0).tobytes(), len(seen)) for m in small]
+
+
+def mask_scores(study, masks, which, o):
+    """The class score of each masked image, less the baseline; `which` are the masks' numbers."""
     fill = fill_image(study, o)
-    scores = np.array([class_score(study, m * study.image + (1 - m) * fill, o) for m in masks])
+
+    def score(mask):
+        return class_score(study, mask * study.image + (1 - mask) * fill, o)
+
+    scores = np.array([np.mean([score(v) for v in variants(*pair, o)]) for pair in zip(which, masks)])
     if o.baseline == "none":
         return scores
-    image = {"zero": np.zeros_like(study.image), "input": study.image, "image": study.reference}[o.baseline]
+    zeros = np.zeros_like(study.image)
+    image = {"zero": zeros, "input": study.image, "image": study.reference, "fill": zeros + fill}[o.baseline]
     return scores - class_score(study, image, o)
+
+
+def variants(number, mask, o):
+    """The masks over whose scores that of mask `number` is averaged."""
+    steps = np.arange(1, o.steps + 1) / o.steps
+    strengths = steps if o.strengths == "even" else steps.cumsum()
+    for draw in range(o.draws if o.noise > 0 else 1):
+        noise = 0.0
+        if o.noise > 0:
+            seed = draws(o.seed, number * o.draws + draw + 1)[-1]
+            noise = o.noise * normal(seed, mask.size).reshape(mask.shape)
+        for strength in strengths:
+            yield strength * (mask + noise)
 
 
 def fill_image(study, o):
@@ -204,6 +246,13 @@ def softmax(values):
     """Softmax of a vector."""
     powers = np.exp(values - values.max())
     return powers / powers.sum()
+
+
+def finished(combined, study, o):
+    """The saliency map of a combined one, by the options that every method shares."""
+    if o.post_relu:
+        combined = np.maximum(combined, 0)
+    return finish(combined, output_size(o, study.image.shape[1:], combined.shape), o)
 
 
 def output_size(o, input_size, combined_size):

@@ -65,8 +65,8 @@ def main():
     random = mersenne_twister(5489)
     assert [next(random) for _ in range(10000)][-1] == 9981545732273789042, "the standard says so"
     toy, image = Toy(HERE / "toy/plain.toy"), np.load(HERE / "toy/input-3x32x32.npy").reshape(3, 32, 32)
-    np.save(HERE / "templates/eigen-cam.npy", eigen_cam(toy, image).astype(np.float32))
-    np.save(HERE / "templates/rise.npy", rise(toy, image, **RISE).astype(np.float32))
+    np.save(HERE / "templates/my-eigen-cam.npy", eigen_cam(toy, image).astype(np.float32))
+    np.save(HERE / "templates/my-rise.npy", rise(toy, image, **RISE).astype(np.float32))
 
 
 if __name__ == "__main__":

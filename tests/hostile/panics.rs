@@ -92,6 +92,7 @@ impl Method {
             options: Vec::new(),
             presets: Vec::new(),
             needs: Abilities::NONE,
+            needs_layer: true,
         })
     }
 }
@@ -107,6 +108,7 @@ impl CamMethod for Method {
             let [_, _, height, width] = study.context.input.view().dims("the input")?;
             Ok(MethodOutput {
                 maps: Tensor::zeros([study.context.targets.len(), height, width])?,
+                errors: None,
                 measures: Vec::new(),
                 warnings: Vec::new(),
             })

@@ -48,6 +48,8 @@ pub struct GoldenMap {
     pub tolerance: f64,
     /// Where the expected map is.
     pub expected: Expected,
+    /// Where the expected standard errors are, of methods that estimate them.
+    pub errors: Option<Expected>,
 }
 
 fn score_cam() -> String {

@@ -145,6 +145,7 @@ fn a_c_program_gets_grad_cam_or_the_reason_why_not() {
     let mut command = Command::new(&binary);
     command.arg(library("scorecam_toy")).arg(golden("toy/wide.toy")).arg(golden("toy/slopes.toy"));
     let printed = run(&mut command);
-    let refused = "refused: method \"grad-cam\" needs gradients or run-from, which backend \"toy\" does not offer for ";
+    let refused =
+        "refused: method \"grad-cam\" needs gradients or run-from, which backend \"toy\" does not offer for ";
     assert!(printed.starts_with(refused) && printed.ends_with("targets 2 passes 3\n"), "{printed}");
 }

@@ -33,6 +33,15 @@ fn check(methods: Methods<'_>, model: &Model, case: &GoldenMap, input: &Tensor) 
     }
     let map = explanation.maps.reshape(case.expected.shape).expect("one map of the expected size");
     let far = difference(map.view(), &case.expected);
+    if let Some(expected) = &case.errors {
+        let errors = explanation.errors.expect("standard errors").reshape(expected.shape);
+        let far = difference(errors.expect("errors of one map").view(), expected);
+        if far > case.tolerance {
+            return Some(format!("{}: standard errors differ by {far}", case.name));
+        }
+    } else if explanation.errors.is_some() != (case.method == "rise") {
+        return Some(format!("{}: standard errors where there should be none, or none", case.name));
+    }
     (far > case.tolerance).then(|| format!("{}: {far} is more than {}", case.name, case.tolerance))
 }
 

@@ -132,12 +132,12 @@ fn the_method_template_works_from_another_workspace() {
     let host = toy_host();
     host.load_plugin(&plugin).expect("the template loads");
     assert_proof(&host, &plugin, Proof::LayoutVerified);
-    assert_golden(&plugin, "eigen-cam", &[], 1);
+    assert_golden(&plugin, "my-eigen-cam", &[], 1);
 
     let (model, input) = (golden("toy/plain.toy"), golden("toy/input-3x32x32.npy"));
     let work = tempfile::tempdir().expect("a folder");
     let plugins = [plugin.as_path(), &library("scorecam_toy")];
-    let map = map_of_program(work.path(), &input, &model, "eigen-cam", &plugins);
+    let map = map_of_program(work.path(), &input, &model, "my-eigen-cam", &plugins);
     assert_eq!((map.shape(), range(map.data())), (&[32, 32][..], (0.0, 1.0)));
 }
 
@@ -149,7 +149,7 @@ fn the_method_template_in_cpp_makes_the_masks_of_rise() {
     for compiler in ["g++", "clang++"] {
         let plugin = compile_plugin(compiler, &folder.join("rise.cpp"), &[&script], work.path());
         let set = [("masks", "48"), ("cells", "4"), ("keep", "0.4"), ("seed", "3")];
-        assert_golden(&plugin, "rise", &set, 49);
+        assert_golden(&plugin, "my-rise", &set, 49);
     }
 }
 

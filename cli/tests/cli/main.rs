@@ -416,6 +416,31 @@ fn layers_are_listed_where_the_manifest_names_a_wrong_one() {
 }
 
 #[test]
+fn standard_errors_are_written_where_the_method_estimates_them() {
+    toy_plugin();
+    let work = tempfile::tempdir().expect("a folder");
+    let file = work.path().join("errors.npy");
+    let run = |method: &str, set: &str| {
+        let mut program = scorecam();
+        program.arg("explain").arg(golden("input-3x32x32.npy")).args(["--model", &golden("plain.toy")]);
+        program.args(["--method", method, "--set", set, "--errors"]).arg(&file);
+        program.output().expect("it runs")
+    };
+    let refused = run("score-cam", "select=all");
+    let line = "method \"score-cam\" estimates no standard errors; leave --errors out, or take --method rise";
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && text.contains(line) && !file.exists(), "{text}");
+    let found = run("rise", "passes=30");
+    let text = stdout(&found);
+    assert!(
+        text.contains("rise, preset official on toy: 31 passes") && text.contains("standard error at most"),
+        "{text}"
+    );
+    // A header of 128 bytes and a value for each pixel.
+    assert_eq!(std::fs::metadata(&file).expect("a file").len(), 128 + 32 * 32 * 4);
+}
+
+#[test]
 fn a_plugin_is_checked_in_processes_of_its_own() {
     let run = |path: &Path| scorecam().arg("check").arg(path).output().expect("it runs");
     let good = run(&toy_plugin());

@@ -63,6 +63,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities { run_from: true, ..Abilities::NONE },
+        needs_layer: true,
     }
 });
 
@@ -106,7 +107,12 @@ impl CamMethod for AblationCam {
                 let sum = Map::weighted_sum((height, width), activations.chunks_exact(cells).zip(weights))?;
                 finish.apply(sum, (input_height, input_width))
             })?;
-            Ok(MethodOutput { maps, measures: vec![("channels".into(), channels as f64)], warnings })
+            Ok(MethodOutput {
+                maps,
+                errors: None,
+                measures: vec![("channels".into(), channels as f64)],
+                warnings,
+            })
         })
     }
 }

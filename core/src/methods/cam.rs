@@ -35,6 +35,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities { run_from: true, ..Abilities::NONE },
+        needs_layer: true,
     }
 });
 
@@ -69,7 +70,7 @@ impl CamMethod for Cam {
                 let values = parts.iter().map(|part| part * cells as f64).collect();
                 finish.apply(Map { size: (height, width), values }, (input_height, input_width))
             })?;
-            Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
+            Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
         })
     }
 }

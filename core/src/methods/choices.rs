@@ -13,7 +13,7 @@
 //! let option = spec("sign", choice(SIGN), "plus", "which evidence counts");
 //! # let info = MethodInfo {
 //! #     id: "m".into(), version: "1".into(), summary: String::new(), options: vec![option],
-//! #     presets: vec![], needs: Abilities::NONE,
+//! #     presets: vec![], needs: Abilities::NONE, needs_layer: true,
 //! # };
 //! let options = info.resolve(None, &[("sign".into(), "minus".into())])?;
 //! assert_eq!(pick(&options, "sign", SIGN)?, Sign::Minus);

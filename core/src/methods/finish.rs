@@ -8,7 +8,7 @@
 //! # use scorecam_core::{Abilities, MethodInfo};
 //! # let info = MethodInfo {
 //! #     id: "m".into(), version: "1".into(), summary: String::new(), options: Finish::specs(Upsample::Nearest),
-//! #     presets: vec![], needs: Abilities::NONE,
+//! #     presets: vec![], needs: Abilities::NONE, needs_layer: true,
 //! # };
 //! # let options = info.resolve(None, &[])?;
 //! // A method's options hold those of `Finish::specs`.
@@ -107,7 +107,23 @@ impl Finish {
     }
 
     /// Turns the combined map into the saliency map, of the input's size (height, width) unless the options say otherwise.
-    pub fn apply(&self, mut map: Map, input_size: (usize, usize)) -> Result<Map> {
+    pub fn apply(&self, map: Map, input_size: (usize, usize)) -> Result<Map> {
+        Ok(self.run(map, None, input_size)?.0)
+    }
+
+    /// The same with the standard error of each value: resized as the map is, which is at least the error of what is
+    /// interpolated, and divided as it is. Extremes by which the map is normalised are taken as exact.
+    pub fn apply_with_errors(&self, map: Map, errors: Map, input_size: (usize, usize)) -> Result<(Map, Map)> {
+        let (map, errors) = self.run(map, Some(errors), input_size)?;
+        errors.map(|errors| (map, errors)).ok_or_else(|| Error::internal("the errors of a map are lost"))
+    }
+
+    fn run(
+        &self,
+        mut map: Map,
+        errors: Option<Map>,
+        input_size: (usize, usize),
+    ) -> Result<(Map, Option<Map>)> {
         if self.post_relu {
             rectify(&mut map);
         }
@@ -116,41 +132,47 @@ impl Finish {
             Output::Layer => map.size,
             Output::Size(h, w) => (h, w),
         };
+        let both = (map, errors);
         Ok(match self.order {
-            Order::ResizeNorm => self.normalise(self.resize(map, size)?),
-            Order::NormResize => self.resize(self.normalise(map), size)?,
+            Order::ResizeNorm => self.normalise(self.resize(both, size)?),
+            Order::NormResize => self.resize(self.normalise(both), size)?,
             Order::NormResizeNorm => {
-                let mut map = self.resize(self.normalise(map), size)?;
-                rectify(&mut map);
-                self.normalise(map)
+                let mut both = self.resize(self.normalise(both), size)?;
+                rectify(&mut both.0);
+                self.normalise(both)
             }
         })
     }
 
-    fn resize(&self, map: Map, size: (usize, usize)) -> Result<Map> {
+    fn resize(&self, (map, errors): (Map, Option<Map>), size: (usize, usize)) -> Result<(Map, Option<Map>)> {
         if map.size == size {
-            return Ok(map);
+            return Ok((map, errors));
         }
-        let values = Upsampler::new(self.resize, map.size, size)?.resize(&map.values)?;
-        Ok(Map { size, values })
+        let upsampler = Upsampler::new(self.resize, map.size, size)?;
+        let resized = |map: Map| Ok(Map { size, values: upsampler.resize(&map.values)? });
+        let mut errors = errors.map(resized).transpose()?;
+        // A bicubic resize has weights below 0.
+        errors.iter_mut().flat_map(|errors| &mut errors.values).for_each(|v| *v = v.abs());
+        Ok((resized(map)?, errors))
     }
 
     /// Brings a map to [0, 1]; one without range becomes zeros rather than rounding blown up.
-    fn normalise(&self, mut map: Map) -> Map {
+    fn normalise(&self, (mut map, mut errors): (Map, Option<Map>)) -> (Map, Option<Map>) {
         let min = map.values.iter().copied().fold(f64::INFINITY, f64::min);
         let max = map.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (offset, divisor) = match self.norm {
-            Norm::None => return map,
+            Norm::None => return (map, errors),
             Norm::MinMax if max - min <= ROUNDING * max.abs().max(min.abs()) => {
-                map.values.fill(0.0);
-                return map;
+                [Some(&mut map), errors.as_mut()].into_iter().flatten().for_each(|map| map.values.fill(0.0));
+                return (map, errors);
             }
             Norm::MinMax => (min, max - min + self.eps),
             Norm::Max => (0.0, max + self.eps),
         };
         let divisor = if divisor == 0.0 { 1.0 } else { divisor };
         map.values.iter_mut().for_each(|v| *v = (*v - offset) / divisor);
-        map
+        errors.iter_mut().flat_map(|errors| &mut errors.values).for_each(|v| *v /= divisor.abs());
+        (map, errors)
     }
 }
 

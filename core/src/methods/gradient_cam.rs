@@ -119,6 +119,7 @@ impl GradientCam {
             options: self.specs(),
             presets: choices::presets(presets),
             needs,
+            needs_layer: true,
         }
     }
 
@@ -242,7 +243,12 @@ impl CamMethod for GradientCam {
             let maps = map::of_targets(study, |target, _| {
                 finish.apply(weights[target].sum(size, activations)?, (input_height, input_width))
             })?;
-            Ok(MethodOutput { maps, measures: vec![("channels".into(), channels as f64)], warnings })
+            Ok(MethodOutput {
+                maps,
+                errors: None,
+                measures: vec![("channels".into(), channels as f64)],
+                warnings,
+            })
         })
     }
 }

@@ -6,15 +6,25 @@
 mod ablation_cam;
 mod cam;
 pub mod choices;
+mod eigen_cam;
+mod fem;
 pub mod finish;
 mod gradient_cam;
 pub mod map;
+mod occlusion;
+mod principal;
 mod recipro_cam;
+mod rise;
 mod score_cam;
+mod scoring;
 mod slopes;
 
 pub use ablation_cam::AblationCam;
 pub use cam::Cam;
+pub use eigen_cam::{EigenCam, KpcaCam};
+pub use fem::Fem;
 pub use gradient_cam::GradientCam;
+pub use occlusion::Occlusion;
 pub use recipro_cam::ReciproCam;
-pub use score_cam::{AdaptiveScoreCam, ScoreCam};
+pub use rise::Rise;
+pub use score_cam::{AdaptiveScoreCam, GroupCam, ScoreCam};

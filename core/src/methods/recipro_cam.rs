@@ -65,6 +65,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities { run_from: true, ..Abilities::NONE },
+        needs_layer: true,
     }
 });
 
@@ -93,7 +94,7 @@ impl CamMethod for ReciproCam {
                 let map = Map { size, values: (0..height * width).map(score).collect() };
                 finish.apply(map, (input_height, input_width))
             })?;
-            Ok(MethodOutput { maps, measures: Vec::new(), warnings: Vec::new() })
+            Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
         })
     }
 }

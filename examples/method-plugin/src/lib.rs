@@ -1,9 +1,9 @@
-//! Template of a method plugin: `eigen-cam` (Muhammad and Yeasin, 2020), which shows what most of the target layer's
+//! Template of a method plugin: `my-eigen-cam` (Muhammad and Yeasin, 2020), which shows what most of the target layer's
 //! activation maps have in common, whatever the class. It needs no passes beyond the first.
 //!
 //! ```text
 //! cargo build --release
-//! scorecam explain cat.jpg --model squeezenet.onnx --method eigen-cam --overlay cat.png \
+//! scorecam explain cat.jpg --model squeezenet.onnx --method my-eigen-cam --overlay cat.png \
 //!     --plugin target/release/libscorecam_example_method.so
 //! ```
 
@@ -13,12 +13,13 @@ use scorecam_plugin::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, S
 // This is all that makes the library a plugin.
 scorecam_plugin::export_plugin! {
     method: EigenCam(MethodInfo {
-        id: "eigen-cam".into(),
+        id: "my-eigen-cam".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         summary: "first principal component of the activation maps; the same for every class".into(),
         options: Finish::specs(Upsample::HalfPixel),
         presets: vec![],
         needs: Abilities::NONE,
+        needs_layer: true,
     }),
 }
 
@@ -53,7 +54,7 @@ impl CamMethod for EigenCam {
             let finish = Finish::read(options)?;
             let map = || map::Map { size: (h, w), values: common.iter().map(|v| v * sign).collect() };
             let maps = map::of_targets(study, |_, _| finish.apply(map(), (height, width)))?;
-            Ok(MethodOutput { maps, measures: vec![], warnings: vec![] })
+            Ok(MethodOutput { maps, errors: None, measures: vec![], warnings: vec![] })
         })
     }
 }

@@ -68,6 +68,7 @@ const STATUS_CALLS: [StatusCall; 27] = statuses![
     scorecam_explanation_placement(null_mut(), null()),
     scorecam_explanation_photo_map(null_mut(), 0, null(), 0, 0, 0),
     scorecam_explanation_map(null_mut(), null_mut(), null_mut(), null(), 0),
+    scorecam_explanation_errors(null_mut(), null_mut(), null_mut(), null(), 0),
     scorecam_explanation_target(null_mut(), null(), 0),
     scorecam_explanation_warning(null_mut(), null(), 0),
     scorecam_explanation_measure(null_mut(), null_mut(), null(), 0),

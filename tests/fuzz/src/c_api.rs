@@ -237,6 +237,14 @@ fn read(explanation: *const scorecam_explanation) {
             assert_eq!(status, SCORECAM_OK);
             let map = std::slice::from_raw_parts(data, (height * width) as usize);
             assert!(!map.is_empty() && map.iter().all(|v| v.is_finite()), "a map of {height} x {width}");
+            let status = scorecam_explanation_errors(
+                &raw mut data,
+                &raw mut height,
+                &raw mut width,
+                explanation,
+                index,
+            );
+            assert_eq!(status, scorecam_plugin::abi::SCORECAM_ERR_UNSUPPORTED);
         }
         for index in 0..info.warning_count {
             let mut warning = ptr::null();

@@ -1,11 +1,20 @@
 //! The built-in methods as a plugin, each under its id with `mirror-` before it.
 
-use scorecam_core::methods::{AblationCam, AdaptiveScoreCam, Cam, GradientCam, ReciproCam, ScoreCam};
+use scorecam_core::methods::{
+    AblationCam, AdaptiveScoreCam, Cam, EigenCam, Fem, GradientCam, GroupCam, KpcaCam, Occlusion, ReciproCam,
+    Rise, ScoreCam,
+};
 use scorecam_plugin::{CamMethod, MethodInfo, Options, Study, Work};
 
 scorecam_plugin::export_plugin! {
     method: Mirror::new(ScoreCam),
     method: Mirror::new(AdaptiveScoreCam),
+    method: Mirror::new(GroupCam),
+    method: Mirror::new(EigenCam),
+    method: Mirror::new(KpcaCam),
+    method: Mirror::new(Fem),
+    method: Mirror::new(Rise),
+    method: Mirror::new(Occlusion),
     method: Mirror::new(ReciproCam),
     method: Mirror::new(AblationCam),
     method: Mirror::new(Cam),

@@ -6,18 +6,22 @@
 //! them; [`weights`] makes channel weights of the scores; [`combine`] sums weighted maps, which
 //! [`super::finish`] rectifies, resizes and normalises. All targets share the same passes.
 //!
-//! [`ScoreCam`] scores every mask; [`AdaptiveScoreCam`] scores some and predicts the others.
+//! [`ScoreCam`] scores every mask; [`AdaptiveScoreCam`] scores some and predicts the others; [`GroupCam`] scores groups of
+//! channels. [`smoothing`] makes several masks of one, for SS-CAM and IS-CAM.
 
 mod adaptive;
 mod combine;
+mod group;
 mod masks;
 mod options;
 mod presets;
+mod smoothing;
 mod weights;
 
 use std::sync::LazyLock;
 
 pub use self::adaptive::AdaptiveScoreCam;
+pub use self::group::GroupCam;
 use self::masks::{Maps, MaskPlan};
 use self::options::ScoreCamOptions;
 use super::{choices, map};
@@ -34,6 +38,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| MethodInfo {
     options: options::specs(),
     presets: choices::presets(presets::PRESETS),
     needs: Abilities::NONE,
+    needs_layer: true,
 });
 
 impl CamMethod for ScoreCam {
@@ -64,6 +69,11 @@ struct Setup<'s> {
 impl<'s> Setup<'s> {
     fn new(study: &'s Study<'s>, options: ScoreCamOptions) -> Result<Self> {
         let maps = masks::selected_maps(study, &options)?;
+        Self::of(study, options, maps)
+    }
+
+    /// The same of maps that are chosen already.
+    fn of(study: &'s Study<'s>, options: ScoreCamOptions, maps: Maps) -> Result<Self> {
         let plan = MaskPlan::new(study, &maps, &options)?;
         Ok(Self { study, options, maps, plan })
     }
@@ -79,6 +89,7 @@ impl<'s> Setup<'s> {
         })?;
         Ok(MethodOutput {
             maps,
+            errors: None,
             measures: vec![
                 ("channels".into(), self.maps.count() as f64),
                 ("live-maps".into(), self.plan.live() as f64),

@@ -1,8 +1,10 @@
 //! The options of Score-CAM: their description for callers, and their typed form for the steps.
 
-use crate::methods::choices::{SCORE, choice, number, pick, pick_upsample, spec, upsample};
+use super::smoothing::{self, Smoothing};
+use crate::methods::choices::{choice, number, pick, pick_upsample, spec, upsample};
 use crate::methods::finish::Finish;
-use crate::{ClassScore, Error, OptionKind, OptionSpec, Options, OutputActivation, Result, Study, Upsample};
+use crate::methods::scoring::Scoring;
+use crate::{Error, OptionKind, OptionSpec, Options, Result, Study, Upsample};
 
 /// What is subtracted from every score.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,15 +13,7 @@ pub(super) enum Baseline {
     Zero,
     Input,
     Image,
-}
-
-/// What shows where a mask is 0.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Fill {
-    Zero,
-    Image,
-    /// The input, blurred with this standard deviation in pixels.
-    Blur(f64),
+    Fill,
 }
 
 /// How scores become weights.
@@ -82,9 +76,8 @@ pub(super) enum Reduce {
 
 /// Every choice, read and typed.
 pub(super) struct ScoreCamOptions {
-    pub(super) score: ClassScore,
+    pub(super) scoring: Scoring,
     pub(super) baseline: Baseline,
-    pub(super) fill: Fill,
     pub(super) weight_norm: WeightNorm,
     pub(super) upsample: Upsample,
     pub(super) norm_stage: NormStage,
@@ -96,6 +89,7 @@ pub(super) struct ScoreCamOptions {
     pub(super) combine: Combine,
     pub(super) reduce: Reduce,
     pub(super) bias: f64,
+    pub(super) smoothing: Smoothing,
     pub(super) finish: Finish,
 }
 
@@ -106,8 +100,8 @@ const BASELINE: &[(&str, Baseline)] = &[
     ("zero", Baseline::Zero),
     ("input", Baseline::Input),
     ("image", Baseline::Image),
+    ("fill", Baseline::Fill),
 ];
-const FILL: &[(&str, Fill)] = &[("zero", Fill::Zero), ("image", Fill::Image), ("blur", Fill::Blur(0.0))];
 const WEIGHT_NORM: &[(&str, WeightNorm)] = &[
     ("none", WeightNorm::None),
     ("softmax", WeightNorm::Softmax),
@@ -128,21 +122,14 @@ const COMBINE: &[(&str, Combine)] =
 const REDUCE: &[(&str, Reduce)] = &[("sum", Reduce::Sum), ("max", Reduce::Max)];
 /// The description of every option; the defaults are those of the authors' code.
 pub(super) fn specs() -> Vec<OptionSpec> {
-    let mut specs = vec![
-        spec("score", choice(SCORE), "softmax", "what the score of a masked image is"),
+    let mut specs = Scoring::specs();
+    specs.extend([
         spec(
             "baseline",
             choice(BASELINE),
             "none",
-            "whose score is subtracted: a zero image's, the unmasked input's, the reference image's",
+            "whose score is subtracted: a zero image's, the unmasked input's, the reference image's, that of fill alone",
         ),
-        spec(
-            "fill",
-            choice(FILL),
-            "zero",
-            "what shows where a mask is 0: zeros, the reference image, the blurred input",
-        ),
-        spec("blur_sigma", number(0.1, 1000.0), "10", "standard deviation of fill=blur, in input pixels"),
         spec(
             "weight_norm",
             choice(WEIGHT_NORM),
@@ -196,7 +183,8 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "how weighted maps become one: their sum or their maximum in each pixel",
         ),
         spec("bias", number(-1e6, 1e6), "0", "added to the combined map"),
-    ];
+    ]);
+    specs.extend(smoothing::specs());
     specs.extend(Finish::specs(Upsample::HalfPixel));
     specs
 }
@@ -204,12 +192,8 @@ pub(super) fn specs() -> Vec<OptionSpec> {
 impl ScoreCamOptions {
     pub(super) fn read(options: &Options) -> Result<Self> {
         Ok(Self {
-            score: pick(options, "score", SCORE)?,
+            scoring: Scoring::read(options)?,
             baseline: pick(options, "baseline", BASELINE)?,
-            fill: match pick(options, "fill", FILL)? {
-                Fill::Blur(_) => Fill::Blur(options.parse("blur_sigma")?),
-                other => other,
-            },
             weight_norm: pick(options, "weight_norm", WEIGHT_NORM)?,
             upsample: pick_upsample(options, "upsample")?,
             norm_stage: pick(options, "norm_stage", NORM_STAGE)?,
@@ -226,24 +210,17 @@ impl ScoreCamOptions {
             combine: pick(options, "combine", COMBINE)?,
             reduce: pick(options, "reduce", REDUCE)?,
             bias: options.parse("bias")?,
+            smoothing: Smoothing::read(options)?,
             finish: Finish::read(options)?,
         })
     }
 
     /// What a user should know about these options on this model.
     pub(super) fn warnings(&self, study: &Study<'_>) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let applied = match study.context.output_activation {
-            OutputActivation::Softmax => "softmax",
-            OutputActivation::Sigmoid | OutputActivation::Probability => "sigmoid",
-            _ => "",
-        };
-        if self.score == ClassScore::Logit && !applied.is_empty() && self.weight_norm != WeightNorm::One {
-            warnings.push(format!(
-                "score=logit asks for raw outputs, but the model applies {applied} itself: its probabilities are used"
-            ));
-        }
-        if self.weight_norm == WeightNorm::One {
+        let uses_scores = self.weight_norm != WeightNorm::One;
+        let mut warnings: Vec<String> =
+            self.scoring.warning(study).filter(|_| uses_scores).into_iter().collect();
+        if !uses_scores {
             warnings.push("weight_norm=one ignores the scores: the map is the same for every class".into());
         }
         warnings

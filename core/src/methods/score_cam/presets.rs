@@ -54,5 +54,17 @@ pub(super) const PRESETS: &[(&str, &str, &str)] = &[
         "select=std",
     ),
     ("cskip", "CSKIP: only the channels with the greatest maximum (10, or select_count)", "select=max"),
+    (
+        "ss-cam",
+        "torch-cam 0.5's SS-CAM: scores averaged over 35 draws of noise on each mask",
+        "norm_stage=before eps=1e-8 flat=keep score=logit baseline=input weight_norm=softmax combine=raw \
+         final_eps=1e-8 output=layer noise=2",
+    ),
+    (
+        "is-cam",
+        "torch-cam 0.5's IS-CAM: scores averaged over ten strengths of each mask, which exceed 1",
+        "norm_stage=before eps=1e-8 flat=keep score=logit baseline=input weight_norm=softmax combine=raw \
+         final_eps=1e-8 output=layer steps=10 strengths=summed",
+    ),
     ("interpretdl", "InterpretDL", "flat=keep post_relu=false final=none"),
 ];

@@ -4,65 +4,86 @@ use std::sync::Arc;
 
 use super::Setup;
 use super::masks::{Channel, MaskPlan};
-use super::options::{Baseline, Fill, ScoreCamOptions, WeightNorm};
-use crate::filters::blur;
-use crate::tensor::gathered;
-use crate::{Error, Masks, Result, Study, Tensor, class_score};
+use super::options::{Baseline, WeightNorm};
+use crate::methods::scoring::{Scorer, reference};
+use crate::tensor::{append, room_for};
+use crate::{Result, Tensor, Upsampler};
 
-/// Makes masked passes and reads class scores off them.
-pub(super) struct Scorer<'s> {
-    study: &'s Study<'s>,
-    options: &'s ScoreCamOptions,
-    /// What shows where a mask is 0, when it is not the reference image.
-    blurred: Option<Arc<Tensor>>,
+/// Scores the masks of a plan against a baseline.
+pub(super) struct MaskScorer<'s> {
+    scorer: Scorer<'s>,
+    setup: &'s Setup<'s>,
     /// The baseline's raw outputs, where there is one.
     baseline: Option<Vec<f32>>,
 }
 
-impl<'s> Scorer<'s> {
+impl<'s> MaskScorer<'s> {
     /// Makes the baseline's pass, where one is needed; `masks` are expected to be scored after it.
     pub(super) async fn new(setup: &'s Setup<'s>, masks: usize) -> Result<Self> {
         let (study, options) = (setup.study, &setup.options);
-        let blurred = match options.fill {
-            Fill::Zero => None,
-            Fill::Image => reference(study, "fill=image").map(|_| None)?,
-            Fill::Blur(sigma) => Some(Arc::new(blur(study.context.input.view(), sigma)?)),
-        };
-        let own_pass = matches!(options.baseline, Baseline::Zero | Baseline::Image);
-        study.expect_passes(masks + usize::from(own_pass))?;
+        let scorer = Scorer::new(study, &options.scoring)?;
+        let own_pass = !matches!(options.baseline, Baseline::None | Baseline::Input);
+        study.expect_passes(masks.saturating_mul(options.smoothing.count()) + usize::from(own_pass))?;
         let baseline = match options.baseline {
             Baseline::None => None,
             Baseline::Input => Some(study.context.scores.to_vec()),
-            Baseline::Zero => {
-                let zero = Tensor::zeros(study.context.input.shape())?;
-                Some(study.scores(zero).await?.into_data())
-            }
             Baseline::Image => Some(study.scores(reference(study, "baseline=image")?).await?.into_data()),
+            Baseline::Zero | Baseline::Fill => {
+                let filled = scorer.fill.clone().filter(|_| options.baseline == Baseline::Fill);
+                let zeros = || Tensor::zeros(study.context.input.shape()).map(Arc::new);
+                Some(study.scores(filled.map_or_else(zeros, Ok)?).await?.into_data())
+            }
         };
-        Ok(Self { study, options, blurred, baseline })
+        Ok(Self { scorer, setup, baseline })
     }
 
-    /// For each target the class score of the input under each of the masks [M, h, w].
-    pub(super) async fn scores(&self, masks: Arc<Tensor>) -> Result<Vec<Vec<f64>>> {
-        let fill = match self.options.fill {
-            Fill::Zero => None,
-            Fill::Image => Some(reference(self.study, "fill=image")?),
-            Fill::Blur(_) => self.blurred.clone(),
+    /// For each target the class score of the input under each of these masks of the plan.
+    pub(super) async fn scores(&self, masks: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let (plan, options) = (&self.setup.plan, &self.setup.options);
+        if !options.smoothing.is_identity() {
+            return self.averaged(masks).await;
+        }
+        if masks.len() == plan.count() {
+            return self.scorer.scores(Arc::clone(&plan.masks), options.upsample).await;
+        }
+        let shape = [masks.len(), plan.masks.shape()[1], plan.masks.shape()[2]];
+        let mut values = room_for(&shape)?;
+        masks.iter().try_for_each(|&m| append(&mut values, plan.masks.item(m)))?;
+        self.scorer.scores(Arc::new(Tensor::new(shape, values)?), options.upsample).await
+    }
+
+    /// The same over all variants of each mask.
+    async fn averaged(&self, masks: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let (plan, options) = (&self.setup.plan, &self.setup.options);
+        let variants = options.smoothing.count();
+        let upsampler = Upsampler::new(options.upsample, self.setup.maps.size, plan.input_size)?;
+        let targets = self.scorer.study.context.targets.len();
+        let mut sums = vec![vec![0.0; masks.len()]; targets];
+        let mut whole = Tensor::zeros([plan.input_size.0, plan.input_size.1])?;
+        let mut wide = Vec::new();
+        let write = |i: usize, to: &mut [f32]| {
+            let (m, variant) = (masks[i / variants], i % variants);
+            if variant == 0 {
+                let width = plan.input_size.1;
+                let row = |y: usize, row: &[f32]| whole.data_mut()[y * width..][..width].copy_from_slice(row);
+                upsampler.rows(plan.masks.item(m), &mut wide, row)?;
+            }
+            options.smoothing.write((m, variant), whole.data(), to);
+            Ok(())
         };
-        let count = masks.shape()[0];
-        let masks = Masks { masks, upsample: self.options.upsample, fill };
-        let outputs = self.study.masked_scores(masks).await?;
-        let of_class = |&class| gathered(&[count], (0..count).map(|m| self.score(outputs.item(m), class)));
-        self.study.context.targets.iter().map(of_class).collect()
+        let each = |i: usize, _: &[f32], scores: &[f64]| {
+            sums.iter_mut()
+                .zip(scores)
+                .for_each(|(sums, score)| sums[i / variants] += score / variants as f64);
+            Ok(())
+        };
+        self.scorer.scores_of_full(0..masks.len() * variants, write, each).await?;
+        Ok(sums)
     }
 
     /// What is subtracted from the scores of `class`.
     pub(super) fn baseline(&self, class: usize) -> f64 {
-        self.baseline.as_deref().map_or(0.0, |outputs| self.score(outputs, class))
-    }
-
-    fn score(&self, outputs: &[f32], class: usize) -> f64 {
-        class_score(self.options.score, self.study.context.output_activation, outputs, class)
+        self.baseline.as_deref().map_or(0.0, |outputs| self.scorer.score(outputs, class))
     }
 }
 
@@ -71,19 +92,13 @@ pub(super) async fn score_all(setup: &Setup<'_>) -> Result<Vec<Vec<f64>>> {
     if setup.options.weight_norm == WeightNorm::One {
         return Ok(vec![Vec::new(); setup.study.context.targets.len()]);
     }
-    let scorer = Scorer::new(setup, setup.plan.count()).await?;
-    let mut scores = scorer.scores(Arc::clone(&setup.plan.masks)).await?;
+    let scorer = MaskScorer::new(setup, setup.plan.count()).await?;
+    let mut scores = scorer.scores(&(0..setup.plan.count()).collect::<Vec<_>>()).await?;
     for (scores, &class) in scores.iter_mut().zip(&setup.study.context.targets) {
         let baseline = scorer.baseline(class);
         scores.iter_mut().for_each(|score| *score -= baseline);
     }
     Ok(scores)
-}
-
-fn reference(study: &Study<'_>, option: &str) -> Result<Arc<Tensor>> {
-    let reference = study.context.reference.clone();
-    reference
-        .ok_or_else(|| Error::invalid(format!("option {option} needs a reference image, and none was given")))
 }
 
 /// A warning where all masks have one score, so that weights tell nothing of `class`.

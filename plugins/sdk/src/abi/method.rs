@@ -19,6 +19,10 @@ pub const SCORECAM_OPTION_CHOICE: u32 = 4;
 /// Option kinds: text, read by the method.
 pub const SCORECAM_OPTION_TEXT: u32 = 5;
 
+/// In `needs` of a method: it looks at no target layer. Then no layer is looked for in the model, and its studies have no
+/// activations.
+pub const SCORECAM_NEEDS_NO_LAYER: u32 = 65536;
+
 /// One option of a method.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -61,7 +65,7 @@ pub struct scorecam_preset {
 pub struct scorecam_method_description {
     /// `sizeof(scorecam_method_description)`.
     pub struct_size: u32,
-    /// The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`.
+    /// The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`, and `SCORECAM_NEEDS_NO_LAYER`.
     pub needs: u32,
     /// The options.
     pub options: *const scorecam_option_spec,
@@ -102,9 +106,9 @@ pub struct scorecam_study {
     pub input: scorecam_tensor,
     /// An image to compare with, of the input's shape; `data` is NULL when there is none.
     pub reference: scorecam_tensor,
-    /// Activations of the target layer, [1, K, h, w].
+    /// Activations of the target layer, [1, K, h, w]; `data` is NULL where the method needs no layer.
     pub activations: scorecam_tensor,
-    /// The target layer's name.
+    /// The target layer's name; empty where the method needs none.
     pub layer: *const c_char,
     /// The class scores of the input, one number a class.
     pub scores: *const f32,
@@ -183,6 +187,9 @@ pub struct scorecam_measure {
 pub struct scorecam_method_result {
     /// Saliency maps, [targets, H, W], all values finite.
     pub maps: scorecam_tensor,
+    /// The standard error of each value of the maps, of their shape, finite and at least 0; `data` is NULL where the method
+    /// estimates none.
+    pub errors: scorecam_tensor,
     /// Numbers worth reporting; may be NULL when there are none.
     pub measures: *const scorecam_measure,
     /// How many there are.

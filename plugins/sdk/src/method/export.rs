@@ -70,7 +70,8 @@ impl Description {
             info.presets.iter().zip(&values).map(|(p, values)| preset(p, values, &mut texts)).collect();
         let c = scorecam_method_description {
             struct_size: size_of::<scorecam_method_description>() as u32,
-            needs: ability::number(info.needs),
+            needs: ability::number(info.needs)
+                | if info.needs_layer { 0 } else { abi::SCORECAM_NEEDS_NO_LAYER },
             options: options.as_ptr(),
             option_count: options.len() as u64,
             presets: presets.as_ptr(),
@@ -170,6 +171,7 @@ impl OwnedResult {
         let owned = Box::new(Self { output, measures, warnings, _texts: texts });
         Ok(scorecam_method_result {
             maps: tensor_of(Some(owned.output.maps.view()))?,
+            errors: tensor_of(owned.output.errors.as_ref().map(|errors| errors.view()))?,
             measures: owned.measures.as_ptr(),
             measure_count: owned.measures.len() as u64,
             warnings: owned.warnings.as_ptr(),

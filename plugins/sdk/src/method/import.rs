@@ -14,7 +14,7 @@ use scorecam_core::{
 use crate::abi::{self, scorecam_method_description, scorecam_method_result};
 use crate::plugin::Descriptor;
 use crate::study::export::{ExportedStudy, Request, StudyLine};
-use crate::wire::{Texts, ability, call, described, list, one_line, read, read_line, view};
+use crate::wire::{Texts, ability, call, described, list, one_line, optional_view, read, read_line, view};
 
 /// The most options, choices, presets, and values of a preset.
 const MOST_SETTINGS: u64 = 4096;
@@ -62,7 +62,8 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
         options: options.iter().map(|o| unsafe { read_option(o) }).collect::<Result<_>>()?,
         // SAFETY: as the caller promises.
         presets: presets.iter().map(|p| unsafe { read_preset(p) }).collect::<Result<_>>()?,
-        needs: read_needs(d.needs)?,
+        needs: read_needs(d.needs & !abi::SCORECAM_NEEDS_NO_LAYER)?,
+        needs_layer: d.needs & abi::SCORECAM_NEEDS_NO_LAYER == 0,
     };
     // Defaults and presets that the options refuse would fail for every user; better to refuse the plugin.
     let defaults: Vec<_> = info.options.iter().map(|o| (o.name.clone(), o.default.clone())).collect();
@@ -256,7 +257,9 @@ unsafe fn copy(result: &scorecam_method_result, targets: usize) -> Result<Method
     unsafe {
         let measures = list(result.measures, result.measure_count, MOST_REMARKS, "its list of measures")?;
         let warnings = list(result.warnings, result.warning_count, MOST_REMARKS, "its list of warnings")?;
+        let errors = optional_view(&raw const result.errors, "its tensor of standard errors")?;
         Ok(MethodOutput {
+            errors: errors.map(|errors| errors.to_tensor("its tensor of standard errors")).transpose()?,
             maps: view(&raw const result.maps, "its tensor of maps")?.to_tensor("its tensor of maps")?,
             measures: measures
                 .iter()

@@ -61,7 +61,7 @@ impl<'a> ExportedStudy<'a> {
             output_activation: context.output_activation as u32,
             input: tensor_of(Some(context.input.view()))?,
             reference: tensor_of(context.reference.as_ref().map(|r| r.view()))?,
-            activations: tensor_of(Some(context.activations.view()))?,
+            activations: tensor_of(Some(context.activations.view()).filter(|maps| !maps.data().is_empty()))?,
             layer: layer.as_ptr(),
             scores: context.scores.as_ptr(),
             class_count: context.scores.len() as u64,

@@ -50,7 +50,9 @@ unsafe fn context(c: &abi::scorecam_study) -> Result<StudyContext> {
     unsafe {
         let input = view(&raw const c.input, "study.input")?;
         let reference = optional_view(&raw const c.reference, "study.reference")?;
-        let activations = view(&raw const c.activations, "study.activations")?;
+        let activations = optional_view(&raw const c.activations, "study.activations")?;
+        let activations = activations
+            .map_or_else(|| Tensor::zeros([1, 0, 0, 0]), |activations| activations.view().try_to_tensor())?;
         let targets = slice(c.targets, c.target_count, "study.targets")?;
         let targets: Vec<usize> = targets.iter().map(|&t| t as usize).collect();
         let scores = slice(c.scores, c.class_count, "study.scores")?;
@@ -61,7 +63,7 @@ unsafe fn context(c: &abi::scorecam_study) -> Result<StudyContext> {
         Ok(StudyContext {
             input: owned(&input)?,
             reference: reference.as_ref().map(owned).transpose()?,
-            activations: owned(&activations)?,
+            activations: Arc::new(activations),
             layer: read(c.layer, "study.layer")?.to_owned(),
             scores: scores.to_vec(),
             output_activation: activation(c.output_activation)?,

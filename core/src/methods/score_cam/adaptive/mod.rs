@@ -35,6 +35,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| MethodInfo {
     options: budget::specs(),
     presets: choices::presets(presets::PRESETS),
     needs: Abilities::NONE,
+    needs_layer: true,
 });
 
 impl CamMethod for AdaptiveScoreCam {

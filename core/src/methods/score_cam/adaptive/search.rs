@@ -1,7 +1,5 @@
 //! [`search`]: score a few masks, learn from them which to score next, stop when it is enough.
 
-use std::sync::Arc;
-
 use nalgebra::{DMatrix, DVector};
 
 use super::budget::Budget;
@@ -10,9 +8,9 @@ use super::posterior::{Link, Posterior};
 use super::process::Process;
 use crate::methods::score_cam::Setup;
 use crate::methods::score_cam::options::Reduce;
-use crate::methods::score_cam::weights::Scorer;
-use crate::tensor::{append, room_for};
-use crate::{BatchRule, ClassScore, Error, ErrorKind, OutputActivation, Result, Tensor};
+use crate::methods::score_cam::weights::MaskScorer;
+use crate::tensor::room_for;
+use crate::{BatchRule, ClassScore, Error, ErrorKind, OutputActivation, Result};
 
 /// Masks that are scored at a time; more where the model takes more at once.
 const STEP: usize = 8;
@@ -40,7 +38,7 @@ pub(super) async fn search(setup: &Setup<'_>, budget: &Budget) -> Result<(Vec<Ve
     let geometry = MaskGeometry::new(setup)?;
     let search = Search {
         setup,
-        scorer: Scorer::new(setup, budget.passes.min(setup.plan.count())).await?,
+        scorer: MaskScorer::new(setup, budget.passes.min(setup.plan.count())).await?,
         geometry: &geometry,
         link: link(setup),
         observed: vec![Vec::new(); setup.study.context.targets.len()],
@@ -54,7 +52,7 @@ fn link(setup: &Setup<'_>) -> Link {
     match applied {
         OutputActivation::Value => Link::Identity,
         OutputActivation::None | OutputActivation::Unknown | OutputActivation::Binary
-            if setup.options.score == ClassScore::Logit =>
+            if setup.options.scoring.score == ClassScore::Logit =>
         {
             Link::Identity
         }
@@ -64,7 +62,7 @@ fn link(setup: &Setup<'_>) -> Link {
 
 struct Search<'s> {
     setup: &'s Setup<'s>,
-    scorer: Scorer<'s>,
+    scorer: MaskScorer<'s>,
     geometry: &'s MaskGeometry,
     link: Link,
     /// For each target the scores of the observed masks, in the order in which they were scored.
@@ -129,11 +127,7 @@ impl<'s> Search<'s> {
     }
 
     async fn score(&mut self, masks: &[usize]) -> Result<()> {
-        let plan = &self.setup.plan.masks;
-        let shape = [masks.len(), plan.shape()[1], plan.shape()[2]];
-        let mut values = room_for(&shape)?;
-        masks.iter().try_for_each(|&m| append(&mut values, plan.item(m)))?;
-        let scores = self.scorer.scores(Arc::new(Tensor::new(shape, values)?)).await?;
+        let scores = self.scorer.scores(masks).await?;
         self.observed.iter_mut().zip(scores).for_each(|(all, some)| all.extend(some));
         Ok(())
     }
