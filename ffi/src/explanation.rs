@@ -201,8 +201,10 @@ pub unsafe extern "C" fn scorecam_explanation_map(
     explanation: *const scorecam_explanation,
     index: u64,
 ) -> scorecam_status {
-    // SAFETY: as the caller promises.
-    export!({ unsafe { hand_out((data, height, width), explanation, |found| found.map(index)) } })
+    export!({
+        // SAFETY: as the caller promises.
+        unsafe { hand_out((data, height, width), explanation, |found| found.map(index)) }
+    })
 }
 
 /// Writes where a map of an explanation lies, and its size.
@@ -239,8 +241,10 @@ pub unsafe extern "C" fn scorecam_explanation_errors(
     explanation: *const scorecam_explanation,
     index: u64,
 ) -> scorecam_status {
-    // SAFETY: as the caller promises.
-    export!({ unsafe { hand_out((data, height, width), explanation, |found| found.errors(index)) } })
+    export!({
+        // SAFETY: as the caller promises.
+        unsafe { hand_out((data, height, width), explanation, |found| found.errors(index)) }
+    })
 }
 
 /// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.

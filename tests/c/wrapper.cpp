@@ -141,7 +141,7 @@ void explanations(const scorecam::Model &model, const Image &photo) {
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "2", found.map(2));
     FAILS(SCORECAM_ERR_UNSUPPORTED, "no standard errors", found.errors(0));
     options.method = "rise";
-    options.set = {{"passes", "40"}};
+    options.options = {{"passes", "40"}};
     const scorecam::Explanation masked = TAKE(model.explain(photo, options));
     const scorecam::MapView errors = TAKE(masked.errors(1));
     CHECK(errors.height() == 32 && errors.width() == 32 && errors(3, 4) > 0.0F && TAKE(masked.layer()).empty());

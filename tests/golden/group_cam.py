@@ -39,16 +39,25 @@ def alike(points, groups):
     while len(centers) < groups and left[chosen] > 1e-12:
         centers.append(points[chosen])
         left = np.minimum(left, ((points - points[chosen]) ** 2).sum(1))
-        chosen = int(left.argmax())
+        chosen = first_greatest(left)
     centers, labels = np.array(centers), None
     for _ in range(50):
-        found = np.array([((centers - point) ** 2).sum(1).argmin() for point in points])
+        found = np.array([first_greatest(-((centers - point) ** 2).sum(1)) for point in points])
         if labels is not None and np.array_equal(found, labels):
             break
         labels = found
         for label in np.unique(labels):
             centers[label] = points[labels == label].mean(0)
     return labels
+
+
+def first_greatest(values):
+    """The place of the greatest value; of values that differ by less than 1e-6 that of the first."""
+    best = 0
+    for i, value in enumerate(values):
+        if value > values[best] + 1e-6:
+            best = i
+    return best
 
 
 METHODS = {"group-cam": (Options, {"standard": {}, "neighbors": {"grouping": "order"}}, explain)}

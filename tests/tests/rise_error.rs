@@ -1,5 +1,6 @@
 //! RISE's standard error covers its true error, measured against the map of 50,000 masks on toy networks:
 //! `cargo test -p scorecam-tests --test rise_error -- --ignored`. `tests/golden/rise_error.py` measures real networks.
+#![allow(clippy::print_stdout, reason = "a long measurement tells what it found")]
 
 use scorecam::{ExplainOptions, Explanation, Host, Model};
 use scorecam_tests::{explained, golden, read_npy, toy_host};

@@ -44,7 +44,7 @@ macro_rules! statuses {
     };
 }
 
-const STATUS_CALLS: [StatusCall; 27] = statuses![
+const STATUS_CALLS: [StatusCall; 28] = statuses![
     scorecam_host_create(null_mut()),
     scorecam_host_free(null_mut()),
     scorecam_host_load_plugin(null(), null()),

@@ -32,6 +32,9 @@ const GROUPING: &[(&str, Grouping)] = &[("alike", Grouping::Alike), ("order", Gr
 const ROUNDS: usize = 50;
 /// Maps of length 1 that are nearer than this, squared, are the same one.
 const SAME: f64 = 1e-12;
+/// Squared distances that differ by less are equal, and the first one counts. Sparse maps are often equally far from others, and
+/// rounding, which differs from runtime to runtime, must not choose.
+const TIE: f64 = 1e-6;
 
 const PRESETS: &[(&str, &str, &str)] = &[
     ("standard", "channels of like maps (the default)", ""),
@@ -170,7 +173,7 @@ fn starts(points: &[&[f64]], first: usize, groups: usize) -> Vec<Vec<f64>> {
         for (distance, point) in left.iter_mut().zip(points) {
             *distance = distance.min(apart(point, points[next]));
         }
-        let farther = |best: usize, i: usize| if left[i] > left[best] { i } else { best };
+        let farther = |best: usize, i: usize| if left[i] > left[best] + TIE { i } else { best };
         next = (0..points.len()).fold(0, farther);
     }
     chosen
@@ -186,7 +189,7 @@ fn nearest(point: &[f64], centers: &[Vec<f64>]) -> usize {
     let mut best = (0, f64::INFINITY);
     for (i, center) in centers.iter().enumerate() {
         let distance = apart(point, center);
-        if distance < best.1 {
+        if distance < best.1 - TIE {
             best = (i, distance);
         }
     }
