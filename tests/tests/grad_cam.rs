@@ -95,7 +95,7 @@ fn a_backend_without_gradients_is_refused_and_those_with_them_are_named() {
         for plugin in plugins {
             program.arg("--plugin").arg(library(plugin));
         }
-        let output = program.args(["--method", "grad-cam"]).output().expect("the program runs");
+        let output = program.args(["--method", "layer-cam"]).output().expect("the program runs");
         let reported = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{reported}");
         assert!(
@@ -106,7 +106,7 @@ fn a_backend_without_gradients_is_refused_and_those_with_them_are_named() {
     check(
         fetched("models/squeezenet1_1.onnx"),
         &["scorecam_onnx_cpu", "scorecam_toy"],
-        "method \"grad-cam\" needs gradients, which backend \"onnx-cpu\" does not offer; \
+        "method \"layer-cam\" needs gradients, which backend \"onnx-cpu\" does not offer; \
          backends that offer it: toy (.toy)",
     );
     let plain = golden("toy/plain.toy");
@@ -114,7 +114,7 @@ fn a_backend_without_gradients_is_refused_and_those_with_them_are_named() {
         plain.clone(),
         &["scorecam_toy"],
         &format!(
-            "method \"grad-cam\" needs gradients, which backend \"toy\" does not offer for {}; ",
+            "method \"layer-cam\" needs gradients, which backend \"toy\" does not offer for {}; ",
             plain.display()
         ),
     );

@@ -486,7 +486,8 @@ typedef struct scorecam_explain_options {
      */
     uint64_t top_k SCORECAM_DEFAULT(0);
     /**
-     * The layer to explain; NULL for the one named at load, or the default one.
+     * The layer to explain; NULL for the one named at load, or the default one. A method that needs no layer does not look
+     * at it.
      */
     const char *layer SCORECAM_DEFAULT(NULL);
     /**
@@ -555,7 +556,7 @@ typedef struct scorecam_explanation_info {
      */
     uint64_t measure_count SCORECAM_DEFAULT(0);
     /**
-     * The layer that was explained.
+     * The layer that was explained; empty where the method looks at none.
      */
     const char *layer SCORECAM_DEFAULT(NULL);
 } scorecam_explanation_info;
@@ -844,6 +845,17 @@ scorecam_status scorecam_explanation_map(const float **data,
                                          uint64_t *width,
                                          const struct scorecam_explanation *explanation,
                                          uint64_t index);
+
+/**
+ * The standard error of each value of the map of target `index`, of the map's size and in its units, none below 0.
+ * `SCORECAM_ERR_UNSUPPORTED`: the method estimates none; "rise" does. `SCORECAM_ERR_DEADLINE`: there are no maps.
+ */
+SCORECAM_MUST_USE
+scorecam_status scorecam_explanation_errors(const float **data,
+                                            uint64_t *height,
+                                            uint64_t *width,
+                                            const struct scorecam_explanation *explanation,
+                                            uint64_t index);
 
 /**
  * Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.

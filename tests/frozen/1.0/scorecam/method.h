@@ -36,6 +36,12 @@
 #define SCORECAM_OPTION_TEXT 5
 
 /**
+ * In `needs` of a method: it looks at no target layer. Then no layer is looked for in the model, and its studies have no
+ * activations.
+ */
+#define SCORECAM_NEEDS_NO_LAYER 65536
+
+/**
  * One option of a method.
  */
 typedef struct scorecam_option_spec {
@@ -104,7 +110,7 @@ typedef struct scorecam_method_description {
      */
     uint32_t struct_size;
     /**
-     * The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`.
+     * The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`, and `SCORECAM_NEEDS_NO_LAYER`.
      */
     uint32_t needs;
     /**
@@ -171,11 +177,11 @@ typedef struct scorecam_study {
      */
     scorecam_tensor reference;
     /**
-     * Activations of the target layer, [1, K, h, w].
+     * Activations of the target layer, [1, K, h, w]; `data` is NULL where the method needs no layer.
      */
     scorecam_tensor activations;
     /**
-     * The target layer's name.
+     * The target layer's name; empty where the method needs none.
      */
     const char *layer;
     /**
@@ -261,6 +267,11 @@ typedef struct scorecam_method_result {
      * Saliency maps, [targets, H, W], all values finite.
      */
     scorecam_tensor maps;
+    /**
+     * The standard error of each value of the maps, of their shape, finite and at least 0; `data` is NULL where the method
+     * estimates none.
+     */
+    scorecam_tensor errors;
     /**
      * Numbers worth reporting; may be NULL when there are none.
      */
