@@ -426,7 +426,8 @@ impl ExplanationObject {
         self.map(index)?;
         let errors = self.found.errors(self.index(index)?);
         errors.ok_or_else(|| {
-            scorecam_core::Error::unsupported("the method estimates no standard errors; the method rise does").into()
+            scorecam_core::Error::unsupported("the method estimates no standard errors; the method rise does")
+                .into()
         })
     }
 

@@ -396,9 +396,9 @@ def make_real(paths, photo, kept):
             for preset in presets:
                 of_method = {"method": method, "name": f"{method} {name} {preset}", **row, "preset": preset, "set": []}
                 o = read_options(heads.OPTIONS[method], presets[preset], [])
-                # Where a head bends, differences are not quite the gradients that libtorch has.
-                bends = name == "squeezenet1_1" and method in ("grad-cam", "xgrad-cam")
-                maps.add(of_method, heads.explain(method, behind, o), STRIDE, tolerance=5e-3 if bends else 1e-4)
+                # Differences in f32 are not quite the gradients that libtorch has, less so where a head bends.
+                near = 5e-3 if name == "squeezenet1_1" else 5e-4
+                maps.add(of_method, heads.explain(method, behind, o), STRIDE, tolerance=near if "grad" in method else 1e-4)
             print(f"{name} {method}", flush=True)
         maps.save()
         rows += maps.rows

@@ -89,7 +89,8 @@ fn every_example_of_a_manifest_parses() {
     for (path, least) in [("docs/manifest.md", 12), ("docs/torchscript.md", 1), ("README.md", 1)] {
         let blocks = blocks(&page(path));
         assert!(blocks.len() >= least, "{path} has {} examples", blocks.len());
-        for (line, text) in blocks {
+        // Dependency lines of Cargo are TOML, too.
+        for (line, text) in blocks.into_iter().filter(|(_, text)| !text.starts_with("[dependencies]")) {
             if let Err(error) = Manifest::parse(&text) {
                 panic!("the example on line {line} of {path}: {error}");
             }
