@@ -79,8 +79,9 @@ impl CamMethod for Cam {
 fn check_sum(parts: &[f64], whole: f64, layer: &str) -> Result<()> {
     let sum: f64 = parts.iter().sum();
     let scale = parts.iter().map(|part| part.abs()).sum::<f64>().max(whole.abs());
+    let adds_up = (sum - whole).abs() <= ROUNDING * scale;
     ensure!(
-        (sum - whole).abs() <= ROUNDING * scale,
+        adds_up,
         unsupported,
         "method \"cam\" needs a score that is a sum over the layer's cells, as pooling and a linear layer give: those of {layer:?} add {sum:.4} to the score, and all \
          of them give {whole:.4}; use recipro-cam, which needs none"
