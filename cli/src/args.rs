@@ -141,7 +141,7 @@ pub(crate) struct PluginFiles {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Method")]
 pub(crate) struct MethodArgs {
-    /// The method
+    /// The method; auto for a map at little cost: recipro-cam, or what the model allows
     #[arg(long, value_name = "ID", default_value = "score-cam")]
     pub(crate) method: String,
     /// A named set of the method's options

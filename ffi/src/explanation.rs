@@ -36,7 +36,7 @@ pub struct scorecam_explain_options {
     pub struct_size: u32,
     /// Images of `scorecam_explain_many` at work at once, so that their masks share batches, at most 64; 0 for 3.
     pub jobs: u32,
-    /// The method's id; NULL for "score-cam".
+    /// The method's id, or "auto" for a map at little cost, by what the model allows; NULL for "score-cam".
     pub method: *const c_char,
     /// A preset of the method; NULL for its defaults.
     pub preset: *const c_char,

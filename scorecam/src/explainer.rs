@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use scorecam_core::{
     CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, explain_many,
-    target::Kept,
+    ensure, target::Kept,
 };
+
+use scorecam_plugin::AUTO;
 
 use crate::explanation::Explanation;
 use crate::question::Asked;
@@ -18,7 +20,8 @@ use crate::{Host, Image, Input, Model};
 /// What to explain, and how. The default is Score-CAM of the class with the highest score.
 #[derive(Debug, Clone)]
 pub struct ExplainOptions {
-    /// The method's id.
+    /// The method's id, or [`AUTO`] for a map at little cost: `recipro-cam` where the model runs from its layer,
+    /// `score-cam-adaptive` where it does not, `rise` where no layer is known to hold maps.
     pub method: String,
     /// A preset of the method; its default one when `None`.
     pub preset: Option<String>,
@@ -89,6 +92,23 @@ pub struct Explainer<'m> {
     warnings: Vec<String>,
 }
 
+/// The id of the method that [`AUTO`] stands for.
+fn automatic(options: &ExplainOptions, (model, layer): (&Model, Option<&str>)) -> Result<&'static str> {
+    ensure!(
+        options.preset.is_none() && options.set.is_empty(),
+        invalid,
+        "method \"auto\" takes no preset and no options, since these belong to a method; name one"
+    );
+    let info = model.info();
+    Ok(match (info.layer(layer), info.abilities.run_from) {
+        (Ok(_), true) => "recipro-cam",
+        (Ok(_), false) => "score-cam-adaptive",
+        // A name that is wrong is an error all the same.
+        (Err(unknown), _) if layer.is_some() => return Err(unknown),
+        (Err(_), _) => "rise",
+    })
+}
+
 /// One input of [`Explainer::explain_many`].
 pub struct Job<'a> {
     /// The input.
@@ -103,7 +123,9 @@ impl<'m> Explainer<'m> {
     /// An error of kind not-found for a method, preset or option that does not exist; invalid-argument for a value that
     /// an option refuses; unsupported where the method needs an ability that the model's backend lacks.
     pub fn new(host: &Host, model: &'m Model, options: &ExplainOptions) -> Result<Self> {
-        let method = host.method(&options.method)?;
+        let layer = options.layer.as_deref().or(model.layer());
+        let id = if options.method == AUTO { automatic(options, (model, layer))? } else { &options.method };
+        let method = host.method(id)?;
         let resolved = method.info().resolve(options.preset.as_deref(), &options.set)?;
         method.check(&resolved)?;
         host.check_needs(method.info(), model)?;
@@ -114,7 +136,7 @@ impl<'m> Explainer<'m> {
             preset,
             method,
             asked: Asked::Classes(options.targets.clone()),
-            layer: options.layer.clone().or_else(|| model.layer().map(str::to_owned)),
+            layer: layer.map(str::to_owned),
             batch_size: options.batch_size,
             reference: None,
             time_limit: options.time_limit,

@@ -162,3 +162,26 @@ fn a_layer_that_the_manifest_names_wrongly_is_said_to_be_its_own() {
     let model = host().load_model(ModelRequest { any_layer: true, ..request }).expect("any layer will do");
     assert_eq!((model.layer(), model.manifest_layer()), (None, Some("none")));
 }
+
+#[test]
+fn auto_is_the_cheapest_method_that_the_model_allows() {
+    let host = host();
+    let golden = |name: &str| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/toy")).join(name);
+    let id = |file: PathBuf, options: ExplainOptions| {
+        let model = host.load_model(file).expect("a model");
+        Explainer::new(&host, &model, &options).map(|explainer| explainer.method().id.clone())
+    };
+    let auto = || ExplainOptions { method: scorecam::AUTO.into(), ..Default::default() };
+    assert_eq!(id(golden("heads.toy"), auto()), Ok("recipro-cam".into()));
+    assert_eq!(id(golden("plain.toy"), auto()), Ok("score-cam-adaptive".into()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let flat = folder.path().join("flat.toy");
+    let text = std::fs::read_to_string(golden("plain.toy")).expect("a model");
+    std::fs::write(&flat, text.replace("map_size = [8, 8]\n", "spatial = false\n")).expect("written");
+    assert_eq!(id(flat.clone(), auto()), Ok("rise".into()));
+    let named = ExplainOptions { layer: Some("nowhere".into()), ..auto() };
+    assert_eq!(id(flat, named).expect_err("no such layer").kind(), ErrorKind::NotFound);
+    let preset = ExplainOptions { preset: Some("official".into()), ..auto() };
+    let error = id(golden("plain.toy"), preset).expect_err("a preset of no method").to_string();
+    assert!(error.contains("takes no preset and no options"), "{error}");
+}
