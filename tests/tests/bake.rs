@@ -1,11 +1,12 @@
 //! Models that give a map by themselves: what `scorecam bake` writes is run like any model, and gives recipro-cam's map.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use scorecam::{ErrorKind, ExplainOptions, Explainer, Host, Model, ModelRequest, Targets, Tensor};
 use scorecam_core::{Bake, Inputs, noise};
-use scorecam_tests::{Ended, fetched, golden, library, root, scorecam};
-use std::time::Duration;
+use scorecam_tests::{Ended, cache, fetched, golden, library, read_npy, root, scorecam};
 
 fn host() -> Host {
     let host = Host::new().expect("a host");
@@ -115,6 +116,50 @@ fn layers_are_tapped_and_heads_written() {
     let head = load(&host, &out, None);
     let found = head.engine().forward(&Inputs::of(own[1].view()), &["logits"]).expect("a pass");
     assert!(difference(found[0].data(), own[0].data()) < 1e-4);
+}
+
+/// ONNX's checker, ONNX Runtime's Python package and OpenVINO have no part of ours.
+#[test]
+#[ignore = "long: cargo xtask soak"]
+fn other_runtimes_give_the_same_map() {
+    let (host, folder) = (host(), tempfile::tempdir().expect("a folder"));
+    let environment = cache().join("bake/environment");
+    let python = environment.join("bin/python");
+    let run = |program: &Path, arguments: &[&str]| {
+        let ended = Ended::of(Command::new(program).args(arguments), Duration::from_secs(1200));
+        assert!(ended.status.is_some_and(|s| s.success()), "{arguments:?}: {} {}", ended.how(), ended.stderr);
+    };
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let scripts = root().join("tests/bake");
+    run(Path::new("python3"), &["-m", "venv", &text(&environment)]);
+    run(&python, &["-m", "pip", "install", "--quiet", "-r", &text(&scripts.join("requirements.txt"))]);
+    let small = ["vit", "swin_cells", "qdq"].map(|name| golden("forms/models").join(format!("{name}.onnx")));
+    let real = ["efficientnet_lite0.onnx", "squeezenet1_1.onnx"].map(|name| fetched(&format!("models/{name}")));
+    for path in small.iter().chain(&real) {
+        let model = load(&host, path, None);
+        let layer = model.info().layer(model.layer()).expect("a layer").name.clone();
+        let [input, baked, out] = ["images.npy", "baked.onnx", "maps.npy"].map(|name| folder.path().join(name));
+        std::fs::write(&baked, model.bake_map(&layer, &baked).expect("a model")).expect("written");
+        let images = images(&model, 2);
+        write_npy(&input, &images);
+        run(&python, &[&text(&scripts.join("run.py")), &text(&input), &text(&baked), &text(&out)]);
+        let found = read_npy(&out);
+        let own = load(&host, &baked, Some(&layer));
+        let expected = own.engine().forward(&Inputs::of(images.view()), &["saliency_map"]).expect("maps");
+        let off = difference(found.data(), expected[0].data());
+        assert!(off <= 1e-5, "{}: off by {off}", path.display());
+    }
+}
+
+fn write_npy(path: &Path, tensor: &Tensor) {
+    let shape = tensor.shape().iter().map(|&axis| axis.to_string()).collect::<Vec<_>>().join(", ");
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
+    let header = format!("{header:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(tensor.data().iter().flat_map(|v| v.to_le_bytes()));
+    std::fs::write(path, bytes).expect("written");
 }
 
 #[test]
