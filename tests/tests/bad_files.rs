@@ -97,7 +97,7 @@ fn files_that_are_no_whole_plugin_are_refused() {
     }
     let text = write(&folder, "readme.so", "this is a text\n");
     refused(host.load_plugin(&text), ErrorKind::Plugin, &["readme.so", "not a shared library"]);
-    refused(host.load_plugin(folder.path()), ErrorKind::Plugin, &["not a file"]);
+    refused(host.load_plugin(folder.path()), ErrorKind::Io, &["the folder holds no plugin", "scorecam_NAME"]);
     let missing = folder.path().join("missing.so");
     refused(host.load_plugin(&missing), ErrorKind::Io, &["missing.so"]);
     assert_eq!(host.plugins().len(), 1, "only the built-in methods are registered");

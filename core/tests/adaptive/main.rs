@@ -265,6 +265,9 @@ fn every_preset_gives_a_map() {
         let masks = match preset.name.as_str() {
             "xdeep" => 0,
             "faster-score-cam" | "cskip" => 10,
+            // Draws and strengths of each mask.
+            "ss-cam" => 35 * 300,
+            "is-cam" => 10 * 300,
             _ => 300,
         };
         assert_honest(&found, masks, &preset.name);

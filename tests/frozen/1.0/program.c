@@ -80,6 +80,9 @@ static void print_explanation(const scorecam_explanation *found)
     double value;
     uint64_t height, width, i;
     must(scorecam_explanation_describe(&info, found), "describe");
+    if (scorecam_explanation_errors(&map, &height, &width, found, 0) != SCORECAM_ERR_UNSUPPORTED) {
+        printf("errors that no method here estimates\n");
+    }
     must(scorecam_explanation_map(&map, &height, &width, found, 0), "map");
     must(scorecam_explanation_target(&target, found, 0), "target");
     if (info.warning_count > 0) {
