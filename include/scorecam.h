@@ -458,7 +458,7 @@ typedef struct scorecam_explain_options {
      */
     uint32_t jobs SCORECAM_DEFAULT(0);
     /**
-     * The method's id; NULL for "score-cam".
+     * The method's id, or "auto" for a map at little cost, by what the model allows; NULL for "score-cam".
      */
     const char *method SCORECAM_DEFAULT(NULL);
     /**

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scorecam_core::{
-    CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, explain_many,
-    ensure, target::Kept,
+    CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, ensure,
+    explain_many, target::Kept,
 };
 
 use scorecam_plugin::AUTO;

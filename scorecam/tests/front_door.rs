@@ -166,7 +166,8 @@ fn a_layer_that_the_manifest_names_wrongly_is_said_to_be_its_own() {
 #[test]
 fn auto_is_the_cheapest_method_that_the_model_allows() {
     let host = host();
-    let golden = |name: &str| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/toy")).join(name);
+    let golden =
+        |name: &str| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/toy")).join(name);
     let id = |file: PathBuf, options: ExplainOptions| {
         let model = host.load_model(file).expect("a model");
         Explainer::new(&host, &model, &options).map(|explainer| explainer.method().id.clone())

@@ -134,11 +134,13 @@ fn other_runtimes_give_the_same_map() {
     run(Path::new("python3"), &["-m", "venv", &text(&environment)]);
     run(&python, &["-m", "pip", "install", "--quiet", "-r", &text(&scripts.join("requirements.txt"))]);
     let small = ["vit", "swin_cells", "qdq"].map(|name| golden("forms/models").join(format!("{name}.onnx")));
-    let real = ["efficientnet_lite0.onnx", "squeezenet1_1.onnx"].map(|name| fetched(&format!("models/{name}")));
+    let real =
+        ["efficientnet_lite0.onnx", "squeezenet1_1.onnx"].map(|name| fetched(&format!("models/{name}")));
     for path in small.iter().chain(&real) {
         let model = load(&host, path, None);
         let layer = model.info().layer(model.layer()).expect("a layer").name.clone();
-        let [input, baked, out] = ["images.npy", "baked.onnx", "maps.npy"].map(|name| folder.path().join(name));
+        let [input, baked, out] =
+            ["images.npy", "baked.onnx", "maps.npy"].map(|name| folder.path().join(name));
         std::fs::write(&baked, model.bake_map(&layer, &baked).expect("a model")).expect("written");
         let images = images(&model, 2);
         write_npy(&input, &images);
