@@ -43,7 +43,7 @@ fn covered(name: &str, input: &str, center: bool) -> f64 {
 }
 
 #[test]
-#[ignore = "some 560,000 passes of toy networks"]
+#[ignore = "long: cargo xtask soak"]
 fn two_standard_errors_cover_the_true_error_in_nine_pixels_of_ten() {
     for (name, input) in [
         ("toy/plain.toy", "toy/input-3x32x32.npy"),
