@@ -105,10 +105,14 @@ impl Kernel {
         let (row, column) = (cell / width, cell % width);
         for map in maps.chunks_exact_mut(height * width) {
             let center = map[cell];
+            if self == Self::Cell {
+                map.fill(0.0);
+                map[cell] = center;
+                continue;
+            }
             for (i, a) in map.iter_mut().enumerate() {
                 let away = (row.abs_diff(i / width), column.abs_diff(i % width));
                 *a = match (self, away) {
-                    (Self::Cell, (0, 0)) => *a,
                     (Self::Gaussian, (r @ 0..2, c @ 0..2)) => *a * GAUSSIAN[r][c],
                     (Self::Spread, (r @ 0..2, c @ 0..2)) => center * GAUSSIAN[r][c],
                     _ => 0.0,
