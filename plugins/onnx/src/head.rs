@@ -54,9 +54,9 @@ struct Head {
     outputs: Vec<String>,
 }
 
-/// The tensors around a layer in one image's own pass.
+/// The tensors that one head reads of one image's own pass.
 struct Around {
-    layer: usize,
+    behind: Behind,
     image: Tensor,
     values: Arc<Vec<DynValue>>,
 }
@@ -83,7 +83,7 @@ impl Heads {
         let place = info.layers.iter().position(|l| l.name == layer).unwrap_or_default();
         let behind = Behind { layer: place, outputs: outputs.collect::<Result<_>>()? };
         let head = self.head(model, &behind, inputs)?;
-        let around = self.around(model, place, (&head, inputs))?;
+        let around = self.around(model, &behind, (&head, inputs))?;
         let found = head.run(model, (inputs, activations), &around)?;
         let n = activations.shape()[0];
         let mut found: HashMap<String, Tensor> = head.outputs.iter().cloned().zip(found).collect();
@@ -115,28 +115,29 @@ impl Heads {
     fn around(
         &self,
         model: &OnnxModel,
-        layer: usize,
+        behind: &Behind,
         (head, inputs): (&Head, &Inputs<'_>),
     ) -> Result<Arc<Vec<DynValue>>> {
         if head.around.is_empty() {
             return Ok(Arc::default());
         }
         let is_known = |around: &&Around| {
-            around.layer == layer && around.image.view() == inputs.images && inputs.others.is_empty()
+            around.behind == *behind && around.image.view() == inputs.images && inputs.others.is_empty()
         };
-        if let Some(known) = lock(&self.around).iter().find(is_known)
-            && known.values.len() == head.around.len()
-        {
+        if let Some(known) = lock(&self.around).iter().find(is_known) {
             return Ok(Arc::clone(&known.values));
         }
         let names: Vec<&str> = head.around.iter().map(|(name, _)| name.as_str()).collect();
-        let values = Arc::new(own_values(model, layer, (inputs, model.info().batch.size(1)), &names)?);
+        let values = Arc::new(own_values(model, behind.layer, (inputs, model.info().batch.size(1)), &names)?);
+        if !inputs.others.is_empty() {
+            return Ok(values);
+        }
         let image = inputs.images.try_to_tensor()?;
         let mut kept = lock(&self.around);
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back(Around { layer, image, values: Arc::clone(&values) });
+        kept.push_back(Around { behind: behind.clone(), image, values: Arc::clone(&values) });
         Ok(values)
     }
 }

@@ -18,6 +18,7 @@ use crate::element::Element;
 use crate::graph::Network;
 use crate::model::OnnxModel;
 use crate::proto::{FLOAT, Graph, INT64, Value};
+use crate::tap::{Tap, Taps};
 use crate::wire::{Content, rewritten};
 
 use self::drawing::Drawing;
@@ -155,7 +156,9 @@ impl OnnxModel {
         let network = Network::new(graph);
         let scores = before_softmax(&network, &output.name);
         let name = self.info().layers[layer].name.as_str();
-        let ending = Ending::find(&network, scores, name, graph);
+        // By the classifier's weights only where maps lie as a runtime reshapes them.
+        let is_plain = *self.described.tap(layer) == Tap::Itself && are_rows(cells, grid);
+        let ending = Ending::find(&network, scores, name, graph).filter(|_| is_plain);
         let mut drawn = Drawing::new(version);
         let class = drawn.class(scores)?;
         let map = match &ending {
@@ -193,7 +196,7 @@ impl OnnxModel {
             BatchRule::Any { .. } => String::new(),
         };
         let of_model = |e: Error| e.context(format!("the model that was made does not run{advice}"));
-        let session = self.spec.open_plain(&mut baked, &crate::tap::Taps::default()).map_err(of_model)?;
+        let session = self.spec.open_plain(&mut baked, &Taps::default()).map_err(of_model)?;
         let reads: Vec<String> = session.input_types().map(|(name, _)| name.to_owned()).collect();
         let [_, c, h, w] = self.ports.image.shape;
         let (Some(c), Some(h), Some(w)) = (c, h, w) else { return Ok(baked) };
@@ -208,6 +211,12 @@ impl OnnxModel {
         self.ports.with(own, vec![], |_| true, |given| session.run_raw(given, &outputs)).map_err(of_model)?;
         Ok(baked)
     }
+}
+
+/// Whether cell i of a grid stays at place i behind one axis of channels: maps [K, h, w], row by row.
+fn are_rows(cells: TensorView<'_>, [height, width]: [usize; 2]) -> bool {
+    let count = height * width;
+    cells.shape() == [count, 1, height, width] && (0..count).all(|i| cells.data()[i * count + i] == 1.0)
 }
 
 /// The tensor that a softmax or sigmoid at the end makes scores of.
