@@ -156,8 +156,8 @@ pub(crate) struct MethodArgs {
     /// Masked images in one forward pass, at most 4096 [default: what is fastest for the model]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
-    /// Seconds that the passes of a photo may take; then score-cam-adaptive makes its map of the passes that were made, and
-    /// other methods fail [default: no limit]
+    /// Seconds that the passes of a photo may take; then score-cam-adaptive and rise make their map of the passes that were
+    /// made, and other methods fail [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<f64>,
     /// Photos at work at once, at most 64: their masks fill the model's batches together
