@@ -342,6 +342,14 @@ impl BatchRule {
     /// The most images that a pass may have, whoever asks: a batch is made whole.
     pub const MOST: usize = 4096;
 
+    /// How many images each pass has, where the export fixed it.
+    pub fn fixed(self) -> Option<usize> {
+        match self {
+            Self::Fixed(n) => Some(n),
+            Self::Any { .. } => None,
+        }
+    }
+
     /// The images of a pass where `wanted` are to run.
     pub fn size(self, wanted: usize) -> usize {
         match self {

@@ -3,7 +3,7 @@
 //! Start with [`ModelBackend`] (a loaded model) and [`CamMethod`] (an explanation algorithm). [`explain`]
 //! brings them together on one preprocessed image, [`explain_many`] on many that share batches; [`image`] makes
 //! such an image from a photo and draws the result. [`methods`] holds the algorithms that come with the crate,
-//! Score-CAM and Grad-CAM.
+//! Score-CAM, Grad-CAM and their relatives.
 //!
 //! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints or loads a
 //! library; whoever calls does. The one thread that is started makes masked images while the model runs, and

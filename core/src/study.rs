@@ -53,6 +53,18 @@ pub struct Masks {
 }
 
 impl StudyContext {
+    /// Channels, rows and columns of the target layer's activations.
+    pub fn layer_shape(&self) -> Result<[usize; 3]> {
+        let [_, channels, height, width] = self.activations.view().dims("the tensor of activations")?;
+        Ok([channels, height, width])
+    }
+
+    /// Height and width of the input.
+    pub fn input_size(&self) -> Result<(usize, usize)> {
+        let [_, _, height, width] = self.input.view().dims("the input")?;
+        Ok((height, width))
+    }
+
     /// An ask for the scores of the input under each mask.
     pub fn masked(&self, masks: Masks) -> Ask {
         let Masks { masks, upsample, fill } = masks;

@@ -81,9 +81,8 @@ impl CamMethod for AblationCam {
             let (score, loss) = (pick(options, "score", SCORE)?, pick(options, "weight", LOSS)?);
             let finish = Finish::read(options)?;
             let context = &study.context;
-            let [_, channels, height, width] =
-                context.activations.view().dims("the tensor of activations")?;
-            let [_, _, input_height, input_width] = context.input.view().dims("the input")?;
+            let [channels, height, width] = context.layer_shape()?;
+            let input_size = context.input_size()?;
             let (activations, cells) = (context.activations.data(), height * width);
             let least = activations.iter().copied().fold(f32::INFINITY, f32::min);
             let fill = match pick(options, "ablated", ABLATED)? {
@@ -105,7 +104,7 @@ impl CamMethod for AblationCam {
                 let divisor = if loss == Loss::Relative && whole != 0.0 { whole } else { 1.0 };
                 let weights = (0..channels).map(|i| (whole - of(scores.item(i))) / divisor);
                 let sum = Map::weighted_sum((height, width), activations.chunks_exact(cells).zip(weights))?;
-                finish.apply(sum, (input_height, input_width))
+                finish.apply(sum, input_size)
             })?;
             Ok(MethodOutput {
                 maps,

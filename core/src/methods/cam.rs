@@ -25,14 +25,12 @@ const ROUNDING: f64 = 1e-3;
 pub struct Cam;
 
 static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
-    let mut options = Finish::specs(Upsample::HalfPixel);
-    // Evidence against the class stays.
-    options.iter_mut().filter(|o| o.name == "post_relu").for_each(|o| o.default = "false".into());
     MethodInfo {
         id: "cam".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         summary: "activation maps weighted by a linear classifier's own weights".into(),
-        options,
+        // Evidence against the class stays.
+        options: choices::with_default(Finish::specs(Upsample::HalfPixel), "post_relu", "false"),
         presets: choices::presets(PRESETS),
         needs: Abilities { run_from: true, ..Abilities::NONE },
         needs_layer: true,
@@ -52,8 +50,8 @@ impl CamMethod for Cam {
         Box::pin(async move {
             let finish = Finish::read(options)?;
             let context = &study.context;
-            let [_, _, height, width] = context.activations.view().dims("the tensor of activations")?;
-            let [_, _, input_height, input_width] = context.input.view().dims("the input")?;
+            let [_, height, width] = context.layer_shape()?;
+            let input_size = context.input_size()?;
             let cells = height * width;
             study.expect_passes(cells + 1)?;
             // The last one has no cell at all.
@@ -68,7 +66,7 @@ impl CamMethod for Cam {
                 check_sum(&parts, f64::from(context.scores[class]) - none, &context.layer)?;
                 // The paper's map sums channels where pooling takes their mean.
                 let values = parts.iter().map(|part| part * cells as f64).collect();
-                finish.apply(Map { size: (height, width), values }, (input_height, input_width))
+                finish.apply(Map { size: (height, width), values }, input_size)
             })?;
             Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
         })

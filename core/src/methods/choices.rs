@@ -31,6 +31,12 @@ pub fn spec(name: &str, kind: OptionKind, default: &str, help: &str) -> OptionSp
     OptionSpec { name: name.into(), help: help.into(), kind, default: default.into() }
 }
 
+/// `specs` with another default of the option `name`.
+pub fn with_default(mut specs: Vec<OptionSpec>, name: &str, default: &str) -> Vec<OptionSpec> {
+    specs.iter_mut().filter(|spec| spec.name == name).for_each(|spec| spec.default = default.into());
+    specs
+}
+
 /// One of the words of a table.
 pub fn choice<T>(words: &[(&str, T)]) -> OptionKind {
     OptionKind::Choice(words.iter().map(|(w, _)| (*w).to_owned()).collect())

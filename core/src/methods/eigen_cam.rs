@@ -184,7 +184,7 @@ fn kernel(channels: &DMatrix<f64>, kernel: Kernel, gamma: f64) -> DMatrix<f64> {
 
 /// The one map of all targets.
 pub(super) fn output(study: &Study<'_>, options: &Options, map: Map) -> Result<MethodOutput> {
-    let [_, _, height, width] = study.context.input.view().dims("the input")?;
+    let (height, width) = study.context.input_size()?;
     let one = Finish::read(options)?.apply(map, (height, width))?;
     let maps: Tensor = map::of_targets(study, |_, _| Ok(Map { size: one.size, values: one.values.clone() }))?;
     let warnings = match study.context.targets.len() {

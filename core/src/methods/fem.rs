@@ -79,7 +79,7 @@ impl CamMethod for Fem {
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
             study.expect_passes(0)?;
-            let [_, _, h, w] = study.context.activations.view().dims("the tensor of activations")?;
+            let [_, h, w] = study.context.layer_shape()?;
             let (deviations, sum) = (options.parse("deviations")?, pick(options, "sum", SUM)?);
             let mut cells = room_for(&[h, w])?;
             cells.resize(h * w, 0.0);

@@ -217,9 +217,8 @@ impl CamMethod for GradientCam {
         Box::pin(async move {
             let finish = Finish::read(options)?;
             let context = &study.context;
-            let [_, channels, height, width] =
-                context.activations.view().dims("the tensor of activations")?;
-            let [_, _, input_height, input_width] = context.input.view().dims("the input")?;
+            let [channels, height, width] = context.layer_shape()?;
+            let input_size = context.input_size()?;
             let (size, activations) = ((height, width), context.activations.data());
             let mut warnings = Vec::from_iter(warning(context.output_activation));
             let mut weights = Vec::new();
@@ -241,7 +240,7 @@ impl CamMethod for GradientCam {
                 }
             }
             let maps = map::of_targets(study, |target, _| {
-                finish.apply(weights[target].sum(size, activations)?, (input_height, input_width))
+                finish.apply(weights[target].sum(size, activations)?, input_size)
             })?;
             Ok(MethodOutput {
                 maps,

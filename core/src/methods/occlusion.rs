@@ -147,7 +147,7 @@ struct Patches {
 
 impl Patches {
     fn read(study: &Study<'_>, options: &Options) -> Result<Self> {
-        let [_, _, height, width] = study.context.input.view().dims("the input")?;
+        let (height, width) = study.context.input_size()?;
         let shorter = height.min(width);
         let chosen = |name: &str, own: usize| {
             options.parse(name).map(|given: usize| if given == 0 { own.max(1) } else { given })

@@ -16,7 +16,7 @@ const EXACT: f64 = 1e-13;
 
 /// Activation maps as a matrix [cells, K], each channel about its mean where `centered`.
 pub(super) fn channels(study: &Study<'_>, centered: bool) -> Result<(DMatrix<f64>, (usize, usize))> {
-    let [_, k, h, w] = study.context.activations.view().dims("the tensor of activations")?;
+    let [k, h, w] = study.context.layer_shape()?;
     let values = study.context.activations.data().iter().map(|&v| f64::from(v));
     let mut channels = DMatrix::from_vec(h * w, k, gathered(&[k, h, w], values)?);
     if centered {

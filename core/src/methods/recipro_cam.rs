@@ -55,9 +55,8 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         ),
         spec("score", choice(SCORE), "softmax", "what the score of a cell is"),
     ];
-    options.extend(Finish::specs(Upsample::HalfPixel));
     // Scores are compared with each other, and need not be positive.
-    options.iter_mut().filter(|o| o.name == "post_relu").for_each(|o| o.default = "false".into());
+    options.extend(choices::with_default(Finish::specs(Upsample::HalfPixel), "post_relu", "false"));
     MethodInfo {
         id: "recipro-cam".into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -83,8 +82,8 @@ impl CamMethod for ReciproCam {
             let (kernel, score) = (pick(options, "kernel", KERNEL)?, pick(options, "score", SCORE)?);
             let finish = Finish::read(options)?;
             let context = &study.context;
-            let [_, _, height, width] = context.activations.view().dims("the tensor of activations")?;
-            let [_, _, input_height, input_width] = context.input.view().dims("the input")?;
+            let [_, height, width] = context.layer_shape()?;
+            let input_size = context.input_size()?;
             let size = (height, width);
             study.expect_passes(height * width)?;
             let scores =
@@ -92,7 +91,7 @@ impl CamMethod for ReciproCam {
             let maps = map::of_targets(study, |_, class| {
                 let score = |cell| class_score(score, context.output_activation, scores.item(cell), class);
                 let map = Map { size, values: (0..height * width).map(score).collect() };
-                finish.apply(map, (input_height, input_width))
+                finish.apply(map, input_size)
             })?;
             Ok(MethodOutput { maps, errors: None, measures: Vec::new(), warnings: Vec::new() })
         })

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::choices::{choice, number, pick, spec};
+use super::choices::{SCORE, choice, number, pick, spec};
 use crate::filters::blur;
 use crate::tensor::gathered;
 use crate::{
@@ -22,8 +22,6 @@ enum Fill {
     Blur(f64),
 }
 
-const SCORE: &[(&str, ClassScore)] =
-    &[("softmax", ClassScore::Softmax), ("logit", ClassScore::Logit), ("sigmoid", ClassScore::Sigmoid)];
 const FILL: &[(&str, Fill)] = &[("zero", Fill::Zero), ("image", Fill::Image), ("blur", Fill::Blur(0.0))];
 
 /// How a masked image is scored.
@@ -108,7 +106,7 @@ impl<'s> Scorer<'s> {
         mut write: impl FnMut(usize, &mut [f32]) -> Result<()>,
         mut each: impl FnMut(usize, &[f32], &[f64]) -> Result<()>,
     ) -> Result<()> {
-        let [_, _, height, width] = self.study.context.input.view().dims("the input")?;
+        let (height, width) = self.study.context.input_size()?;
         let most = 2 * self.study.model.batch.size(self.study.context.batch_size);
         for first in range.clone().step_by(most) {
             let count = most.min(range.end - first);

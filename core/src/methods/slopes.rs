@@ -71,7 +71,7 @@ impl Slopes {
     }
 
     async fn by_gradients(study: &Study<'_>, direction: Direction) -> Result<Self> {
-        let [_, _, height, width] = study.context.activations.view().dims("the tensor of activations")?;
+        let [_, height, width] = study.context.layer_shape()?;
         let cells = height * width;
         let mut of_targets = Vec::new();
         for &class in &study.context.targets {
@@ -86,7 +86,7 @@ impl Slopes {
 
     async fn by_differences(study: &Study<'_>, direction: Direction) -> Result<Self> {
         let context = &study.context;
-        let [_, channels, height, width] = context.activations.view().dims("the tensor of activations")?;
+        let [channels, height, width] = context.layer_shape()?;
         let cells = height * width;
         let greatest = context.activations.data().iter().fold(0.0f32, |most, a| most.max(a.abs()));
         let step = match direction {

@@ -71,7 +71,8 @@ impl Heads {
         wanted: &[&str],
     ) -> Result<Vec<Tensor>> {
         let info = model.info();
-        let axes = &info.layer(Some(layer))?.shape;
+        let place = model.place(layer)?;
+        let axes = &info.layers[place].shape;
         let shape = [&[None], axes.as_slice()].concat();
         let is_right = fits(&shape, activations.shape()) && activations.shape()[0] > 0;
         let is = activations.shape();
@@ -80,7 +81,6 @@ impl Heads {
             true => Ok((*name).to_owned()),
             false => Err(Error::not_found(format!("output {name:?} is not in the model"))),
         });
-        let place = info.layers.iter().position(|l| l.name == layer).unwrap_or_default();
         let behind = Behind { layer: place, outputs: outputs.collect::<Result<_>>()? };
         let head = self.head(model, &behind, inputs)?;
         let around = self.around(model, &behind, (&head, inputs))?;
@@ -158,10 +158,7 @@ impl Head {
             Some(Some((element, _))) => Element::of_runtime(*element),
             _ => Element::NONE,
         };
-        let batch = match model.info().batch {
-            BatchRule::Fixed(n) => Some(n),
-            BatchRule::Any { .. } => None,
-        };
+        let batch = model.info().batch.fixed();
         let shape = [&[batch], layer.shape.as_slice()].concat();
         let mut values = vec![Value::tensor(&input, element(&input).number(), Some(shape))];
         let around = repeats(model, (behind.layer, &layer.name), (&cut, inputs))?;

@@ -252,6 +252,16 @@ impl OnnxModel {
         self.described.info()
     }
 
+    /// The place of a layer; an error that lists those that there are.
+    pub(crate) fn place(&self, name: &str) -> Result<usize> {
+        let info = self.info_of();
+        match (info.layers.iter().position(|l| l.name == name), info.layer(Some(name))) {
+            (Some(place), _) => Ok(place),
+            (None, Err(unknown)) => Err(unknown),
+            (None, Ok(_)) => Err(Error::internal(format!("layer {name:?} is both there and not"))),
+        }
+    }
+
     /// What is wanted, by the names that outputs and taps have in sessions, and the layers that have to be tapped.
     fn wanted(&self, names: &[&str]) -> Result<Wanted> {
         let info = self.info_of();
@@ -262,12 +272,7 @@ impl OnnxModel {
                 wanted.names.push(((*name).to_owned(), Role::of(output, scores == Some(name))));
                 continue;
             }
-            let place = info.layers.iter().position(|l| l.name == *name);
-            let unknown = || match info.layer(Some(name)) {
-                Err(unknown) => unknown,
-                Ok(_) => Error::internal(format!("layer {name:?} is both there and not")),
-            };
-            let place = place.ok_or_else(unknown)?;
+            let place = self.place(name)?;
             wanted.names.push((self.described.tap_name(place), Role::Layer));
             wanted.layers.push(place);
         }
@@ -404,10 +409,7 @@ impl ModelBackend for OnnxModel {
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
-        let n = match self.info_of().batch {
-            BatchRule::Fixed(n) => Some(n),
-            BatchRule::Any { .. } => None,
-        };
+        let n = self.info_of().batch.fixed();
         self.ports.image.check(&inputs.images, n)?;
         let wanted = self.wanted(wanted)?;
         let needed = self.described.needed(&wanted.layers);

@@ -94,7 +94,7 @@ impl CamMethod for Rise {
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
             let scoring = Scoring::read(options)?;
-            let [_, _, height, width] = study.context.input.view().dims("the input")?;
+            let (height, width) = study.context.input_size()?;
             let masks = RandomMasks::read(options, (height, width))?;
             let mut estimate =
                 Estimate::new(study.context.targets.len(), height * width, options.parse("center")?)?;

@@ -25,7 +25,7 @@ impl Maps {
 
 /// Rectifies and selects, as the options say.
 pub(super) fn selected_maps(study: &Study<'_>, options: &ScoreCamOptions) -> Result<Maps> {
-    let [_, k, h, w] = study.context.activations.view().dims("the tensor of activations")?;
+    let [k, h, w] = study.context.layer_shape()?;
     let rectify = |v: f32| if options.pre_relu { v.max(0.0) } else { v };
     let activations = study.context.activations.data().iter().copied();
     let mut maps = Maps { size: (h, w), values: gathered(&[k, h, w], activations.map(rectify))? };
@@ -82,7 +82,7 @@ pub(super) struct Channel {
 impl MaskPlan {
     /// Normalises each map and finds equal masks.
     pub(super) fn new(study: &Study<'_>, maps: &Maps, options: &ScoreCamOptions) -> Result<Self> {
-        let [_, _, height, width] = study.context.input.view().dims("the input")?;
+        let (height, width) = study.context.input_size()?;
         let upsampler = Upsampler::new(options.upsample, maps.size, (height, width))?;
         let mut distinct = Distinct::default();
         let channels = maps

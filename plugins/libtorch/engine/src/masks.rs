@@ -26,10 +26,7 @@ pub(crate) fn run(
     each: &mut EachBatch<'_>,
 ) -> Result<()> {
     let ([_, channels, height, width], [count, ..]) = request.dims()?;
-    let fixed = match model.info().batch {
-        BatchRule::Fixed(n) => Some(n),
-        BatchRule::Any { .. } => None,
-    };
+    let fixed = model.info().batch.fixed();
     let per_pass = fixed.unwrap_or(request.batch_size.min(count.max(1)));
     model.check(&[per_pass, channels, height, width])?;
     let program = model.program(&wanted.outputs)?;

@@ -77,10 +77,7 @@ impl TorchModel {
         programs.of(&module, &outputs.places_of(&usual), (&trial, batch))?;
         let [c, h, w] = trial.image;
         let Listing { layers, calls, default_layer, refused } = listing;
-        let n = match batch {
-            BatchRule::Fixed(n) => Some(n),
-            BatchRule::Any { .. } => None,
-        };
+        let n = batch.fixed();
         let info = ModelInfo {
             input: InputInfo::image("input", vec![n, Some(c), Some(h), Some(w)]),
             other_inputs: Vec::new(),

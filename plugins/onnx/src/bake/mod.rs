@@ -11,7 +11,7 @@ mod ending;
 use std::path::Path;
 
 use prost::Message;
-use scorecam_core::{Bake, BatchRule, Error, Inputs, ModelBackend, Result, Tensor, TensorView, bail, ensure};
+use scorecam_core::{Bake, BatchRule, Error, Inputs, ModelBackend, Result, Tensor, TensorView, ensure};
 
 use crate::cut::Cut;
 use crate::element::Element;
@@ -38,13 +38,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 impl OnnxModel {
     /// The model's file as `what` changes it.
     pub(crate) fn baked(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
-        let info = self.info();
-        let place = info.layers.iter().position(|l| l.name == layer);
-        let place = match (place, info.layer(Some(layer))) {
-            (Some(place), _) => place,
-            (None, Err(unknown)) => return Err(unknown),
-            (None, Ok(_)) => bail!(internal, "layer {layer:?} is both there and not"),
-        };
+        let place = self.place(layer)?;
         self.check_folder(path)?;
         let bytes = self.spec.file.read_again()?;
         let baked = match what {
@@ -113,10 +107,7 @@ impl OnnxModel {
     }
 
     fn layer_shape(&self, layer: usize) -> Vec<Option<usize>> {
-        let batch = match self.info().batch {
-            BatchRule::Fixed(n) => Some(n),
-            BatchRule::Any { .. } => None,
-        };
+        let batch = self.info().batch.fixed();
         [&[batch], self.info().layers[layer].shape.as_slice()].concat()
     }
 
@@ -174,10 +165,7 @@ impl OnnxModel {
             }
         };
         drawn.normalised(&map, grid)?;
-        let batch = match self.info().batch {
-            BatchRule::Fixed(n) => Some(n),
-            BatchRule::Any { .. } => None,
-        };
+        let batch = self.info().batch.fixed();
         let graph = Graph {
             inputs: vec![Value::tensor(CLASS, INT64, Some(vec![Some(1)]))],
             outputs: vec![Value::tensor(MAP, FLOAT, Some(vec![batch, Some(grid[0]), Some(grid[1])]))],
