@@ -159,7 +159,7 @@ impl Head {
             _ => Element::NONE,
         };
         let batch = model.info().batch.fixed();
-        let shape = [&[batch], layer.shape.as_slice()].concat();
+        let shape = model.layer_shape(behind.layer);
         let mut values = vec![Value::tensor(&input, element(&input).number(), Some(shape))];
         let around = repeats(model, (behind.layer, &layer.name), (&cut, inputs))?;
         for (name, repeat) in &around {
