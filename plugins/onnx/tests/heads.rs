@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+mod common;
+
 use scorecam_core::{BackendLoader, ErrorKind, Inputs, ModelBackend, ModelConfig, Result, Tensor};
 use scorecam_onnx::OnnxLoader;
 
@@ -140,6 +142,32 @@ fn models_run_from_every_layer() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each output has a path of its own around the layer.
+#[test]
+fn outputs_that_are_asked_for_in_turn_have_each_its_own_paths_around_a_layer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let net = common::Net::new(&[0, 3, 8, 8])
+        .conv("input", "layer", (3, 4))
+        .conv("input", "left", (3, 4))
+        .conv("input", "right", (3, 4))
+        .node("Add", "layer left", "one_maps")
+        .node("Mul", "layer right", "two_maps")
+        .node("GlobalAveragePool", "one_maps", "one")
+        .node("GlobalAveragePool", "two_maps", "two")
+        .output("one", &[0, 4, 1, 1])
+        .output("two", &[0, 4, 1, 1]);
+    let model = load(&net.save(folder.path(), "two.onnx")).expect("a model");
+    let image = images(model.as_ref(), 1);
+    let wanted = ["layer", "one", "two"];
+    let own = model.forward(&Inputs::of(image.view()), &wanted).expect("a pass");
+    for (output, own_value) in [("one", &own[1]), ("two", &own[2]), ("one", &own[1])] {
+        let given = rows(&own[0], 3);
+        let found =
+            model.run_from(&Inputs::of(image.view()), "layer", given.view(), &[output]).expect(output);
+        assert!(difference(&found[0], &rows(own_value, 3)) < 1e-5, "{output}");
+    }
 }
 
 #[test]

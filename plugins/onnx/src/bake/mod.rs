@@ -228,3 +228,25 @@ fn extended(model: &[u8], graph: &Graph, fields: &[u8]) -> Result<Vec<u8>> {
         _ => out.same(field),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_rows_only_where_each_stays_at_its_own_place() {
+        let alone = |places: [usize; 6]| {
+            let mut cells = vec![0.0; 36];
+            places.iter().enumerate().for_each(|(cell, place)| cells[cell * 6 + place] = 1.0);
+            cells
+        };
+        let rows = alone([0, 1, 2, 3, 4, 5]);
+        let columns = alone([0, 2, 4, 1, 3, 5]);
+        let check =
+            |shape: &[usize], cells: &[f32]| are_rows(TensorView::new(shape, cells).expect("cells"), [2, 3]);
+        assert!(check(&[6, 1, 2, 3], &rows));
+        assert!(
+            !check(&[6, 1, 3, 2], &rows) && !check(&[6, 2, 3, 1], &rows) && !check(&[6, 1, 2, 3], &columns)
+        );
+    }
+}
