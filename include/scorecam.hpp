@@ -161,8 +161,8 @@ struct ExplainOptions {
     // Another image that some options compare with, of the same input shape.
     std::optional<Image> reference{};
     Progress progress{};
-    // How long the passes of an image may take, from its first one; 0 for no limit. Then "score-cam-adaptive" makes its map of
-    // the passes that were made; an explanation by another method has targets and no maps.
+    // How long the passes of an image may take, from its first one; 0 for no limit. Then "score-cam-adaptive" and
+    // "rise" make their map of the passes that were made; an explanation by another method has targets and no maps.
     std::chrono::duration<double> time_limit{0.0};
     // Images of explain_many() at work at once; 0 for 3.
     std::uint32_t jobs = 0;

@@ -59,7 +59,7 @@ pub struct Request<'a> {
     /// Receives a report of each batch, on the calling thread; breaking off cancels.
     pub progress: Option<Box<Report<'a>>>,
     /// Asked between batches whether the time for this image is up. Then no pass begins any more: a method that can, such as
-    /// score-cam-adaptive, makes its maps of the passes that were made; of others there are the targets without maps.
+    /// score-cam-adaptive or rise, makes its maps of the passes that were made; of others there are the targets without maps.
     pub time_up: Option<Box<TimeUp<'a>>>,
 }
 

@@ -69,8 +69,8 @@ pub struct scorecam_explain_options {
     /// The least score of a detection, 0 to 1; 0 for 0.25.
     pub min_score: f64,
     /// Seconds that the passes of an image may take, from its first one; 0 for no limit. Then no pass begins any more:
-    /// score-cam-adaptive makes its map of the passes that were made and says its error; an explanation by another method
-    /// has its targets, and no maps.
+    /// score-cam-adaptive and rise make their map of the passes that were made and say its error; an explanation by another
+    /// method has its targets, and no maps.
     pub time_limit: f64,
 }
 read::versioned!(scorecam_explain_options = "SCORECAM_EXPLAIN_OPTIONS_INIT");

@@ -43,8 +43,8 @@ pub struct ExplainOptions {
     /// Another image, for method options that compare with one.
     pub reference: Option<Image>,
     /// How long the passes of an image may take, from its first one; without end when `None`. Then no pass begins any more:
-    /// score-cam-adaptive makes its map of the passes that were made and says its error; other methods give the targets with
-    /// their scores and no map, see [`Explanation::late`]. The unmasked pass is made in any case.
+    /// score-cam-adaptive and rise make their map of the passes that were made and say its error; other methods give the targets
+    /// with their scores and no map, see [`Explanation::late`]. The unmasked pass is made in any case.
     pub time_limit: Option<Duration>,
 }
 

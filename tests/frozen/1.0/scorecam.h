@@ -521,8 +521,8 @@ typedef struct scorecam_explain_options {
     double min_score SCORECAM_DEFAULT(0.0);
     /**
      * Seconds that the passes of an image may take, from its first one; 0 for no limit. Then no pass begins any more:
-     * score-cam-adaptive makes its map of the passes that were made and says its error; an explanation by another method
-     * has its targets, and no maps.
+     * score-cam-adaptive and rise make their map of the passes that were made and say its error; an explanation by another
+     * method has its targets, and no maps.
      */
     double time_limit SCORECAM_DEFAULT(0.0);
 } scorecam_explain_options;

@@ -59,12 +59,8 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "which channels make a group: those of like maps, or neighbors",
         ),
     ];
-    specs.extend(options::specs());
-    for option in &mut specs {
-        if let Some((_, own)) = DEFAULTS.iter().find(|(name, _)| *name == option.name) {
-            option.default = (*own).into();
-        }
-    }
+    let with_own = |specs, &(name, default): &(&str, &str)| choices::with_default(specs, name, default);
+    specs.extend(DEFAULTS.iter().fold(options::specs(), with_own));
     MethodInfo {
         id: "group-cam".into(),
         version: env!("CARGO_PKG_VERSION").into(),

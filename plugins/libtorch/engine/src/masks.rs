@@ -9,9 +9,7 @@
 use std::collections::VecDeque;
 
 use scorecam_plugin::Upsampler;
-use scorecam_plugin::{
-    BatchRule, EachBatch, MaskedRequest, ModelBackend, Result, TensorView, hand_over_batch,
-};
+use scorecam_plugin::{EachBatch, MaskedRequest, ModelBackend, Result, TensorView, hand_over_batch};
 use tch::Device;
 
 use crate::model::TorchModel;

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use scorecam_plugin::{
-    Abilities, BatchRule, EachBatch, Error, InputInfo, Inputs, MaskedRequest, ModelBackend, ModelConfig,
-    ModelInfo, NamedTensor, OutputInfo, Result, Tensor, TensorView, written,
+    Abilities, EachBatch, Error, InputInfo, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo,
+    NamedTensor, OutputInfo, Result, Tensor, TensorView, written,
 };
 use tch::Device;
 
