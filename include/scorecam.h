@@ -71,8 +71,8 @@
     { SCORECAM_SIZE_OF(scorecam_image), SCORECAM_IMAGE_TENSOR, NULL, 0, 0, 0, 0, 0, \
       SCORECAM_PIXELS_RGB, SCORECAM_SAMPLES_F32, SCORECAM_LAYOUT_CHW, 1, 3, 0 }
 #define SCORECAM_EXPLAIN_OPTIONS_INIT \
-    { SCORECAM_SIZE_OF(scorecam_explain_options), 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, 0, NULL, NULL, \
-      NULL, NULL, 0, 0.0, 0.0 }
+    { SCORECAM_SIZE_OF(scorecam_explain_options), 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, 0, 0, \
+      NULL, NULL, NULL, NULL, NULL, 0, 0.0, 0.0 }
 #define SCORECAM_EXPLANATION_INFO_INIT \
     { SCORECAM_SIZE_OF(scorecam_explanation_info), 0, 0, 0, 0, 0, NULL }
 #define SCORECAM_PLACEMENT_INIT \
@@ -486,10 +486,18 @@ typedef struct scorecam_explain_options {
      */
     uint64_t top_k SCORECAM_DEFAULT(0);
     /**
-     * The layer to explain; NULL for the one named at load, or the default one. A method that needs no layer does not look
-     * at it.
+     * The layer to explain, or several with commas between; NULL for the one named at load, or the default one. A method
+     * that needs no layer does not look at it.
      */
     const char *layer SCORECAM_DEFAULT(NULL);
+    /**
+     * How the maps of several layers become one: "mean", "max" or "product"; NULL for "mean".
+     */
+    const char *fuse SCORECAM_DEFAULT(NULL);
+    /**
+     * 1 to explain the mirrored image as well, for twice the passes and one more, and to take the mean of both maps; else 0.
+     */
+    uint64_t augment SCORECAM_DEFAULT(0);
     /**
      * Images in a pass, at most 4096; 0 for what the model runs fastest.
      */
@@ -498,6 +506,11 @@ typedef struct scorecam_explain_options {
      * Another image that some options compare with, of the same input shape; NULL for none.
      */
     const struct scorecam_image *reference SCORECAM_DEFAULT(NULL);
+    /**
+     * The explanation of a video's frame before: "score-cam-adaptive" begins with what it learned of it, and needs fewer
+     * passes for the same error. NULL to begin anew, as in `scorecam_explain_many`.
+     */
+    const struct scorecam_explanation *previous SCORECAM_DEFAULT(NULL);
     /**
      * Receives progress and may cancel; NULL for nobody.
      */

@@ -138,6 +138,8 @@ enum class Flow {
 // runs its passes on another; never twice at once.
 using Progress = std::function<Flow(std::uint64_t passes, std::uint64_t expected)>;
 
+class Explanation;
+
 // What to explain, and how.
 struct ExplainOptions {
     // The method's id; "score-cam" when empty.
@@ -154,12 +156,19 @@ struct ExplainOptions {
     std::vector<std::string> targets{};
     // The least score of a detection, 0 to 1; 0 for 0.25.
     double min_score = 0.0;
-    // The layer to explain; the model's when empty.
+    // The layer to explain, or several with commas between; the model's when empty.
     std::string layer{};
+    // How the maps of several layers become one: "mean", "max" or "product"; "mean" when empty.
+    std::string fuse{};
+    // Whether the mirrored image is explained as well, and the mean of both maps taken.
+    bool augment = false;
     // Images in a pass; 0 for what the model runs fastest.
     std::uint64_t batch_size = 0;
     // Another image that some options compare with, of the same input shape.
     std::optional<Image> reference{};
+    // The explanation of a video's frame before, which outlives the call: "score-cam-adaptive" begins with what it learned
+    // of it. Not for explain_many().
+    const Explanation *previous = nullptr;
     Progress progress{};
     // How long the passes of an image may take, from its first one; 0 for no limit. Then "score-cam-adaptive" and
     // "rise" make their map of the passes that were made; an explanation by another method has targets and no maps.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use scorecam::Range;
+use scorecam::{Fuse, Range};
 use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 
@@ -84,8 +84,9 @@ pub(crate) struct ExplainArgs {
     pub(crate) range: Option<Range>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The layer to explain [default: the manifest's, or the last one with spatial extent]
-    #[arg(long, value_name = "NAME", help_heading = WHAT)]
+    /// The layer to explain, or several with commas between, whose maps become one [default: the manifest's, or the
+    /// last one with spatial extent]
+    #[arg(long, value_name = "NAME[,NAME]", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
     /// A class by number or label, several numbers (1,2,3), or the K best (top:K); may be repeated
     #[arg(long = "class", value_name = "N|LABEL|top:K", default_value = "top:1", help_heading = WHAT, allow_hyphen_values = true)]
@@ -153,6 +154,12 @@ pub(crate) struct MethodArgs {
     /// Another photo or tensor, for options that compare with one
     #[arg(long, value_name = "FILE")]
     pub(crate) reference: Option<PathBuf>,
+    /// How the maps of several layers become one: mean, max or product
+    #[arg(long, value_name = "HOW", default_value = "mean")]
+    pub(crate) fuse: Fuse,
+    /// Explain the mirrored image as well, for twice the passes, and take the mean of both maps
+    #[arg(long)]
+    pub(crate) augment: bool,
     /// Masked images in one forward pass, at most 4096 [default: what is fastest for the model]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
@@ -160,6 +167,10 @@ pub(crate) struct MethodArgs {
     /// made, and other methods fail [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<f64>,
+    /// Take the inputs for frames of a video, in their order: score-cam-adaptive begins with what it learned of the one
+    /// before
+    #[arg(long, conflicts_with = "jobs")]
+    pub(crate) warm: bool,
     /// Photos at work at once, at most 64: their masks fill the model's batches together
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: u8,

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     // Options are cheap to check, a model may take seconds to load.
     let method = host.method(&args.how.method)?;
     method.check(&method.info().resolve(args.how.preset.as_deref(), &args.how.set)?)?;
-    let model = list::load_model(&host, &args.model, args.layer.clone())?;
+    let model = list::load_model(&host, &args.model, one_layer(args)?)?;
     let work = Work::new((&host, &model), args, (&plan, journal.as_ref()))?;
 
     let bars = Bars::new(plan.inputs.len());
@@ -103,6 +103,17 @@ fn finish(plan: &Plan, journal: Option<Journal>, run: Run) -> Result<()> {
     let (Some(folder), Some(journal)) = (&plan.folder, journal) else { return Ok(()) };
     let is_nothing = run.results.is_empty() && run.errors.len() == 1 && folder.is_new();
     journal.finish(&if is_nothing { Run::default() } else { folder.all_results(run) })
+}
+
+/// The layer that the model is loaded for; of several the engine opens each when it comes to it.
+fn one_layer(args: &ExplainArgs) -> Result<Option<String>, Failure> {
+    match args.layer.clone().filter(|names| names.contains(',')) {
+        None => Ok(args.layer.clone()),
+        Some(_) if args.model.layer_grid.is_some() => {
+            Err(Failure::Usage("--layer-grid tells the axes of one layer, but --layer names several".into()))
+        }
+        Some(_) => Ok(None),
+    }
 }
 
 fn check_classes(classes: &[ClassArg]) -> Result<(), Failure> {
@@ -185,7 +196,9 @@ impl<'a> Work<'a> {
             targets: targets(&args.classes, model)?,
             ask: args.targets.clone(),
             detections: Kept { score: args.min_score, ..Kept::default() },
-            layer: None,
+            layer: args.layer.clone(),
+            fuse: args.how.fuse,
+            augment: args.how.augment,
             batch_size: args.how.batch_size,
             reference: reference
                 .map(|path| reader.read(path).map_err(|e| e.context("reference")))
@@ -230,16 +243,25 @@ impl<'a> Work<'a> {
         explained: SyncSender<(usize, Result<Explained>)>,
         bars: &Bars,
     ) {
-        let at_work = RefCell::new(BTreeMap::new());
+        let (at_work, previous) = (RefCell::new(BTreeMap::new()), RefCell::new(None));
+        let how = &self.args.how;
         let jobs = inputs.iter().enumerate().map(|(position, ready)| {
             let ready = ready?;
             let bar = bars.input(printable(&shown(&self.plan.inputs[position])));
             let clock = Rc::new(StageClock::start());
-            let job = Job { input: ready.input.clone(), progress: Some(report(&bar, &clock)) };
+            let progress = Some(report(&bar, &clock));
+            let job = Job { input: ready.input.clone(), progress, previous: previous.take() };
             at_work.borrow_mut().insert(position, AtWork { ready, bar, clock });
             Ok(job)
         });
-        self.explainer.explain_many(jobs, usize::from(self.args.how.jobs), |position, found| {
+        // The next frame begins with what this one's explanation learned.
+        let at_once = if how.warm { 1 } else { usize::from(how.jobs) };
+        self.explainer.explain_many(jobs, at_once, |position, found| {
+            if let Ok(found) = found.as_ref()
+                && how.warm
+            {
+                previous.replace(found.learned.clone());
+            }
             let at_work = at_work.borrow_mut().remove(&position);
             let found = match at_work {
                 None => found.and(Err(Error::internal("an input was explained that was not read"))),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use crate::walk::{self, Depth, Source, Walk};
-use scorecam::{LabelSource, Manifest};
+use scorecam::{Fuse, LabelSource, Manifest};
 use scorecam_core::{Error, Result};
 
 use crate::Failure;
@@ -332,6 +332,9 @@ fn settings(args: &ExplainArgs) -> Settings {
         ("method", Some(how.method.clone())),
         ("preset", how.preset.clone()),
         ("set", pairs(&how.set)),
+        ("fuse", (how.fuse != Fuse::default()).then(|| how.fuse.to_string())),
+        ("augment", how.augment.then(|| "mirrored".to_owned())),
+        ("warm", how.warm.then(|| "from the input before".to_owned())),
         ("reference", how.reference.as_deref().map(key)),
         ("colormap", Some(outputs.colormap.name().to_owned())),
         ("opacity", Some(outputs.opacity.to_string())),

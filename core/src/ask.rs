@@ -3,8 +3,10 @@
 //! A method never runs the model. It leaves an ask on its desk and waits; the driver answers asks in the order that fills
 //! batches best.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -87,20 +89,52 @@ impl MaskedImages {
     }
 }
 
+/// What a method learned of an image, and can begin with on the next one of a video. It means nothing to another method or
+/// layer, which begins anew.
+#[derive(Clone)]
+pub struct Learned(Arc<dyn Any + Send + Sync>);
+
+impl Learned {
+    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// What is learned, where it is a `T`.
+    pub(crate) fn of<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(&self.0).downcast().ok()
+    }
+}
+
+impl fmt::Debug for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Learned")
+    }
+}
+
+impl PartialEq for Learned {
+    /// What is learned follows from all else, so explanations are compared without it.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// What lies between the method at work on one image and the driver.
 pub(crate) struct Desk<'a> {
     pub(crate) monitor: Monitor<'a>,
     /// What is read in the place of class scores.
     targets: RefCell<Option<Arc<TargetSet>>>,
+    /// What the method learned of the image before, and then what it learns of this one.
+    learned: RefCell<Option<Learned>>,
     next: Cell<u64>,
     asks: RefCell<VecDeque<(u64, Ask)>>,
     answers: RefCell<BTreeMap<u64, Result<Vec<Tensor>>>>,
 }
 
 impl<'a> Desk<'a> {
-    pub(crate) fn new(monitor: Monitor<'a>) -> Self {
+    pub(crate) fn new(monitor: Monitor<'a>, previous: Option<Learned>) -> Self {
         Self {
             monitor,
+            learned: RefCell::new(previous),
             targets: RefCell::default(),
             next: Cell::new(0),
             asks: RefCell::default(),
@@ -109,13 +143,23 @@ impl<'a> Desk<'a> {
     }
 
     /// From now on `targets` are read in the place of class scores.
-    pub(crate) fn read_by(&self, targets: Arc<TargetSet>) {
-        self.targets.replace(Some(targets));
+    pub(crate) fn read_by(&self, targets: Option<Arc<TargetSet>>) {
+        self.targets.replace(targets);
     }
 
     /// What is read in the place of class scores.
     pub(crate) fn targets(&self) -> Option<Arc<TargetSet>> {
         self.targets.borrow().clone()
+    }
+
+    /// What the method learned last.
+    pub(crate) fn learned(&self) -> Option<Learned> {
+        self.learned.borrow().clone()
+    }
+
+    /// From now on that is what it learned last.
+    pub(crate) fn learn(&self, learned: Learned) {
+        self.learned.replace(Some(learned));
     }
 
     /// The tensors that the passes give, once they are made.

@@ -5,42 +5,20 @@
 //! work through a [`Study`], check what it returned. Decoding comes before and drawing after; see
 //! [`crate::image`].
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::ask::{Ask, Desk};
+use crate::ask::{Ask, Desk, Learned};
 use crate::driver::{Driver, Task};
 use crate::passes::check_finite;
 use crate::progress::Monitor;
 use crate::scores::{self, ClassScore};
-use crate::target::{AskedTarget, Detection, Question, RegionCells, TargetSet};
+use crate::target::{AskedTarget, Detection, Question, RegionCells, TargetSet, Targets};
 use crate::{
     BatchRule, CamMethod, Error, ErrorKind, MethodOutput, Options, OutputActivation, Report, Result, Stage,
     Study, StudyContext, Tensor, TimeUp, ViewedModel, fits,
 };
-
-/// What to explain.
-#[derive(Clone)]
-pub enum Targets {
-    /// These classes, in this order.
-    Classes(Vec<usize>),
-    /// The classes with the highest scores, the highest first.
-    Top(usize),
-    /// Numbers of the model's raw outputs: a box, a region, a similarity, a difference.
-    Asked(Arc<dyn Question>),
-}
-
-impl std::fmt::Debug for Targets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Classes(classes) => f.debug_tuple("Classes").field(classes).finish(),
-            Self::Top(count) => f.debug_tuple("Top").field(count).finish(),
-            Self::Asked(question) => f.debug_tuple("Asked").field(&question.outputs()).finish(),
-        }
-    }
-}
 
 /// What to explain, and how.
 pub struct Request<'a> {
@@ -61,6 +39,8 @@ pub struct Request<'a> {
     /// Asked between batches whether the time for this image is up. Then no pass begins any more: a method that can, such as
     /// score-cam-adaptive or rise, makes its maps of the passes that were made; of others there are the targets without maps.
     pub time_up: Option<Box<TimeUp<'a>>>,
+    /// What was learned of the image before, of a video: score-cam-adaptive then needs fewer passes for the same error.
+    pub previous: Option<Learned>,
 }
 
 /// What was found.
@@ -82,6 +62,8 @@ pub struct Explanation {
     pub measures: Vec<(String, f64)>,
     /// What the user should know, a line each.
     pub warnings: Vec<String>,
+    /// What the method learned that helps with the next image of a video, where it can tell.
+    pub learned: Option<Learned>,
 }
 
 /// An explained target.
@@ -124,6 +106,7 @@ pub struct Explained {
 ///     batch_size: None,
 ///     progress: None,
 ///     time_up: None,
+///     previous: None,
 /// };
 /// let found = explain(&model, &method, request)?;
 /// assert_eq!((found.targets[0].class, found.maps.shape()), (Some(1), &[1, 8, 8][..]));
@@ -187,7 +170,10 @@ fn task<'a>(
     }
     method.info().check_needs(model.info().abilities)?;
     let batch_size = batch_size(model, request.batch_size)?;
-    let desk = Rc::new(Desk::new(Monitor::new(request.progress.take(), request.time_up.take())));
+    let desk = Rc::new(Desk::new(
+        Monitor::new(request.progress.take(), request.time_up.take()),
+        request.previous.take(),
+    ));
     let work = explain_one(model, method, request, batch_size, Rc::clone(&desk));
     Ok(Task::new(position, desk, batch_size, work))
 }
@@ -253,6 +239,7 @@ async fn explain_one<'a>(
         passes,
         measures,
         warnings,
+        learned: desk.learned(),
     })
 }
 
@@ -285,7 +272,7 @@ async fn first_pass(
     let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
     let activations = spatial_activations(tensors.next(), layer)?;
     let output_activation = resolve_activation(model, &scores, warnings);
-    let targets = choose_targets(classes, &scores, output_activation)?;
+    let targets = classes.choose(&scores, output_activation)?;
     let explained = |&class: &usize| Explained {
         text: format!("class:{class}"),
         class: Some(class),
@@ -319,7 +306,7 @@ async fn first_pass_by_targets(
     let asked = question.targets(&rows_of(question.outputs())?)?;
     let set = Arc::new(TargetSet::new(asked.iter().map(|asked| Arc::clone(&asked.target))));
     let scores = set.values(&rows_of(set.outputs())?)?;
-    desk.read_by(set);
+    desk.read_by(Some(set));
     let explained = asked.into_iter().zip(&scores).map(|(asked, &value)| {
         let AskedTarget { text, class, detection, region, .. } = asked;
         Explained { text, class, score: value.into(), output: value, detection, region }
@@ -338,7 +325,7 @@ pub fn run_method<'a>(
     options: &'a Options,
     progress: Box<Report<'a>>,
 ) -> Result<MethodOutput> {
-    let desk = Rc::new(Desk::new(Monitor::new(Some(progress), None)));
+    let desk = Rc::new(Desk::new(Monitor::new(Some(progress), None), None));
     let batch_size = context.batch_size;
     let study = Study::new(model.info(), Arc::new(context), Rc::clone(&desk));
     let mut driver = Driver::new(model);
@@ -394,7 +381,7 @@ fn finite(tensor: &Tensor, what: &str) -> Result<()> {
 }
 
 /// The activations of the target layer, or none at all where there is no such layer.
-fn spatial_activations(activations: Option<Tensor>, layer: Option<&str>) -> Result<Tensor> {
+pub(crate) fn spatial_activations(activations: Option<Tensor>, layer: Option<&str>) -> Result<Tensor> {
     let Some(layer) = layer else { return Tensor::zeros([1, 0, 0, 0]) };
     let activations = activations
         .ok_or_else(|| Error::plugin(format!("the backend returned no activations for layer {layer:?}")))?;
@@ -431,39 +418,6 @@ pub(crate) fn resolve_activation(
     }
 }
 
-fn choose_targets(targets: &Targets, scores: &[f32], applied: OutputActivation) -> Result<Vec<usize>> {
-    let classes = scores.len();
-    match targets {
-        Targets::Classes(list) if list.is_empty() => Err(Error::invalid("no class was given to explain")),
-        Targets::Classes(list) => {
-            let mut seen = BTreeSet::new();
-            for c in list {
-                if *c >= classes {
-                    let last = classes - 1;
-                    bail!(invalid, "class {c} is out of range; the model has classes 0 to {last}");
-                }
-                // So there are never more maps than the model has classes.
-                ensure!(seen.insert(c), invalid, "class {c} was given twice; give each class once");
-            }
-            Ok(list.clone())
-        }
-        Targets::Top(k) if *k == 0 || *k > classes => {
-            Err(Error::invalid(format!("top {k} classes were asked for; the model has 1 to {classes}")))
-        }
-        Targets::Top(k) => {
-            let mut order: Vec<usize> = (0..classes).collect();
-            match applied.is_one_value() {
-                // Unasked, a value is explained and not its other side.
-                true => order.reverse(),
-                false => order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a])),
-            }
-            order.truncate(*k);
-            Ok(order)
-        }
-        Targets::Asked(_) => Err(Error::internal("targets were taken for classes")),
-    }
-}
-
 /// The number of images per pass that `wanted` comes to.
 fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
@@ -476,7 +430,7 @@ fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     }
 }
 
-fn check_maps(output: &MethodOutput, targets: usize, method: &str) -> Result<()> {
+pub(crate) fn check_maps(output: &MethodOutput, targets: usize, method: &str) -> Result<()> {
     let check = |values: &[f32], what: &str| {
         check_finite(values, || format!("{what} of method {method:?}"))
             .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))

@@ -39,7 +39,7 @@ mod tensor;
 mod upsample;
 mod view;
 
-pub use ask::{Ask, MaskedImages};
+pub use ask::{Ask, Learned, MaskedImages};
 pub use backend::{
     Abilities, BatchRule, ElementType, InputInfo, Inputs, LayerInfo, MAX_RANK, ModelBackend, ModelInfo,
     NamedTensor, OutputActivation, OutputInfo,
@@ -47,7 +47,7 @@ pub use backend::{
 pub use bake::Bake;
 pub use classify::{ClassScores, classify};
 pub use error::{Error, ErrorKind, Result, printable};
-pub use explain::{Explained, Explanation, Request, Targets, explain, explain_many, run_method};
+pub use explain::{Explained, Explanation, Request, explain, explain_many, run_method};
 pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
 pub use masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 pub use method::{
@@ -57,6 +57,7 @@ pub use noise::{Draws, noise};
 pub use progress::{Progress, Report, Stage, TimeUp};
 pub use scores::{ClassScore, class_score};
 pub use study::{Masks, Study, StudyContext};
+pub use target::Targets;
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};
 pub use view::{

@@ -223,6 +223,7 @@ mod tests {
             batch_size: None,
             progress: None,
             time_up: None,
+            previous: None,
         };
         let found = explain(model.as_ref(), &method, request).expect("an explanation");
         let (scores, activations) = (3 * found.passes, 192);

@@ -1,9 +1,11 @@
 //! [`Study`]: all that a method knows of one image, and its only way to the model.
 
+use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::ask::{Ask, Desk, MaskedImages};
+use crate::ask::{Ask, Desk, Learned, MaskedImages};
+use crate::target::TargetSet;
 use crate::tensor::{append, only, room_for};
 use crate::{Error, OutputActivation, Result, Tensor, Upsample, ViewInfo};
 
@@ -86,6 +88,31 @@ impl StudyContext {
 impl<'a> Study<'a> {
     pub(crate) fn new(model: &'a ViewInfo, context: Arc<StudyContext>, desk: Rc<Desk<'a>>) -> Self {
         Self { context, model, desk }
+    }
+
+    /// The same call's study of another layer or image.
+    pub(crate) fn of(&self, context: Arc<StudyContext>) -> Self {
+        Self { context, model: self.model, desk: Rc::clone(&self.desk) }
+    }
+
+    /// What is read in the place of class scores.
+    pub(crate) fn targets(&self) -> Option<Arc<TargetSet>> {
+        self.desk.targets()
+    }
+
+    /// From now on `targets` are read in the place of class scores.
+    pub(crate) fn read_by(&self, targets: Option<Arc<TargetSet>>) {
+        self.desk.read_by(targets);
+    }
+
+    /// What the method learned of the image before, or in this call. Nothing where it was something else than a `T`.
+    pub(crate) fn learned<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.desk.learned()?.of()
+    }
+
+    /// Keeps what the method learned for the image that comes next.
+    pub(crate) fn learn<T: Any + Send + Sync>(&self, learned: T) {
+        self.desk.learn(Learned::new(learned));
     }
 
     /// Says how many passes the method expects to make, for progress reports.

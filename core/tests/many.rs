@@ -160,6 +160,7 @@ fn run_with(
             batch_size: None,
             progress: Some(Box::new(move |now| progress(photo, now))),
             time_up: None,
+            previous: None,
         })
     };
     let mut found = BTreeMap::new();
@@ -263,6 +264,7 @@ fn a_call_begins_when_another_has_ended() {
                 batch_size: None,
                 progress: None,
                 time_up: None,
+                previous: None,
             }),
         }
     });

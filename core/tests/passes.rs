@@ -125,6 +125,7 @@ impl Call<'_> {
             batch_size: self.batch_size,
             progress: Some(Box::new(self.progress)),
             time_up: None,
+            previous: None,
         };
         explain(model, &method, request)
     }

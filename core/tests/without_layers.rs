@@ -72,6 +72,7 @@ fn explained(
         batch_size: None,
         progress: None,
         time_up,
+        previous: None,
     };
     explain(&Square::new(batch), method, request)
 }

@@ -124,6 +124,9 @@ static scorecam_explanation *explain(Explainer *explainer, const scorecam_image 
     gboolean right = read_options(text, pairs, error);
 
     options.method = choices->method;
+    if (choices->method == NULL && choices->preset == NULL && choices->options == NULL) {
+        options.method = "auto";
+    }
     options.preset = choices->preset;
     options.layer = choices->layer;
     options.options = (const scorecam_option *)(void *)pairs->data;

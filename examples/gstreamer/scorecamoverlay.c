@@ -1,10 +1,10 @@
 /*
  * A GStreamer element that shows what a model looks at:
  *     gst-launch-1.0 v4l2src ! videoconvert ! scorecamoverlay model=squeezenet1_1.toml async=true \
- *         options=select=std,select_count=32 ! videoconvert ! autovideosink
+ *         ! videoconvert ! autovideosink
  *
- * It blends the saliency map of the newest explained frame over every frame, and explains a frame again every
- * `every` frames: in the stream, which waits (a file comes out the same each time), or with async=true on a
+ * It explains each frame by Recipro-CAM, which costs about as much again as the model, where the model runs from
+ * its layer. A dearer method is for every `every`-th frame, whose map is blended over all frames until the next: in the stream, which waits (a file comes out the same each time), or with async=true on a
  * thread of its own, so that a camera's frames go on. Each new map is announced by an element message
  * "scorecam" with class, label, score and passes (gst-launch-1.0 -m prints it). `gst-inspect-1.0
  * scorecamoverlay` lists the properties. Build, from the repository's folder, after `cargo build --release`:
@@ -61,7 +61,7 @@ enum {
 };
 
 #define FORMATS "{ RGB, BGR, RGBx, BGRx, RGBA, BGRA }"
-#define DEFAULT_EVERY 30
+#define DEFAULT_EVERY 1
 #define DEFAULT_OPACITY 0.5
 
 /* Where a text property is kept; NULL for the others. */
@@ -408,7 +408,7 @@ static void install_texts(GObjectClass *object_class)
           GST_PARAM_MUTABLE_PLAYING },
         { PROP_CLASS, "class", "The class to explain, by number or label; none for the highest score",
           GST_PARAM_MUTABLE_PLAYING },
-        { PROP_METHOD, "method", "The method; none for score-cam", GST_PARAM_MUTABLE_PLAYING },
+        { PROP_METHOD, "method", "The method; none for auto, or for score-cam where there are options", GST_PARAM_MUTABLE_PLAYING },
         { PROP_PRESET, "preset", "A preset of the method; none for its defaults", GST_PARAM_MUTABLE_PLAYING },
         { PROP_OPTIONS, "options", "Options of the method, as in select=std,select_count=32",
           GST_PARAM_MUTABLE_PLAYING },

@@ -53,6 +53,8 @@ class LiveMap {
         if (!due || next_.valid()) {
             return arrived;
         }
+        // score-cam-adaptive begins with what it learned of the frame before; this one stays until the next arrives.
+        options_.previous = current_ ? &*current_ : nullptr;
         if (pace_ == Pace::Waiting) {
             adopt(model_.explain(scorecam::photo_of(frame), options_));
             return true;

@@ -1,12 +1,14 @@
 // A camera or a video file in, the same video with what the model looks at over it out:
 //
-//     overlay_video clip.mp4 squeezenet1_1.toml out.avi --every=30
-//     overlay_video 0 squeezenet1_1.toml out.avi --async --frames=900 --maps=32
+//     overlay_video clip.mp4 efficientnet-lite0.toml out.avi
+//     overlay_video 0 squeezenet1_1.toml out.avi --async --frames=900
+//     overlay_video clip.mp4 squeezenet1_1.toml out.avi --every=30 --method=score-cam
 //
-// The model is loaded once. Every `--every` frames a frame is explained, and the newest map is blended over
-// all frames until the next. A file waits for its maps; with --async, for cameras, a thread makes them while
-// frames go on, and the map shown is as old as an explanation takes. Fewer passes make newer maps: --maps=32
-// explains with the 32 activation maps that vary most, in 33 passes instead of some 450.
+// The model is loaded once. Each frame is explained by Recipro-CAM, which costs about as much again as the model,
+// where the model runs from its layer. A dearer method is for every `--every`-th frame, and the newest map is
+// blended over all frames until the next. A file waits for its maps; with --async, for cameras, a thread makes
+// them while frames go on, and the map shown is as old as an explanation takes. Fewer passes make newer maps:
+// --maps=32 explains by Score-CAM with the 32 activation maps that vary most, in 33 passes instead of some 450.
 //
 // An output called .avi is written as MJPG, every other as mp4v.
 //
@@ -37,8 +39,9 @@ const char *const kUsage =
     "{plugin    |      | a backend's file; none to find it by itself }"
     "{class     |      | number or label; each time the highest score's if not given }"
     "{layer     |      | layer to explain }"
-    "{maps      | 0    | explain with so many activation maps, those that vary most; 0 for all }"
-    "{every     | 30   | explain again after so many frames; 0 for the first alone }"
+    "{method    | auto | the method; auto for a map at little cost, by what the model allows }"
+    "{maps      | 0    | explain by Score-CAM with so many activation maps, those that vary most; 0 for all }"
+    "{every     | 1    | explain again after so many frames; 0 for the first alone }"
     "{frames    | 0    | stop after so many frames; 0 to go on to the end }"
     "{opacity   | 0.5  | the map's share, 0 to 1 }"
     "{colormap  |      | viridis, turbo, jet, inferno or gray }"
@@ -89,7 +92,9 @@ void print_map(std::uint64_t frame, const scorecam::Explanation &explanation) {
 void run(const cv::CommandLineParser &options) {
     const scorecam::Model model = load_model(options);
     scorecam::ExplainOptions wanted;
+    wanted.method = options.get<std::string>("method");
     if (options.get<int>("maps") > 0) {
+        wanted.method = "score-cam";
         wanted.options = {{"select", "std"}, {"select_count", options.get<std::string>("maps")}};
     }
     if (options.has("class")) {

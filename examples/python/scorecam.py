@@ -80,7 +80,8 @@ class scorecam_explain_options(Sized):
     _fields_ = [("struct_size", c_uint32), ("jobs", c_uint32), ("method", c_char_p), ("preset", c_char_p),
                 ("options", POINTER(scorecam_option)), ("option_count", c_uint64),
                 ("classes", POINTER(c_uint64)), ("class_count", c_uint64), ("top_k", c_uint64),
-                ("layer", c_char_p), ("batch_size", c_uint64), ("reference", POINTER(scorecam_image)),
+                ("layer", c_char_p), ("fuse", c_char_p), ("augment", c_uint64), ("batch_size", c_uint64),
+                ("reference", POINTER(scorecam_image)), ("previous", POINTER(scorecam_explanation)),
                 ("progress", scorecam_progress), ("user_data", c_void_p), ("targets", POINTER(c_char_p)),
                 ("target_count", c_uint64), ("min_score", c_double), ("time_limit", c_double)]
 
@@ -323,14 +324,16 @@ class Model(Owner):
         return _number("scorecam_model_find_class", self._handle, str(text).encode())
 
     def explain(self, image, classes=(), *, targets=(), top_k=0, layer=None, method=None, preset=None, options=None,
-                batch_size=0, min_score=0.0, time_limit=0.0, progress=None):
+                batch_size=0, min_score=0.0, time_limit=0.0, fuse=None, augment=False, previous=None, progress=None):
         """Saliency maps of `classes`, of `targets`, or of the `top_k` classes with the highest scores (one, if nothing
         is said; of a detector its boxes).
 
         `targets` are those of docs/targets.md, in words: "boxes", "contrast:tabby-lynx". `min_score` is the least score
-        of a detection that counts, 0 to 1; at 0 it is 0.25. `options` are the method's ({"select": "std"}). `time_limit` is
-        in seconds, 0 for none. `progress(passes, expected)` may return something true to cancel, which raises an Error; what
-        it raises itself ends the call, too, and is raised again. So does Ctrl-C, with the batch that is under way.
+        of a detection that counts, 0 to 1; at 0 it is 0.25. `options` are the method's ({"select": "std"}). `layer` may be
+        several with commas between, whose maps `fuse` ("mean", "max", "product") makes one; with `augment` the mirrored image
+        is explained, too. `previous` is the explanation of a video's frame before. `time_limit` is in seconds, 0 for none.
+        `progress(passes, expected)` may return something true to cancel, which raises an Error; what it raises itself ends the
+        call, too, and is raised again. So does Ctrl-C, with the batch that is under way.
         """
         raised = []
 
@@ -346,7 +349,8 @@ class Model(Owner):
             method=_bytes(method), preset=_bytes(preset), options=pairs, option_count=count,
             classes=(c_uint64 * len(classes))(*classes), class_count=len(classes), top_k=top_k,
             layer=_bytes(layer), batch_size=batch_size, min_score=min_score,
-            time_limit=time_limit,
+            time_limit=time_limit, fuse=_bytes(fuse), augment=bool(augment),
+            previous=previous and previous._handle,
             targets=(c_char_p * len(targets))(*map(_bytes, targets)), target_count=len(targets),
             progress=scorecam_progress(on_progress))
         handle = _explanation()

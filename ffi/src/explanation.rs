@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_void};
 
 use scorecam::abi::{scorecam_option, scorecam_status};
-use scorecam::{Explainer, Explanation, Placement, Rect, TensorView};
+use scorecam::{Explainer, Explanation, Learned, Placement, Rect, TensorView};
 
 use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
@@ -50,13 +50,20 @@ pub struct scorecam_explain_options {
     pub class_count: u64,
     /// How many classes with the highest scores, where `class_count` is 0; 0 for one.
     pub top_k: u64,
-    /// The layer to explain; NULL for the one named at load, or the default one. A method that needs no layer does not look
-    /// at it.
+    /// The layer to explain, or several with commas between; NULL for the one named at load, or the default one. A method
+    /// that needs no layer does not look at it.
     pub layer: *const c_char,
+    /// How the maps of several layers become one: "mean", "max" or "product"; NULL for "mean".
+    pub fuse: *const c_char,
+    /// 1 to explain the mirrored image as well, for twice the passes and one more, and to take the mean of both maps; else 0.
+    pub augment: u64,
     /// Images in a pass, at most 4096; 0 for what the model runs fastest.
     pub batch_size: u64,
     /// Another image that some options compare with, of the same input shape; NULL for none.
     pub reference: *const scorecam_image,
+    /// The explanation of a video's frame before: "score-cam-adaptive" begins with what it learned of it, and needs fewer
+    /// passes for the same error. NULL to begin anew, as in `scorecam_explain_many`.
+    pub previous: *const scorecam_explanation,
     /// Receives progress and may cancel; NULL for nobody.
     pub progress: scorecam_progress,
     /// Passed to `progress`.
@@ -445,20 +452,35 @@ fn edges(rect: Rect) -> [f64; 4] {
 /// Images at work at once where the caller does not say.
 const JOBS: usize = 3;
 
-/// What the options come to for a model, the callback, and how many images are at work at once.
+/// What the options come to for a model.
+pub(crate) struct Prepared<'m> {
+    pub(crate) explainer: Explainer<'m>,
+    pub(crate) progress: Progress,
+    /// How many images are at work at once.
+    pub(crate) jobs: usize,
+    pub(crate) previous: Option<Learned>,
+}
+
+/// Reads and checks the options of a call.
 ///
 /// # Safety
 /// The options are as [`scorecam_explain`] demands.
 pub(crate) unsafe fn prepare<'m>(
     model: &'m ModelObject,
     options: Option<&scorecam_explain_options>,
-) -> Result<(Explainer<'m>, Progress, usize)> {
+) -> Result<Prepared<'m>> {
     // SAFETY: as the caller promises.
     let settings = options.map(|o| unsafe { Settings::read(o) }).transpose()?.unwrap_or_default();
-    let Settings { mut options, jobs, reference, progress } = settings;
+    let Settings { mut options, jobs, reference, previous, progress } = settings;
     // SAFETY: as the caller promises.
     options.reference = reference.map(|r| unsafe { read_image(r, "options.reference") }).transpose()?;
-    Ok((Explainer::new(&model.host.host, &model.model, &options)?, progress, jobs.unwrap_or(JOBS)))
+    let previous = previous.map(|before| handles::get(before).map(|before| before.found.learned.clone()));
+    Ok(Prepared {
+        explainer: Explainer::new(&model.host.host, &model.model, &options)?,
+        progress,
+        jobs: jobs.unwrap_or(JOBS),
+        previous: previous.transpose()?.flatten(),
+    })
 }
 
 /// # Safety
@@ -469,9 +491,9 @@ unsafe fn explain(
     options: Option<&scorecam_explain_options>,
 ) -> Result<ExplanationObject> {
     // SAFETY: as the caller promises.
-    let (explainer, progress, _) = unsafe { prepare(model, options) }?;
+    let Prepared { explainer, progress, previous, .. } = unsafe { prepare(model, options) }?;
     // SAFETY: as the caller promises.
     let image = unsafe { read_image(image, "image") }?;
     let report = |now: scorecam::Progress| progress.report(now.passes as u64, now.expected as u64);
-    Ok(ExplanationObject::new(explainer.explain_reporting(&image, report)?))
+    Ok(ExplanationObject::new(explainer.explain_reporting(&image, previous, report)?))
 }

@@ -41,7 +41,7 @@ macro_rules! lines {
 fn every_struct_lies_in_memory_as_the_golden_layout_says() {
     let mut lines = lines! {
         scorecam_image { struct_size, kind, data, data_size, width, height, row_stride, plane_stride, format, sample_type, layout, orientation, channels, reserved },
-        scorecam_explain_options { struct_size, jobs, method, preset, options, option_count, classes, class_count, top_k, layer, batch_size, reference, progress, user_data, targets, target_count, min_score, time_limit },
+        scorecam_explain_options { struct_size, jobs, method, preset, options, option_count, classes, class_count, top_k, layer, fuse, augment, batch_size, reference, previous, progress, user_data, targets, target_count, min_score, time_limit },
         scorecam_target { struct_size, has_box, class_index, score, output, label, text, rect, box_score },
         scorecam_plugin_info { struct_size, kind, id, version, summary, path, proof, abilities, reserved },
         scorecam_model_options { struct_size, threads, backend, layer, device, settings, setting_count, manifest, manifest_file, data, data_size },

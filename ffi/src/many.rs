@@ -8,7 +8,9 @@ use std::ptr;
 use scorecam::abi::{SCORECAM_OK, scorecam_status};
 use scorecam::{Error, Explanation, Job, Progress};
 
-use crate::explanation::{ExplanationObject, prepare, scorecam_explain_options, scorecam_explanation};
+use crate::explanation::{
+    ExplanationObject, Prepared, prepare, scorecam_explain_options, scorecam_explanation,
+};
 use crate::export::{Failure, c_text, export};
 use crate::handles;
 use crate::image::{read_image, scorecam_image};
@@ -52,7 +54,12 @@ pub unsafe extern "C" fn scorecam_explain_many(
         // SAFETY: as the caller promises.
         let images = unsafe { read::array(images, count, "images") }?;
         // SAFETY: as the caller promises.
-        let (explainer, progress, jobs) = unsafe { prepare(&model, options.as_ref()) }?;
+        let Prepared { explainer, progress, jobs, .. } = unsafe { prepare(&model, options.as_ref()) }?;
+        if options.is_some_and(|options| !options.previous.is_null()) {
+            return Err(Failure::invalid(
+                "options.previous is of one frame; give it to scorecam_explain, frame by frame",
+            ));
+        }
         let (passes, ended) = (Cell::new(0), Cell::new(false));
         let report = || {
             let own = Cell::new(0);
@@ -68,7 +75,7 @@ pub unsafe extern "C" fn scorecam_explain_many(
         let job = |&image: &*const scorecam_image| {
             // SAFETY: as the caller promises.
             let image = unsafe { read_image(image, "the image") }.map_err(Error::from)?;
-            Ok(Job { input: model.model.prepare(&image)?, progress: Some(report()) })
+            Ok(Job { input: model.model.prepare(&image)?, progress: Some(report()), previous: None })
         };
         explainer.explain_many(images.iter().map(job), jobs, |index, result| {
             // SAFETY: the caller's function with the caller's own pointer.

@@ -62,8 +62,11 @@ struct RawExplainOptions {
         raw.min_score = options.min_score;
         raw.time_limit = options.time_limit.count();
         raw.layer = text_or_null(options.layer);
+        raw.fuse = text_or_null(options.fuse);
+        raw.augment = options.augment ? 1 : 0;
         raw.batch_size = options.batch_size;
         raw.reference = options.reference ? &options.reference->raw() : nullptr;
+        raw.previous = options.previous != nullptr ? options.previous->get() : nullptr;
         if (options.progress) {
             raw.progress = ProgressCall::call;
             raw.user_data = &progress;

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scorecam_core::{
-    CamMethod, Error, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor, ensure,
-    explain_many, target::Kept,
+    CamMethod, Error, Learned, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor,
+    ensure, explain_many,
+    methods::{Fuse, Fused},
+    repeated,
+    target::Kept,
 };
 
 use scorecam_plugin::AUTO;
@@ -35,9 +38,14 @@ pub struct ExplainOptions {
     pub ask: Vec<String>,
     /// What counts as a detection where boxes are asked for.
     pub detections: Kept,
-    /// The target layer; the model's own when `None` ([`Model::layer`]), or its default one. A method that needs no layer does
-    /// not look at it.
+    /// The target layer, or several with commas between; the model's own when `None` ([`Model::layer`]), or its default one. A
+    /// method that needs no layer does not look at it.
     pub layer: Option<String>,
+    /// How the maps of several layers become one.
+    pub fuse: Fuse,
+    /// Explains the mirrored image as well, for twice the passes and one more, and gives the mean of both maps. Boxes and
+    /// regions are mirrored with the image; an error of kind unsupported for a target that has no mirror image.
+    pub augment: bool,
     /// Images per pass, 1 to 4096; the model's preference when `None`.
     pub batch_size: Option<usize>,
     /// Another image, for method options that compare with one.
@@ -58,6 +66,8 @@ impl Default for ExplainOptions {
             ask: Vec::new(),
             detections: Kept::default(),
             layer: None,
+            fuse: Fuse::default(),
+            augment: false,
             batch_size: None,
             reference: None,
             time_limit: None,
@@ -85,7 +95,8 @@ pub struct Explainer<'m> {
     options: Options,
     preset: Option<String>,
     asked: Asked,
-    layer: Option<String>,
+    /// One, but where several are fused; none where the method needs none, or the model's default is meant.
+    layers: Vec<String>,
     batch_size: Option<usize>,
     reference: Option<Arc<Tensor>>,
     time_limit: Option<Duration>,
@@ -109,12 +120,46 @@ fn automatic(options: &ExplainOptions, (model, layer): (&Model, Option<&str>)) -
     })
 }
 
+/// The layers that `text` names: one, or several with commas between.
+fn layers(model: &Model, text: Option<&str>) -> Result<Vec<String>> {
+    let (Some(text), info) = (text, model.info()) else { return Ok(Vec::new()) };
+    if !text.contains(',') || info.layer(Some(text)).is_ok() {
+        return Ok(vec![text.to_owned()]);
+    }
+    let names = || text.split(',').map(str::trim);
+    if let Some(name) = repeated(names()) {
+        return Err(Error::invalid(format!("layer {name:?} was given twice; give each layer once")));
+    }
+    names().map(|name| info.layer(Some(name)).map(|layer| layer.name.clone())).collect()
+}
+
+/// `method` over all that the options ask for: several layers, and the mirrored image.
+fn fused(
+    method: Arc<dyn CamMethod>,
+    (model, mut layers): (&Model, Vec<String>),
+    options: &ExplainOptions,
+) -> Result<(Arc<dyn CamMethod>, Vec<String>)> {
+    let ExplainOptions { fuse, augment, .. } = *options;
+    if !method.info().needs_layer {
+        layers.clear();
+    }
+    if layers.len() < 2 && !augment {
+        return Ok((method, layers));
+    }
+    if layers.is_empty() && method.info().needs_layer {
+        layers.push(model.info().layer(None)?.name.clone());
+    }
+    Ok((Arc::new(Fused { method, layers: layers.clone(), fuse, augment }), layers))
+}
+
 /// One input of [`Explainer::explain_many`].
 pub struct Job<'a> {
     /// The input.
     pub input: Input,
     /// Receives a report of each batch; breaking off cancels this input alone.
     pub progress: Option<Box<Report<'a>>>,
+    /// What the explanation before learned, where the inputs are a video's frames, one at a time.
+    pub previous: Option<Learned>,
 }
 
 impl<'m> Explainer<'m> {
@@ -123,20 +168,22 @@ impl<'m> Explainer<'m> {
     /// An error of kind not-found for a method, preset or option that does not exist; invalid-argument for a value that
     /// an option refuses; unsupported where the method needs an ability that the model's backend lacks.
     pub fn new(host: &Host, model: &'m Model, options: &ExplainOptions) -> Result<Self> {
-        let layer = options.layer.as_deref().or(model.layer());
+        let layers = layers(model, options.layer.as_deref().or(model.layer()))?;
+        let layer = layers.first().map(String::as_str);
         let id = if options.method == AUTO { automatic(options, (model, layer))? } else { &options.method };
         let method = host.method(id)?;
         let resolved = method.info().resolve(options.preset.as_deref(), &options.set)?;
         method.check(&resolved)?;
         host.check_needs(method.info(), model)?;
         let preset = options.preset.as_deref().or(method.info().default_preset()).map(str::to_owned);
+        let (method, layers) = fused(method, (model, layers), options)?;
         let mut explainer = Self {
             model,
             options: resolved,
             preset,
             method,
             asked: Asked::Classes(options.targets.clone()),
-            layer: layer.map(str::to_owned),
+            layers,
             batch_size: options.batch_size,
             reference: None,
             time_limit: options.time_limit,
@@ -174,16 +221,24 @@ impl<'m> Explainer<'m> {
 
     /// Explains one image; blocks until done.
     pub fn explain(&self, image: &Image) -> Result<Explanation> {
-        self.explain_reporting(image, |_| ControlFlow::Continue(()))
+        self.explain_reporting(image, None, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Self::explain`]. `progress` receives a report of each batch on the calling thread, and cancels by breaking off.
+    /// As [`Self::explain`], of a video's next frame: score-cam-adaptive begins with what it learned of the one before, and
+    /// needs fewer passes for the same error. Other methods begin anew, and so does it where the previous explanation had
+    /// another target or layer.
+    pub fn explain_next(&self, image: &Image, previous: &Explanation) -> Result<Explanation> {
+        self.explain_reporting(image, previous.learned.clone(), |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Self::explain`] or, with what the `previous` frame's explanation learned, [`Self::explain_next`]. `progress` receives a report of each batch on the calling thread, and cancels by breaking off.
     pub fn explain_reporting(
         &self,
         image: &Image,
+        previous: Option<Learned>,
         progress: impl Fn(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation> {
-        let job = Job { input: self.model.prepare(image)?, progress: Some(Box::new(progress)) };
+        let job = Job { input: self.model.prepare(image)?, progress: Some(Box::new(progress)), previous };
         let mut found = Err(Error::internal("an explain call has ended without a result"));
         self.explain_many(std::iter::once(Ok(job)), 1, |_, result| {
             found = result;
@@ -204,7 +259,7 @@ impl<'m> Explainer<'m> {
     ///
     /// let photos = [40, 120, 200].map(|gray| Photo::from_rgb8((32, 32), vec![gray; 32 * 32 * 3]));
     /// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
-    /// let job = |photo| Ok(Job { input: model.prepare(&Image::from(photo?))?, progress: None });
+    /// let job = |photo| Ok(Job { input: model.prepare(&Image::from(photo?))?, progress: None, previous: None });
     /// let mut classes = [None; 3];
     /// explainer.explain_many(photos.into_iter().map(job), 2, |position, found| {
     ///     classes[position] = found.ok().and_then(|explanation| explanation.targets[0].class);
@@ -221,19 +276,24 @@ impl<'m> Explainer<'m> {
     ) {
         let at_work = RefCell::new(BTreeMap::new());
         let requests = jobs.enumerate().map(|(position, job)| {
-            let Job { input, progress } = job?;
+            let Job { input, progress, previous } = job?;
             let targets = self.asked.of(self.model, &input)?;
             let Input { tensor, placement, mut warnings } = input;
             warnings.extend(self.asked.remarks(self.model));
             // A tensor of another rank is refused below.
             let size = if let [_, _, height, width] = *tensor.shape() { (height, width) } else { (0, 0) };
             at_work.borrow_mut().insert(position, (size, placement, warnings));
-            Ok(self.request(tensor, targets, progress))
+            Ok(self.request(tensor, targets, (progress, previous)))
         });
         explain_many(self.model.backend(), self.method.as_ref(), requests, at_once, |position, result| {
             let input = at_work.borrow_mut().remove(&position);
-            let result = result.and_then(|result| match input {
-                Some(input) => Ok(Explanation::new(self.model, result, input)),
+            let result = result.and_then(|mut result| match input {
+                Some(input) => {
+                    if self.layers.len() > 1 {
+                        result.layer = self.layers.join(",");
+                    }
+                    Ok(Explanation::new(self.model, result, input))
+                }
                 None => Err(Error::internal("an input was explained that nobody gave")),
             });
             found(position, result)
@@ -244,17 +304,18 @@ impl<'m> Explainer<'m> {
         &'a self,
         input: Arc<Tensor>,
         targets: Targets,
-        progress: Option<Box<Report<'a>>>,
+        (progress, previous): (Option<Box<Report<'a>>>, Option<Learned>),
     ) -> Request<'a> {
         Request {
             input,
             reference: self.reference.clone(),
             targets,
-            layer: self.layer.as_deref(),
+            layer: self.layers.first().map(String::as_str),
             options: &self.options,
             batch_size: self.batch_size,
             progress,
             time_up: self.time_limit.and_then(time_up),
+            previous,
         }
     }
 }

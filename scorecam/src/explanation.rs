@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 use scorecam_core::target::RegionCells;
-use scorecam_core::{Error, Explained, Result, Tensor, TensorView, bail};
+use scorecam_core::{Error, Explained, Learned, Result, Tensor, TensorView, bail};
 
 use crate::Model;
 
@@ -45,6 +45,8 @@ pub struct Explanation {
     pub placement: Option<Placement>,
     /// Height and width of the model's input.
     pub input_size: (usize, usize),
+    /// What the method learned that helps with a video's next frame, see [`Explainer::explain_next`](crate::Explainer::explain_next).
+    pub learned: Option<Learned>,
 }
 
 /// An explained target.
@@ -120,6 +122,7 @@ impl Explanation {
             warnings,
             placement,
             input_size,
+            learned: found.learned,
         }
     }
 

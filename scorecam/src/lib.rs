@@ -58,9 +58,10 @@ pub use reader::{Held, Range, Reader, read_tensor};
 pub use reading::OutputKind;
 pub use registry::{Host, Origin, PluginRecord};
 pub use scorecam_core::image::{Overlay, Photo, Placement, Rect};
+pub use scorecam_core::methods::Fuse;
 pub use scorecam_core::target::Kept;
 pub use scorecam_core::{
-    ClassScores, Error, ErrorKind, Progress, Result, Stage, Targets, Tensor, TensorView,
+    ClassScores, Error, ErrorKind, Learned, Progress, Result, Stage, Targets, Tensor, TensorView,
 };
 pub use scorecam_plugin::method::Description;
 pub use scorecam_plugin::plugin::Descriptor;

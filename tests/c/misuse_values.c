@@ -123,8 +123,20 @@ static int32_t cancel(uint64_t passes, uint64_t expected, void *user_data)
     return -1;
 }
 
+static int32_t unwanted(uint64_t index, scorecam_explanation *explanation, scorecam_status status, const char *error,
+                        void *user_data)
+{
+    (void)index;
+    (void)status;
+    (void)error;
+    (void)user_data;
+    scorecam_explanation_free(explanation);
+    return 0;
+}
+
 static void numbers(world *w)
 {
+    const scorecam_image *photo = &w->photo;
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
     uint64_t classes[2] = {1, UINT64_MAX};
     scorecam_plugin_info plugin = SCORECAM_PLUGIN_INFO_INIT;
@@ -138,6 +150,21 @@ static void numbers(world *w)
     options.jobs = 65;
     expect(WRONG, explain(w, &w->photo, &options), "options.jobs", "65 images at work at once");
     options.jobs = 0;
+    options.augment = 2;
+    expect(WRONG, explain(w, &w->photo, &options), "options.augment", "mirrored twice");
+    options.augment = 0;
+    options.fuse = "sum";
+    expect(WRONG, explain(w, &w->photo, &options), "mean, max or product", "a way to fuse that there is not");
+    options.fuse = NULL;
+    options.previous = (const scorecam_explanation *)w->model;
+    expect(SCORECAM_ERR_INVALID_HANDLE, explain(w, &w->photo, &options), "scorecam_explanation", "a model before a frame");
+    expect(SCORECAM_OK, scorecam_explain(&late, w->model, &w->photo, NULL), NULL, "the frame before");
+    options.previous = late;
+    expect(SCORECAM_OK, explain(w, &w->photo, &options), NULL, "the next frame");
+    expect(WRONG, scorecam_explain_many(w->model, &photo, 1, &options, unwanted, NULL), "options.previous",
+           "one frame before many");
+    scorecam_explanation_free(late);
+    options.previous = NULL;
     options.time_limit = -1.0;
     expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "less than no time");
     options.time_limit = 1e-9;

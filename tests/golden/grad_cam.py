@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference import finish, output_size
+from reference import finish, output_size, reduced
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Options:
     output: str = "input"  # input | layer | HxW
     resize: str = "align-corners"  # half-pixel | align-corners | bicubic | mirror | nearest
     order: str = "resize-norm"  # resize-norm | norm-resize | norm-resize-norm
+    reduce: str = "sum"  # sum | principal
 
 
 # Differences to `official`, the authors' code, which resizes with image.scale of Torch 7.
@@ -87,7 +88,7 @@ RELATED = {
 def explain_related(method, activations, gradients, size, o):
     """The saliency map of a relative of Grad-CAM."""
     a, g = np.asarray(activations, np.float64), np.asarray(gradients, np.float64)
-    combined = (RELATED[method][2](a, g, o) * a).sum(0)
+    combined = reduced(RELATED[method][2](a, g, o) * a, o.reduce)
     combined = np.maximum(combined, 0) if o.post_relu else combined
     return finish(combined, output_size(o, size, combined.shape), o)
 
@@ -95,7 +96,7 @@ def explain_related(method, activations, gradients, size, o):
 def explain(activations, gradients, size, o):
     """The saliency map [height, width] of activations and gradients [K, h, w] for an input of `size`."""
     weights = gradients.mean((1, 2))
-    combined = np.einsum("k,kyx->yx", weights, np.asarray(activations, np.float64))
+    combined = reduced(weights[:, None, None] * np.asarray(activations, np.float64), o.reduce)
     if o.post_relu:
         combined = np.maximum(combined, 0)
     return finish(combined, output_size(o, size, combined.shape), o)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import grad_cam
-from reference import finish, output_size, softmax
+from reference import finish, output_size, reduced, softmax
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Ablation(Finish):
     ablated: str = "zero"  # zero | below
     weight: str = "relative"  # relative | difference
     score: str = "logit"
+    reduce: str = "sum"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ def ablation(study, o):
     without[np.arange(len(a)), np.arange(len(a))] = fill
     whole = study.scores(a[None], o.score)[0]
     lost = whole - study.scores(without, o.score)
-    return np.einsum("k,kyx->yx", lost / whole if o.weight == "relative" else lost, a)
+    weights = lost / whole if o.weight == "relative" else lost
+    return reduced(weights[:, None, None] * a, o.reduce)
 
 
 def cam(study, _):

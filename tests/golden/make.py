@@ -67,6 +67,8 @@ VARIATIONS = [
     ("plain", "features", ["combine=raw"]),
     ("plain", "features", ["combine=normalised"]),
     ("plain", "features", ["reduce=max"]),
+    ("plain", "features", ["reduce=principal"]),
+    ("plain", "conv2", ["reduce=principal", "combine=raw", "post_relu=false"]),
     ("plain", "conv2", ["bias=0.5"]),
     ("plain", "features", ["final=max"]),
     ("plain", "features", ["final=none"]),
@@ -83,11 +85,21 @@ VARIATIONS = [
     ("plain", "features", ["order=norm-resize-norm", FREE, "resize=bicubic"]),
 ]
 
+# Several layers, and the mirrored image: layers, settings, how they are fused, whether the image is mirrored.
+FUSED = [
+    ("relu1,features", [], "mean", False),
+    ("relu1,conv2,features", ["score=logit"], "max", False),
+    ("conv2,features", [], "product", False),
+    ("features", [], "mean", True),
+    ("relu1,features", ["post_relu=false"], "product", True),
+]
+
 # The same for Grad-CAM, on models that offer gradients.
 GRAD_CAM_TOYS = ["slopes", "slopes-softmax"]
 GRAD_CAM_VARIATIONS = [
     ("slopes", "conv2", ["post_relu=false"]),
     ("slopes", "relu1", []),
+    ("slopes", "conv2", ["reduce=principal"]),
     ("slopes", "conv1", []),
     ("slopes", "features", ["final=none"]),
     ("slopes", "features", ["final=max"]),
@@ -109,6 +121,7 @@ HEAD_VARIATIONS = [
     ("heads", "relu1", "recipro-cam", ["kernel=gaussian"]),
     ("heads", "features", "recipro-cam", ["score=sigmoid", "resize=bicubic"]),
     ("heads", "conv2", "ablation-cam", ["weight=difference"]),
+    ("heads", "conv2", "ablation-cam", ["reduce=principal"]),
     ("heads", "relu1", "ablation-cam", ["score=softmax", "final=max"]),
     ("heads", "conv1", "ablation-cam", ["weight=difference", "output=layer"]),
     ("heads", "features", "cam", ["final=none"]),
@@ -227,6 +240,8 @@ def make_toy():
             models[name].add(preset, "features", [])
     for name, layer, settings in VARIATIONS:
         models[name].add("official", layer, settings)
+    for layers, settings, fuse, augment in FUSED:
+        models["plain"].add_fused(layers, settings, fuse, augment)
     for name in GRAD_CAM_TOYS:
         for preset in grad_cam.PRESETS:
             models[name].add_grad_cam(preset, "features", [])
@@ -235,7 +250,9 @@ def make_toy():
     for name in GRAD_CAM_TOYS:
         for method, (_, presets, _) in grad_cam.RELATED.items():
             for preset in presets:
-                models[name].add_related(method, preset, "conv2")
+                models[name].add_related(method, preset, "conv2", [])
+            if name == "slopes" and method in ("layer-cam", "hires-cam"):
+                models[name].add_related(method, "paper", "conv2", ["reduce=principal"])
     for method, presets in heads.PRESETS.items():
         for preset in presets:
             models["heads"].add_head(method, preset, "features", [])
@@ -277,6 +294,21 @@ class ToyGolden:
         )
         self.maps.add(row, explain(study, options(preset, settings)), stride=1, tolerance=2e-5)
 
+    def add_fused(self, layers, settings, fuse, augment):
+        """Score-CAM by several layers, and of the mirrored image: the mean of both, each fused value by value."""
+
+        def fused(image):
+            taps, o = self.toy.taps(image[None]), options("official", settings)
+            study = [Study(taps[l][0], image, self.toy.forward, row["class"], self.toy.ending) for l in layers.split(",")]
+            return {"mean": np.mean, "max": np.max, "product": np.prod}[fuse]([explain(s, o) for s in study], axis=0)
+
+        row = {**self.row("official", layers, settings), "fuse": fuse, "augment": augment}
+        row["name"] = f"{row['name']} {fuse}{' augment' if augment else ''}"
+        saliency = fused(self.image)
+        if augment:
+            saliency = (saliency + fused(np.ascontiguousarray(self.image[..., ::-1]))[..., ::-1]) / 2
+        self.maps.add(row, saliency, stride=1, tolerance=2e-5)
+
     def add_grad_cam(self, preset, layer, settings):
         row = {"method": "grad-cam", **self.row(preset, layer, settings)}
         row["name"] = "grad-cam " + row["name"]
@@ -286,13 +318,13 @@ class ToyGolden:
         saliency = grad_cam.explain(activations, slopes, self.image.shape[1:], o)
         self.maps.add(row, saliency, stride=1, tolerance=2e-5)
 
-    def add_related(self, method, preset, layer):
-        row = self.row(preset, layer, [])
+    def add_related(self, method, preset, layer, settings):
+        row = self.row(preset, layer, settings)
         row = {"method": method, **row, "name": f"{method} {row['name']}"}
         kind, presets, _ = grad_cam.RELATED[method]
         activations = self.activations[layer]
         slopes = grad_cam.slopes(lambda a: self.toy.scores_from(layer, a), activations, row["class"])
-        o = read_options(kind, presets[preset], [])
+        o = read_options(kind, presets[preset], settings)
         saliency = grad_cam.explain_related(method, activations, slopes, self.image.shape[1:], o)
         self.maps.add(row, saliency, stride=1, tolerance=2e-5)
 

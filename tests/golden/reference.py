@@ -46,7 +46,7 @@ class Options(FinishOptions):
     select_count: int = 10
     select_list: tuple = ()
     combine: str = "upsampled"  # raw | upsampled | normalised: which maps are weighted and combined
-    reduce: str = "sum"  # sum | max
+    reduce: str = "sum"  # sum | max | principal
     bias: float = 0.0
     noise: float = 0.0  # SS-CAM: the standard deviation of noise on a mask
     draws: int = 35
@@ -144,10 +144,24 @@ def explain(study, o):
     weights = weigh(mask_scores(study, masks, numbers(maps, small, o), o), o)
     if o.flat == "skip":
         weights = np.where(flat, 0.0, weights)
+    if o.reduce == "principal":
+        # Of the layer's own cells, however large they are shown; of masks it is not checked.
+        combined = reduced(weights[:, None, None] * maps, "principal")
+        combined = {"raw": combined, "upsampled": resize(combined, size, o.upsample)}[o.combine]
+        return finished(combined + o.bias, study, o)
     parts = {"raw": maps, "upsampled": upsampled, "normalised": masks}[o.combine]
-    parts = weights[:, None, None] * parts
-    combined = (parts.sum(0) if o.reduce == "sum" else parts.max(0)) + o.bias
-    return finished(combined, study, o)
+    return finished(reduced(weights[:, None, None] * parts, o.reduce) + o.bias, study, o)
+
+
+def reduced(parts, how):
+    """Weighted maps [K, h, w] as one: their sum, their maximum, or their first principal component, as pytorch-grad-cam's
+    `eigen_smooth` has it but for the sign, which is such that it grows with the sum."""
+    if how != "principal":
+        return parts.sum(0) if how == "sum" else parts.max(0)
+    cells = parts.reshape(len(parts), -1).T
+    cells = cells - cells.mean(0)
+    component = cells @ np.linalg.svd(cells)[2][0]
+    return (component * np.sign(component @ cells.sum(1))).reshape(parts.shape[1:])
 
 
 def select(maps, o):

@@ -34,8 +34,14 @@ pub struct GoldenMap {
     pub input: String,
     /// The reference image's file.
     pub reference: Option<String>,
-    /// The target layer.
+    /// The target layer, or several.
     pub layer: String,
+    /// How maps of several layers become one.
+    #[serde(default = "mean")]
+    pub fuse: String,
+    /// Whether the mirrored image is explained, too.
+    #[serde(default)]
+    pub augment: bool,
     /// The class.
     pub class: usize,
     /// The model's own output for the class on the unmasked input.
@@ -50,6 +56,10 @@ pub struct GoldenMap {
     pub expected: Expected,
     /// Where the expected standard errors are, of methods that estimate them.
     pub errors: Option<Expected>,
+}
+
+fn mean() -> String {
+    "mean".into()
 }
 
 fn score_cam() -> String {
@@ -68,10 +78,11 @@ pub struct Expected {
 }
 
 /// A square cut out of a photo without resizing: (value - mean) / scale on pixels of 0 to 255.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crop {
-    left: u32,
+    /// The first column of the photo that is in it.
+    pub left: u32,
     top: u32,
     side: u32,
     order: String,

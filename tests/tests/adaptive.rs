@@ -1,7 +1,7 @@
 //! `score-cam-adaptive` on a real model: how near its maps are to the exact ones, and that its own estimate of the
 //! error is no smaller than the error.
 
-use scorecam::{ExplainOptions, Explanation, Host, Model, ModelRequest, Tensor};
+use scorecam::{ExplainOptions, Explainer, Explanation, Host, Image, Model, ModelRequest, Targets, Tensor};
 use scorecam_tests::{CaseFile, explained, fetched, library, pairs};
 
 /// One photo under one model.
@@ -40,6 +40,39 @@ fn error(found: &Explanation, exact: &Explanation) -> f64 {
     let pairs = found.maps.data().iter().zip(exact.maps.data());
     let far = norm(&mut pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)));
     far / norm(&mut exact.maps.data().iter().map(|&v| f64::from(v)))
+}
+
+/// Four frames of a camera that moves over a photo.
+#[test]
+fn a_frame_is_nearer_after_the_one_before() {
+    let host = Host::new().expect("the built-in methods register");
+    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+    let path = fetched("models/squeezenet1_1.onnx");
+    let model = host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads");
+    let options = ExplainOptions {
+        method: "score-cam-adaptive".into(),
+        set: pairs(&[("passes", "32")]),
+        targets: Targets::Classes(vec![285]),
+        ..ExplainOptions::default()
+    };
+    let explainer = Explainer::new(&host, &model, &options).expect("an explainer");
+    let mut before: Option<Explanation> = None;
+    let (mut cold, mut warm) = (0.0, 0.0);
+    for step in 0..4 {
+        let mut crop = CaseFile::read("onnx.json").inputs["squeezenet1_1"].clone();
+        crop.left += 6 * step;
+        let image = Image::from(crop.tensor(&fetched("photos/chelsea.png")));
+        let alone = explainer.explain(&image).expect("a map");
+        if let Some(before) = &before {
+            let exact = ExplainOptions { method: "score-cam".into(), set: vec![], ..options.clone() };
+            let exact = Explainer::new(&host, &model, &exact).and_then(|e| e.explain(&image)).expect("a map");
+            let next = explainer.explain_next(&image, before).expect("a map");
+            (cold, warm) = (cold + error(&alone, &exact), warm + error(&next, &exact));
+            assert_eq!(next.passes, alone.passes);
+        }
+        before = Some(alone);
+    }
+    assert!(warm < cold, "{warm} after the frame before, {cold} alone");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Subject<'_> {
             ..ExplainOptions::default()
         };
         let explainer = Explainer::new(&self.host, model, &options)?;
-        explainer.explain_reporting(&input.to_tensor().into(), progress)
+        explainer.explain_reporting(&input.to_tensor().into(), None, progress)
     }
 }
 

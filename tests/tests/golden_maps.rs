@@ -17,6 +17,8 @@ fn run((host, door): Methods<'_>, model: &Model, case: &GoldenMap, input: &Tenso
         set: case.options(),
         targets: Targets::Classes(vec![case.class]),
         layer: Some(case.layer.clone()),
+        fuse: case.fuse.parse().expect("a way to fuse maps"),
+        augment: case.augment,
         batch_size: None,
         reference: case.reference.as_ref().map(|r| read_npy(&golden(r)).into()),
         ..ExplainOptions::default()

@@ -22,7 +22,7 @@ fn run(
 ) -> Result<Explanation> {
     let options = ExplainOptions { method: "grad-cam".into(), targets, ..ExplainOptions::default() };
     let input = read_npy(&golden("toy/input-3x24x40.npy"));
-    Explainer::new(host, model, &options)?.explain_reporting(&input.into(), progress)
+    Explainer::new(host, model, &options)?.explain_reporting(&input.into(), None, progress)
 }
 
 fn go_on(_: Progress) -> ControlFlow<()> {

@@ -59,6 +59,7 @@ impl Folder {
                 batch_size: Some(self.batch_size),
                 progress: None,
                 time_up: None,
+                previous: None,
             })
         });
         let mut found = vec![None; self.photos.len()];

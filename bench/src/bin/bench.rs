@@ -144,6 +144,7 @@ impl Bench {
             batch_size,
             progress: None,
             time_up: None,
+            previous: None,
         };
         let start = Instant::now();
         let explanation = explain(&model, method.as_ref(), request)?;

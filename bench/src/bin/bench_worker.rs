@@ -114,6 +114,7 @@ impl Worker {
             batch_size: None,
             progress: None,
             time_up: None,
+            previous: None,
         };
         let model = Timed::new(self.model.backend());
         let start = Instant::now();

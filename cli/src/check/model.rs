@@ -223,7 +223,7 @@ impl Loaded {
         let options = ExplainOptions { method: method.info().id.clone(), ..ExplainOptions::default() };
         let explainer = Explainer::new(&self.host, &self.model, &options)?;
         let id = &method.info().id;
-        match explainer.explain_reporting(&input.into(), progress) {
+        match explainer.explain_reporting(&input.into(), None, progress) {
             Ok(found) => Ok(format!("{id}: a map of {}, {} passes", axes(found.maps.shape()), found.passes)),
             Err(e) if e.kind() == ErrorKind::Cancelled => {
                 Ok(format!("{id}: cancelled after {} passes, to save time", passes.get()))

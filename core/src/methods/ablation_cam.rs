@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 
 use super::choices::{self, SCORE, choice, pick, spec};
 use super::finish::Finish;
-use super::map::{self, Map};
+use super::map;
+use super::principal::Reduce;
 use crate::{
     Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work, class_score,
 };
@@ -55,6 +56,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
         spec("weight", choice(LOSS), "relative", "the lost score, divided by the score or as it is"),
         spec("score", choice(SCORE), "logit", "what the score of a class is"),
     ];
+    options.push(Reduce::spec());
     options.extend(Finish::specs(Upsample::HalfPixel));
     MethodInfo {
         id: "ablation-cam".into(),
@@ -79,7 +81,7 @@ impl CamMethod for AblationCam {
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
             let (score, loss) = (pick(options, "score", SCORE)?, pick(options, "weight", LOSS)?);
-            let finish = Finish::read(options)?;
+            let (reduce, finish) = (Reduce::read(options)?, Finish::read(options)?);
             let context = &study.context;
             let [channels, height, width] = context.layer_shape()?;
             let input_size = context.input_size()?;
@@ -103,8 +105,8 @@ impl CamMethod for AblationCam {
                 }
                 let divisor = if loss == Loss::Relative && whole != 0.0 { whole } else { 1.0 };
                 let weights = (0..channels).map(|i| (whole - of(scores.item(i))) / divisor);
-                let sum = Map::weighted_sum((height, width), activations.chunks_exact(cells).zip(weights))?;
-                finish.apply(sum, input_size)
+                let map = reduce.apply((height, width), activations.chunks_exact(cells).zip(weights))?;
+                finish.apply(map, input_size)
             })?;
             Ok(MethodOutput {
                 maps,

@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 use super::choices::{self, choice, pick, spec};
 use super::finish::Finish;
 use super::map::{self, Map};
+use super::principal::{Reduce, common};
 use super::slopes::{Direction, Slopes};
 use crate::{
     Abilities, CamMethod, MethodInfo, MethodOutput, OptionSpec, Options, OutputActivation, Result, Study,
@@ -124,6 +125,12 @@ impl GradientCam {
     }
 
     fn specs(self) -> Vec<OptionSpec> {
+        let mut specs = self.own_specs();
+        specs.push(Reduce::spec());
+        specs
+    }
+
+    fn own_specs(self) -> Vec<OptionSpec> {
         match self {
             // The authors of Grad-CAM resize with image.scale of Torch 7, which puts corners on corners.
             Self::GradCam => Finish::specs(Upsample::AlignCorners),
@@ -183,23 +190,36 @@ enum Weights {
 }
 
 impl Weights {
-    /// The sum over `maps`, of `size` each.
-    fn sum(&self, size: (usize, usize), maps: &[f32]) -> Result<Map> {
+    /// One map of `maps`, of `size` each.
+    fn combined(&self, reduce: Reduce, size: (usize, usize), maps: &[f32]) -> Result<Map> {
         let cells = size.0 * size.1;
-        match self {
-            Self::Maps(weights) => {
-                Map::weighted_sum(size, maps.chunks_exact(cells).zip(weights.iter().copied()))
+        match (self, reduce) {
+            (Self::Maps(weights), _) => {
+                reduce.apply(size, maps.chunks_exact(cells).zip(weights.iter().copied()))
             }
-            Self::Cells(weights) => {
+            (Self::Cells(weights), Reduce::Principal) => {
+                let products = |(map, weights): (&'_ [f32], &'_ [f64])| {
+                    products(map, weights).collect::<Vec<_>>().into_iter()
+                };
+                common(size, maps.chunks_exact(cells).zip(weights.chunks_exact(cells)).map(products))
+            }
+            (Self::Cells(weights), Reduce::Sum) => {
                 let mut sum = Map::weighted_sum(size, std::iter::empty())?;
                 for (map, weights) in maps.chunks_exact(cells).zip(weights.chunks_exact(cells)) {
-                    let products = map.iter().zip(weights).map(|(&a, w)| f64::from(a) * w);
-                    sum.values.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+                    sum.values
+                        .iter_mut()
+                        .zip(products(map, weights))
+                        .for_each(|(sum, product)| *sum += product);
                 }
                 Ok(sum)
             }
         }
     }
+}
+
+/// Each activation times its weight.
+fn products(map: &[f32], weights: &[f64]) -> impl Iterator<Item = f64> {
+    map.iter().zip(weights).map(|(&a, w)| f64::from(a) * w)
 }
 
 static INFOS: LazyLock<[MethodInfo; 5]> = LazyLock::new(|| GradientCam::ALL.map(GradientCam::describe));
@@ -215,7 +235,7 @@ impl CamMethod for GradientCam {
 
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
-            let finish = Finish::read(options)?;
+            let (reduce, finish) = (Reduce::read(options)?, Finish::read(options)?);
             let context = &study.context;
             let [channels, height, width] = context.layer_shape()?;
             let input_size = context.input_size()?;
@@ -240,7 +260,7 @@ impl CamMethod for GradientCam {
                 }
             }
             let maps = map::of_targets(study, |target, _| {
-                finish.apply(weights[target].sum(size, activations)?, input_size)
+                finish.apply(weights[target].combined(reduce, size, activations)?, input_size)
             })?;
             Ok(MethodOutput {
                 maps,
@@ -316,6 +336,7 @@ mod tests {
                 batch_size: None,
                 progress: None,
                 time_up: None,
+                previous: None,
             };
             explain(self, &method, request)
         }

@@ -1,13 +1,15 @@
-//! [`principal`]: the eigenvector of the greatest eigenvalue, by the method of Lanczos.
+//! [`principal`]: the eigenvector of the greatest eigenvalue, by the method of Lanczos; and [`Reduce`], weighted maps as one.
 //!
 //! Neither the matrix nor the other eigenvectors are made: a product with a vector is all that is needed of it, and some
 //! twenty of them are enough for what activation maps are.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
+use super::choices::{choice, pick, spec};
+use super::map::Map;
 use crate::noise::Draws;
-use crate::tensor::gathered;
-use crate::{Result, Study};
+use crate::tensor::{append, gathered};
+use crate::{OptionSpec, Options, Result, Study};
 
 /// The most products. Nearer than this no two leading eigenvalues can be told apart, and any mixture will do.
 const MOST_STEPS: usize = 256;
@@ -26,6 +28,67 @@ pub(super) fn channels(study: &Study<'_>, centered: bool) -> Result<(DMatrix<f64
         });
     }
     Ok((channels, (h, w)))
+}
+
+/// How weighted maps become one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reduce {
+    Sum,
+    Principal,
+}
+
+const REDUCE: &[(&str, Reduce)] = &[("sum", Reduce::Sum), ("principal", Reduce::Principal)];
+
+impl Reduce {
+    /// The option of methods that weight maps.
+    pub(super) fn spec() -> OptionSpec {
+        spec(
+            "reduce",
+            choice(REDUCE),
+            "sum",
+            "how weighted maps become one: their sum, or their first principal component, which is smoother (eigen smoothing)",
+        )
+    }
+
+    pub(super) fn read(options: &Options) -> Result<Self> {
+        pick(options, "reduce", REDUCE)
+    }
+
+    /// One map of `maps` of `size`, each with its weight.
+    pub(super) fn apply<'a>(
+        self,
+        size: (usize, usize),
+        maps: impl Iterator<Item = (&'a [f32], f64)>,
+    ) -> Result<Map> {
+        match self {
+            Self::Sum => Map::weighted_sum(size, maps),
+            Self::Principal => {
+                common(size, maps.map(|(map, weight)| map.iter().map(move |&v| f64::from(v) * weight)))
+            }
+        }
+    }
+}
+
+/// The first principal component of weighted maps, each about its mean, as pytorch-grad-cam's `eigen_smooth` has it; it grows
+/// with the maps' sum.
+pub(super) fn common<I: Iterator<Item = f64>>(
+    size: (usize, usize),
+    maps: impl Iterator<Item = I>,
+) -> Result<Map> {
+    let cells = size.0 * size.1;
+    let mut values = Vec::new();
+    for map in maps {
+        let mut column = gathered(&[cells], map)?;
+        let mean = column.iter().sum::<f64>() / cells as f64;
+        column.iter_mut().for_each(|v| *v -= mean);
+        append(&mut values, &column)?;
+    }
+    if values.is_empty() {
+        return Map::weighted_sum(size, std::iter::empty());
+    }
+    let maps = DMatrix::from_vec(cells, values.len() / cells, values);
+    let component = principal(&maps.column_sum(), |v| &maps * maps.tr_mul(v));
+    Ok(Map { size, values: component.data.into() })
 }
 
 /// The square root of the greatest eigenvalue of the symmetric matrix of `n` rows that `product` multiplies by, times its

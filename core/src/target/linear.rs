@@ -1,5 +1,7 @@
 //! [`Linear`]: a weighted sum of elements of one output: a class, the evidence against it, a contrast, a concept, a region.
 
+use std::sync::Arc;
+
 use super::Target;
 use crate::{Error, Result, Tensor, TensorView};
 
@@ -9,12 +11,19 @@ pub struct Linear {
     output: String,
     /// Elements of the row, as it lies in memory, and their weights.
     weights: Vec<(usize, f64)>,
+    /// The cells of a row of maps, where the elements are cells of maps.
+    width: Option<usize>,
 }
 
 impl Linear {
     /// The sum of `weights` times elements of `output`, which are numbered as they lie in an image's row.
     pub fn new(output: impl Into<String>, weights: Vec<(usize, f64)>) -> Self {
-        Self { output: output.into(), weights }
+        Self { output: output.into(), weights, width: None }
+    }
+
+    /// The same of elements that are cells of maps, of `width` to a row.
+    pub fn of_cells(output: impl Into<String>, weights: Vec<(usize, f64)>, width: usize) -> Self {
+        Self { output: output.into(), weights, width: Some(width) }
     }
 }
 
@@ -39,6 +48,12 @@ impl Target for Linear {
             *slope.ok_or_else(|| lacks(&self.output, &rows[0], element))? += weight as f32;
         }
         Ok(vec![slopes])
+    }
+
+    fn mirrored(self: Arc<Self>) -> Option<Arc<dyn Target>> {
+        let Some(width) = self.width else { return Some(self) };
+        let weights = self.weights.iter().map(|&(e, weight)| (e - e % width + width - 1 - e % width, weight));
+        Some(Arc::new(Self::of_cells(&self.output, weights.collect(), width)))
     }
 }
 

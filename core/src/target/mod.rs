@@ -6,6 +6,7 @@
 //! target, on every backend.
 
 mod candidate;
+mod chosen;
 mod detection;
 mod detector;
 mod linear;
@@ -15,13 +16,14 @@ mod similarity;
 use std::sync::Arc;
 
 pub use candidate::{BoxForm, BoxScale};
+pub use chosen::Targets;
 pub use detection::{Boxes, BoxesWanted, Detection, Kept};
 pub use detector::{Detector, DetectorOutputs, Format};
 pub use linear::Linear;
 pub use region::{Region, RegionArea, RegionCells, Segments};
 pub use similarity::{BoxSimilarity, CandidateScore, Cosine};
 
-use crate::{Result, Tensor, TensorView};
+use crate::{Error, Result, Tensor, TensorView};
 
 /// One number of a model's raw outputs for each image.
 ///
@@ -36,6 +38,11 @@ pub trait Target: Send + Sync {
 
     /// The derivative of the number with respect to each row, and of its shape.
     fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>>;
+
+    /// The same of the image mirrored left to right: itself, where it is about no place in the image. None where nobody knows.
+    fn mirrored(self: Arc<Self>) -> Option<Arc<dyn Target>> {
+        None
+    }
 }
 
 /// What a user asks of a model, before an image is seen.
@@ -130,6 +137,17 @@ impl TargetSet {
     /// The names of the outputs that are read.
     pub fn outputs(&self) -> Vec<&str> {
         self.outputs.iter().map(String::as_str).collect()
+    }
+
+    /// The targets of the image mirrored left to right; an error of kind unsupported where one has no mirror image.
+    pub fn mirrored(&self) -> Result<Self> {
+        let mirrored = self.targets.iter().map(|(target, _)| Arc::clone(target).mirrored());
+        mirrored.collect::<Option<Vec<_>>>().map(Self::new).ok_or_else(|| {
+            Error::unsupported(
+                "a target stands somewhere in the image and has no mirror image, as a candidate's number has none; \
+                 explain it without mirroring",
+            )
+        })
     }
 
     /// The number of targets.

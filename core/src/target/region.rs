@@ -97,7 +97,7 @@ impl Question for Region {
         let region = Some(Arc::new(RegionCells { size: map.size, inside }));
         let (share, first) = (1.0 / cells.len() as f64, class.unwrap_or(0) * map.area());
         let weights = cells.into_iter().map(|cell| (first + cell, share)).collect();
-        let target = Arc::new(Linear::new(&self.segments.output, weights));
+        let target = Arc::new(Linear::of_cells(&self.segments.output, weights, map.size.1));
         Ok(vec![AskedTarget { target, text: self.text.clone(), class, detection: None, region }])
     }
 }

@@ -1,5 +1,7 @@
 //! Targets that compare: a detection with all candidates, one candidate's score, an embedding with another.
 
+use std::sync::Arc;
+
 use num_dual::Dual64;
 
 use super::candidate::{Candidate, Number, cosine, overlap};
@@ -74,6 +76,11 @@ impl Target for BoxSimilarity {
                  take a method without gradients, such as score-cam"
             ))),
         }
+    }
+
+    fn mirrored(self: Arc<Self>) -> Option<Arc<dyn Target>> {
+        let ([x0, y0, x1, y1], width) = (self.rect, self.detector.input_size().1 as f64);
+        Some(Arc::new(Self { rect: [width - x1, y0, width - x0, y1], ..Self::clone(&self) }))
     }
 }
 
@@ -188,6 +195,10 @@ impl Target for Cosine {
         };
         let slopes = rows[0].data().iter().zip(&self.reference).map(slope).collect();
         Ok(vec![Tensor::new(rows[0].shape(), slopes)?])
+    }
+
+    fn mirrored(self: Arc<Self>) -> Option<Arc<dyn Target>> {
+        Some(self)
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Mutex;
 
 use scorecam_core::methods::{AdaptiveScoreCam, ScoreCam};
 use scorecam_core::{
-    BatchRule, CamMethod, ErrorKind, Explanation, OutputActivation, Progress, Request, Result, Targets,
-    Tensor, explain,
+    BatchRule, CamMethod, ErrorKind, Explanation, Learned, OutputActivation, Progress, Request, Result,
+    Targets, Tensor, explain,
 };
 
 use self::model::{Model, Scores, bumps};
@@ -23,6 +23,7 @@ struct Call<'a> {
     classes: &'a [usize],
     progress: &'a dyn Fn(Progress) -> ControlFlow<()>,
     time_up: &'a dyn Fn() -> bool,
+    previous: Option<&'a Learned>,
 }
 
 const CALL: Call<'static> = Call {
@@ -31,6 +32,7 @@ const CALL: Call<'static> = Call {
     classes: &[1],
     progress: &|_| ControlFlow::Continue(()),
     time_up: &|| false,
+    previous: None,
 };
 
 impl Call<'_> {
@@ -48,6 +50,7 @@ impl Call<'_> {
             batch_size: None,
             progress: Some(Box::new(self.progress)),
             time_up: Some(Box::new(self.time_up)),
+            previous: self.previous.cloned(),
         };
         explain(model, method, request)
     }
@@ -217,6 +220,36 @@ fn the_estimate_covers_the_error_and_is_not_far_above() {
 }
 
 #[test]
+fn a_frame_begins_with_what_the_one_before_told() {
+    let raw = "combine=raw post_relu=false final=none output=layer";
+    let sum = |maps: &Tensor| maps.data().iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
+    // The true error and the estimated one.
+    let errors = |model: &Model, previous: Option<&Learned>| {
+        let set = format!("{raw} passes=40");
+        let call = Call { set: &set, previous, ..CALL };
+        let found = call.adaptive(model).expect("a map");
+        let exact = sum(&Call { set: raw, ..call }.exact(model).maps);
+        let apart: Vec<f64> = sum(&found.maps).iter().zip(&exact).map(|(a, b)| a - b).collect();
+        (norm(&apart) / norm(&exact), estimated(&found))
+    };
+    let learned = adaptive(&Model::many(), &format!("{raw} error=0.01")).learned.expect("it learns");
+    let bent: Scores = |seen| seen.map(|s| 11.0 * s.powf(1.8));
+    for (model, what) in [(Model::many(), "the same"), (Model::many().with(bent), "much the same")] {
+        let (cold, warm) = (errors(&model, None), errors(&model, Some(&learned)));
+        assert!(warm.0 < cold.0 && warm.1 < cold.1 && warm.0 <= warm.1, "{what}: {warm:?}, {cold:?}");
+    }
+    // After a cut it is seen that what was learned says little.
+    let other: Scores = |[a, b, c]| [9.0 * b * c - 4.0 * a, 8.0 * b - 3.0 * a, 9.0 * c * c];
+    let (error, estimate) = errors(&Model::many().with(other), Some(&learned));
+    assert!(error <= estimate, "{error} {estimate}");
+    // Of a layer with another number of channels nothing is taken over.
+    let large = Model::large();
+    let maps = |previous| Call { set: "passes=30", previous, ..CALL }.adaptive(&large).expect("a map").maps;
+    assert_eq!(maps(Some(&learned)), maps(None));
+}
+
+#[test]
 fn the_first_eight_targets_steer() {
     let wide: Vec<usize> = (0..12).collect();
     let of = |classes: &[usize]| {
@@ -251,8 +284,8 @@ fn every_preset_gives_a_map() {
         let result = call.adaptive(&Model::many());
         if preset.values.iter().any(|(name, value)| name == "reduce" && value == "max") {
             let error = result.expect_err("no estimate of a maximum");
-            let text = "option reduce=max has no estimate from fewer passes; use method score-cam, reduce=sum, or \
-                        passes of at least 300";
+            let text = "an estimate from fewer passes is one of a sum; use reduce=sum, method score-cam, or passes of at \
+                        least 300";
             assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidArgument, text));
             for set in ["passes=300", "error=0.1"] {
                 let call = Call { set, ..call };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scorecam::{ExplainOptions, Kept, Targets};
 
-use super::{scorecam_explain_options, scorecam_progress};
+use super::{scorecam_explain_options, scorecam_explanation, scorecam_progress};
 use crate::export::{Failure, Result};
 use crate::image::scorecam_image;
 use crate::read;
@@ -19,6 +19,7 @@ pub(super) struct Settings {
     /// Images at work at once, where the caller says.
     pub(super) jobs: Option<usize>,
     pub(super) reference: Option<*const scorecam_image>,
+    pub(super) previous: Option<*const scorecam_explanation>,
     pub(super) progress: Progress,
 }
 
@@ -82,6 +83,13 @@ impl Settings {
             ask,
             detections,
             layer: text(given.layer, "options.layer")?,
+            fuse: text(given.fuse, "options.fuse")?.map_or(Ok(plain.fuse), |fuse| fuse.parse())?,
+            augment: match given.augment {
+                flag @ (0 | 1) => flag == 1,
+                other => {
+                    return Err(Failure::invalid(format!("options.augment is {other}; it takes 0 or 1")));
+                }
+            },
             batch_size: (given.batch_size > 0)
                 .then(|| size(given.batch_size, "options.batch_size"))
                 .transpose()?,
@@ -93,6 +101,7 @@ impl Settings {
             options,
             jobs,
             reference,
+            previous: Some(given.previous).filter(|before| !before.is_null()),
             progress: Progress { call: given.progress, user_data: given.user_data },
         })
     }

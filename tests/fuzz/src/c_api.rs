@@ -86,7 +86,8 @@ const VALUES: &[&CStr] = &[
     c"32768x32768",
     c"norm-resize-norm",
 ];
-const LAYERS: &[&CStr] = &[c"maps", c"other"];
+const LAYERS: &[&CStr] = &[c"maps", c"other", c"maps,other"];
+const FUSES: &[&CStr] = &[c"max", c"product", c"sum"];
 const TARGETS: &[&CStr] =
     &[c"class:1", c"not:2", c"contrast:1-2", c"mean:0+1", c"box:0", c"region:predicted"];
 const COLORMAPS: &[&CStr] = &[c"viridis", c"turbo", c"jet", c"inferno", c"gray"];
@@ -199,8 +200,11 @@ fn options(input: &mut Unstructured<'_>, lent: &mut Lent) -> *const scorecam_exp
         class_count: claimed(input, classes.len(), has_classes),
         top_k: if has_classes { u64::from(byte(input) / 250) } else { number(input) },
         layer: lent.text(input, LAYERS),
+        fuse: lent.text(input, FUSES),
+        augment: u64::from(byte(input) / 100),
         batch_size: number(input),
         reference,
+        previous: ptr::null(),
         progress: if byte(input).is_multiple_of(2) { None } else { Some(tell) },
         user_data: ptr::without_provenance_mut(usize::from(byte(input))),
         targets: first_target,

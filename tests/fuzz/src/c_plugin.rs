@@ -109,6 +109,7 @@ fn explain_with(model: &ModelView<ImportedModel>, liar: &Liar<'_>) -> bool {
         batch_size: None,
         progress: None,
         time_up: None,
+        previous: None,
     };
     match explain(model, method.as_ref(), request) {
         Err(error) => check_line(&error),

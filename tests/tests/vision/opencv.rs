@@ -214,6 +214,23 @@ fn a_video_shows_one_map_until_the_next() {
 }
 
 #[test]
+fn each_frame_has_a_map_where_heads_run() {
+    let out = tempfile::tempdir().expect("a folder");
+    let (input, output) = (ball(out.path(), 24), out.path().join("out.avi"));
+    let of = |model: &str| {
+        static ONCE: OnceLock<PathBuf> = OnceLock::new();
+        let mut command = Command::new(VIDEO.once(&ONCE, "overlay_video_each"));
+        command.arg(&input).arg(golden(model)).arg(&output).arg(option("plugin", library("scorecam_toy")));
+        command
+    };
+    let printed = run(&mut of("toy/heads.toy"));
+    assert!(printed.contains("; 24 maps of 24 passes"), "{printed}");
+    // The second frame begins with what the first one told, and every mask is scored all the same.
+    let printed = run(of("toy/plain.toy").args(["--method=score-cam-adaptive", "--every=12"]));
+    assert!(printed.contains("; 2 maps of "), "{printed}");
+}
+
+#[test]
 fn frames_go_on_while_one_is_explained() {
     let out = tempfile::tempdir().expect("a folder");
 

@@ -6,6 +6,7 @@
 use super::masks::{Maps, MaskPlan};
 use super::options::{Combine, Reduce, ScoreCamOptions};
 use crate::methods::map::Map;
+use crate::methods::principal;
 use crate::{Result, Upsampler};
 
 /// The sum or maximum of weighted maps, plus the bias; at the layer's size for raw maps, else at the input's.
@@ -32,6 +33,9 @@ pub(super) fn combine(
     });
     let mut combined = match options.reduce {
         Reduce::Sum => sized(Map::weighted_sum(maps.size, weighted)?)?,
+        Reduce::Principal => {
+            sized(principal::Reduce::Principal.apply(maps.size, weighted.filter(has_values))?)?
+        }
         Reduce::Max => {
             let alone = |one| Map::weighted_sum(maps.size, std::iter::once(one)).and_then(sized);
             let mut maps_alone = weighted.map(alone);
@@ -42,6 +46,11 @@ pub(super) fn combine(
     };
     combined.values.iter_mut().for_each(|v| *v += options.bias);
     Ok(combined)
+}
+
+/// Whether a channel has a map at all.
+fn has_values((map, _): &(&[f32], f64)) -> bool {
+    !map.is_empty()
 }
 
 fn maximum(mut a: Map, b: Map) -> Map {

@@ -72,6 +72,7 @@ pub(super) enum Combine {
 pub(super) enum Reduce {
     Sum,
     Max,
+    Principal,
 }
 
 /// Every choice, read and typed.
@@ -119,7 +120,9 @@ const SELECT: &[(&str, Select)] = &[
 ];
 const COMBINE: &[(&str, Combine)] =
     &[("raw", Combine::Raw), ("upsampled", Combine::Upsampled), ("normalised", Combine::Normalised)];
-const REDUCE: &[(&str, Reduce)] = &[("sum", Reduce::Sum), ("max", Reduce::Max)];
+const REDUCE: &[(&str, Reduce)] =
+    &[("sum", Reduce::Sum), ("max", Reduce::Max), ("principal", Reduce::Principal)];
+
 /// The description of every option; the defaults are those of the authors' code.
 pub(super) fn specs() -> Vec<OptionSpec> {
     let mut specs = Scoring::specs();
@@ -180,7 +183,7 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "reduce",
             choice(REDUCE),
             "sum",
-            "how weighted maps become one: their sum or their maximum in each pixel",
+            "how weighted maps become one: their sum, their maximum in each pixel, or their first principal component",
         ),
         spec("bias", number(-1e6, 1e6), "0", "added to the combined map"),
     ]);

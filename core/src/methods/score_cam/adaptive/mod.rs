@@ -6,8 +6,9 @@
 //! map is from the exact one.
 //!
 //! The flow: [`budget`] says when to stop; [`mask_geometry`] places masks and maps; [`process`] knows what observed
-//! masks say about others; [`posterior`] makes scores and slopes of it for one target; [`search`] is the loop.
+//! masks say about others; [`before`] what the image before says of a video's next; [`posterior`] makes scores and slopes of it for one target; [`search`] is the loop.
 
+mod before;
 mod budget;
 mod mask_geometry;
 mod posterior;
@@ -53,7 +54,7 @@ impl CamMethod for AdaptiveScoreCam {
             let setup = Setup::new(study, ScoreCamOptions::read(options)?)?;
             let within = setup.plan.count() <= budget.passes;
             // Where no estimate will be trusted before all masks are scored, or none can be made, all are scored at once.
-            let without_estimate = setup.plan.count() <= TRUSTED || setup.options.reduce == Reduce::Max;
+            let without_estimate = setup.plan.count() <= TRUSTED || setup.options.reduce != Reduce::Sum;
             let exact = setup.options.weight_norm == WeightNorm::One
                 || within && (budget.error == 0.0 || without_estimate);
             let (scores, error) =

@@ -32,9 +32,13 @@ pub(super) enum Link {
     Identity,
 }
 
-/// The values of observed scores, about their mean.
+/// The values of observed scores, about what is expected of them.
 pub(super) struct Values {
-    pub(super) about_mean: DVector<f64>,
+    pub(super) about_expected: DVector<f64>,
+    /// What is expected of every mask, about the mean; empty where nothing is.
+    expected: Vec<f64>,
+    /// The share of the values' spread that is not expected, and at least what so many values leave open; 1 where nothing is.
+    open: f64,
     link: Link,
     /// What a value of 1 is in scores, where scores are taken as they are.
     unit: f64,
@@ -45,27 +49,42 @@ pub(super) struct Values {
 }
 
 impl Link {
-    pub(super) fn values(self, scores: &[f64]) -> Values {
+    /// The values of the `scores` that some `masks` have, where `before` are the scores of all masks as the image before has
+    /// them. What of its differences is found again is expected of all masks, by least squares, and never more than all.
+    pub(super) fn values(self, scores: &[f64], (masks, before): (&[usize], Option<&[f64]>)) -> Values {
         let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
         let link = if least < 0.0 { Self::Identity } else { self };
         let unit = [greatest - least, greatest.abs()].into_iter().find(|&unit| unit > 0.0).unwrap_or(1.0);
         let floor = (FLOOR * greatest).max(f64::MIN_POSITIVE);
         let value = |&score: &f64| match link {
-            Self::Log => (score + floor).ln(),
+            Self::Log => (score.max(0.0) + floor).ln(),
             Self::Identity => score / unit,
         };
-        let mut about_mean = DVector::from_iterator(scores.len(), scores.iter().map(value));
-        let mean = about_mean.mean();
-        about_mean.add_scalar_mut(-mean);
-        Values { about_mean, link, unit, mean, floor, least, greatest }
+        let mut about_expected = DVector::from_iterator(scores.len(), scores.iter().map(value));
+        let mean = about_expected.mean();
+        about_expected.add_scalar_mut(-mean);
+        let mut expected: Vec<f64> = before.unwrap_or_default().iter().map(value).collect();
+        let mut open = 1.0;
+        if !expected.is_empty() {
+            let mut seen = DVector::from_iterator(masks.len(), masks.iter().map(|&m| expected[m]));
+            let center = seen.mean();
+            seen.add_scalar_mut(-center);
+            let again = seen.dot(&about_expected) / seen.norm_squared().max(f64::MIN_POSITIVE);
+            let again = again.clamp(0.0, 1.0);
+            expected.iter_mut().for_each(|v| *v = again * (*v - center));
+            let spread = about_expected.norm_squared().max(f64::MIN_POSITIVE);
+            about_expected.axpy(-again, &seen, 1.0);
+            open = (about_expected.norm_squared() / spread + 2.0 / scores.len() as f64).min(1.0);
+        }
+        Values { about_expected, expected, open, link, unit, mean, floor, least, greatest }
     }
 }
 
 impl Values {
-    /// The expected score and its deviation where a value has this mean and variance.
-    fn score(&self, mean: f64, variance: f64) -> (f64, f64) {
-        let mean = self.mean + mean;
+    /// The expected score of a mask, and its deviation, where its value has this mean and variance about what is expected.
+    fn score(&self, mask: usize, mean: f64, variance: f64) -> (f64, f64) {
+        let mean = self.mean + self.expected.get(mask).unwrap_or(&0.0) + mean;
         match self.link {
             Link::Identity => {
                 let range = self.greatest - self.least;
@@ -104,18 +123,17 @@ impl Posterior {
     pub(super) fn new(
         process: &Process<'_>,
         geometry: &MaskGeometry,
-        (link, norm): (Link, WeightNorm),
+        (values, norm): (Values, WeightNorm),
         (observed, baseline): (&[f64], f64),
     ) -> Self {
-        let values = link.values(observed);
-        let (mean, scale) = process.mean(&values.about_mean);
+        let (mean, scale) = process.mean(&values.about_expected, values.open);
         let scale = f64::from(scale);
         let mut scores = Vec::with_capacity(geometry.count());
         let mut slopes = Vec::with_capacity(geometry.count());
         let mut deviations = Vec::with_capacity(geometry.count());
         for (m, &mean) in mean.iter().enumerate() {
             let variance = scale * f64::from(process.variance[m] + process.kernel.nugget);
-            let (score, deviation) = values.score(f64::from(mean), variance);
+            let (score, deviation) = values.score(m, f64::from(mean), variance);
             scores.push(score);
             deviations.push(deviation.max(f64::MIN_POSITIVE));
             slopes.push(if variance > 0.0 { deviation / variance.sqrt() } else { 0.0 });

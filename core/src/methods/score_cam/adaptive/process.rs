@@ -205,16 +205,16 @@ impl<'a> Process<'a> {
     }
 
     /// The process's mean at every mask given `values` of the observed ones, and its own variance as `values`
-    /// have it.
-    pub(super) fn mean(&self, values: &DVector<f64>) -> (DVector<f32>, f32) {
+    /// have it and one more that is off by a unit, or by the share `open` of its square.
+    pub(super) fn mean(&self, values: &DVector<f64>, open: f64) -> (DVector<f32>, f32) {
         let factor = self.factor();
         let mut white: DVector<f32> = values.map(|v| v as f32);
         for i in 0..white.len() {
             let known: f32 = (0..i).map(|k| factor[(self.observed[i], k)] * white[k]).sum();
             white[i] = (white[i] - known) / self.pivots[i];
         }
-        // One more observation, a unit off: nothing follows from a few equal scores.
-        let scale = (white.norm_squared() + 1.0) / (white.len() + 1) as f32;
+        // Nothing follows from a few equal scores.
+        let scale = (white.norm_squared() + open as f32) / (white.len() + 1) as f32;
         (factor * white, scale)
     }
 
@@ -300,7 +300,7 @@ mod tests {
         let check = |process: &Process<'_>| {
             let (left, gain) = given(&geometry, process);
             near(&process.variance, &left.diagonal(), ("variance", 1.0));
-            near(&process.mean(&values()).0, &(gain * values()), ("mean", 1.0));
+            near(&process.mean(&values(), 1.0).0, &(gain * values()), ("mean", 1.0));
             // Not the observed masks, as in an estimate: of them all but nothing is left.
             let open: Vec<usize> = (0..COUNT).filter(|m| !OBSERVED.contains(m)).collect();
             let maps = geometry.maps.select_columns(&open);

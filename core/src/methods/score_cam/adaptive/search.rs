@@ -2,6 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::before::{self, Before};
 use super::budget::Budget;
 use super::mask_geometry::MaskGeometry;
 use super::posterior::{Link, Posterior};
@@ -28,10 +29,9 @@ const STEERING: usize = 8;
 /// For each target the scores of all masks, observed or predicted, less the baseline's; and the estimated error
 /// of the worst target's map, relative to its norm.
 pub(super) async fn search(setup: &Setup<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
-    if setup.options.reduce == Reduce::Max {
+    if setup.options.reduce != Reduce::Sum {
         return Err(Error::invalid(format!(
-            "option reduce=max has no estimate from fewer passes; use method score-cam, reduce=sum, or passes of at \
-                 least {}",
+            "an estimate from fewer passes is one of a sum; use reduce=sum, method score-cam, or passes of at least {}",
             setup.plan.count()
         )));
     }
@@ -41,9 +41,14 @@ pub(super) async fn search(setup: &Setup<'_>, budget: &Budget) -> Result<(Vec<Ve
         scorer: MaskScorer::new(setup, budget.passes.min(setup.plan.count())).await?,
         geometry: &geometry,
         link: link(setup),
+        before: Before::new(setup),
         observed: vec![Vec::new(); setup.study.context.targets.len()],
     };
-    search.run(budget).await
+    let baselines: Vec<f64> =
+        setup.study.context.targets.iter().map(|&class| search.scorer.baseline(class)).collect();
+    let found = search.run(budget).await?;
+    before::keep(setup, found.0.iter().map(Vec::as_slice).zip(baselines));
+    Ok(found)
 }
 
 /// Probabilities by their logarithms, raw outputs as they are.
@@ -65,6 +70,7 @@ struct Search<'s> {
     scorer: MaskScorer<'s>,
     geometry: &'s MaskGeometry,
     link: Link,
+    before: Before,
     /// For each target the scores of the observed masks, in the order in which they were scored.
     observed: Vec<Vec<f64>>,
 }
@@ -89,7 +95,7 @@ impl<'s> Search<'s> {
             }
             let known = process.observed.len();
             if fitted_at == 0 || known <= SETTLED && 5 * known >= 7 * fitted_at {
-                process.fit(&self.values(), fitted_at > 0 && known > WELL_KNOWN)?;
+                process.fit(&self.values(&process.observed), fitted_at > 0 && known > WELL_KNOWN)?;
                 fitted_at = known;
             }
             if known == most || budget.error > 0.0 && known >= look_at {
@@ -133,17 +139,22 @@ impl<'s> Search<'s> {
     }
 
     /// What the process is fitted to.
-    fn values(&self) -> Vec<DVector<f64>> {
-        let steering = self.observed.iter().take(STEERING);
-        steering.map(|scores| self.link.values(scores).about_mean).collect()
+    fn values(&self, masks: &[usize]) -> Vec<DVector<f64>> {
+        let steering = self.observed.iter().take(STEERING).enumerate();
+        let of_target = |(target, scores): (usize, &Vec<f64>)| {
+            self.link.values(scores, (masks, self.before.target(target))).about_expected
+        };
+        steering.map(of_target).collect()
     }
 
     /// What is estimated of each target, one after the other.
     fn posteriors<'b>(&'b self, process: &'b Process<'_>) -> impl Iterator<Item = Posterior> + 'b {
         let norm = self.setup.options.weight_norm;
-        let targets = self.observed.iter().zip(&self.setup.study.context.targets);
-        targets.map(move |(observed, &class)| {
-            Posterior::new(process, self.geometry, (self.link, norm), (observed, self.scorer.baseline(class)))
+        let targets = self.observed.iter().zip(&self.setup.study.context.targets).enumerate();
+        targets.map(move |(target, (observed, &class))| {
+            let values = self.link.values(observed, (&process.observed, self.before.target(target)));
+            let known = (observed.as_slice(), self.scorer.baseline(class));
+            Posterior::new(process, self.geometry, (values, norm), known)
         })
     }
 
