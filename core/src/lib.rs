@@ -56,7 +56,7 @@ pub use method::{
 pub use noise::{Draws, noise};
 pub use progress::{Progress, Report, Stage, TimeUp};
 pub use scores::{ClassScore, class_score};
-pub use study::{Masks, Study, StudyContext};
+pub use study::{Base, Masks, Study, StudyContext};
 pub use target::Targets;
 pub use tensor::{Tensor, TensorView, element_count};
 pub use upsample::{Upsample, Upsampler};

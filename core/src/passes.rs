@@ -47,7 +47,7 @@ pub(crate) fn answer(
         }
         Ask::Masked(masked) => Ok(vec![masked_scores(model, &masked.request(passed))?]),
         Ask::RunFrom { image, layer, activations } => {
-            let batches = Batches { size: head_batch(activations.shape()), ..batches };
+            let batches = Batches { size: head_batch(activations.shape(), batch_size), ..batches };
             let run = |part: TensorView<'_>| Ok(vec![model.run_from(image.view(), layer, part)?]);
             let scores = only(batches.run(activations.view(), run)?)?;
             check_scores(&scores, activations.shape()[0])?;
@@ -101,12 +101,13 @@ fn unless_done(passed: Result<()>, is_last: bool) -> Result<()> {
     passed.or_else(|error| if is_last && error.kind() == ErrorKind::Deadline { Ok(()) } else { Err(error) })
 }
 
-/// How many activations [N, K, h, w] run from a layer at once. What lies behind it is small beside the model, so memory
-/// sets the bound: 32 MiB of activations.
-pub(crate) fn head_batch(activations: &[usize]) -> usize {
-    const MOST_VALUES: usize = 8 << 20;
-    let values: usize = activations.iter().skip(1).product();
-    (MOST_VALUES / values.max(1)).clamp(1, BatchRule::MOST)
+/// How many activations [N, K, h, w] run from a layer at once, where `images` are a batch of the model: as many, but 4 MiB of
+/// them at least and 32 MiB at most. What lies behind the layer is small beside the model, so more at once are worth
+/// nothing on a CPU, and more than its cache holds cost (twice the time of EfficientNet-Lite0's 1280 head passes).
+pub(crate) fn head_batch(activations: &[usize], images: usize) -> usize {
+    let values = activations.iter().skip(1).product::<usize>().max(1);
+    let [least, most] = [1 << 20, 8 << 20].map(|all: usize| (all / values).clamp(1, BatchRule::MOST));
+    images.clamp(least, most)
 }
 
 /// How items are cut into batches.

@@ -54,6 +54,15 @@ pub struct Masks {
     pub fill: Option<Arc<Tensor>>,
 }
 
+/// What activations are where nothing changes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// Those of the image.
+    Own,
+    /// Zeros.
+    Zeros,
+}
+
 impl StudyContext {
     /// Channels, rows and columns of the target layer's activations.
     pub fn layer_shape(&self) -> Result<[usize; 3]> {
@@ -135,26 +144,42 @@ impl<'a> Study<'a> {
         self.scores_of(self.context.from_layer(activations.into())).await
     }
 
-    /// As [`Self::run_from_layer`], for `count` activations that are made when their batch runs: `change` gets the number
-    /// of each and a copy [K, h, w] of the image's own to change.
-    pub async fn scores_from_layer(
+    /// As [`Self::run_from_layer`], for `count` activations that are made when their batch runs: the values that `changes`
+    /// gives for each by their places in [K, h, w], and what `base` says everywhere else.
+    pub async fn scores_of_changes<C: IntoIterator<Item = (usize, f32)>>(
         &self,
+        base: Base,
         count: usize,
-        mut change: impl FnMut(usize, &mut [f32]),
+        changes: impl Fn(usize) -> C,
     ) -> Result<Tensor> {
         let own = &self.context.activations;
-        let size = crate::passes::head_batch(own.shape());
+        let (size, item) =
+            (crate::passes::head_batch(own.shape(), self.context.batch_size), own.data().len());
+        let size = size.min(count).max(1);
+        let shape = |n| [&[n], &own.shape()[1..]].concat();
+        let at = |place: usize| if base == Base::Own { own.data()[place] } else { 0.0 };
+        let mut batch = room_for(&shape(size))?;
+        match base {
+            Base::Own => (0..size).for_each(|_| batch.extend_from_slice(own.data())),
+            Base::Zeros => batch.resize(size * item, 0.0),
+        }
         let mut scores = Vec::new();
         for first in (0..count).step_by(size) {
-            let shape = [&[size.min(count - first)], &own.shape()[1..]].concat();
-            let mut batch = room_for(&shape)?;
-            for i in first..first + shape[0] {
-                let start = batch.len();
-                batch.extend_from_slice(own.data());
-                change(i, &mut batch[start..]);
+            let n = size.min(count - first);
+            batch.truncate(n * item);
+            for (i, activations) in batch.chunks_exact_mut(item).enumerate() {
+                // What the batch before has left there.
+                if let Some(before) = (first + i).checked_sub(size) {
+                    changes(before).into_iter().for_each(|(place, _)| activations[place] = at(place));
+                }
+                changes(first + i).into_iter().for_each(|(place, value)| activations[place] = value);
             }
-            let part = self.run_from_layer(Tensor::new(shape, batch)?).await?;
+            let tensor = Arc::new(Tensor::new(shape(n), batch)?);
+            let part = self.run_from_layer(Arc::clone(&tensor)).await?;
             append(&mut scores, part.data())?;
+            // Made anew it would cost more than a small head does.
+            let taken = Arc::try_unwrap(tensor);
+            batch = taken.map_err(|_| Error::internal("activations are kept after their pass"))?.into_data();
         }
         Tensor::new([count, self.context.scores.len()], scores)
     }

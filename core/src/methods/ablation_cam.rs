@@ -11,7 +11,7 @@ use super::finish::Finish;
 use super::map;
 use super::principal::Reduce;
 use crate::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work, class_score,
+    Abilities, Base, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work, class_score,
 };
 
 /// What stands in the place of a map that is taken away.
@@ -92,8 +92,8 @@ impl CamMethod for AblationCam {
                 _ => 0.0,
             };
             study.expect_passes(channels)?;
-            let without = |i: usize, maps: &mut [f32]| maps[i * cells..][..cells].fill(fill);
-            let scores = study.scores_from_layer(channels, without).await?;
+            let without = |i: usize| (i * cells..(i + 1) * cells).map(move |cell| (cell, fill));
+            let scores = study.scores_of_changes(Base::Own, channels, without).await?;
             let mut warnings = Vec::new();
             let maps = map::of_targets(study, |_, class| {
                 let of = |outputs: &[f32]| class_score(score, context.output_activation, outputs, class);

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::choices;
 use super::finish::Finish;
 use super::map::{self, Map};
-use crate::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work};
+use crate::{Abilities, Base, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work};
 
 const PRESETS: &[(&str, &str, &str)] = &[
     ("official", "the authors' code (the default)", ""),
@@ -50,13 +50,14 @@ impl CamMethod for Cam {
         Box::pin(async move {
             let finish = Finish::read(options)?;
             let context = &study.context;
-            let [_, height, width] = context.layer_shape()?;
+            let [channels, height, width] = context.layer_shape()?;
             let input_size = context.input_size()?;
             let cells = height * width;
             study.expect_passes(cells + 1)?;
             // The last one has no cell at all.
-            let scores = study.scores_from_layer(cells + 1, |cell, maps| {
-                maps.iter_mut().enumerate().filter(|(i, _)| i % cells != cell).for_each(|(_, a)| *a = 0.0);
+            let scores = study.scores_of_changes(Base::Zeros, cells + 1, |cell| {
+                let column = (0..if cell < cells { channels } else { 0 }).map(move |map| map * cells + cell);
+                column.map(|place| (place, context.activations.data()[place]))
             });
             let scores = scores.await?;
             let maps = map::of_targets(study, |_, class| {

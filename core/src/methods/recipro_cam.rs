@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use super::choices::{self, SCORE, choice, pick, spec};
 use super::finish::Finish;
 use super::map::{self, Map};
+use crate::tensor::gathered;
 use crate::{
-    Abilities, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work, class_score,
+    Abilities, Base, CamMethod, MethodInfo, MethodOutput, Options, Result, Study, Upsample, Work, class_score,
 };
 
 /// What is left of the activations around a cell.
@@ -82,12 +83,20 @@ impl CamMethod for ReciproCam {
             let (kernel, score) = (pick(options, "kernel", KERNEL)?, pick(options, "score", SCORE)?);
             let finish = Finish::read(options)?;
             let context = &study.context;
-            let [_, height, width] = context.layer_shape()?;
+            let [channels, height, width] = context.layer_shape()?;
             let input_size = context.input_size()?;
             let size = (height, width);
             study.expect_passes(height * width)?;
-            let scores =
-                study.scores_from_layer(height * width, |cell, maps| kernel.apply(cell, size, maps)).await?;
+            // Cell by cell, since all maps of a cell are looked at together.
+            let columns = transposed(context.activations.data(), size)?;
+            let columns = &columns;
+            let scores = study.scores_of_changes(Base::Zeros, height * width, |cell| {
+                kernel.left(cell, size).into_iter().flat_map(move |left| {
+                    let own = columns[left.of * channels..][..channels].iter();
+                    own.enumerate().map(move |(map, a)| (map * height * width + left.cell, a * left.weight))
+                })
+            });
+            let scores = scores.await?;
             let maps = map::of_targets(study, |_, class| {
                 let score = |cell| class_score(score, context.output_activation, scores.item(cell), class);
                 let map = Map { size, values: (0..height * width).map(score).collect() };
@@ -98,26 +107,37 @@ impl CamMethod for ReciproCam {
     }
 }
 
+/// A cell of every map that is not 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Left {
+    cell: usize,
+    /// The cell whose activation it has, and its weight.
+    of: usize,
+    weight: f32,
+}
+
+/// Maps [K, cells] as [cells, K].
+fn transposed(maps: &[f32], (height, width): (usize, usize)) -> Result<Vec<f32>> {
+    let (cells, channels) = (height * width, maps.len() / (height * width));
+    let columns = (0..cells).flat_map(|cell| (0..channels).map(move |map| maps[map * cells + cell]));
+    gathered(&[cells, channels], columns)
+}
+
 impl Kernel {
-    /// Leaves of `maps`, of `size` each, what belongs to a cell.
-    fn apply(self, cell: usize, (height, width): (usize, usize), maps: &mut [f32]) {
-        let (row, column) = (cell / width, cell % width);
-        for map in maps.chunks_exact_mut(height * width) {
-            let center = map[cell];
-            if self == Self::Cell {
-                map.fill(0.0);
-                map[cell] = center;
-                continue;
-            }
-            for (i, a) in map.iter_mut().enumerate() {
-                let away = (row.abs_diff(i / width), column.abs_diff(i % width));
-                *a = match (self, away) {
-                    (Self::Gaussian, (r @ 0..2, c @ 0..2)) => *a * GAUSSIAN[r][c],
-                    (Self::Spread, (r @ 0..2, c @ 0..2)) => center * GAUSSIAN[r][c],
-                    _ => 0.0,
-                };
-            }
+    /// What is left of maps of this size for a cell.
+    fn left(self, cell: usize, (height, width): (usize, usize)) -> Vec<Left> {
+        if self == Self::Cell {
+            return vec![Left { cell, of: cell, weight: 1.0 }];
         }
+        let (row, column) = (cell / width, cell % width);
+        let around = |at: usize, n: usize| at.saturating_sub(1)..(at + 2).min(n);
+        let neighbor = |(r, c): (usize, usize)| {
+            let neighbor = r * width + c;
+            let of = if self == Self::Spread { cell } else { neighbor };
+            Left { cell: neighbor, of, weight: GAUSSIAN[row.abs_diff(r)][column.abs_diff(c)] }
+        };
+        let rows = around(row, height);
+        rows.flat_map(|r| around(column, width).map(move |c| (r, c))).map(neighbor).collect()
     }
 }
 
@@ -128,8 +148,9 @@ mod tests {
     #[test]
     fn kernels_leave_a_cell_and_its_neighbors() {
         let left = |kernel: Kernel, cell| {
-            let mut map: Vec<f32> = (1..=6).map(|v| 16.0 * v as f32).collect();
-            kernel.apply(cell, (2, 3), &mut map);
+            let own: Vec<f32> = (1..=6).map(|v| 16.0 * v as f32).collect();
+            let mut map = [0.0; 6];
+            kernel.left(cell, (2, 3)).iter().for_each(|left| map[left.cell] = own[left.of] * left.weight);
             map
         };
         assert_eq!(left(Kernel::Cell, 4), [0.0, 0.0, 0.0, 0.0, 80.0, 0.0]);

@@ -4,7 +4,7 @@
 //! central differences, two head passes for each map, for all targets together. They are exact where that part is linear
 //! along the way, as pooling and a linear layer are; by how much the slopes up and down differ is measured and said.
 
-use crate::{ErrorKind, Result, Study};
+use crate::{Base, ErrorKind, Result, Study};
 
 /// Which way activations are moved to see how scores follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +94,13 @@ impl Slopes {
             Direction::Itself => STEP,
         };
         study.expect_passes(2 * channels)?;
-        let scores = study.scores_from_layer(2 * channels, |i, maps| {
-            let sign = if i % 2 == 0 { step } else { -step };
-            maps[i / 2 * cells..][..cells].iter_mut().for_each(|a| match direction {
-                Direction::Constant => *a += sign,
-                Direction::Itself => *a += sign * *a,
-            });
+        let scores = study.scores_of_changes(Base::Own, 2 * channels, |i| {
+            let (sign, first) = (if i % 2 == 0 { step } else { -step }, i / 2 * cells);
+            let map = &context.activations.data()[first..][..cells];
+            map.iter().enumerate().map(move |(cell, a)| match direction {
+                Direction::Constant => (first + cell, a + sign),
+                Direction::Itself => (first + cell, a + sign * a),
+            })
         });
         let scores = scores.await?;
         let (mut bend, mut steepest) = (0.0f64, 0.0f64);

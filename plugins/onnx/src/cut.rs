@@ -23,6 +23,8 @@ pub(crate) struct Cut<'g> {
     pub(crate) around: Vec<&'g str>,
     /// Whether it reads the image itself, and not its shape alone.
     pub(crate) reads_image: bool,
+    /// Whether it has convolutions.
+    pub(crate) convolves: bool,
     /// The outputs that depend on the tensor.
     pub(crate) outputs: Vec<&'g str>,
 }
@@ -42,6 +44,7 @@ impl<'g> Cut<'g> {
             reads: HashSet::new(),
             around: vec![],
             reads_image: false,
+            convolves: false,
             outputs: outputs.clone(),
         };
         let mut open = [outputs, needed.to_vec()].concat();
@@ -55,6 +58,7 @@ impl<'g> Cut<'g> {
                 Some(p) => {
                     let reads = network.node(p).reads();
                     cut.reads_image |= reads.contains(&image) && !network.is_of_shape(p);
+                    cut.convolves |= network.node(p).operator == "Conv";
                     cut.nodes[network.place(p)] = true;
                     open.extend(reads);
                 }

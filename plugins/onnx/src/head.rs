@@ -17,7 +17,6 @@ use crate::element::Element;
 use crate::model::{OnnxModel, lock, raw_output};
 use crate::proto::Value;
 use crate::session::{OutputType, Session};
-use crate::tap::Taps;
 use crate::values::{Input, Repeat};
 
 /// Heads that are kept, and images whose tensors around a layer are.
@@ -175,7 +174,7 @@ impl Head {
         let nodes = Vec::from_iter(described.tap(behind.layer).back(&layer.name));
         let mut bytes = cut.written(&spec.file.read_again()?, &values, &nodes)?;
         let session = spec
-            .open(&mut bytes, &Taps::default())
+            .open_head(&mut bytes, cut.convolves)
             .map_err(|e| e.context(format!("the part behind layer {:?}", layer.name)))?;
         let taken = session.input_types().find(|(name, _)| *name == input).and_then(|(_, kind)| kind);
         let element = taken.map_or(Element::F32, |(element, _)| Element::of_runtime(element));
@@ -200,10 +199,11 @@ impl Head {
         let around = self.around.iter().zip(around).map(repeat).collect::<Result<Vec<_>>>()?;
         let layer = Input::of(self.element, activations.shape(), activations.data())?;
         let reads = |name: &str| session.input_types().any(|(input, _)| input == name);
-        let images = match self.reads_image {
-            true => copies(inputs.images, n)?,
-            // Nothing but its shape is looked at, if that.
-            false => Tensor::zeros([&[n], &inputs.images.shape()[1..]].concat())?,
+        let images = match (self.reads_image, reads(&model.ports.image.name)) {
+            (true, _) => copies(inputs.images, n)?,
+            // Nothing but its shape is looked at.
+            (false, true) => Tensor::zeros([&[n], &inputs.images.shape()[1..]].concat())?,
+            (false, false) => Tensor::zeros([n, 0, 0, 0])?,
         };
         let names: Vec<&str> = self.outputs.iter().map(String::as_str).collect();
         let element = model.ports.element(&model.spec);

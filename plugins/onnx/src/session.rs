@@ -57,22 +57,37 @@ impl SessionSpec {
     /// Opens a session on the model's `bytes` with `taps` as further outputs. Names that are outputs already must not
     /// be among them. The bytes are left as they were.
     pub(crate) fn open(&self, bytes: &mut Vec<u8>, taps: &Taps) -> Result<Session> {
+        self.open_at(self.settings.optimization, bytes, taps)
+    }
+
+    /// Opens a session on the part of the model behind a layer. Where it has no convolutions, its tensors stay in the model's
+    /// own layout: to bring them into the runtime's takes longer than pooling does.
+    pub(crate) fn open_head(&self, bytes: &mut Vec<u8>, convolves: bool) -> Result<Session> {
+        let optimization = match self.settings.optimization {
+            GraphOptimizationLevel::All if !convolves => GraphOptimizationLevel::Level2,
+            level => level,
+        };
+        self.open_at(optimization, bytes, &Taps::default())
+    }
+
+    fn open_at(
+        &self,
+        optimization: GraphOptimizationLevel,
+        bytes: &mut Vec<u8>,
+        taps: &Taps,
+    ) -> Result<Session> {
+        let how = (optimization, self.device.providers.as_slice());
         match self.settings.precision {
-            Precision::F32 | Precision::Tf32 => self.open_full(bytes, taps),
+            Precision::F32 | Precision::Tf32 => self.open_with(bytes, taps, how),
             Precision::F16 => {
                 let of_file = |e: Error| e.context(format!("model {}", self.file.path().display()));
                 let mut half = fp16::in_half_precision(bytes).map_err(of_file)?;
-                self.open_full(&mut half, taps).map_err(|e| e.context("in precision f16"))
+                self.open_with(&mut half, taps, how).map_err(|e| e.context("in precision f16"))
             }
         }
     }
 
-    /// As [`SessionSpec::open`], in f32 whatever the precision that was asked for.
-    pub(crate) fn open_full(&self, bytes: &mut Vec<u8>, taps: &Taps) -> Result<Session> {
-        self.open_with(bytes, taps, (self.settings.optimization, &self.device.providers))
-    }
-
-    /// As [`SessionSpec::open_full`], in f32 on the device itself, too, and without further outputs.
+    /// Opens a session in f32, on the device itself, too, and without further outputs.
     pub(crate) fn open_exact(&self, bytes: &[u8]) -> Result<Session> {
         self.load(bytes, (self.settings.optimization, &self.device.exact_providers))
     }
