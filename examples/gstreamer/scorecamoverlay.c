@@ -3,7 +3,7 @@
  *     gst-launch-1.0 v4l2src ! videoconvert ! scorecamoverlay model=squeezenet1_1.toml async=true \
  *         ! videoconvert ! autovideosink
  *
- * It explains each frame by Recipro-CAM, which costs about as much again as the model, where the model runs from
+ * It explains each frame by Recipro-CAM, which costs about half as much as the model, where the model runs from
  * its layer. A dearer method is for every `every`-th frame, whose map is blended over all frames until the next: in the stream, which waits (a file comes out the same each time), or with async=true on a
  * thread of its own, so that a camera's frames go on. Each new map is announced by an element message
  * "scorecam" with class, label, score and passes (gst-launch-1.0 -m prints it). `gst-inspect-1.0

@@ -4,7 +4,7 @@
 //     overlay_video 0 squeezenet1_1.toml out.avi --async --frames=900
 //     overlay_video clip.mp4 squeezenet1_1.toml out.avi --every=30 --method=score-cam
 //
-// The model is loaded once. Each frame is explained by Recipro-CAM, which costs about as much again as the model,
+// The model is loaded once. Each frame is explained by Recipro-CAM, which costs about half as much as the model,
 // where the model runs from its layer. A dearer method is for every `--every`-th frame, and the newest map is
 // blended over all frames until the next. A file waits for its maps; with --async, for cameras, a thread makes
 // them while frames go on, and the map shown is as old as an explanation takes. Fewer passes make newer maps:
