@@ -104,6 +104,12 @@ fn every_golden_map_of_the_toy_models_comes_out_of_the_program() {
             };
             command.args(["--set", &text]);
         }
+        if let Some(fuse) = case["fuse"].as_str() {
+            command.args(["--fuse", fuse]);
+        }
+        if case["augment"] == true {
+            command.arg("--augment");
+        }
         if !case["reference"].is_null() {
             command.args(["--reference", &file("reference")]);
         }
