@@ -23,7 +23,7 @@ use scorecam::{
     Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Kept, Model, Overlay,
     Photo, Progress, Reader, Result, Target, Targets, Tensor, TensorView,
 };
-use scorecam_core::{bail, printable};
+use scorecam_core::{bail, ensure, printable};
 
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs, MapSize};
@@ -35,6 +35,9 @@ use crate::record::{Line, Stamp, Trace};
 use crate::report::{Detected, Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
 use crate::{list, output, plan, terminal};
+
+/// The method that begins with what it learned of the image before.
+const LEARNS: &str = "score-cam-adaptive";
 
 /// Bytes a pixel for an overlay and its PNG, which is made in memory.
 const ENCODING_BYTES: u64 = 8;
@@ -206,6 +209,12 @@ impl<'a> Work<'a> {
             time_limit: args.how.time_limit.map(Duration::from_secs_f64),
         };
         let explainer = Explainer::new(host, model, &options)?;
+        let method = explainer.method().id.as_str();
+        ensure!(
+            !args.how.warm || method == LEARNS,
+            invalid,
+            "--warm is for method {LEARNS}; {method} learns nothing of an image that helps with the next"
+        );
         for warning in explainer.warnings() {
             let path = reference.map(|path| path.display().to_string()).unwrap_or_default();
             terminal::warning(format_args!("{path}: {warning}"));

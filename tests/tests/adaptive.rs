@@ -42,13 +42,18 @@ fn error(found: &Explanation, exact: &Explanation) -> f64 {
     far / norm(&mut exact.maps.data().iter().map(|&v| f64::from(v)))
 }
 
-/// Four frames of a camera that moves over a photo.
-#[test]
-fn a_frame_is_nearer_after_the_one_before() {
+fn squeezenet() -> (Host, Model) {
     let host = Host::new().expect("the built-in methods register");
     host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
     let path = fetched("models/squeezenet1_1.onnx");
     let model = host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads");
+    (host, model)
+}
+
+/// Four frames of a camera that moves over a photo.
+#[test]
+fn a_frame_is_nearer_after_the_one_before() {
+    let (host, model) = squeezenet();
     let options = ExplainOptions {
         method: "score-cam-adaptive".into(),
         set: pairs(&[("passes", "32")]),
@@ -77,10 +82,7 @@ fn a_frame_is_nearer_after_the_one_before() {
 
 #[test]
 fn few_passes_give_nearly_the_exact_map_and_know_how_nearly() {
-    let host = Host::new().expect("the built-in methods register");
-    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
-    let path = fetched("models/squeezenet1_1.onnx");
-    let model = host.load_model(ModelRequest { path, ..Default::default() }).expect("the model loads");
+    let (host, model) = squeezenet();
     let crop = &CaseFile::read("onnx.json").inputs["squeezenet1_1"];
     let (mut covered, mut seen) = (0, Vec::new());
     for name in ["chelsea", "coffee", "camera"] {

@@ -129,6 +129,26 @@ fn a_candidate_has_no_mirror_image() {
     refused(explain(&host, &model, options, &input), ErrorKind::Unsupported, &["no mirror image"]);
 }
 
+/// Each of several layers begins with what it learned itself of the frame before.
+#[test]
+fn frames_of_several_layers_begin_with_their_own() {
+    let host = toy_host();
+    let model = host.load_model(golden("toy/plain.toy")).expect("it loads");
+    let image = Image::from(read_npy(&golden("toy/input-3x32x32.npy")));
+    let maps = |layer: &str, after: bool| {
+        let set = vec![("passes".to_owned(), "9".to_owned())];
+        let method = "score-cam-adaptive".to_owned();
+        let options = ExplainOptions { method, set, layer: Some(layer.into()), ..ExplainOptions::default() };
+        let explainer = Explainer::new(&host, &model, &options).expect("an explainer");
+        let first = explainer.explain(&image).expect("a map");
+        if after { explainer.explain_next(&image, &first).expect("a map").maps } else { first.maps }
+    };
+    let (one, two) = (maps("relu1", true), maps("features", true));
+    assert_ne!(one, maps("relu1", false), "something was learned");
+    let mean = one.data().iter().zip(two.data()).map(|(a, b)| (a + b) / 2.0);
+    assert!(maps("relu1,features", true).data().iter().zip(mean).all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
 /// By the program, whose results say which layers they are of.
 #[test]
 fn the_program_fuses_layers() {
@@ -151,4 +171,11 @@ fn the_program_fuses_layers() {
     assert!(fused.data().iter().zip(product).all(|(a, b)| (a - b).abs() < 1e-6));
     let augmented = printed("features", &["--augment"]);
     assert_ne!(augmented.data(), b.data());
+    let mut warm = scorecam();
+    warm.arg("explain").arg(golden("toy/input-3x32x32.npy")).arg("--model").arg(golden("toy/plain.toy"));
+    warm.arg("--plugin").arg(library("scorecam_toy")).arg("--warm");
+    let refused = warm.output().expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("--warm is for method score-cam-adaptive"), "{said}");
+    run(warm.args(["--method", "score-cam-adaptive"]));
 }

@@ -58,7 +58,7 @@ impl<'g> Cut<'g> {
                 Some(p) => {
                     let reads = network.node(p).reads();
                     cut.reads_image |= reads.contains(&image) && !network.is_of_shape(p);
-                    cut.convolves |= network.node(p).operator == "Conv";
+                    cut.convolves |= network.node(p).operator.contains("Conv");
                     cut.nodes[network.place(p)] = true;
                     open.extend(reads);
                 }

@@ -6,15 +6,16 @@
 //! that are scored; after a cut they count for nothing. Masks that were not scored before are not preferred: that was
 //! measured, and costs more than it brings, since the strong masks of each image matter most.
 
+use std::collections::BTreeMap;
+
 use super::super::options::Select;
 use crate::methods::score_cam::Setup;
 
-/// What is kept of an image for the next one.
-struct Known {
-    layer: String,
-    /// For each target the score of each channel; none of those that had no mask.
-    scores: Vec<(usize, Vec<Option<f64>>)>,
-}
+/// What is kept of an image for the next one, by layer, since several may be explained in turn.
+struct Known(BTreeMap<String, Scores>);
+
+/// For each target the score of each channel; none of those that had no mask.
+type Scores = Vec<(usize, Vec<Option<f64>>)>;
 
 /// For each target the score of each mask as the image before has it; none where it says nothing.
 pub(super) struct Before(Vec<Option<Vec<f64>>>);
@@ -22,9 +23,10 @@ pub(super) struct Before(Vec<Option<Vec<f64>>>);
 impl Before {
     pub(super) fn new(setup: &Setup<'_>) -> Self {
         let context = &setup.study.context;
-        let known = setup.study.learned::<Known>().filter(|known| known.layer == context.layer);
+        let known = setup.study.learned::<Known>();
+        let of_layer = known.as_ref().and_then(|known| known.0.get(&context.layer));
         let of_target = |class: &usize| {
-            let (_, scores) = known.as_ref()?.scores.iter().find(|(of, _)| of == class)?;
+            let (_, scores) = of_layer?.iter().find(|(of, _)| of == class)?;
             of_masks(setup, scores)
         };
         Self(context.targets.iter().map(of_target).collect())
@@ -47,7 +49,9 @@ pub(super) fn keep<'a>(setup: &Setup<'_>, scores: impl Iterator<Item = (&'a [f64
         setup.plan.channels.iter().map(|channel| channel.mask.map(|mask| masks[mask] + off)).collect()
     };
     let scores = context.targets.iter().copied().zip(scores.map(by_channel)).collect();
-    setup.study.learn(Known { layer: context.layer.clone(), scores });
+    let mut layers = setup.study.learned::<Known>().map(|known| known.0.clone()).unwrap_or_default();
+    layers.insert(context.layer.clone(), scores);
+    setup.study.learn(Known(layers));
 }
 
 /// The mean over each mask's channels; of a mask that none is known of the mean of all.

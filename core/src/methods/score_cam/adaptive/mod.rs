@@ -6,7 +6,8 @@
 //! map is from the exact one.
 //!
 //! The flow: [`budget`] says when to stop; [`mask_geometry`] places masks and maps; [`process`] knows what observed
-//! masks say about others; [`before`] what the image before says of a video's next; [`posterior`] makes scores and slopes of it for one target; [`search`] is the loop.
+//! masks say about others, and [`before`] what a video's image before says; [`posterior`] makes scores and slopes of it for
+//! one target; [`search`] is the loop.
 
 mod before;
 mod budget;
