@@ -292,6 +292,9 @@ pub struct LayerInfo {
     /// An earlier layer whose axes behind the batch mean the same, though the last may have another length. Trial passes
     /// look at one of such a family.
     pub like: Option<usize>,
+    /// Whether all that lies behind the layer reads the mean of each map alone, so that means [N, K, 1, 1] run from it as
+    /// maps [N, K, h, w] do: a classifier that begins with global average pooling. False where that is not known.
+    pub pooled: bool,
 }
 
 impl LayerInfo {
@@ -304,6 +307,7 @@ impl LayerInfo {
             meaning: Meaning::Unknown,
             preference: 0,
             like: None,
+            pooled: false,
         }
     }
 

@@ -145,13 +145,16 @@ impl<'a> Study<'a> {
     }
 
     /// As [`Self::run_from_layer`], for `count` activations that are made when their batch runs: the values that `changes`
-    /// gives for each by their places in [K, h, w], and what `base` says everywhere else.
+    /// gives for each by their places in [K, h, w], no place twice, and what `base` says everywhere else.
     pub async fn scores_of_changes<C: IntoIterator<Item = (usize, f32)>>(
         &self,
         base: Base,
         count: usize,
         changes: impl Fn(usize) -> C,
     ) -> Result<Tensor> {
+        if self.model.layers.iter().any(|layer| layer.name == self.context.layer && layer.pooled) {
+            return self.scores_of_means(base, count, changes).await;
+        }
         let own = &self.context.activations;
         let (size, item) =
             (crate::passes::head_batch(own.shape(), self.context.batch_size), own.data().len());
@@ -182,6 +185,28 @@ impl<'a> Study<'a> {
             batch = taken.map_err(|_| Error::internal("activations are kept after their pass"))?.into_data();
         }
         Tensor::new([count, self.context.scores.len()], scores)
+    }
+
+    /// As [`Self::scores_of_changes`], for a layer of which all that lies behind it reads the means of maps alone.
+    async fn scores_of_means<C: IntoIterator<Item = (usize, f32)>>(
+        &self,
+        base: Base,
+        count: usize,
+        changes: impl Fn(usize) -> C,
+    ) -> Result<Tensor> {
+        let [channels, height, width] = self.context.layer_shape()?;
+        let (own, cells) = (self.context.activations.data(), height * width);
+        let at = |place: usize| if base == Base::Own { f64::from(own[place]) } else { 0.0 };
+        let sums = (0..channels).map(|c| (c * cells..(c + 1) * cells).map(at).sum::<f64>());
+        let sums: Vec<f64> = sums.collect();
+        let mut means = room_for(&[count, channels])?;
+        for i in 0..count {
+            let mut changed = sums.clone();
+            let each = changes(i).into_iter();
+            each.for_each(|(place, value)| changed[place / cells] += f64::from(value) - at(place));
+            means.extend(changed.iter().map(|sum| (sum / cells as f64) as f32));
+        }
+        self.run_from_layer(Tensor::new([count, channels, 1, 1], means)?).await
     }
 
     /// Derivatives [1, K, h, w] of the model's own output for `class` with respect to the target layer's

@@ -58,6 +58,8 @@ struct Layer {
     std::uint32_t preference = 0;
     // 1 + the index of an earlier layer whose axes mean the same; 0 when there is none.
     std::uint64_t like = 0;
+    // Whether all that lies behind the layer reads the mean of each map alone: then run_from takes means [N, K, 1, 1], too.
+    bool pooled = false;
 };
 
 // What a model takes and gives.
@@ -249,7 +251,7 @@ class DescriptionTable {
         }
         for (const Layer &layer : said_.layers) {
             layers_.push_back({layer.name.c_str(), layer.operation.c_str(), layer.shape.raw(), layer.meaning,
-                               layer.preference, layer.like});
+                               layer.preference, layer.like, layer.pooled ? 1U : 0U, 0});
         }
         raw_.struct_size = sizeof raw_;
         raw_.inputs = inputs_.data();

@@ -13,10 +13,13 @@ pub(super) fn viewed(
     (output, batches): (&Result<OutputView>, Batches),
 ) -> ViewInfo {
     let layer = |layer: &LayerInfo| match layer.map_shape() {
-        Some(shape) => {
-            LayerInfo { shape: shape.to_vec(), meaning: Meaning::Map(Form::MAPS), ..layer.clone() }
-        }
-        None => layer.clone(),
+        Some(shape) => LayerInfo {
+            shape: shape.to_vec(),
+            meaning: Meaning::Map(Form::MAPS),
+            pooled: layer.pooled && layer.meaning == Meaning::Map(Form::MAPS),
+            ..layer.clone()
+        },
+        None => LayerInfo { pooled: false, ..layer.clone() },
     };
     let batch = match batches {
         Batches::OneOnly | Batches::Dependent => BatchRule::Fixed(1),

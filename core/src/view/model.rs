@@ -330,7 +330,11 @@ impl<M: ModelBackend> ModelView<M> {
             let found = self.model.run_from(&Inputs::of(image), layer, raw, outputs)?;
             self.check_count(&found, outputs.len()).map(|()| found)
         };
-        let [n, ..] = activations.dims::<4>("the tensor of activations")?;
+        let [n, channels, cells @ ..] = activations.dims::<4>("the tensor of activations")?;
+        let is_pooled = |l: &LayerInfo| l.name == layer && l.pooled && l.shape.first() == Some(&Some(channels));
+        if cells == [1, 1] && self.info.layers.iter().any(is_pooled) {
+            return run(activations);
+        }
         let axes = self.layer(layer)?.and_then(|l| l.shape.iter().copied().collect::<Option<Vec<usize>>>());
         let Some(axes) = axes else { return run(activations) };
         let shape = [&[n], axes.as_slice()].concat();

@@ -61,6 +61,13 @@ impl<'g> Network<'g> {
         self.producer.get(tensor).copied()
     }
 
+    /// The tensors [N, K, h, w] that are read for the mean of each of their maps alone.
+    pub(crate) fn pooled(&self) -> HashSet<&'g str> {
+        let (means, others): (Vec<&Node>, _) = self.nodes.iter().partition(|node| node.is_mean_of_cells());
+        let others: HashSet<&str> = others.iter().flat_map(|node| node.reads()).collect();
+        means.iter().filter_map(|node| node.reads().first().copied()).filter(|t| !others.contains(t)).collect()
+    }
+
     /// The nodes on which `tensors` depend.
     fn behind<'t>(&self, tensors: impl IntoIterator<Item = &'t str>) -> NodeSet {
         let mut seen = vec![false; self.nodes.len()];

@@ -71,10 +71,11 @@ impl Heads {
     ) -> Result<Vec<Tensor>> {
         let info = model.info();
         let place = model.place(layer)?;
-        let axes = &info.layers[place].shape;
-        let shape = [&[None], axes.as_slice()].concat();
-        let is_right = fits(&shape, activations.shape()) && activations.shape()[0] > 0;
+        let known = &info.layers[place];
+        let shape = [&[None], known.shape.as_slice()].concat();
         let is = activations.shape();
+        let are_means = known.pooled && is.len() == 4 && is[2..] == [1, 1] && fits(&shape[..2], &is[..2]);
+        let is_right = (are_means || fits(&shape, is)) && is[0] > 0;
         ensure!(is_right, invalid, "layer {layer:?} has shape {}; the tensor is {is:?}", written(&shape));
         let outputs = wanted.iter().map(|name| match info.outputs.iter().any(|o| o.name == *name) {
             true => Ok((*name).to_owned()),
@@ -158,7 +159,11 @@ impl Head {
             _ => Element::NONE,
         };
         let batch = model.info().batch.fixed();
-        let shape = model.layer_shape(behind.layer);
+        let mut shape = model.layer_shape(behind.layer);
+        if layer.pooled {
+            // Their means have another size.
+            shape[2..].fill(None);
+        }
         let mut values = vec![Value::tensor(&input, element(&input).number(), Some(shape))];
         let around = repeats(model, (behind.layer, &layer.name), (&cut, inputs))?;
         for (name, repeat) in &around {

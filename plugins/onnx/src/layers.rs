@@ -282,6 +282,7 @@ struct Listing<'o, 'g> {
 impl<'g> Listing<'_, 'g> {
     fn list(&mut self, path: &NodeSet) {
         let mut families: HashMap<&str, usize> = HashMap::new();
+        let pooled = self.outline.network.pooled();
         for &(node, name) in self.outline.names.iter().filter(|(node, _)| path.contains(*node)) {
             let Some(Known { element: Some(element), shape: Some(shape) }) = self.outline.types.get(name)
             else {
@@ -296,6 +297,7 @@ impl<'g> Listing<'_, 'g> {
             let meaning = self.axes.meaning(name, shape.len());
             let operator = network.node(node).operator.clone();
             let mut layer = LayerInfo { meaning, ..LayerInfo::new(name, operator, rest.to_vec()) };
+            layer.pooled = shape.len() == 4 && !self.outline.is_output(name) && pooled.contains(name);
             if meaning == Meaning::Unknown {
                 layer.like = families.get(self.axes.family(name)).copied();
                 families.entry(self.axes.family(name)).or_insert(self.layers.len());

@@ -95,6 +95,17 @@ impl Node {
         names
     }
 
+    /// Whether it makes the mean of each map of its first input [N, K, h, w].
+    pub(crate) fn is_mean_of_cells(&self) -> bool {
+        match self.operator.as_str() {
+            "GlobalAveragePool" => true,
+            "ReduceMean" => {
+                matches!(self.integers("axes"), Some([2, 3] | [3, 2] | [-1, -2] | [-2, -1]))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether its operator is one of `operators`, which are separated by blanks.
     pub(crate) fn is_one_of(&self, operators: &str) -> bool {
         operators.split(' ').any(|operator| operator == self.operator)

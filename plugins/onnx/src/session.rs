@@ -147,7 +147,10 @@ impl SessionSpec {
             // A plan of memory is kept for each batch size that was seen: up to a quarter more at the peak, for
             // no speed that could be measured.
             .with_memory_pattern(false)?
-            .with_config_entry("session.intra_op.allow_spinning", switch(self.settings.spinning))?;
+            .with_config_entry("session.intra_op.allow_spinning", switch(self.settings.spinning))?
+            // Within a pass alone: else they take a core from the masks and maps that are made between two passes, and from
+            // the session of a head (measured: an explanation by recipro-cam took twice the time).
+            .with_config_entry("session.force_spinning_stop", "1")?;
         match self.threads.or(self.device.is_accelerator().then_some(1)) {
             Some(threads) => Ok(builder.with_intra_threads(threads)?),
             None => Ok(builder),

@@ -5,7 +5,7 @@
 //! | `runtime` | path of the ONNX Runtime library | see [`crate::runtime`] |
 //! | `optimization` | `none`, `basic`, `extended`, `all` | `all` |
 //! | `arena` | `on`, `off`: keep freed memory for the next pass | `on` |
-//! | `spinning` | `on`, `off`: idle threads wait for work in a loop | `on` |
+//! | `spinning` | `on`, `off`: threads that are idle within a pass wait for work in a loop | `on` |
 //! | `operators` | path of a library with operators of the model's own | none |
 //! | `input.NAME` | the value of an input beside the image ([`crate::extras`]) | must be given |
 //!

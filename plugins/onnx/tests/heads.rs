@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 mod common;
 
-use scorecam_core::{BackendLoader, ErrorKind, Inputs, ModelBackend, ModelConfig, Result, Tensor};
+use scorecam_core::{BackendLoader, ErrorKind, Inputs, LayerInfo, ModelBackend, ModelConfig, Result, Tensor};
 use scorecam_onnx::OnnxLoader;
 
 /// Inputs beside the image of models that have such, by the model's name.
@@ -67,9 +67,16 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
     a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f32::max)
 }
 
-/// Runs `model` from every so many of its layers, alone and, where it takes batches, three at a time. Returns what went wrong, and how
-/// many layers there are.
-fn check(name: &str, model: &dyn ModelBackend, every: usize) -> (Vec<String>, usize) {
+/// The mean of each map of maps [N, K, h, w], [N, K, 1, 1].
+fn means(maps: &Tensor) -> Tensor {
+    let [n, k, h, w] = maps.view().dims("maps").expect("four axes");
+    let mean = |map: &[f32]| (map.iter().map(|&v| f64::from(v)).sum::<f64>() / map.len() as f64) as f32;
+    Tensor::new([n, k, 1, 1], maps.data().chunks_exact(h * w).map(mean).collect::<Vec<_>>()).expect("means")
+}
+
+/// Runs `model` from every so many of its layers, alone and, where it takes batches, three at a time, and from the means of
+/// those that are pooled. Returns what went wrong, how many layers there are, and from how many means it ran.
+fn check(name: &str, model: &dyn ModelBackend, every: usize) -> (Vec<String>, usize, usize) {
     let info = model.info();
     let is_per_image = info.outputs.iter().all(|o| o.per_image);
     let outputs: Vec<&str> = info.outputs.iter().map(|o| o.name.as_str()).collect();
@@ -89,29 +96,37 @@ fn check(name: &str, model: &dyn ModelBackend, every: usize) -> (Vec<String>, us
         && info.batch.size(3) == 3
         && forward(3, &outputs).is_ok_and(|found| near(&found, 3).is_ok());
     let one = images(model, 1);
-    let mut wrong = Vec::new();
-    for layer in info.layers.iter().rev().step_by(every) {
+    let (mut wrong, mut pooled) = (Vec::new(), 0);
+    let is_chosen = |(i, layer): &(usize, &LayerInfo)| i % every == 0 || layer.pooled;
+    for (_, layer) in info.layers.iter().rev().enumerate().filter(is_chosen) {
         let activations = forward(own, &[&layer.name]).unwrap_or_else(|e| panic!("{name}: {e}")).remove(0);
         if activations.shape()[0] != own {
             // Its first axis is that of images and windows in one, which no view reads.
             continue;
         }
         for n in if is_free { vec![1, 3] } else { vec![own] } {
-            let given = rows(&activations, n);
-            match model.run_from(&Inputs::of(one.view()), &layer.name, given.view(), &outputs) {
-                Err(error) => wrong.push(format!("{name} from {} {:?}: {error}", layer.operator, layer.name)),
-                Ok(from) => wrong.extend(near(&from, n).err().map(|off| {
-                    format!("{name} from {} {:?}, {n} at a time: off by {off}", layer.operator, layer.name)
-                })),
+            let whole = rows(&activations, n);
+            let means = layer.pooled.then(|| means(&whole));
+            pooled += usize::from(layer.pooled);
+            for given in [Some(whole), means].into_iter().flatten() {
+                match model.run_from(&Inputs::of(one.view()), &layer.name, given.view(), &outputs) {
+                    Err(error) => {
+                        wrong.push(format!("{name} from {} {:?}: {error}", layer.operator, layer.name));
+                    }
+                    Ok(from) => wrong.extend(near(&from, n).err().map(|off| {
+                        let (shape, layer) = (given.shape(), &layer.name);
+                        format!("{name} from {layer:?}, {n} at a time in {shape:?}: off by {off}")
+                    })),
+                }
             }
         }
     }
-    (wrong, info.layers.len())
+    (wrong, info.layers.len(), pooled)
 }
 
 #[test]
 fn small_models_of_every_form_run_from_their_layers() {
-    let (mut wrong, mut layers) = (Vec::new(), 0);
+    let (mut wrong, mut layers, mut pooled) = (Vec::new(), 0, 0);
     for path in [models(&golden("forms/models")), models(&golden("targets/models"))].concat() {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
         if RANDOM.contains(&name.as_str()) {
@@ -122,9 +137,10 @@ fn small_models_of_every_form_run_from_their_layers() {
         let found = check(&name, model.as_ref(), 5);
         wrong.extend(found.0);
         layers += found.1;
+        pooled += found.2;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(layers > 1000, "{layers} layers");
+    assert!(layers > 1000 && pooled > 10, "{layers} layers, {pooled} of them pooled");
 }
 
 /// Every layer of the small models, of those that tests fetch, and of the models in the folder `HEADS`, where there is one.

@@ -44,7 +44,7 @@ fn info() -> ModelInfo {
         ],
         scores: Err(Error::invalid("two outputs may be class scores: sum, deep; name one")),
         layers: vec![
-            LayerInfo { preference: 3, ..LayerInfo::maps("first", "Conv", vec![Some(2), None, None]) },
+            LayerInfo { preference: 3, pooled: true, ..LayerInfo::maps("first", "Conv", vec![Some(2), None, None]) },
             LayerInfo { like: Some(0), ..LayerInfo::new("tokens", "Add", vec![Some(5), Some(4)]) },
         ],
         default_layer: Some(0),

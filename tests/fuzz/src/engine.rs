@@ -78,6 +78,8 @@ static DESCRIPTION: std::sync::LazyLock<Description> = std::sync::LazyLock::new(
         shape: shape(&MAPS),
         meaning: SCORECAM_LAYER_MAPS,
         preference: 0,
+        pooled: 0,
+        reserved: 0,
         like: 0,
     };
     let ports = Box::new((input, output, layer));

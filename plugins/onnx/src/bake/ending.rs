@@ -74,11 +74,7 @@ fn pooled<'g>(network: &Network<'g>, name: &'g str) -> Option<&'g str> {
         let node = network.node(network.producer(name)?);
         let source = node.inputs.first()?;
         match node.operator.as_str() {
-            "GlobalAveragePool" => return Some(source),
-            "ReduceMean" => {
-                let axes = node.integers("axes").filter(|axes| !axes.is_empty())?;
-                return matches!(axes, [2, 3] | [3, 2] | [-1, -2] | [-2, -1]).then_some(source);
-            }
+            _ if node.is_mean_of_cells() => return Some(source),
             operator
                 if PASS_THROUGH.split(' ').any(|o| o == operator)
                     && !matches!(operator, "Transpose" | "Cast") =>

@@ -100,6 +100,11 @@ pub struct scorecam_layer {
     /// 1 + the index of an earlier layer whose axes behind the batch mean the same, though the last may have another
     /// length; 0 when there is none. Trial passes look at one of such a family.
     pub like: u64,
+    /// 1 where all that lies behind the layer reads the mean of each map alone, so that `run_from` takes means [N, K, 1, 1]
+    /// as well as maps [N, K, h, w]: a classifier that begins with global average pooling. Else 0.
+    pub pooled: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 /// What a model takes and gives.

@@ -112,7 +112,8 @@ unsafe fn read_layer(index: usize, layer: &abi::scorecam_layer) -> Result<LayerI
         }
     };
     let shape = Sizes::read(&layer.shape, "a layer")?.or_free();
-    Ok(LayerInfo { name, operator, shape, meaning, preference: layer.preference, like })
+    let (preference, pooled) = (layer.preference, layer.pooled != 0);
+    Ok(LayerInfo { name, operator, shape, meaning, preference, like, pooled })
 }
 
 fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {

@@ -133,6 +133,8 @@ fn layer(layer: &LayerInfo, texts: &mut Texts) -> Result<abi::scorecam_layer> {
         },
         preference: layer.preference,
         like: layer.like.map_or(0, |i| i as u64 + 1),
+        pooled: layer.pooled.into(),
+        reserved: 0,
     })
 }
 

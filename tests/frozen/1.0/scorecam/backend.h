@@ -169,6 +169,15 @@ typedef struct scorecam_layer {
      * length; 0 when there is none. Trial passes look at one of such a family.
      */
     uint64_t like;
+    /**
+     * 1 where all that lies behind the layer reads the mean of each map alone, so that `run_from` takes means [N, K, 1, 1]
+     * as well as maps [N, K, h, w]: a classifier that begins with global average pooling. Else 0.
+     */
+    uint32_t pooled;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } scorecam_layer;
 
 /**
