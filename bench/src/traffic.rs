@@ -26,7 +26,8 @@ impl Traffic {
     /// cells, and the index of its image where there are several.
     pub fn of_masks(request: &MaskedScores<'_>, scores: &Tensor) -> Self {
         let fill = request.fill.map_or(0, |fill| bytes(fill.data()));
-        let masks = bytes(request.masks.data()) + 4 * request.image_of_mask.len() as u64;
+        let masks = bytes(request.masks.data()) + size_of_val(request.cuts) as u64;
+        let masks = masks + 4 * request.image_of_mask.len() as u64;
         Self { up: bytes(request.images.data()) + fill + masks, down: bytes(scores.data()) }
     }
 

@@ -15,6 +15,7 @@ fn check(images: usize, with_fill: bool, rule: BatchRule, expected: [(u64, u64);
         images: shown.view(),
         fill: with_fill.then(|| fill.view()),
         masks: masks.view(),
+        cuts: &[],
         image_of_mask: &image_of_mask,
         upsample: Upsample::HalfPixel,
         batch_size: 2,

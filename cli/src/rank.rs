@@ -69,6 +69,7 @@ fn measured((host, model): (&Host, &Model), layer: &str, image: &Image) -> Resul
         images: input.view(),
         fill: None,
         masks: map.view(),
+        cuts: &[],
         image_of_mask: &[],
         upsample: Upsample::HalfPixel,
         batch_size: 1,

@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::masking::MaskedScores;
+use crate::masking::{Cut, MaskedScores};
 use crate::progress::Monitor;
 use crate::target::TargetSet;
 use crate::{Result, Tensor, Upsample};
@@ -64,8 +64,10 @@ pub struct MaskedImages {
     pub images: Arc<Tensor>,
     /// The content where a mask is 0, [I, C, H, W]; zeros when `None`.
     pub fill: Option<Arc<Tensor>>,
-    /// Small masks, [M, h, w].
+    /// Small masks, [M, h, w], or rank maps [R, H, W].
     pub masks: Arc<Tensor>,
+    /// The M masks, where they are cuts of rank maps; else empty.
+    pub cuts: Vec<Cut>,
     /// For each mask the index of its image; empty when there is one image.
     pub image_of_mask: Vec<u32>,
     /// How masks reach the size of the image.
@@ -81,6 +83,7 @@ impl MaskedImages {
             images: self.images.view(),
             fill: self.fill.as_ref().map(|fill| fill.view()),
             masks: self.masks.view(),
+            cuts: &self.cuts,
             image_of_mask: &self.image_of_mask,
             upsample: self.upsample,
             batch_size: self.batch_size,

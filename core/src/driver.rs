@@ -123,7 +123,7 @@ impl MaskedImages {
     /// Wrong ones, and none at all, are left to the model, which refuses them or answers at once.
     fn may_share(&self, batch_size: usize) -> bool {
         let is_right = self.request(&|_| Ok(())).dims().is_ok_and(|(_, masks)| !masks.contains(&0));
-        is_right && self.image_of_mask.is_empty() && self.batch_size == batch_size
+        is_right && self.cuts.is_empty() && self.image_of_mask.is_empty() && self.batch_size == batch_size
     }
 
     /// The number of masks.

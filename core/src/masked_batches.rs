@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::masking::{EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
+use crate::masking::{Cut, EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
 use crate::tensor::room_for;
 use crate::upsample::Upsampler;
 use crate::{BatchRule, Error, Inputs, ModelBackend, NamedTensor, Result, Tensor, TensorView, ViewedModel};
@@ -93,8 +93,10 @@ fn run_by(
         images: request.inputs.images,
         fill: request.fill,
         masks: request.masks,
+        cuts: request.cuts,
         image_of_mask: request.image_of_mask,
         upsampler: Upsampler::new(request.upsample, (h, w), (height, width))?,
+        count,
         size,
     };
     let shape = [size, channels, height, width];
@@ -113,8 +115,11 @@ struct Masker<'a> {
     images: TensorView<'a>,
     fill: Option<TensorView<'a>>,
     masks: TensorView<'a>,
+    cuts: &'a [Cut],
     image_of_mask: &'a [u32],
     upsampler: Upsampler,
+    /// How many masks there are.
+    count: usize,
     /// Masks of a batch.
     size: usize,
 }
@@ -122,9 +127,8 @@ struct Masker<'a> {
 impl Masker<'_> {
     /// The masks of batch `i`; none behind the last batch.
     fn batch(&self, i: usize) -> Option<Range<usize>> {
-        let count = self.masks.shape()[0];
-        let start = i.checked_mul(self.size).filter(|&start| start < count)?;
-        Some(start..start.saturating_add(self.size).min(count))
+        let start = i.checked_mul(self.size).filter(|&start| start < self.count)?;
+        Some(start..start.saturating_add(self.size).min(self.count))
     }
 
     /// Writes the masked images of `masks` into `batch` [size, C, H, W], and zeros behind them: what a fixed
@@ -147,7 +151,7 @@ impl Masker<'_> {
         let image = self.images.item(of);
         let fill = self.fill.map(|f| f.item(of));
         let (height, width) = self.upsampler.size();
-        self.upsampler.rows(self.masks.item(m), wide, |y, mask| {
+        let row = |y: usize, mask: &[f32]| {
             for start in (y * width..out.len()).step_by(height * width) {
                 let row = start..start + width;
                 let pixels = out[row.clone()].iter_mut().zip(mask).zip(&image[row.clone()]);
@@ -158,7 +162,11 @@ impl Masker<'_> {
                     }
                 }
             }
-        })
+        };
+        match self.cuts.get(m) {
+            None => self.upsampler.rows(self.masks.item(m), wide, row),
+            Some(cut) => cut_rows(self.masks.item(cut.map as usize), (cut.count, width), wide, row),
+        }
     }
 
     /// Makes all batches but the first in the buffers that come in, until nobody waits for them.
@@ -172,6 +180,21 @@ impl Masker<'_> {
             }
         }
     }
+}
+
+/// The rows of a mask that takes away the first `count` pixels, in order: `wide` is scratch space.
+fn cut_rows(
+    ranks: &[f32],
+    (count, width): (u32, usize),
+    wide: &mut Vec<f32>,
+    mut row: impl FnMut(usize, &[f32]),
+) -> Result<()> {
+    for (y, ranks) in ranks.chunks_exact(width).enumerate() {
+        wide.clear();
+        wide.extend(ranks.iter().map(|&rank| if f64::from(rank) < f64::from(count) { 0.0 } else { 1.0 }));
+        row(y, wide);
+    }
+    Ok(())
 }
 
 /// Batches being run forward.

@@ -8,6 +8,17 @@ use crate::tensor::append;
 use crate::upsample::Upsample;
 use crate::{Error, Inputs, Result, Tensor, TensorView};
 
+/// A mask of the image's size by the rank of each pixel: 0 on the `count` pixels that come first, 1 on all others. So the
+/// images of an insertion or deletion curve are made of one rank map, and only numbers are sent for each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Cut {
+    /// Which of the rank maps.
+    pub map: u32,
+    /// How many pixels the mask takes away.
+    pub count: u32,
+}
+
 /// Masked images to run.
 ///
 /// Image of pass `m`: `U(mask_m) * image + (1 - U(mask_m)) * fill`, with the image and fill that
@@ -18,11 +29,14 @@ pub struct MaskedRequest<'a> {
     pub inputs: Inputs<'a>,
     /// What shows where a mask is 0, [I, C, H, W]; zeros when `None`.
     pub fill: Option<TensorView<'a>>,
-    /// Small masks, [M, h, w]; values are used as they are.
+    /// Small masks, [M, h, w]; values are used as they are. With `cuts`: rank maps [R, H, W] of the images' size, whose values
+    /// are whole numbers from 0 to H W - 1.
     pub masks: TensorView<'a>,
+    /// The M masks, where they are cuts of rank maps; else empty.
+    pub cuts: &'a [Cut],
     /// For each mask the index of its image; empty when there is one image.
     pub image_of_mask: &'a [u32],
-    /// How masks reach the size of the image.
+    /// How small masks reach the size of the image.
     pub upsample: Upsample,
     /// Images a pass; the model's own rule has the last word.
     pub batch_size: usize,
@@ -63,7 +77,16 @@ impl MaskedRequest<'_> {
     /// Checks that shapes agree and indices are in range; returns ([I, C, H, W], [M, h, w]).
     pub fn dims(&self) -> Result<([usize; 4], [usize; 3])> {
         let images: [usize; 4] = self.inputs.images.dims("the tensor of images")?;
-        let masks: [usize; 3] = self.masks.dims("the tensor of masks")?;
+        let mut masks: [usize; 3] = self.masks.dims("the tensor of masks")?;
+        if !self.cuts.is_empty() {
+            let size = &images[2..];
+            ensure!(masks[1..] == *size, invalid, "rank maps have shape {masks:?} for images {images:?}");
+            let fits = |cut: &&Cut| (cut.map as usize) < masks[0];
+            if let Some(cut) = self.cuts.iter().find(|cut| !fits(cut)) {
+                bail!(invalid, "a cut of rank map {} was asked for; there are {}", cut.map, masks[0]);
+            }
+            masks[0] = self.cuts.len();
+        }
         if let Some(fill) = self.fill.filter(|f| f.shape() != self.inputs.images.shape()) {
             return Err(Error::invalid(format!(
                 "the fill has shape {:?}, the images {images:?}; they must be equal",
@@ -94,11 +117,13 @@ pub struct MaskedScores<'a> {
     pub images: TensorView<'a>,
     /// What shows where a mask is 0, [I, C, H, W]; zeros when `None`.
     pub fill: Option<TensorView<'a>>,
-    /// Small masks, [M, h, w]; values are used as they are.
+    /// Small masks, [M, h, w], or rank maps [R, H, W].
     pub masks: TensorView<'a>,
+    /// The M masks, where they are cuts of rank maps; else empty.
+    pub cuts: &'a [Cut],
     /// For each mask the index of its image; empty when there is one image.
     pub image_of_mask: &'a [u32],
-    /// How masks reach the size of the image.
+    /// How small masks reach the size of the image.
     pub upsample: Upsample,
     /// Images a pass; the model's own rule has the last word.
     pub batch_size: usize,
@@ -147,6 +172,7 @@ impl MaskedScores<'_> {
             inputs: Inputs { images: self.images, others: &[], cancelled: &cancelled },
             fill: self.fill,
             masks: self.masks,
+            cuts: self.cuts,
             image_of_mask: self.image_of_mask,
             upsample: self.upsample,
             batch_size: self.batch_size,

@@ -80,7 +80,8 @@ impl StudyContext {
     pub fn masked(&self, masks: Masks) -> Ask {
         let Masks { masks, upsample, fill } = masks;
         let (images, batch_size) = (Arc::clone(&self.input), self.batch_size);
-        Ask::Masked(MaskedImages { images, fill, masks, image_of_mask: Vec::new(), upsample, batch_size })
+        let (cuts, image_of_mask) = (Vec::new(), Vec::new());
+        Ask::Masked(MaskedImages { images, fill, masks, cuts, image_of_mask, upsample, batch_size })
     }
 
     /// An ask for the scores that activations [N, K, h, w] of the target layer lead to.

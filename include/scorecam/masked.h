@@ -11,6 +11,20 @@
 #include "backend.h"
 
 /**
+ * A mask of the image's size by the rank of each pixel: 0 on the `count` pixels that come first, 1 on all others.
+ */
+typedef struct scorecam_cut {
+    /**
+     * Which of the rank maps.
+     */
+    uint32_t map;
+    /**
+     * How many pixels the mask takes away.
+     */
+    uint32_t count;
+} scorecam_cut;
+
+/**
  * Masked images to run. Image of pass m: `U(mask m) * image + (1 - U(mask m)) * fill`, U being the upsampling to the
  * image's size.
  */
@@ -32,9 +46,18 @@ typedef struct scorecam_masked_request {
      */
     scorecam_tensor fill;
     /**
-     * Small masks, [M, h, w].
+     * Small masks, [M, h, w]. With `cuts`: rank maps [R, H, W] of the images' size, whose values are whole numbers from 0 to
+     * H W - 1.
      */
     scorecam_tensor masks;
+    /**
+     * The M masks, where they are cuts of rank maps, which need no upsampling; else NULL.
+     */
+    const struct scorecam_cut *cuts;
+    /**
+     * How many cuts there are; 0 where `masks` holds small masks.
+     */
+    uint64_t cut_count;
     /**
      * For each mask the index of its image; NULL when there is one image.
      */
@@ -69,9 +92,9 @@ typedef struct scorecam_masked {
      */
     uint32_t struct_size;
     /**
-     * Must be 0.
+     * 1 where `run` takes cuts of rank maps, too; with 0 it never gets any.
      */
-    uint32_t reserved;
+    uint32_t cuts;
     /**
      * Runs masked images, batch by batch, and hands the tensors that are `wanted` to `request->each`.
      * [any thread, several at once]

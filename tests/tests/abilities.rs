@@ -29,6 +29,7 @@ fn masked(model: &Model, on_batch: &dyn Fn(usize) -> Result<(), Error>) -> Resul
         images: image.view(),
         fill: Some(fill.view()),
         masks: masks.view(),
+        cuts: &[],
         image_of_mask: &[0; 5],
         upsample: Upsample::Bicubic,
         batch_size: 2,

@@ -185,6 +185,7 @@ fn masked_images_give_all_outputs_batch_by_batch() {
             inputs: Inputs::of(image.view()),
             fill: None,
             masks: masks.view(),
+            cuts: &[],
             image_of_mask: &[],
             upsample: Upsample::HalfPixel,
             batch_size,

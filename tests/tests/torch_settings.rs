@@ -100,6 +100,7 @@ impl MaskedFixture {
         model.backend().masked_scores(&MaskedScores {
             images: self.images.view(),
             masks: self.masks.view(),
+            cuts: &[],
             image_of_mask: &self.image_of,
             fill: None,
             upsample: Upsample::HalfPixel,

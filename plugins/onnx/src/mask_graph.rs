@@ -19,8 +19,12 @@ use crate::proto::{
 pub(crate) const IMAGES: &str = "images";
 /// What shows where a mask is 0, [I, C, H, W].
 pub(crate) const FILL: &str = "fill";
-/// Small masks, [N, 1, h, w].
+/// Small masks, [N, 1, h, w], or rank maps, [R, 1, H, W].
 pub(crate) const MASKS: &str = "masks";
+/// For each cut the index of its rank map, [N].
+pub(crate) const MAP_OF_CUT: &str = "map_of_cut";
+/// For each cut the number of pixels that it takes away, [N, 1, 1, 1].
+pub(crate) const COUNTS: &str = "counts";
 /// For each mask the index of its image, [N].
 pub(crate) const IMAGE_OF_MASK: &str = "image_of_mask";
 /// [H, h]
@@ -37,10 +41,20 @@ const OPERATORS: i64 = 13;
 /// What kind of masked images are wanted: each kind is a graph of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MaskGraph {
+    pub(crate) masks: Masks,
     pub(crate) images: Images,
     pub(crate) fill: Fill,
     pub(crate) layout: Layout,
     pub(crate) element: Element,
+}
+
+/// How masks are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Masks {
+    /// Small ones are upsampled.
+    Small,
+    /// Rank maps are cut.
+    Cuts,
 }
 
 /// How many images the masks cover.
@@ -70,8 +84,7 @@ impl MaskGraph {
     /// The graph as the bytes of an ONNX model.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let mut drawn = Drawing::default();
-        let wide = drawn.node("MatMul", &[ROWS, MASKS]);
-        let mask = drawn.node("MatMul", &[&wide, COLUMNS]);
+        let mask = self.mask(&mut drawn);
         let image = self.chosen(&mut drawn, IMAGES);
         let mut masked = match self.fill {
             Fill::Zeros => drawn.node("Mul", &[&mask, &image]),
@@ -90,10 +103,26 @@ impl MaskGraph {
         }
         if self.element == Element::F16 {
             masked = drawn.node("Cast", &[&masked]);
-            let (name, integer) = ("to".into(), FLOAT16.into());
-            drawn.attribute(Attribute { name, integer, kind: Attribute::INT, ..Attribute::default() });
+            drawn.attribute(Attribute::of_integer("to", FLOAT16.into()));
         }
         drawn.bytes(&masked, self.inputs(), value(MASKED, number(self.element), Some(4)))
+    }
+
+    /// The masks [N, 1, H, W].
+    fn mask(self, drawn: &mut Drawing) -> String {
+        match self.masks {
+            Masks::Small => {
+                let wide = drawn.node("MatMul", &[ROWS, MASKS]);
+                drawn.node("MatMul", &[&wide, COLUMNS])
+            }
+            Masks::Cuts => {
+                let ranks = drawn.node("Gather", &[MASKS, MAP_OF_CUT]);
+                let stays = drawn.node("GreaterOrEqual", &[&ranks, COUNTS]);
+                let mask = drawn.node("Cast", &[&stays]);
+                drawn.attribute(Attribute::of_integer("to", FLOAT.into()));
+                mask
+            }
+        }
     }
 
     /// The images, or those among several that the masks cover.
@@ -105,12 +134,11 @@ impl MaskGraph {
     }
 
     fn inputs(self) -> Vec<Value> {
-        let mut inputs = vec![
-            value(IMAGES, FLOAT, Some(4)),
-            value(MASKS, FLOAT, Some(4)),
-            value(ROWS, FLOAT, Some(2)),
-            value(COLUMNS, FLOAT, Some(2)),
-        ];
+        let mut inputs = vec![value(IMAGES, FLOAT, Some(4)), value(MASKS, FLOAT, Some(4))];
+        inputs.extend(match self.masks {
+            Masks::Small => [value(ROWS, FLOAT, Some(2)), value(COLUMNS, FLOAT, Some(2))],
+            Masks::Cuts => [value(MAP_OF_CUT, INT64, Some(1)), value(COUNTS, FLOAT, Some(4))],
+        });
         if self.fill == Fill::Pixels {
             inputs.push(value(FILL, FLOAT, Some(4)));
         }

@@ -14,12 +14,12 @@ use std::thread;
 
 use ort::value::{DynTensor, DynValueRef};
 use scorecam_core::{
-    EachBatch, Error, Layout, MaskedRequest, Result, Tensor, TensorView, Upsampler, hand_over_batch,
+    Cut, EachBatch, Error, Layout, MaskedRequest, Result, Tensor, TensorView, Upsampler, hand_over_batch,
 };
 use scorecam_plugin::caught;
 
 use crate::element::Element;
-use crate::mask_graph::{self, Fill, Images, MaskGraph};
+use crate::mask_graph::{self, Fill, Images, MaskGraph, Masks};
 use crate::model::Wanted;
 use crate::session::{Session, SessionSpec};
 use crate::values::{self, Input};
@@ -130,15 +130,21 @@ impl Masked<'_> {
 /// What takes the tensors of a batch, in the order of the batches.
 type Take<'t> = dyn FnMut(&Pass, Vec<Tensor>) -> Result<()> + 't;
 
+/// What masks are made of.
+enum MaskShapes<'a> {
+    /// Small masks, which travel batch by batch, and the matrices that upsample them.
+    Small { masks: TensorView<'a>, rows: DynTensor, columns: DynTensor },
+    /// Rank maps, which travel once, and where each is cut.
+    Cuts { ranks: DynTensor, cuts: &'a [Cut] },
+}
+
 /// All of a request that its batches share: what lies on the device, and what of a request threads may see.
 struct SharedInputs<'a> {
     of: &'a Masked<'a>,
     making: Arc<Session>,
     images: DynTensor,
     fill: Option<DynTensor>,
-    rows: DynTensor,
-    columns: DynTensor,
-    masks: TensorView<'a>,
+    shapes: MaskShapes<'a>,
     image_of_mask: &'a [u32],
     /// Of a masked image in the model's own order, without the batch.
     item: [usize; 3],
@@ -148,6 +154,7 @@ impl<'a> SharedInputs<'a> {
     fn new(of: &'a Masked<'a>, request: &MaskedRequest<'a>) -> Result<Self> {
         let ([_, channels, height, width], [_, h, w]) = request.dims()?;
         let graph = MaskGraph {
+            masks: if request.cuts.is_empty() { Masks::Small } else { Masks::Cuts },
             images: if request.image_of_mask.is_empty() { Images::One } else { Images::Several },
             fill: if request.fill.is_some() { Fill::Pixels } else { Fill::Zeros },
             layout: of.input.1,
@@ -162,16 +169,21 @@ impl<'a> SharedInputs<'a> {
             copying.run_into(&[(mask_graph::IMAGES, input.value())], mask_graph::MASKED, &mut place)?;
             Ok(place)
         };
-        let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
-        let columns = transposed(&upsampler.column_matrix(), w);
+        let shapes = if request.cuts.is_empty() {
+            let upsampler = Upsampler::new(request.upsample, (h, w), (height, width))?;
+            let columns = transposed(&upsampler.column_matrix(), w);
+            let rows = on_device(&[height, h], &upsampler.row_matrix())?;
+            MaskShapes::Small { masks: request.masks, rows, columns: on_device(&[w, width], &columns)? }
+        } else {
+            let shape = [request.masks.shape()[0], 1, height, width];
+            MaskShapes::Cuts { ranks: on_device(&shape, request.masks.data())?, cuts: request.cuts }
+        };
         Ok(Self {
             of,
             images: on_device(request.inputs.images.shape(), request.inputs.images.data())?,
             fill: request.fill.map(|fill| on_device(fill.shape(), fill.data())).transpose()?,
-            rows: on_device(&[height, h], &upsampler.row_matrix())?,
-            columns: on_device(&[w, width], &columns)?,
+            shapes,
             making,
-            masks: request.masks,
             image_of_mask: request.image_of_mask,
             item: match of.input.1 {
                 Layout::Nchw => [channels, height, width],
@@ -228,17 +240,23 @@ impl<'a> SharedInputs<'a> {
         let of = self.of;
         let model = of.models.get(&n).ok_or_else(|| Error::internal("a pass has no session"))?;
         let order: Vec<usize> = (masks.start..masks.start + n).map(|m| m.min(masks.end - 1)).collect();
-        let [_, h, w] = self.masks.dims("the tensor of masks")?;
-        let small: Vec<f32> = order.iter().flat_map(|&m| self.masks.item(m)).copied().collect();
-        let small = Input::of(Element::F32, &[n, 1, h, w], &small)?;
         let indices: Vec<i64> = order.iter().map(|&m| self.image_of(m)).collect();
         let indices = Input::indices(&indices)?;
-        let mut inputs = vec![
-            (mask_graph::IMAGES, dynamic(&self.images)),
-            (mask_graph::MASKS, small.value()),
-            (mask_graph::ROWS, dynamic(&self.rows)),
-            (mask_graph::COLUMNS, dynamic(&self.columns)),
-        ];
+        let (shape, values, maps) = self.shapes.of(&order)?;
+        let (values, maps) = (Input::of(Element::F32, &shape, &values)?, Input::indices(&maps)?);
+        let mut inputs = vec![(mask_graph::IMAGES, dynamic(&self.images))];
+        inputs.extend(match &self.shapes {
+            MaskShapes::Small { rows, columns, .. } => [
+                (mask_graph::MASKS, values.value()),
+                (mask_graph::ROWS, dynamic(rows)),
+                (mask_graph::COLUMNS, dynamic(columns)),
+            ],
+            MaskShapes::Cuts { ranks, .. } => [
+                (mask_graph::MASKS, dynamic(ranks)),
+                (mask_graph::COUNTS, values.value()),
+                (mask_graph::MAP_OF_CUT, maps.value()),
+            ],
+        });
         inputs.extend(self.fill.as_ref().map(|fill| (mask_graph::FILL, dynamic(fill))));
         if !self.image_of_mask.is_empty() {
             inputs.push((mask_graph::IMAGE_OF_MASK, indices.value()));
@@ -252,6 +270,24 @@ impl<'a> SharedInputs<'a> {
 
     fn image_of(&self, mask: usize) -> i64 {
         self.image_of_mask.get(mask).map_or(0, |&i| i64::from(i))
+    }
+}
+
+impl MaskShapes<'_> {
+    /// All that travels for the masks of a pass: small masks [N, 1, h, w], or counts [N, 1, 1, 1], and the rank map of each.
+    fn of(&self, order: &[usize]) -> Result<([usize; 4], Vec<f32>, Vec<i64>)> {
+        let n = order.len();
+        match self {
+            Self::Small { masks, .. } => {
+                let [_, h, w] = masks.dims("the tensor of masks")?;
+                let small = order.iter().flat_map(|&m| masks.item(m)).copied().collect();
+                Ok(([n, 1, h, w], small, vec![0; n]))
+            }
+            Self::Cuts { cuts, .. } => {
+                let counts = order.iter().map(|&m| cuts[m].count as f32).collect();
+                Ok(([n, 1, 1, 1], counts, order.iter().map(|&m| cuts[m].map.into()).collect()))
+            }
+        }
     }
 }
 

@@ -151,6 +151,11 @@ impl Attribute {
     /// `AttributeType.INTS`.
     pub(crate) const INTS: i32 = 7;
 
+    /// An integer with a name.
+    pub(crate) fn of_integer(name: &str, integer: i64) -> Self {
+        Self { name: name.into(), integer, kind: Self::INT, ..Self::default() }
+    }
+
     /// Whether it is the number 1.0.
     pub(crate) fn is_one(&self) -> bool {
         self.kind == Self::FLOAT && self.float == 1.0

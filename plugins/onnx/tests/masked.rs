@@ -14,7 +14,7 @@ use common::{
 };
 use ort::memory::AllocationDevice;
 use scorecam_core::{
-    BackendLoader, Error, ErrorKind, Inputs, Layout, MaskedRequest, ModelBackend, ModelConfig, Readiness,
+    BackendLoader, Cut, Error, ErrorKind, Inputs, Layout, MaskedRequest, ModelBackend, ModelConfig, Readiness,
     Result, Tensor, TensorView, Upsample,
 };
 use scorecam_onnx::{Accelerator, Device, DeviceMemory, Masks, OnnxLoader, RuntimeRelease, Settings, ort};
@@ -70,6 +70,7 @@ struct MaskedFixture {
     images: Tensor,
     fill: Option<Tensor>,
     masks: Tensor,
+    cuts: Vec<Cut>,
     image_of_mask: Vec<u32>,
     upsample: Upsample,
 }
@@ -82,8 +83,21 @@ impl MaskedFixture {
             images: image(shape, 1),
             fill: fill.then(|| image(shape, 2)),
             masks: Tensor::new([MASKS, 5, 7], sequence(MASKS * 35, 3)).expect("of that length"),
+            cuts: vec![],
             image_of_mask,
             upsample,
+        }
+    }
+
+    /// Cuts of two rank maps: one in reading order, one backwards.
+    fn of_cuts(images: usize, fill: bool) -> Self {
+        let pixels = 24 * 17;
+        let ranks = (0..pixels).chain((0..pixels).rev()).map(|rank| rank as f32).collect::<Vec<_>>();
+        let cut = |m: u32| Cut { map: m % 2, count: m * pixels as u32 / 10 };
+        Self {
+            masks: Tensor::new([2, 24, 17], ranks).expect("of that length"),
+            cuts: (0..MASKS as u32).map(cut).collect(),
+            ..Self::new(images, fill, Upsample::Nearest)
         }
     }
 
@@ -92,6 +106,7 @@ impl MaskedFixture {
             inputs: Inputs::of(self.images.view()),
             fill: self.fill.as_ref().map(Tensor::view),
             masks: self.masks.view(),
+            cuts: &self.cuts,
             image_of_mask: &self.image_of_mask,
             upsample: self.upsample,
             batch_size: BATCH,
@@ -128,6 +143,9 @@ fn compare(fixture: &MaskedFixture, config: &ModelConfig, batches: (&[usize], &[
 fn the_graph_makes_the_masked_images_that_core_makes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = handing_on(folder.path(), &[0, 3, 24, 17]);
+    for (images, fill) in [(1, false), (3, true)] {
+        compare(&MaskedFixture::of_cuts(images, fill), &config(&path), (&[4, 4, 3], &[4, 4, 3]));
+    }
     for upsample in Upsample::ALL {
         for images in [1, 3] {
             for fill in [false, true] {
@@ -287,6 +305,7 @@ fn a_model_in_f16_gives_nearly_the_same() {
         inputs: Inputs::of(shown.view()),
         fill: None,
         masks: masks.view(),
+        cuts: &[],
         image_of_mask: &[],
         upsample: Upsample::HalfPixel,
         batch_size: BATCH,

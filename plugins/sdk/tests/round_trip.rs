@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use scorecam_plugin::plugin::ImportedPlugin;
 use scorecam_plugin::{
-    Abilities, BackendLoader, BatchRule, EachBatch, ElementType, Error, ErrorKind, InputInfo, Inputs,
+    Abilities, BackendLoader, BatchRule, Cut, EachBatch, ElementType, Error, ErrorKind, InputInfo, Inputs,
     LayerInfo, MaskedRequest, ModelBackend, ModelConfig, ModelInfo, NamedTensor, OutputActivation,
     OutputInfo, Result, Tensor, TensorView, Upsample,
 };
@@ -202,6 +202,7 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
         inputs: Inputs { others: &others, ..Inputs::of(images.view()) },
         fill: None,
         masks: masks.view(),
+        cuts: &[],
         image_of_mask: &[0, 0, 0, 1, 1],
         upsample: Upsample::HalfPixel,
         batch_size: 2,
@@ -217,6 +218,20 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
     assert_eq!(rows, [2, 2, 1]);
     assert_eq!(sums, [0.0, 12.0, 6.0, 24.0, 12.0]);
     assert_eq!(tags, [1.0, 1.0, 1.0, 4.0, 4.0], "a row of an input per image goes with its image");
+
+    let ranks = Tensor::new([1, 2, 2], vec![3.0, 0.0, 1.0, 2.0]).unwrap();
+    let cuts = [0, 1, 4].map(|count| Cut { map: 0, count });
+    let cut = MaskedRequest { masks: ranks.view(), cuts: &cuts, image_of_mask: &[0, 1, 1], ..request };
+    let mut sums = Vec::new();
+    let mut each = |_: usize, tensors: &[TensorView<'_>]| {
+        sums.extend_from_slice(tensors[0].data());
+        Ok(())
+    };
+    model.masked(&cut, &["sum"], &mut each).unwrap();
+    assert_eq!(sums, [12.0, 18.0, 0.0], "of images of ones and of twos");
+    let cuts = [Cut { map: 1, count: 0 }];
+    let error = model.masked(&MaskedRequest { cuts: &cuts, ..cut }, &["sum"], &mut |_, _| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("a cut of rank map 1 was asked for; there are 1"), "{error}");
 
     let calls = Arc::new(Mutex::new(0));
     let counted = calls.clone();

@@ -17,7 +17,8 @@ pub(crate) fn run(
     each: &mut EachBatch<'_>,
 ) -> Result<()> {
     let [images, channels, height, width] = request.inputs.images.dims("images")?;
-    let [masks, h, w] = request.masks.dims("masks")?;
+    let [maps, h, w] = request.masks.dims("masks")?;
+    let masks = if request.cuts.is_empty() { maps } else { request.cuts.len() };
     if request.fill.is_some_and(|fill| fill.shape() != request.inputs.images.shape()) {
         return Err(Error::invalid("the fill's shape differs from that of the images; give one of the same"));
     }
@@ -28,10 +29,15 @@ pub(crate) fn run(
         for m in first..first + count {
             let index = request.image_of_mask.get(m).map_or(0, |&i| i as usize);
             ensure!(index < images, invalid, "mask {m} is for image {index} of {images}");
-            let mask = Mask { values: request.masks.item(m), size: [h, w], mode: request.upsample };
+            let cut = request.cuts.get(m);
+            let values = request.masks.item(cut.map_or(m, |cut| cut.map as usize));
+            let mask = Mask { values, size: [h, w], mode: request.upsample };
             let fill = request.fill.map(|fill| fill.item(index));
             for (i, &value) in request.inputs.images.item(index).iter().enumerate() {
-                let shown = mask.at([i / width % height, i % width], [height, width]);
+                let shown = match cut {
+                    Some(cut) => f64::from(u8::from(values[i % (height * width)] >= cut.count as f32)),
+                    None => mask.at([i / width % height, i % width], [height, width]),
+                };
                 let hidden = fill.map_or(0.0, |fill| f64::from(fill[i]));
                 pixels.push((shown * f64::from(value) + (1.0 - shown) * hidden) as f32);
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use scorecam_core::{
-    BackendLoader, BatchRule, ErrorKind, Forward, Inputs, MaskedRequest, ModelBackend, ModelConfig,
+    BackendLoader, BatchRule, Cut, ErrorKind, Forward, Inputs, MaskedRequest, ModelBackend, ModelConfig,
     OutputActivation, Result, Tensor, TensorView, Upsample,
 };
 use scorecam_toy::{ToyFile, ToyLoader, ToyModel};
@@ -231,12 +231,17 @@ fn gradients_equal_differences_of_the_scores() {
 fn own_masked_scores_equal_the_default() {
     let masks = batch(7, [1, 8, 5]).reshape([7, 8, 5]).unwrap();
     let (pictures, fill) = (images(3), Tensor::new([3, 3, 32, 32], vec![0.25; 9216]).unwrap());
+    let ranks = (0..2048).map(|i| if i < 1024 { i } else { 2047 - i } as f32).collect::<Vec<_>>();
+    let ranks = Tensor::new([2, 32, 32], ranks).unwrap();
+    let cuts: Vec<Cut> = (0..7).map(|m| Cut { map: m % 2, count: m * 170 }).collect();
     let cases = ["", "batch = 3\n"].into_iter().flat_map(|batch| Upsample::ALL.map(|mode| (batch, mode)));
-    for (fixed, upsample) in cases {
+    let cases = cases.flat_map(|case| [(case, &masks, &[][..]), (case, &ranks, &cuts[..])]);
+    for ((fixed, upsample), masks, cuts) in cases {
         let request = MaskedRequest {
             inputs: Inputs::of(pictures.view()),
             fill: Some(fill.view()),
             masks: masks.view(),
+            cuts,
             image_of_mask: &[0, 1, 2, 0, 1, 2, 0],
             upsample,
             batch_size: 4,

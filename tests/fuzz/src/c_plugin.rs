@@ -231,7 +231,7 @@ const CUT_TABLES: u8 = 0xc0;
 
 unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *const c_void {
     static MASKED: scorecam_masked =
-        scorecam_masked { struct_size: size_of::<scorecam_masked>() as u32, reserved: 0, run: Some(masked) };
+        scorecam_masked { struct_size: size_of::<scorecam_masked>() as u32, cuts: 1, run: Some(masked) };
     static GRADIENTS: scorecam_gradients = scorecam_gradients {
         struct_size: size_of::<scorecam_gradients>() as u32,
         reserved: 0,

@@ -9,6 +9,16 @@ use abi_stable::StableAbi;
 use super::backend::scorecam_inputs;
 use super::core::*;
 
+/// A mask of the image's size by the rank of each pixel: 0 on the `count` pixels that come first, 1 on all others.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct scorecam_cut {
+    /// Which of the rank maps.
+    pub map: u32,
+    /// How many pixels the mask takes away.
+    pub count: u32,
+}
+
 /// Masked images to run. Image of pass m: `U(mask m) * image + (1 - U(mask m)) * fill`, U being the upsampling to the
 /// image's size.
 #[repr(C)]
@@ -22,8 +32,13 @@ pub struct scorecam_masked_request {
     pub inputs: *const scorecam_inputs,
     /// What shows where a mask is 0, [I, C, H, W]; `data` is NULL for zeros.
     pub fill: scorecam_tensor,
-    /// Small masks, [M, h, w].
+    /// Small masks, [M, h, w]. With `cuts`: rank maps [R, H, W] of the images' size, whose values are whole numbers from 0 to
+    /// H W - 1.
     pub masks: scorecam_tensor,
+    /// The M masks, where they are cuts of rank maps, which need no upsampling; else NULL.
+    pub cuts: *const scorecam_cut,
+    /// How many cuts there are; 0 where `masks` holds small masks.
+    pub cut_count: u64,
     /// For each mask the index of its image; NULL when there is one image.
     pub image_of_mask: *const u32,
     /// Images in a pass: 1 to 4096, and as many as the model fixes where it does. A backend is never asked for more
@@ -51,8 +66,8 @@ pub struct scorecam_masked_request {
 pub struct scorecam_masked {
     /// `sizeof(scorecam_masked)`.
     pub struct_size: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// 1 where `run` takes cuts of rank maps, too; with 0 it never gets any.
+    pub cuts: u32,
     /// Runs masked images, batch by batch, and hands the tensors that are `wanted` to `request->each`.
     /// [any thread, several at once]
     pub run: Option<

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use scorecam_core::{
-    BackendLoader, BatchRule, Error, Form, InputInfo, Inputs, LayerInfo, Layout, MaskedRequest, Meaning,
+    BackendLoader, BatchRule, Cut, Error, Form, InputInfo, Inputs, LayerInfo, Layout, MaskedRequest, Meaning,
     ModelBackend, ModelConfig, ModelInfo, NamedTensor, Result, Tensor, TensorView, Upsample, bail, ensure,
 };
 
@@ -275,7 +275,7 @@ unsafe extern "C" fn forward(
 unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *const c_void {
     static MASKED_TABLE: abi::scorecam_masked = abi::scorecam_masked {
         struct_size: size_of::<abi::scorecam_masked>() as u32,
-        reserved: 0,
+        cuts: 1,
         run: Some(masked),
     };
     static FROM: abi::scorecam_run_from = abi::scorecam_run_from {
@@ -327,7 +327,10 @@ unsafe extern "C" fn masked(
         };
         let masks = view(&raw const request.masks, "masks")?;
         let fill = optional_view(&raw const request.fill, "fill")?;
-        let indices = if request.image_of_mask.is_null() { 0 } else { masks.view().shape()[0] as u64 };
+        let cuts = slice(request.cuts, request.cut_count, "cuts")?;
+        let cuts: Vec<Cut> = cuts.iter().map(|cut| Cut { map: cut.map, count: cut.count }).collect();
+        let count = if cuts.is_empty() { masks.view().shape()[0] } else { cuts.len() };
+        let indices = if request.image_of_mask.is_null() { 0 } else { count as u64 };
         let image_of_mask = slice(request.image_of_mask, indices, "image_of_mask")?;
         let upsample = upsample(request.upsample)?;
         ReadInputs::new(request.inputs)?.with(|inputs| {
@@ -335,6 +338,7 @@ unsafe extern "C" fn masked(
                 inputs: *inputs,
                 fill: fill.as_ref().map(|f| f.view()),
                 masks: masks.view(),
+                cuts: &cuts,
                 image_of_mask,
                 upsample,
                 batch_size: request.batch_size as usize,

@@ -237,11 +237,14 @@ impl ModelBackend for ImportedModel {
     }
 
     fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
-        let Some(run) = self.masked.and_then(|t| t.run) else {
+        let takes = |table: &&abi::scorecam_masked| request.cuts.is_empty() || table.cuts != 0;
+        let Some(run) = self.masked.filter(takes).and_then(|table| table.run) else {
             return request.on_cpu(self, wanted, each);
         };
         let (_, [masks, ..]) = request.dims()?;
         let sent = OwnedInputs::new(&request.inputs, wanted)?;
+        let cuts = request.cuts.iter().map(|cut| abi::scorecam_cut { map: cut.map, count: cut.count });
+        let cuts: Vec<_> = cuts.collect();
         let mut batches = Batches { model: self, request, wanted, each, masks, rows: 0, failure: None };
         let c = abi::scorecam_masked_request {
             struct_size: size_of::<abi::scorecam_masked_request>() as u32,
@@ -249,6 +252,8 @@ impl ModelBackend for ImportedModel {
             inputs: &raw const sent.c,
             fill: tensor_of(request.fill)?,
             masks: tensor_of(Some(request.masks))?,
+            cuts: if cuts.is_empty() { std::ptr::null() } else { cuts.as_ptr() },
+            cut_count: cuts.len() as u64,
             image_of_mask: match request.image_of_mask {
                 [] => std::ptr::null(),
                 indices => indices.as_ptr(),
