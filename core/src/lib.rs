@@ -20,6 +20,7 @@ mod backend;
 mod bake;
 mod classify;
 mod driver;
+pub mod evaluation;
 mod explain;
 mod filters;
 mod flat;
