@@ -193,9 +193,12 @@ async fn explain_one<'a>(
     let mut warnings = model.remarks();
     let first = match &request.targets {
         Targets::Asked(question) => {
-            first_pass_by_targets(&request, question.as_ref(), layer.as_deref(), &desk).await?
+            first_pass_by_targets(&request.input, question.as_ref(), layer.as_deref(), &desk).await?
         }
-        classes => first_pass(model, &request, (classes, layer.as_deref()), (&desk, &mut warnings)).await?,
+        classes => {
+            let asked = (classes, layer.as_deref());
+            first_pass(model, &request.input, asked, (&desk, &mut warnings)).await?
+        }
     };
     let FirstPass { scores, activations, output_activation, targets, explained } = first;
 
@@ -251,23 +254,24 @@ fn without_maps(context: &StudyContext) -> Result<MethodOutput> {
 }
 
 /// What the unmasked pass tells.
-struct FirstPass {
+pub(crate) struct FirstPass {
     /// Class scores, or the numbers of the targets.
-    scores: Vec<f32>,
+    pub(crate) scores: Vec<f32>,
     activations: Tensor,
-    output_activation: OutputActivation,
+    pub(crate) output_activation: OutputActivation,
     /// Indices into the scores.
-    targets: Vec<usize>,
-    explained: Vec<Explained>,
+    pub(crate) targets: Vec<usize>,
+    pub(crate) explained: Vec<Explained>,
 }
 
-async fn first_pass(
+/// The pass on the unmasked image `input` where classes are explained.
+pub(crate) async fn first_pass(
     model: &dyn ViewedModel,
-    request: &Request<'_>,
+    input: &Arc<Tensor>,
     (classes, layer): (&Targets, Option<&str>),
     (desk, warnings): (&Desk<'_>, &mut Vec<String>),
 ) -> Result<FirstPass> {
-    let (images, taps) = (Arc::clone(&request.input), layer.into_iter().map(str::to_owned).collect());
+    let (images, taps) = (Arc::clone(input), layer.into_iter().map(str::to_owned).collect());
     let mut tensors = desk.ask(Ask::Forward { images, taps }).await?.into_iter();
     let scores = tensors.next().ok_or_else(|| Error::plugin("the backend returned no output"))?.into_data();
     let activations = spatial_activations(tensors.next(), layer)?;
@@ -286,8 +290,8 @@ async fn first_pass(
 }
 
 /// The same of targets: the pass gives the rows that answer the question, and from then on its targets are read.
-async fn first_pass_by_targets(
-    request: &Request<'_>,
+pub(crate) async fn first_pass_by_targets(
+    input: &Arc<Tensor>,
     question: &dyn Question,
     layer: Option<&str>,
     desk: &Desk<'_>,
@@ -295,7 +299,7 @@ async fn first_pass_by_targets(
     let mut outputs: Vec<String> = question.outputs().into_iter().map(str::to_owned).collect();
     outputs.sort_unstable();
     outputs.dedup();
-    let (image, taps) = (Arc::clone(&request.input), layer.into_iter().map(str::to_owned).collect());
+    let (image, taps) = (Arc::clone(input), layer.into_iter().map(str::to_owned).collect());
     let mut rows = desk.ask(Ask::Rows { image, outputs: outputs.clone(), taps }).await?;
     let activations = spatial_activations(layer.and_then(|_| rows.pop()), layer)?;
     let rows_of = |names: Vec<&str>| {
@@ -419,7 +423,7 @@ pub(crate) fn resolve_activation(
 }
 
 /// The number of images per pass that `wanted` comes to.
-fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
+pub(crate) fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
         (Some(0), _) => Err(Error::invalid("batch size 0 was asked for; at least 1 is needed")),
         (Some(n), _) if n > BatchRule::MOST => {

@@ -1,4 +1,4 @@
-//! Measures of saliency maps, without a model.
+//! Measures of saliency maps: [`evaluate`] asks the model, everything else needs none.
 //!
 //! - **Faithfulness**: a [`Protocol`] has every choice. [`Mask`] and [`Fill`] define the images to score;
 //!   [`Drop`], [`increase`], [`gain`] and [`win`] compare scores, and a [`Curve`] over [`Points`] has the area of an
@@ -42,9 +42,11 @@ mod alone;
 mod boxes;
 mod curve;
 mod drop;
+mod faithfulness;
 mod hog;
 mod impute;
 mod mask;
+mod points;
 mod protocol;
 mod region;
 mod road;
@@ -58,6 +60,7 @@ pub use alone::{adcc, coherency, complexity, entropy, gini, max_sensitivity, pea
 pub use boxes::{Above, Areas, BoundingBox, BoxOptions, best_iou, boxes};
 pub use curve::{AreaRule, Curve, Points};
 pub use drop::{Drop, Win, gain, increase, win};
+pub use faithfulness::{Evaluation, EvaluationRequest, Faithfulness, Measures, evaluate};
 pub use hog::hog;
 pub use impute::imputed;
 pub use mask::{Fill, Mask};

@@ -331,7 +331,8 @@ impl<M: ModelBackend> ModelView<M> {
             self.check_count(&found, outputs.len()).map(|()| found)
         };
         let [n, channels, cells @ ..] = activations.dims::<4>("the tensor of activations")?;
-        let is_pooled = |l: &LayerInfo| l.name == layer && l.pooled && l.shape.first() == Some(&Some(channels));
+        let is_pooled =
+            |l: &LayerInfo| l.name == layer && l.pooled && l.shape.first() == Some(&Some(channels));
         if cells == [1, 1] && self.info.layers.iter().any(is_pooled) {
             return run(activations);
         }
