@@ -26,6 +26,7 @@
 
 mod builtin;
 mod choice;
+pub mod evaluation;
 mod explainer;
 mod explanation;
 mod image;

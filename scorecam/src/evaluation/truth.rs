@@ -1,0 +1,61 @@
+//! [`Truth`]: where an object lies, in the photo and in what the model sees of it.
+
+use scorecam_core::evaluation::{BoundingBox, Region};
+use scorecam_core::image::{Photo, Placement};
+use scorecam_core::{Result, bail, ensure};
+
+/// Where the objects of one class lie.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    /// Their boxes in pixels of the photo, not cut to what the model sees; the box of the mask where there is one.
+    pub boxes: Vec<BoundingBox>,
+    /// Their region in the model's input.
+    pub region: Region,
+}
+
+impl Truth {
+    /// Of boxes in pixels of a photo. An error where the model sees nothing of them.
+    pub fn of_boxes(boxes: Vec<BoundingBox>, placement: &Placement) -> Result<Self> {
+        let seen: Vec<BoundingBox> = boxes.iter().map(|b| b.to_input(placement)).collect();
+        Self::checked(boxes, Region::of_boxes(&seen, placement.input_size())?)
+    }
+
+    /// Of a mask of the photo's size, which is white on the object: samples above half of the brightest possible.
+    pub fn of_mask(mask: &Photo, placement: &Placement) -> Result<Self> {
+        let (height, width) = placement.photo_size();
+        if mask.size() != (height, width) {
+            let (h, w) = mask.size();
+            bail!(
+                invalid,
+                "the mask has {w}x{h} pixels, its photo {width}x{height}; give one of the photo's size"
+            );
+        }
+        let is_white = |rgb: &[u8]| rgb.iter().map(|&v| u32::from(v)).sum::<u32>() > 3 * 127;
+        let inside: Vec<bool> = mask.pixels().chunks_exact(3).map(is_white).collect();
+        let at = |(x, y): (f64, f64)| {
+            let is_there = x >= 0.0 && y >= 0.0 && x < width as f64 && y < height as f64;
+            is_there && inside[y as usize * width + x as usize]
+        };
+        let (rows, columns) = placement.input_size();
+        let pixel = |i: usize| placement.to_photo(((i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5));
+        let region = (0..rows * columns).map(|i| at(pixel(i))).collect();
+        Self::checked(bounds(&inside, width).into_iter().collect(), Region::of_mask(region, (rows, columns))?)
+    }
+
+    fn checked(boxes: Vec<BoundingBox>, region: Region) -> Result<Self> {
+        ensure!(
+            region.count() > 0,
+            invalid,
+            "the model sees nothing of the object; it is empty or cropped away"
+        );
+        Ok(Self { boxes, region })
+    }
+}
+
+/// The box of the pixels inside.
+fn bounds(inside: &[bool], width: usize) -> Option<BoundingBox> {
+    let pixels = || (0..inside.len()).filter(|&i| inside[i]).map(|i| (i % width, i / width));
+    let (x0, x1) = (pixels().map(|p| p.0).min()?, pixels().map(|p| p.0).max()?);
+    let (y0, y1) = (pixels().map(|p| p.1).min()?, pixels().map(|p| p.1).max()?);
+    Some([x0 as f64, y0 as f64, x1 as f64 + 1.0, y1 as f64 + 1.0].into())
+}
