@@ -93,7 +93,7 @@ fn replaced(path: &Path) -> Option<PathBuf> {
 }
 
 fn in_the_way() -> io::Error {
-    io::Error::other("a file of that name appeared meanwhile; move it, give another --out, or --overwrite")
+    io::Error::new(io::ErrorKind::AlreadyExists, "a file of that name appeared meanwhile")
 }
 
 /// A temporary file in the folder of `path`; it vanishes unless it is persisted.

@@ -62,6 +62,7 @@ impl Report {
     }
 
     /// Writes the whole page to a file, in the place of one that is there; nothing where that fails.
+    /// Errors do not name the path, which the caller knows.
     pub fn write_file(
         &self,
         path: &Path,
@@ -131,7 +132,8 @@ impl<W: Write> Writer<'_, W> {
             map_values => Serde(&maps),
             photo_columns => Serde(&report.photo_columns),
             map_columns => Serde(&report.map_columns),
-            text_size => photo.size.0.max(photo.size.1) as f64 / 26.0,
+            // That of a card of 4:3, in which the photo is as large as it fits.
+            text_size => f64::max(photo.size.0.into(), f64::from(photo.size.1) * 4.0 / 3.0) / 24.0,
         };
         self.fill("photo.html", values)
     }
@@ -285,5 +287,76 @@ impl<'a> ShownCell<'a> {
                 .map(|(least, most)| [low, mean, high].map(|end| 100.0 * (end - least) / (most - least)));
         }
         shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{BoundingBox, Map, Picture, Values};
+
+    fn report() -> Report {
+        Report { photo_columns: vec![Column::new("score", Values::Greater)], ..Report::default() }
+    }
+
+    fn photo() -> Photo {
+        Photo { name: "a.png".into(), size: (4, 3), values: vec![Cell::Missing], ..Photo::default() }
+    }
+
+    #[test]
+    fn data_that_contradict_each_other_are_named() {
+        let check = |report: &Report, photo: Photo, expected: &str| {
+            let error = report.write(Vec::new(), [Ok(photo)]).expect_err("refused").to_string();
+            assert_eq!(error, expected);
+        };
+        let rows = vec![vec![Cell::Missing], vec![]];
+        let table = Table { title: "t".into(), columns: vec![Column::default()], rows };
+        let section = Section { tables: vec![table], ..Section::default() };
+        let with_table = Report { sections: vec![section], ..report() };
+        check(&with_table, photo(), "table \"t\": row 2 has 0 values, and there are 1 columns");
+        let no_values = Photo { values: vec![], ..photo() };
+        check(&report(), no_values, "photo \"a.png\" has 0 values, and there are 1 columns");
+        let map = Map { label: "m".into(), values: vec![Cell::Missing], ..Map::default() };
+        let with_map = Photo { maps: vec![map], ..photo() };
+        check(&report(), with_map, "photo \"a.png\": map \"m\" has 1 values, and there are 0 columns");
+        check(&report(), Photo { size: (0, 3), ..photo() }, "photo \"a.png\" must have pixels, got 0 x 3");
+        let wrong = BoundingBox { corners: [2.0, 0.0, 1.0, 1.0], ..BoundingBox::default() };
+        let expected = "photo \"a.png\": a box or area must be finite and go from left to right and from top to bottom, \
+                        got 2, 0, 1, 1";
+        check(&report(), Photo { boxes: vec![wrong], ..photo() }, expected);
+        assert!(Picture::new(b"GIF89a".to_vec()).is_err());
+        assert!(Picture::new(vec![0xff, 0xd8, 0xff, 0xe0]).is_ok());
+    }
+
+    #[test]
+    fn photos_come_between_sections() {
+        let report = report();
+        let mut writer = report.begin(Vec::new()).expect("begun");
+        writer.section(&Section { title: "before".into(), ..Section::default() }).expect("written");
+        writer.photo(&photo()).expect("written");
+        writer.section(&Section { title: "after".into(), ..Section::default() }).expect("written");
+        assert!(
+            writer
+                .photo(&photo())
+                .is_err_and(|e| e.to_string().contains("must come before the last sections"))
+        );
+        let page = String::from_utf8(writer.finish().expect("ended")).expect("a text");
+        let places = ["before</h2>", "a.png</h3>", "after</h2>", "</html>"].map(|part| page.find(part));
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "{places:?}");
+    }
+
+    #[test]
+    fn a_report_that_fails_leaves_what_was_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.html");
+        let photos = |last| (0..9).map(|_| Ok(photo())).chain([last]);
+        report().write_file(&path, photos(Ok(photo()))).expect("written");
+        let whole = std::fs::read(&path).expect("a file");
+        let failed = report().write_file(&path, photos(Err(io::Error::other("a photo is gone"))));
+        assert!(failed.is_err_and(|e| e.to_string() == "a photo is gone"));
+        assert_eq!(std::fs::read(&path).expect("a file"), whole);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        let error = report().write_file(&folder.path().join("no/report.html"), []).expect_err("no folder");
+        assert!(error.to_string().ends_with("/no does not exist, make it first"), "{error}");
     }
 }
