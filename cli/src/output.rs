@@ -1,11 +1,7 @@
 //! Files out: maps, overlays and JSON, whole or not at all.
 //!
-//! Each file is written beside its target under a temporary name and renamed when it is complete, so a
-//! program that is stopped or a disk that is full leaves nothing half-written under the name that was asked
-//! for. A file that is there already is replaced where that was asked for, and otherwise an error; a link is followed,
-//! a device or pipe written to directly.
+//! Each is a `WholeFile`. A file that is there already is replaced where that was asked for, and otherwise an error.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,9 +10,11 @@ use image::codecs::png::PngEncoder;
 use npyz::WriterBuilder;
 use scorecam_core::image::Photo;
 use scorecam_core::{Error, Result, TensorView};
+pub(crate) use scorecam_report::Existing;
+use scorecam_report::WholeFile;
 
 /// How the names of files begin that are being written.
-pub(crate) const TEMPORARY: &str = ".scorecam-";
+pub(crate) const TEMPORARY: &str = WholeFile::TEMPORARY;
 
 /// Where the files of one input go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,15 +50,6 @@ impl MapTo {
     pub(crate) fn in_folder(&self) -> Option<&Path> {
         self.path().filter(|_| matches!(self, Self::InFolder(_)))
     }
-}
-
-/// What becomes of a file that is in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Existing {
-    /// It is replaced.
-    Replaced,
-    /// It stays, and nothing is written.
-    Kept,
 }
 
 /// Where overlays go.
@@ -142,10 +131,7 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
 
 /// An error when a file at `path` could not be written, so that a long run does not end in one.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    match replaced(path) {
-        Some(target) => beside(&target).map(drop).map_err(|e| cannot_write(path, &e)),
-        None => open_direct(path).map(drop).map_err(|e| cannot_write(path, &e)),
-    }
+    WholeFile::create(path, Existing::Replaced).map(drop).map_err(|e| cannot_write(path, &e))
 }
 
 /// `out.png` with a class: `out-281.png`.
@@ -159,82 +145,24 @@ fn with_part(path: &Path, part: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The file that a new one takes the place of, links resolved; `None` for a device or pipe, which that would destroy.
-fn replaced(path: &Path) -> Option<PathBuf> {
-    match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() && !found.is_dir() => None,
-        Ok(_) => Some(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
-        Err(_) => Some(path.to_path_buf()),
-    }
-}
-
 fn write(
     path: &Path,
     existing: Existing,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let written = match (replaced(path), existing) {
-        (None, Existing::Kept) => Err(in_the_way()),
-        (None, Existing::Replaced) => open_direct(path).and_then(|mut file| filled(&mut file, content)),
-        (Some(target), existing) => beside(&target).and_then(|mut file| {
-            filled(file.as_file_mut(), content)?;
-            let named = match existing {
-                Existing::Replaced => file.persist(&target),
-                Existing::Kept => file.persist_noclobber(&target),
-            };
-            named.map(drop).map_err(|e| match e.error.kind() {
-                io::ErrorKind::AlreadyExists => in_the_way(),
-                _ => e.error,
-            })
-        }),
-    };
+    let written = WholeFile::create(path, existing).and_then(|mut file| {
+        content(&mut file)?;
+        file.commit()
+    });
     written.map_err(|e| cannot_write(path, &e))
 }
 
-fn in_the_way() -> io::Error {
-    io::Error::other("a file of that name appeared meanwhile; move it, give another --out, or --overwrite")
-}
-
-fn filled(file: &mut File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut buffered = BufWriter::new(file);
-    content(&mut buffered)?;
-    buffered.flush()
-}
-
-fn open_direct(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path)
-}
-
-/// A temporary file in the folder of `path`; it vanishes unless it is persisted.
-fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    if path.is_dir() {
-        return Err(io::Error::other("it is a folder"));
-    }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if !folder.exists() {
-        return Err(io::Error::other(format!("folder {} does not exist, make it first", folder.display())));
-    }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any program's files: the user's umask decides.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder).map_err(without_path)
-}
-
-/// The system's own words: the name of a temporary file means nothing to the user.
-fn without_path(error: io::Error) -> io::Error {
-    error.raw_os_error().map(io::Error::from_raw_os_error).unwrap_or_else(|| io::Error::from(error.kind()))
-}
-
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    Error::io(format!("cannot write {}: {error}", path.display()))
+    let help = match error.kind() {
+        io::ErrorKind::AlreadyExists => "; move it, give another --out, or --overwrite",
+        _ => "",
+    };
+    Error::io(format!("cannot write {}: {error}{help}", path.display()))
 }
 
 #[cfg(test)]

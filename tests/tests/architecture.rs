@@ -20,7 +20,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("scorecam-libtorch-engine", &["scorecam-plugin"]),
     ("scorecam-toy", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-ffi", &["scorecam-core", "scorecam"]),
-    ("scorecam-cli", &["scorecam-core", "scorecam"]),
+    ("scorecam-report", &[]),
+    ("scorecam-cli", &["scorecam-core", "scorecam", "scorecam-report"]),
     ("xtask", &[]),
 ];
 /// May depend on every other crate, and none but each other on them.

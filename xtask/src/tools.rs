@@ -81,6 +81,7 @@ const ALL: &[Tool] = &[
     DPKG_DEB,
     PYTHON,
     PIP,
+    tool("chromium", "a browser, for the tests of reports", "chromium"),
     Tool { sign: Library("opencv4"), what: "OpenCV's headers and libraries", packages: "libopencv-dev" },
     Tool { sign: Library("gstreamer-1.0"), what: "GStreamer's headers", packages: "libgstreamer1.0-dev" },
     Tool {
