@@ -118,7 +118,7 @@ impl Default for BoxOptions {
     }
 }
 
-/// The boxes around the 8-connected areas of a map's great pixels (Zhou et al., 2016, section 3.2). None without a
+/// The boxes around the 8-connected areas of a map's great pixels (Zhou et al., 2016). None without a
 /// positive value. Normalize a map that has negative values first: thresholds are shares of the maximum.
 pub fn boxes(map: &SaliencyMap, options: BoxOptions) -> Vec<BoundingBox> {
     let mut areas = areas(&above(map, options), map.size().1);

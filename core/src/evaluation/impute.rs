@@ -1,5 +1,5 @@
 //! Noisy linear imputation without the noise: removed pixels as the weighted means of their neighbors, all at once
-//! (Rong et al., 2022, section 5.1).
+//! (Rong et al., 2022).
 //!
 //! Per channel that is one linear system over the removed pixels, a Laplacian of eight neighbors. It is symmetric, and
 //! positive definite as soon as one pixel remains, so conjugate gradients solve it; symmetric over-relaxation
