@@ -3,7 +3,7 @@
 use super::SaliencyMap;
 use crate::Result;
 
-/// The mean of the normalized map, 0..1: ADCC's complexity (Poppi et al., 2021, section 3.2). Less is simpler.
+/// The mean of the normalized map, 0..1: ADCC's complexity (Poppi et al., 2021). Less is simpler.
 pub fn complexity(map: &SaliencyMap) -> f64 {
     mean_of(map.normalized().values())
 }
@@ -35,14 +35,14 @@ pub fn pearson(a: &SaliencyMap, b: &SaliencyMap) -> Result<f64> {
     Ok(correlation(a.values(), b.values()))
 }
 
-/// ADCC's coherency, 0..1: `(1 + pearson) / 2` of a map and the map of the explained image (Poppi et al., 2021,
-/// section 3.2). An error where their sizes differ.
+/// ADCC's coherency, 0..1: `(1 + pearson) / 2` of a map and the map of the explained image (Poppi et al.,
+/// 2021). An error where their sizes differ.
 pub fn coherency(map: &SaliencyMap, of_explained: &SaliencyMap) -> Result<f64> {
     Ok((1.0 + pearson(map, of_explained)?) / 2.0)
 }
 
 /// ADCC, 0..1: the harmonic mean of coherency, `1 - complexity` and `1 - drop`, the drop being the relative one under
-/// the soft mask; 0 where one of the three is not positive (Poppi et al., 2021, section 3.2).
+/// the soft mask; 0 where one of the three is not positive (Poppi et al., 2021).
 pub fn adcc(coherency: f64, complexity: f64, drop: f64) -> f64 {
     let parts = [coherency, 1.0 - complexity, 1.0 - drop];
     if parts.iter().any(|&part| part <= 0.0) {

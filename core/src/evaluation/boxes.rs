@@ -118,7 +118,7 @@ impl Default for BoxOptions {
     }
 }
 
-/// The boxes around the 8-connected areas of a map's great pixels (Zhou et al., 2016, section 3.2). None without a
+/// The boxes around the 8-connected areas of a map's great pixels (Zhou et al., 2016). None without a
 /// positive value. Normalize a map that has negative values first: thresholds are shares of the maximum.
 pub fn boxes(map: &SaliencyMap, options: BoxOptions) -> Vec<BoundingBox> {
     let mut areas = areas(&above(map, options), map.size().1);
@@ -161,10 +161,13 @@ impl Area {
 
 /// The 8-connected areas, in the order of their first pixels.
 fn areas(above: &[bool], width: usize) -> Vec<Area> {
-    let mut left = above.to_vec();
-    (0..left.len())
-        .filter_map(|first| std::mem::take(&mut left[first]).then(|| flood(&mut left, width, first)))
-        .collect()
+    let (mut left, mut found) = (above.to_vec(), Vec::new());
+    for first in 0..left.len() {
+        if std::mem::take(&mut left[first]) {
+            found.push(flood(&mut left, width, first));
+        }
+    }
+    found
 }
 
 /// The area of a pixel; what belongs to it is taken out of `left`.

@@ -131,7 +131,7 @@ impl Curve {
         &self.scores
     }
 
-    /// The area below the curve by the trapezoidal rule, its whole width being 1 (RISE, section 4.2): low is better for
+    /// The area below the curve by the trapezoidal rule, its whole width being 1 (RISE): low is better for
     /// deletion, high for insertion.
     pub fn area(&self, rule: AreaRule) -> f64 {
         let all = self.counts[self.counts.len() - 1] as f64;

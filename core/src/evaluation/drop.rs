@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::words;
 use crate::{Error, Result};
 
-/// The fall in confidence; its mean over images is Average Drop (Grad-CAM++, section 5.1; Score-CAM, section 4.2).
+/// The fall in confidence; its mean over images is Average Drop (Grad-CAM++; Score-CAM, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Drop {
     /// `max(0, y - o) / (y + eps)`, with this `eps`.
@@ -61,19 +61,19 @@ impl fmt::Display for Drop {
     }
 }
 
-/// Whether the score rises, `y < o` strictly; the share of such images is Average Increase (Grad-CAM++, section 5.1).
+/// Whether the score rises, `y < o` strictly; the share of such images is Average Increase (Grad-CAM++).
 pub fn increase(y: f64, o: f64) -> bool {
     y < o
 }
 
-/// The gain `max(0, o - y) / (1 - y)`, 0..1; its mean over images is Average Gain (Opti-CAM, section 4.1). None unless
+/// The gain `max(0, o - y) / (1 - y)`, 0..1; its mean over images is Average Gain (Opti-CAM). None unless
 /// both scores are 0..1; 0 for a score of 1, which cannot rise.
 pub fn gain(y: f64, o: f64) -> Option<f64> {
     let is_probability = |score: f64| (0.0..=1.0).contains(&score);
     (is_probability(y) && is_probability(o)).then(|| if y < 1.0 { (o - y).max(0.0) / (1.0 - y) } else { 0.0 })
 }
 
-/// The win rate of one method over another (Grad-CAM++, section 5.1).
+/// The win rate of one method over another (Grad-CAM++).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Win {
     /// The share of images on which the first method's drop is strictly smaller.

@@ -1,24 +1,26 @@
 //! Noisy linear imputation without the noise: removed pixels as the weighted means of their neighbors, all at once
-//! (Rong et al., 2022, section 5.1).
+//! (Rong et al., 2022).
 //!
 //! Per channel that is one linear system over the removed pixels, a Laplacian of eight neighbors. It is symmetric, and
 //! positive definite as soon as one pixel remains, so conjugate gradients solve it; symmetric over-relaxation
-//! preconditions them, which for areas of side s takes about sqrt(s) steps and no memory beside the vectors.
+//! preconditions them, which takes 50 to 200 steps at 224 x 224 pixels and no memory beside the vectors.
 
-use crate::tensor::gathered;
+use crate::tensor::{gathered, room_for};
 use crate::{Result, Tensor, TensorView};
 
 /// Column, row and weight of each neighbor; the first four come earlier in reading order, the others mirror them.
 const NEIGHBORS: [(isize, isize, f64); 8] = [
-    (-1, 0, 1.0 / 6.0),
-    (0, -1, 1.0 / 6.0),
-    (-1, -1, 1.0 / 12.0),
-    (1, -1, 1.0 / 12.0),
-    (1, 0, 1.0 / 6.0),
-    (0, 1, 1.0 / 6.0),
-    (1, 1, 1.0 / 12.0),
-    (-1, 1, 1.0 / 12.0),
+    (-1, 0, SIDE),
+    (0, -1, SIDE),
+    (-1, -1, CORNER),
+    (1, -1, CORNER),
+    (1, 0, SIDE),
+    (0, 1, SIDE),
+    (1, 1, CORNER),
+    (-1, 1, CORNER),
 ];
+const SIDE: f64 = 1.0 / 6.0;
+const CORNER: f64 = 1.0 / 12.0;
 const EARLIER: usize = 4;
 
 /// The residual at which the solution counts as found, relative to the right side.
@@ -27,8 +29,8 @@ const MAX_STEPS: usize = 20_000;
 
 /// An image [1, C, H, W] whose `removed` pixels (H * W) are the means of their eight neighbors, weighted 1/6 at sides and
 /// 1/12 at corners; of neighbors outside the image the weight is left out. Where every pixel is removed nothing determines
-/// the image, and the solution of the least norm is taken, zeros. An error where sizes differ, a
-/// value is not finite or memory is short.
+/// the image, and the solution of the least norm is taken, zeros. An error where sizes differ, a value is not finite or
+/// memory is short.
 pub fn imputed(image: TensorView<'_>, removed: &[bool]) -> Result<Tensor> {
     let [n, _, height, width] = image.dims("the image")?;
     ensure!(
@@ -61,7 +63,8 @@ struct System {
     known: Vec<(usize, usize, f64)>,
     /// The weights of all neighbors inside the image.
     diagonal: Vec<f64>,
-    relaxation: f64,
+    /// The relaxation over the diagonal.
+    relaxed: Vec<f64>,
 }
 
 impl System {
@@ -75,11 +78,13 @@ impl System {
             neighbors: gathered(&[n], std::iter::repeat_n([n as u32; 8], n))?,
             known: Vec::new(),
             diagonal: gathered(&[n], std::iter::repeat_n(0.0, n))?,
-            relaxation: over_relaxation(n),
+            relaxed: room_for(&[n])?,
         };
         for i in 0..n {
             system.connect(i, &numbers, width);
         }
+        let relaxation = over_relaxation(n);
+        system.relaxed.extend(system.diagonal.iter().map(|diagonal| relaxation / diagonal));
         Ok(system)
     }
 
@@ -140,23 +145,24 @@ impl System {
         z[..n].fill(0.0);
         for i in 0..n {
             let earlier = weighted(z, &self.neighbors[i][..EARLIER]);
-            z[i] = (residual[i] + earlier) * self.relaxation / self.diagonal[i];
+            z[i] = (residual[i] + earlier) * self.relaxed[i];
         }
         for i in (0..n).rev() {
             let later = weighted(z, &self.neighbors[i][EARLIER..]);
-            z[i] += later * self.relaxation / self.diagonal[i];
+            z[i] += later * self.relaxed[i];
         }
     }
 }
 
 /// Two sides and two corners.
 fn weighted(x: &[f64], half: &[u32]) -> f64 {
-    (x[half[0] as usize] + x[half[1] as usize]) / 6.0 + (x[half[2] as usize] + x[half[3] as usize]) / 12.0
+    SIDE * (x[half[0] as usize] + x[half[1] as usize]) + CORNER * (x[half[2] as usize] + x[half[3] as usize])
 }
 
-/// That of successive over-relaxation on a square of `n` pixels, which is near the best for this use.
+/// The relaxation for `n` pixels: of the form that is best for a square of theirs, with a constant that was measured on
+/// maps of 224 x 224 pixels. It decides the number of steps and nothing else.
 fn over_relaxation(n: usize) -> f64 {
-    2.0 / (1.0 + std::f64::consts::PI / (2.0 + (n as f64).sqrt()))
+    2.0 / (1.0 + 12.0 / (2.0 + (n as f64).sqrt()))
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -10,7 +10,7 @@ use crate::{Error, Result, Tensor, TensorView};
 /// The mask by which an image is multiplied to score the evidence that a map names (Score-CAM, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mask {
-    /// The normalized map itself (Grad-CAM++, section 5.1).
+    /// The normalized map itself (Grad-CAM++).
     Soft,
     /// The normalized map, zero outside of this share (0 to 1) of its greatest pixels.
     Top(f64),

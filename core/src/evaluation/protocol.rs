@@ -59,12 +59,12 @@ pub struct ProtocolPreset {
 pub const PROTOCOLS: [ProtocolPreset; 7] = [
     ProtocolPreset {
         name: "paper",
-        summary: "Score-CAM, sections 4.2 and 4.3: half of the pixels muted, steps of one percent",
+        summary: "the Score-CAM paper, tables 1 and 3: half of the pixels muted, steps of one percent",
         protocol: PAPER,
     },
     ProtocolPreset {
         name: "grad-cam++",
-        summary: "Grad-CAM++, section 5.1: the image times the whole map",
+        summary: "Grad-CAM++: the image times the whole map",
         protocol: SOFT,
     },
     ProtocolPreset {

@@ -98,7 +98,7 @@ impl<'a> Localization<'a> {
     }
 
     /// The share of the map's positive values that lies inside, 0..1: the energy-based pointing game (Score-CAM,
-    /// section 4.4). None for a map without positive values. Read it beside [`Localization::lift`].
+    /// table 2). None for a map without positive values. Read it beside [`Localization::lift`].
     pub fn energy(&self) -> Option<f64> {
         let energy = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v.max(0.0)).sum::<f64>();
         let total = energy(&mut self.map.values().iter().copied());
@@ -148,7 +148,7 @@ impl<'a> Localization<'a> {
         (inside > 0.0 && outside > 0.0).then(|| (sum - inside * (inside + 1.0) / 2.0) / (inside * outside))
     }
 
-    /// Grad-CAM++'s Loc, 0..1 (section 5.2): of the pixels whose normalized value is above `threshold` (0.25 there), the
+    /// Grad-CAM++'s Loc, 0..1: of the pixels whose normalized value is above `threshold` (0.25 there), the
     /// number inside over the region's pixels plus the number outside. None where both are zero.
     pub fn loc(&self, threshold: f64) -> Option<f64> {
         let map = self.map.normalized();
