@@ -25,7 +25,6 @@ mod results;
 mod same_file;
 mod table;
 mod terminal;
-mod walk;
 
 use std::process::ExitCode;
 

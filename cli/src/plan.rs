@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use crate::walk::{self, Depth, Source, Walk};
+use scorecam::walk::{self, Depth, Source, Walk};
 use scorecam::{Fuse, LabelSource, Manifest};
 use scorecam_core::{Error, Result};
 

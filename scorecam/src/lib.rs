@@ -26,6 +26,8 @@
 
 mod builtin;
 mod choice;
+#[cfg(feature = "files")]
+pub mod dataset;
 pub mod evaluation;
 mod explainer;
 mod explanation;
@@ -45,8 +47,12 @@ mod register;
 mod registry;
 mod search;
 mod text_file;
+#[cfg(feature = "files")]
+pub mod walk;
 
 pub use choice::{BackendChoice, BackendHere};
+#[cfg(feature = "files")]
+pub use dataset::Dataset;
 pub use explainer::{ExplainOptions, Explainer, Job};
 pub use explanation::{Detection, Explanation, Target};
 pub use image::{Image, Input};

@@ -1,6 +1,6 @@
-//! Reading the small text files that stand beside a model: its manifest and its labels.
+//! Reading the text files that come with a model or with photos: manifests, labels and annotations.
 //!
-//! They come from the same strangers as the model, so a pipe that never ends and a file of gigabytes are refused
+//! They come from strangers, so a pipe that never ends and a file of gigabytes are refused
 //! before they are read.
 
 use std::io::ErrorKind;
@@ -14,11 +14,16 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// The text in a file; the error leaves its name to the caller.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let (bytes, _) = read_file(path, MOST_BYTES).map_err(|e| match e.kind() {
+    String::from_utf8(read_bytes(path, MOST_BYTES)?).map_err(|_| Error::invalid("it is not UTF-8"))
+}
+
+/// The bytes of a file of at most `most` bytes; the error leaves its name to the caller.
+pub(crate) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let read = read_file(path, most).map_err(|e| match e.kind() {
         ErrorKind::FileTooLarge => Error::invalid(e.to_string()),
         _ => Error::io(e.to_string()),
-    })?;
-    String::from_utf8(bytes).map_err(|_| Error::invalid("it is not UTF-8"))
+    });
+    Ok(read?.0)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use scorecam_core::{Error, Result};
 
 /// Endings by which photos are found in a folder; a file that is named itself is known by its content.
-const PHOTO_ENDINGS: [&str; 15] = [
+pub const PHOTO_ENDINGS: [&str; 15] = [
     "png", "jpg", "jpeg", "jfif", "jxl", "webp", "bmp", "tif", "tiff", "gif", "pbm", "pgm", "ppm", "pnm",
     "pam",
 ];
@@ -19,7 +19,7 @@ const NAMED_ENDINGS: usize = 6;
 
 /// How far below a folder its photos are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Depth {
+pub enum Depth {
     /// In the folder itself.
     Folder,
     /// In all folders below it, too. Links to folders are not followed, since they may lead round in a circle.
@@ -27,36 +27,37 @@ pub(crate) enum Depth {
 }
 
 /// How folders are walked.
-pub(crate) struct Walk<'a> {
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
     /// How deep.
-    pub(crate) depth: Depth,
+    pub depth: Depth,
     /// Whether a file is a result of this program, which is no input of it.
-    pub(crate) is_own: &'a dyn Fn(&Path) -> bool,
+    pub is_own: &'a dyn Fn(&Path) -> bool,
     /// A folder that is not walked unless it is named: that of the results.
-    pub(crate) results: Option<&'a Path>,
+    pub results: Option<&'a Path>,
 }
 
 /// An input file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Source {
+pub struct Source {
     /// The file.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Where below the folder that the user named it lies; empty for a file in it, and for a file that was named.
-    pub(crate) below: PathBuf,
+    pub below: PathBuf,
 }
 
 /// The inputs, and what was passed over of each folder.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub struct Found {
     /// Each folder's photos, sorted by path, in its place.
-    pub(crate) sources: Vec<Source>,
+    pub sources: Vec<Source>,
     /// For each folder that the user named and of which something was passed over, a line.
-    pub(crate) passed_over: Vec<(PathBuf, String)>,
+    pub passed_over: Vec<(PathBuf, String)>,
 }
 
 /// The files that are meant. A missing file is kept and fails by itself, so that the others are explained; a folder
 /// that has no photos or cannot be read is an error.
-pub(crate) fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
+pub fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
     let mut found = Found::default();
     for input in inputs {
         if !input.is_dir() {
@@ -64,16 +65,10 @@ pub(crate) fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
             continue;
         }
         let (mut photos, passed_over) = walk.photos_in(input)?;
-        let passed_over = passed_over.to_string();
         if photos.is_empty() {
-            let endings = PHOTO_ENDINGS.join(", ");
-            let rest = if passed_over.is_empty() { String::new() } else { format!(" ({passed_over})") };
-            return Err(Error::not_found(format!(
-                "folder {} has no photos{rest}; files that end in {endings} count",
-                input.display()
-            )));
+            return Err(no_photos(input, &passed_over));
         }
-        photos.sort();
+        let passed_over = passed_over.to_string();
         found.sources.append(&mut photos);
         if !passed_over.is_empty() {
             found.passed_over.push((input.clone(), passed_over));
@@ -82,14 +77,35 @@ pub(crate) fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
     Ok(found)
 }
 
+/// The error of a folder without photos.
+pub(crate) fn no_photos(folder: &Path, passed_over: &PassedOver) -> Error {
+    let (endings, passed_over) = (PHOTO_ENDINGS.join(", "), passed_over.to_string());
+    let rest = if passed_over.is_empty() { String::new() } else { format!(" ({passed_over})") };
+    Error::not_found(format!(
+        "folder {} has no photos{rest}; files that end in {endings} count",
+        folder.display()
+    ))
+}
+
 /// Whether a file's name ends in one of `endings`, in whichever case.
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
+pub(crate) fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
-impl Walk<'_> {
-    fn photos_in(&self, root: &Path) -> Result<(Vec<Source>, PassedOver)> {
-        let (mut photos, mut passed_over) = (Vec::new(), PassedOver::default());
+impl<'a> Walk<'a> {
+    /// A walk where no file is a result of this program.
+    pub fn new(depth: Depth) -> Self {
+        Self { depth, is_own: &|_| false, results: None }
+    }
+
+    /// A folder's photos, sorted by path.
+    pub(crate) fn photos_in(&self, root: &Path) -> Result<(Vec<Source>, PassedOver)> {
+        self.files_in(root, &PHOTO_ENDINGS)
+    }
+
+    /// A folder's files of some endings, sorted by path.
+    pub(crate) fn files_in(&self, root: &Path, endings: &[&str]) -> Result<(Vec<Source>, PassedOver)> {
+        let (mut files, mut passed_over) = (Vec::new(), PassedOver::default());
         let mut waiting = vec![PathBuf::new()];
         while let Some(below) = waiting.pop() {
             let folder = if below.as_os_str().is_empty() { root.to_path_buf() } else { root.join(&below) };
@@ -105,31 +121,48 @@ impl Walk<'_> {
                     }
                     _ if path.is_dir() => passed_over.folders += 1,
                     _ if (self.is_own)(&path) => passed_over.own += 1,
-                    _ if has_ending(&path, &PHOTO_ENDINGS) && path.is_file() => {
-                        photos.push(Source { path, below: below.clone() });
+                    _ if has_ending(&path, endings) && path.is_file() => {
+                        files.push(Source { path, below: below.clone() });
                     }
                     _ => passed_over.add_file(&path),
                 }
             }
         }
-        Ok((photos, passed_over))
+        files.sort();
+        Ok((files, passed_over))
+    }
+
+    /// The folders in a folder, sorted; neither hidden ones nor that of the results. Links to folders are among them.
+    pub(crate) fn folders_in(&self, root: &Path) -> Result<Vec<PathBuf>> {
+        let failed = |e: std::io::Error| Error::io(format!("folder {}: {e}", root.display()));
+        let mut folders = Vec::new();
+        for entry in std::fs::read_dir(root).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let (path, is_hidden) = (entry.path(), entry.file_name().as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && path.is_dir() && !self.is_results(&path) {
+                folders.push(path);
+            }
+        }
+        folders.sort();
+        Ok(folders)
     }
 
     fn is_walked(&self, folder: &Path) -> bool {
-        let is_results = || {
-            self.results.is_some_and(|results| {
-                let both = (results.canonicalize(), folder.canonicalize());
-                matches!(both, (Ok(results), Ok(folder)) if results == folder)
-            })
-        };
-        self.depth == Depth::Tree && !is_results()
+        self.depth == Depth::Tree && !self.is_results(folder)
+    }
+
+    fn is_results(&self, folder: &Path) -> bool {
+        self.results.is_some_and(|results| {
+            let both = (results.canonicalize(), folder.canonicalize());
+            matches!(both, (Ok(results), Ok(folder)) if results == folder)
+        })
     }
 }
 
 /// What of a folder was not taken.
 #[derive(Debug, Default)]
-struct PassedOver {
-    folders: usize,
+pub(crate) struct PassedOver {
+    pub(crate) folders: usize,
     files: usize,
     /// Endings of the files, lower case, and how many there are of each.
     endings: BTreeMap<String, usize>,
@@ -138,6 +171,17 @@ struct PassedOver {
 }
 
 impl PassedOver {
+    /// Adds what another folder counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.folders += other.folders;
+        self.files += other.files;
+        self.hidden += other.hidden;
+        self.own += other.own;
+        for (ending, count) in other.endings {
+            *self.endings.entry(ending).or_default() += count;
+        }
+    }
+
     fn add_file(&mut self, path: &Path) {
         self.files += 1;
         let ending = path.extension().map(|e| format!(".{}", e.to_string_lossy().to_lowercase()));
