@@ -11,6 +11,8 @@ use scorecam::{Fuse, Range};
 use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 
+use crate::evaluate::{self, EvaluateArgs};
+
 /// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
 #[derive(Debug, Parser)]
 #[command(name = "scorecam", version, arg_required_else_help = true)]
@@ -24,6 +26,9 @@ pub(crate) enum Command {
     /// Explain what a model sees in photos: a saliency map for each class
     #[command(after_help = EXAMPLES)]
     Explain(Box<ExplainArgs>),
+    /// Measure how good maps are, over a set of photos: faithful to the model, and on the object
+    #[command(after_help = evaluate::EXAMPLES)]
+    Evaluate(Box<EvaluateArgs>),
     /// List the layers of a model that can be explained
     Layers(LayersArgs),
     /// Write a model that gives a map by itself, on any runtime
@@ -329,7 +334,7 @@ impl FromStr for ClassArg {
     }
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("give KEY=VALUE".into()),

@@ -12,6 +12,7 @@ mod args;
 mod bake;
 mod check;
 mod collisions;
+mod evaluate;
 mod explain;
 mod journal;
 mod list;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Explain(args) => explain::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Layers(args) => Ok(list::layers(args)?),
         Command::Bake(args) => Ok(bake::run(args)?),
         Command::Plugins(args) => Ok(list::plugins(&args.plugins)?),

@@ -61,7 +61,7 @@ pub use lock::Lock;
 pub use manifest::{InputSection, InputValue, LabelSource, Manifest, ModelSection, OutputSection};
 pub use model::{Model, ModelRequest};
 #[cfg(feature = "files")]
-pub use reader::{Held, Range, Reader, read_tensor};
+pub use reader::{Held, Range, Reader, read_array, read_tensor};
 pub use reading::OutputKind;
 pub use registry::{Host, Origin, PluginRecord};
 pub use scorecam_core::image::{Overlay, Photo, Placement, Rect};

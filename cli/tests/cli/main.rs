@@ -4,6 +4,7 @@
 //! program finds it by itself.
 
 mod collisions;
+mod evaluate;
 mod lists;
 mod photos;
 mod results_folder;

@@ -21,7 +21,7 @@ use scorecam_core::{Error, Result};
 
 pub use memory::Held;
 pub use samples::Range;
-pub use tensor::read_tensor;
+pub use tensor::{read_array, read_tensor};
 
 use crate::Image;
 

@@ -4,8 +4,23 @@ use std::io::{BufRead, Read};
 
 use scorecam_core::{Error, Result, Tensor, bail, element_count};
 
-/// Reads a tensor from a `.npy` file of `bytes` bytes; nothing is allocated that the file is too short for.
-pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
+/// Reads an image [C, H, W] or [1, C, H, W] from a `.npy` file of `bytes` bytes, as [1, C, H, W]; nothing is allocated that
+/// the file is too short for.
+pub fn read_tensor(file: impl BufRead, bytes: u64) -> Result<Tensor> {
+    read(file, bytes, |shape| model_shape(shape).map(Vec::from))
+}
+
+/// As [`read_tensor`], of a tensor of any axes.
+pub fn read_array(file: impl BufRead, bytes: u64) -> Result<Tensor> {
+    let known = |shape: &[u64]| shape.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>();
+    read(file, bytes, |shape| known(shape).ok_or_else(|| Error::invalid(format!("the array has shape {shape:?}"))))
+}
+
+fn read(
+    mut file: impl BufRead,
+    bytes: u64,
+    shape_of: impl FnOnce(&[u64]) -> Result<Vec<usize>>,
+) -> Result<Tensor> {
     let broken = |e: std::io::Error| Error::io(format!("the .npy file cannot be read: {e}"));
     let mut start = Vec::new();
     file.by_ref().take(MOST_HEADER + 12).read_to_end(&mut start).map_err(broken)?;
@@ -18,7 +33,7 @@ pub fn read_tensor(mut file: impl BufRead, bytes: u64) -> Result<Tensor> {
     if npy.order() != npyz::Order::C {
         return Err(Error::invalid("the tensor is in Fortran order; save numpy.ascontiguousarray of it"));
     }
-    let shape = model_shape(npy.shape())?;
+    let shape = shape_of(npy.shape())?;
     let needed = element_count(&shape)? as u64 * size_of::<f32>() as u64;
     if needed > bytes {
         bail!(io, "the .npy file is cut off: shape {shape:?} needs {needed} bytes, the file has {bytes}");

@@ -1,11 +1,14 @@
 //! A tensor in a `.npy` file, as the program reads it.
 
-use scorecam::read_tensor;
+use scorecam::{read_array, read_tensor};
 
 use crate::check_refusal;
 
 /// What is accepted is one image whose values are those that stand behind the header.
 pub fn check(bytes: &[u8]) -> bool {
+    if let Ok(array) = read_array(bytes, bytes.len() as u64) {
+        assert_eq!(array.data().len(), array.shape().iter().product::<usize>());
+    }
     let tensor = match read_tensor(bytes, bytes.len() as u64) {
         Ok(tensor) => tensor,
         Err(error) => return check_refusal(&error),

@@ -1,0 +1,246 @@
+//! One photo: its maps by every method, baseline and other tool, and what is measured of them.
+
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use scorecam::dataset::{ClassName, Sample};
+use scorecam::evaluation::{Baseline, EvaluateOptions, Evaluator, SaliencyMap, Subject, Truth, boxes};
+use scorecam::{
+    Error, ExplainOptions, Explainer, Host, Image, Input, Model, Photo, Progress, Reader, Result, Targets,
+    Tensor,
+};
+use scorecam_core::{Upsample, Upsampler, bail, ensure};
+
+use super::args::{EvaluateArgs, MapFrom, MethodArg, WhichClass};
+use super::lines::{MapLine, Measured};
+
+/// All that is the same for every photo.
+pub(super) struct Work<'a> {
+    pub(super) host: &'a Host,
+    pub(super) model: &'a Model,
+    pub(super) args: &'a EvaluateArgs,
+    pub(super) methods: &'a [MethodArg],
+    pub(super) baselines: Vec<Baseline>,
+    pub(super) evaluator: Evaluator<'a>,
+    pub(super) reader: Reader,
+}
+
+/// What came of a photo.
+pub(super) struct Found {
+    pub(super) measured: Measured,
+    /// The photo, where it was none but a tensor, is unknown.
+    pub(super) photo: Option<Photo>,
+    pub(super) input: Input,
+    pub(super) maps: Vec<SaliencyMap>,
+}
+
+impl<'a> Work<'a> {
+    /// Checks methods and their options before the first photo.
+    pub(super) fn new(
+        (host, model): (&'a Host, &'a Model),
+        (args, methods): (&'a EvaluateArgs, &'a [MethodArg]),
+        (baselines, options): (Vec<Baseline>, EvaluateOptions),
+    ) -> Result<Self> {
+        let evaluator = Evaluator::new(model, options);
+        let work = Self { host, model, args, methods, baselines, evaluator, reader: Reader::default() };
+        let asked = (Targets::Top(1), args.target.clone().into_iter().collect());
+        work.methods.iter().try_for_each(|method| work.explainer(method, &asked).map(drop))?;
+        Ok(work)
+    }
+
+    /// The names of all maps, in their order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let methods = self.methods.iter().map(|method| method.text.clone());
+        let others = self.args.maps_from.iter().map(|from| from.name.clone());
+        methods.chain(others).chain(self.baselines.iter().map(Baseline::to_string)).collect()
+    }
+
+    fn explainer(
+        &self,
+        method: &MethodArg,
+        (targets, ask): &(Targets, Vec<String>),
+    ) -> Result<Explainer<'a>> {
+        let options = ExplainOptions {
+            method: method.id.clone(),
+            preset: method.preset.clone(),
+            set: method.set.clone(),
+            targets: targets.clone(),
+            ask: ask.clone(),
+            layer: self.args.layer.clone(),
+            batch_size: self.args.batch_size,
+            ..ExplainOptions::default()
+        };
+        Explainer::new(self.host, self.model, &options)
+            .map_err(|e| e.context(format!("--method {}", method.text)))
+    }
+
+    /// Explains and measures a photo, which is number `number` of the data.
+    pub(super) fn sample(
+        &self,
+        (number, sample): (usize, &Sample),
+        progress: &dyn Fn(Progress) -> ControlFlow<()>,
+    ) -> Result<Found> {
+        let started = Instant::now();
+        let image = self.reader.read(&sample.file)?;
+        let photo = image.photo().cloned();
+        if let Some(photo) = &photo {
+            sample.check(photo.size())?;
+        }
+        let input = self.model.prepare(&image)?;
+        let expected = sample.class.as_ref().map(|class| self.class(class)).transpose()?;
+        let truth = self.truth(sample, &input)?;
+        let (asked, first_passes) = self.asked(&image, expected)?;
+        let (mut maps, mut passes, mut target) = (Vec::new(), Vec::new(), None);
+        let mut explainers = Vec::new();
+        for method in self.methods {
+            let explainer = self.explainer(method, &asked)?;
+            let found = explainer.explain_reporting(&image, None, progress)?;
+            ensure!(!found.targets.is_empty(), not_found, "{} has no target here", method.text);
+            maps.push(sized(found.map(0)?.data(), (found.map(0)?.shape(), found.input_size))?);
+            passes.push(found.passes);
+            target.get_or_insert_with(|| found.targets[0].clone());
+            explainers.push(explainer);
+        }
+        let Some(target) = target else { bail!(internal, "no method explains the photo") };
+        let [_, _, height, width] = input.tensor.view().dims("the input")?;
+        for from in &self.args.maps_from {
+            maps.push(
+                map_from(from, sample, (height, width))
+                    .map_err(|e| e.context(format!("--map-from {}", from.name)))?,
+            );
+        }
+        for baseline in &self.baselines {
+            maps.push(baseline.map(
+                self.model,
+                &input,
+                (self.args.layer.as_deref().or(self.model.layer()), number),
+            )?);
+        }
+        let again = |n: usize, tensor: Tensor| {
+            let Some(explainer) = explainers.get(n) else { return Ok(None) };
+            let found = explainer.explain(&Image::from(tensor))?;
+            sized(found.map(0)?.data(), (found.map(0)?.shape(), found.input_size)).map(Some)
+        };
+        let subject = Subject { input: &input, target: &target.text, truth: truth.as_ref() };
+        let found = self.evaluator.evaluate_with(&subject, &maps, &again, progress)?;
+        let all_passes = first_passes + passes.iter().sum::<usize>() + found.passes;
+        passes.resize(maps.len(), 0);
+        let lines = self.names().into_iter().zip(found.maps).zip(&maps).zip(&passes);
+        let lines = lines.map(|(((map, found), values), &passes)| MapLine {
+            map,
+            passes,
+            values: found.values,
+            deletion: found.deletion.map(|curve| curve.scores().to_vec()),
+            insertion: found.insertion.map(|curve| curve.scores().to_vec()),
+            found: truth.as_ref().and_then(|_| self.found(values, &input)),
+        });
+        let measured = Measured {
+            target: target.text,
+            label: target.label,
+            expected: expected.map(|class| self.words(class)),
+            score: found.score,
+            passes: all_passes,
+            maps: lines.collect(),
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        Ok(Found { measured, photo, input, maps })
+    }
+
+    fn class(&self, class: &ClassName) -> Result<usize> {
+        match class {
+            ClassName::Number(number) => Ok(*number),
+            ClassName::Label(label) => self.model.class(label),
+        }
+    }
+
+    fn words(&self, class: usize) -> String {
+        self.model.label(class).map_or_else(|| format!("class {class}"), str::to_owned)
+    }
+
+    /// What is explained of a photo, and the passes that finding out took.
+    fn asked(&self, image: &Image, expected: Option<usize>) -> Result<((Targets, Vec<String>), usize)> {
+        if let Some(target) = &self.args.target {
+            return Ok(((Targets::Top(1), vec![target.clone()]), 0));
+        }
+        match (expected, self.args.class) {
+            (Some(class), None | Some(WhichClass::Expected)) => {
+                Ok(((Targets::Classes(vec![class]), vec![]), 0))
+            }
+            (None, Some(WhichClass::Expected)) => Err(Error::invalid(
+                "the photo has no annotated class; leave out --class expected, or annotate it",
+            )),
+            // One class for all methods, whatever each would choose.
+            _ if self.model.info().scores.is_ok() => {
+                let scores = self.model.classify(image)?.scores;
+                let best =
+                    (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or_default();
+                Ok(((Targets::Classes(vec![best]), vec![]), 1))
+            }
+            _ => Ok(((Targets::Top(1), vec![]), 0)),
+        }
+    }
+
+    fn truth(&self, sample: &Sample, input: &Input) -> Result<Option<Truth>> {
+        if sample.mask.is_none() && sample.boxes.is_empty() {
+            return Ok(None);
+        }
+        let Some(placement) = &input.placement else {
+            bail!(invalid, "a tensor has no photo on which its annotation lies; give the photo");
+        };
+        if let Some(mask) = &sample.mask {
+            let of_file = |e: Error| e.context(mask.display());
+            let image = self.reader.read(mask).map_err(of_file)?;
+            let Some(photo) = image.photo() else {
+                bail!(invalid, "{}: a mask must be a picture", mask.display())
+            };
+            return Truth::of_mask(photo, placement).map(Some).map_err(of_file);
+        }
+        Truth::of_boxes(sample.boxes.clone(), placement).map(Some)
+    }
+
+    /// The box of a map, in the photo.
+    fn found(&self, map: &SaliencyMap, input: &Input) -> Option<[f64; 4]> {
+        let found = boxes(&map.normalized(), self.evaluator.options().boxes);
+        Some((*found.first()?).to_photo(input.placement.as_ref()?).into())
+    }
+}
+
+/// A map at the size of the input, which presets of other tools leave at the layer's.
+fn sized(values: &[f32], (shape, size): (&[usize], (usize, usize))) -> Result<SaliencyMap> {
+    let &[height, width] = shape else { bail!(internal, "a map has the axes {shape:?}") };
+    if (height, width) == size {
+        return SaliencyMap::new(values, size);
+    }
+    let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+    let values = Upsampler::new(Upsample::HalfPixel, (height, width), size)?.resize(&values)?;
+    SaliencyMap::new(&values.iter().map(|&value| value as f32).collect::<Vec<_>>(), size)
+}
+
+/// Another tool's map of a photo.
+fn map_from(from: &MapFrom, sample: &Sample, size: (usize, usize)) -> Result<SaliencyMap> {
+    let stem = sample.file.file_stem().unwrap_or_default();
+    let path = match from.path.is_dir() {
+        true => from.path.join(stem).with_added_extension("npy"),
+        false => from.path.clone(),
+    };
+    let map = read_map(&path).map_err(|e| e.context(path.display()))?;
+    let axes: Vec<usize> = map.shape().iter().copied().skip_while(|&n| n == 1).collect();
+    let (height, width) = size;
+    ensure!(
+        axes == [height, width],
+        invalid,
+        "{}: the map has shape {:?}; the model's input has {height} x {width} pixels",
+        path.display(),
+        map.shape()
+    );
+    SaliencyMap::new(map.data(), size)
+}
+
+fn read_map(path: &Path) -> Result<Tensor> {
+    let failed = |e: std::io::Error| Error::io(e.to_string());
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    scorecam::read_array(BufReader::new(file), bytes)
+}

@@ -1,0 +1,204 @@
+//! `scorecam evaluate`: maps of methods, of other tools and of nobody, measured over photos.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command as Process, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{explain, golden, names_in, scorecam, stdout, write_npy, write_photo};
+
+fn evaluate(data: &Path, out: &Path, more: &[&str]) -> Output {
+    let model = golden("plain.toy");
+    let mut command = scorecam();
+    command.arg("evaluate").arg(data).args(["--model", &model, "--out"]).arg(out).args(more);
+    command.output().expect("it runs")
+}
+
+/// What a run prints before the line of its time.
+fn table(output: &Output) -> String {
+    stdout(output)
+        .lines()
+        .take_while(|line| !line.contains(" passes in "))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+fn photos(folder: &Path, count: u32) {
+    (0..count).for_each(|i| write_photo(&folder.join(format!("{i:03}.png")), 32 + i % 7, 40));
+}
+
+fn summary(out: &Path) -> Value {
+    serde_json::from_slice(&fs::read(out.join("summary.json")).expect("a summary")).expect("JSON")
+}
+
+#[test]
+fn maps_of_methods_and_baselines_are_measured_over_photos() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&data).expect("a folder");
+    photos(&data, 4);
+    let more = ["--method", "score-cam", "--method", "eigen-cam", "--measures", "all", "--pictures", "3"];
+    let printed = table(&evaluate(&data, &out, &more));
+    for words in [
+        "score-cam ",
+        "eigen-cam ",
+        "sum ",
+        "center ",
+        "edges ",
+        "random ",
+        "drop ↓",
+        "insertion ↑",
+        "adcc ↑",
+    ] {
+        assert!(printed.contains(words), "{printed}");
+    }
+    assert!(!printed.contains("iou"), "without annotations there is no truth: {printed}");
+    assert_eq!(names_in(&out), ["pictures", "report.html", "results.jsonl", "summary.json"]);
+    assert_eq!(names_in(&out.join("pictures")).len(), 3);
+    let found = summary(&out);
+    assert_eq!((found["photos"].as_u64(), found["maps"][0]["map"].as_str()), (Some(4), Some("score-cam")));
+    let mean = |map: usize, measure: &str| found["maps"][map]["mean"][measure]["mean"].as_f64();
+    assert!(mean(0, "drop").is_some_and(|drop| (0.0..=1.0).contains(&drop)));
+    assert!(
+        mean(0, "sensitivity").is_some() && mean(2, "sensitivity").is_none(),
+        "no method makes a baseline again"
+    );
+    let page = fs::read_to_string(out.join("report.html")).expect("a page");
+    assert!(
+        page.contains("000.png") && page.contains("Deletion") && !page.contains("http://"),
+        "{}",
+        page.len()
+    );
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_to_the_same_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("photos");
+    fs::create_dir(&data).expect("a folder");
+    photos(&data, 200);
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    let more = [
+        "--method",
+        "score-cam",
+        "--method",
+        "eigen-cam",
+        "--pictures",
+        "5",
+        "--protocol-set",
+        "points=floor:10",
+    ];
+    let expected = table(&evaluate(&data, &whole, &more));
+
+    let model = golden("plain.toy");
+    let mut child = Process::new(assert_cmd::cargo::cargo_bin!("scorecam"))
+        .arg("evaluate")
+        .arg(&data)
+        .args(["--model", &model, "--out"])
+        .arg(&killed)
+        .args(more)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let lines = || fs::read_to_string(killed.join("results.jsonl")).map_or(0, |text| text.lines().count());
+    let began = Instant::now();
+    while lines() < 20 {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} lines", lines());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("SIGKILL");
+    child.wait().expect("an end");
+    let before = lines();
+    assert!(before < 201, "it was killed in the middle");
+    // As a kill in the middle of a write leaves it.
+    let path = killed.join("results.jsonl");
+    let mut text = fs::read(&path).expect("results");
+    text.extend_from_slice(b"{\"sample\":\"torn");
+    fs::write(&path, text).expect("a torn line");
+    assert_eq!(table(&evaluate(&data, &killed, &more)), expected);
+    assert_eq!(lines(), 201);
+
+    let other = evaluate(&data, &killed, &["--method", "eigen-cam"]);
+    let words = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(
+        !other.status.success() && words.contains("holds results of other settings; give another --out"),
+        "{words}"
+    );
+    assert_eq!(lines(), 201, "what is there stays");
+}
+
+#[test]
+fn annotations_say_where_the_object_is_and_bad_ones_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, out) = (folder.path().join("boxes.csv"), folder.path().join("out"));
+    photos(folder.path(), 3);
+    let text = "file,class,x0,y0,x1,y1\n000.png,3,2,2,20,20\n001.png,4,0,0,33,40\nmissing.png,3,1,1,5,5\n002.png,99,1,1,9,9\n";
+    fs::write(&data, text).expect("annotations");
+    let output = evaluate(&data, &out, &["--baselines", "center"]);
+    let (words, printed) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(!output.status.success(), "something was left out");
+    assert!(words.contains("boxes.csv:4: ") && words.contains("missing.png"), "{words}");
+    assert!(words.contains("002.png: class 99 is out of range; the model has classes 0 to 9"), "{words}");
+    assert!(
+        printed.contains("lift ↑") && printed.contains("2 photos, ") && printed.contains("2 left out"),
+        "{printed}"
+    );
+    let mean = &summary(&out)["maps"][1]["mean"];
+    assert_eq!(mean["pointing"]["mean"], 1.0, "the center lies in both boxes: {mean}");
+    assert_eq!(mean["lift"]["photos"], 2);
+}
+
+#[test]
+fn maps_of_another_tool_are_measured_like_ours() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, out) = (folder.path().join("photos"), folder.path().join("out"));
+    let maps = folder.path().join("maps");
+    [&data, &maps].into_iter().for_each(|folder| fs::create_dir(folder).expect("a folder"));
+    photos(&data, 2);
+    for name in ["000", "001"] {
+        let photo = data.join(format!("{name}.png")).display().to_string();
+        let map = maps.join(format!("{name}.npy")).display().to_string();
+        stdout(&explain(&photo, &["--map", &map]));
+    }
+    let from = format!("theirs={}", maps.display());
+    let more = ["--map-from", &from, "--baselines", "none", "--measures", "drop,deletion,insertion,gini"];
+    stdout(&evaluate(&data, &out, &more));
+    let found = summary(&out);
+    assert_eq!(found["maps"][1]["map"], "theirs");
+    assert_eq!(found["maps"][0]["mean"], found["maps"][1]["mean"], "they are our own maps");
+
+    write_npy(&maps.join("001.npy"), &[16, 32], &[0.5f32; 512]);
+    let other = evaluate(&data, &folder.path().join("other"), &more);
+    let words = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(
+        !other.status.success()
+            && words.contains("the map has shape [16, 32]; the model's input has 32 x 32"),
+        "{words}"
+    );
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&data).expect("a folder");
+    photos(&data, 1);
+    for (more, expected) in [
+        (&["--measures", "drops"][..], "measure \"drops\" is not known; measures: drop, increase"),
+        (&["--protocol", "papers"], "paper, grad-cam++, rise"),
+        (&["--protocol-set", "mask=tap"], "soft, top:SHARE or binary:SHARE"),
+        (&["--baselines", "middle"], "baseline \"middle\" is not known; give sum, center"),
+        (&["--method", "score-cam,steps"], "give KEY=VALUE"),
+        (&["--method", "nothing"], "method \"nothing\""),
+        (&["--method", "score-cam", "--method", "score-cam"], "two maps are called \"score-cam\""),
+        (&["--threshold", "2"], "--threshold is 2; give a share above 0, at most 1"),
+    ] {
+        let output = evaluate(&data, &out, more);
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && words.contains(expected), "{more:?}: {words}");
+        assert!(!out.join("results.jsonl").exists(), "{more:?}");
+    }
+}
