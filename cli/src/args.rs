@@ -12,6 +12,7 @@ use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 
 use crate::evaluate::{self, EvaluateArgs};
+use crate::located::LocateArgs;
 
 /// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
 #[derive(Debug, Parser)]
@@ -106,6 +107,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) min_score: f64,
     #[command(flatten)]
     pub(crate) how: MethodArgs,
+    #[command(flatten)]
+    pub(crate) locate: LocateArgs,
     #[command(flatten)]
     pub(crate) outputs: OutputArgs,
 }
@@ -282,7 +285,7 @@ pub(crate) struct CheckOneArgs {
 }
 
 /// A number from 0 to 1.
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "a number from 0 to 1 is needed".into())
 }

@@ -28,13 +28,14 @@ use scorecam_core::{bail, ensure, printable};
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs, MapSize};
 use crate::journal::Journal;
+use crate::located::Located;
 use crate::output::{Destinations, Existing, MapTo};
 use crate::plan::Plan;
 use crate::progress::{self, Bars, StageClock, StageTimes};
 use crate::record::{Line, Stamp, Trace};
 use crate::report::{Detected, Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
-use crate::{list, output, plan, terminal};
+use crate::{list, output, plan, report, terminal};
 
 /// The method that begins with what it learned of the image before.
 const LEARNS: &str = "score-cam-adaptive";
@@ -69,12 +70,13 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let run = work.run(&bars, results)?;
     drop((bars, work));
     let is_whole = run.errors.is_empty();
+    let is_enough = run.results.iter().all(report::Outcome::is_enough);
     // A single input that failed has said so; files about it would only look like results.
     if is_whole || !run.results.is_empty() || run.errors.len() > 1 {
         write_json(&run, args.outputs.json.as_deref())?;
     }
     finish(&plan, journal, run)?;
-    if is_whole { Ok(()) } else { Err(Failure::Reported) }
+    if is_whole && is_enough { Ok(()) } else { Err(Failure::Reported) }
 }
 
 /// Makes the output folder, opens its journal, and makes sure that every file can be written.
@@ -345,8 +347,10 @@ impl<'a> Work<'a> {
             journal
                 .add(&Line::Writing { files: files.iter().map(|path| folder.relative(path)).collect() })?;
         }
-        self.write_files(to, &overlays, (ready, found))?;
-        let outcome = |(target, overlay): (&Target, &Option<PathBuf>)| TargetOutcome {
+        let located = self.args.locate.located(&self.reader, (&ready.input, found))?;
+        self.write_files(to, &overlays, (ready, found, &located))?;
+        let outcome = |((target, located), overlay): ((&Target, Located), &Option<PathBuf>)| TargetOutcome {
+            located,
             target: target.text.clone(),
             class: target.class,
             label: target.label.clone(),
@@ -364,7 +368,7 @@ impl<'a> Work<'a> {
             map: to.map.path().map(shown),
             overlay: overlay.as_deref().map(shown),
         };
-        let outcomes = found.targets.iter().zip(&overlays).map(outcome).collect();
+        let outcomes = found.targets.iter().zip(located).zip(&overlays).map(outcome).collect();
         let trace =
             self.plan.folder.as_ref().map(|folder| folder.trace(position, ready.stamp.clone(), &files));
         if let (Some(folder), Some(trace)) = (&self.plan.folder, &trace) {
@@ -377,7 +381,7 @@ impl<'a> Work<'a> {
         &self,
         to: &Destinations,
         overlays: &[Option<PathBuf>],
-        (ready, found): (&Ready, &Explanation),
+        (ready, found, located): (&Ready, &Explanation, &[Located]),
     ) -> Result<()> {
         let in_folder = |path: &Path| {
             self.plan.folder.as_ref().map_or(Existing::Replaced, |folder| folder.existing(path))
@@ -387,6 +391,7 @@ impl<'a> Work<'a> {
             let Some(path) = path else { continue };
             let existing = if to.overlay.are_in_folder() { in_folder(path) } else { Existing::Replaced };
             let (picture, _held) = self.draw(ready, (found, i))?;
+            let picture = located[i].drawn(picture);
             output::write_png(path, &picture, existing)?;
         }
         if let Some(path) = &self.args.outputs.errors {

@@ -16,6 +16,7 @@ mod evaluate;
 mod explain;
 mod journal;
 mod list;
+mod located;
 mod output;
 mod plan;
 mod progress;

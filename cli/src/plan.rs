@@ -11,6 +11,7 @@ use scorecam_core::{Error, Result};
 use crate::Failure;
 use crate::args::{ClassArg, ExplainArgs, MapSize};
 use crate::collisions;
+use crate::located::RegionArg;
 use crate::output::{Destinations, Existing, MapTo, Overlays};
 use crate::record::{RESULTS, Record, Settings, Stamp, Trace};
 use crate::report::{Outcome, Run};
@@ -305,6 +306,9 @@ pub(crate) fn read_besides(args: &ExplainArgs) -> Vec<(PathBuf, &'static str)> {
     }
     files.extend(args.model.plugins.files.iter().map(|file| (file.clone(), "a plugin")));
     files.extend(args.how.reference.iter().map(|file| (file.clone(), "the reference")));
+    if let Some(RegionArg::Mask(file)) = &args.locate.region {
+        files.push((file.clone(), "the region's mask"));
+    }
     files.extend(
         args.targets.iter().filter_map(|target| target_file(target)).map(|file| (file, "a target's file")),
     );
@@ -328,6 +332,9 @@ fn settings(args: &ExplainArgs) -> Settings {
         ("class", Some(classes.join(" "))),
         ("target", Some(args.targets.join(" ")).filter(|targets| !targets.is_empty())),
         ("min-score", (args.min_score != 0.25).then(|| args.min_score.to_string())),
+        ("boxes", args.locate.boxes.map(|share| format!("{share} {}", args.locate.box_areas.name()))),
+        ("region", args.locate.region.as_ref().map(RegionArg::to_string)),
+        ("least-energy", args.locate.least_energy.map(|share| share.to_string())),
         ("range", args.range.map(|range| range.to_string())),
         ("method", Some(how.method.clone())),
         ("preset", how.preset.clone()),

@@ -9,6 +9,7 @@ use std::path::Path;
 use scorecam_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::located::Located;
 use crate::record::Trace;
 
 /// All of a run.
@@ -73,6 +74,9 @@ pub(crate) struct TargetOutcome {
     /// The box that the target is about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) detection: Option<Detected>,
+    /// Where its map lies, as far as that was asked.
+    #[serde(flatten)]
+    pub(crate) located: Located,
     /// The file with the map; shared by all targets of an input.
     pub(crate) map: Option<String>,
     pub(crate) overlay: Option<String>,
@@ -134,6 +138,12 @@ impl Run {
 }
 
 impl Outcome {
+    /// Whether each map has as much on the region as was asked.
+    pub(crate) fn is_enough(&self) -> bool {
+        let enough = |target: &TargetOutcome| target.located.on_region.as_ref().and_then(|on| on.enough);
+        self.targets.iter().all(|target| enough(target) != Some(false))
+    }
+
     /// The input's file without links; none outside an output folder.
     pub(crate) fn input_key(&self) -> Option<&str> {
         Some(&self.record.as_ref()?.read.first()?.file)
@@ -153,7 +163,7 @@ impl Outcome {
                 (_, Some(class)) => format!("{}, class {class}{label}:", target.target),
                 (_, None) => format!("{}:", target.target),
             };
-            text.push_str(&format!("  {words} {:.4}\n", target.score));
+            text.push_str(&format!("  {words} {:.4}\n{}", target.score, target.located.words()));
         }
         let preset = self.preset.as_ref().map(|p| format!(", preset {p}")).unwrap_or_default();
         let measure = |name: &str| self.measures.get(name).copied().flatten();

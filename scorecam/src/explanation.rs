@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use scorecam_core::evaluation::{BoundingBox, BoxOptions, SaliencyMap, boxes};
 use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 use scorecam_core::target::RegionCells;
-use scorecam_core::{Error, Explained, Learned, Result, Tensor, TensorView, bail};
+use scorecam_core::{Error, Explained, Learned, Result, Tensor, TensorView, Upsample, Upsampler, bail};
 
 use crate::Model;
 
@@ -135,6 +136,43 @@ impl Explanation {
                 "there is no map: {why}; give more time, or take the method score-cam-adaptive"
             ))),
         }
+    }
+
+    /// The map of target `index` at the size of the model's input, for measures. An error as of [`Self::map`]. Panics when
+    /// there is no such target.
+    pub fn saliency(&self, index: usize) -> Result<SaliencyMap> {
+        let (map, size) = (self.map(index)?, self.input_size);
+        let own = (map.shape()[0], map.shape()[1]);
+        if own == size {
+            return SaliencyMap::new(map.data(), size);
+        }
+        // Of presets that leave it at the layer's size.
+        let values: Vec<f64> = map.data().iter().map(|&value| f64::from(value)).collect();
+        let values = Upsampler::new(Upsample::HalfPixel, own, size)?.resize(&values)?;
+        SaliencyMap::new(&values.iter().map(|&value| value as f32).collect::<Vec<_>>(), size)
+    }
+
+    /// The boxes around the great values of the map of target `index`, in pixels of the photo (of the input where a tensor was
+    /// explained), the largest area first; none for a map without a positive value. An error as of [`Self::map`]. Panics when
+    /// there is no such target.
+    ///
+    /// ```
+    #[doc = include_str!("../doc/toy_model.md")]
+    /// use scorecam::evaluation::BoxOptions;
+    /// use scorecam::{ExplainOptions, Explainer, Photo};
+    ///
+    /// let photo = Photo::from_rgb8((48, 64), (0..48 * 64 * 3).map(|i| (i * 7 % 256) as u8).collect())?;
+    /// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
+    /// let found = explainer.explain(&photo.into())?.boxes(0, BoxOptions::default())?;
+    /// assert!(found[0].x0 >= 0.0 && found[0].x1 <= 64.0 && found[0].y1 <= 48.0);
+    /// # Ok::<(), scorecam::Error>(())
+    /// ```
+    pub fn boxes(&self, index: usize, options: BoxOptions) -> Result<Vec<BoundingBox>> {
+        let found = boxes(&self.saliency(index)?.normalized(), options);
+        Ok(match &self.placement {
+            Some(placement) => found.iter().map(|found| found.to_photo(placement)).collect(),
+            None => found,
+        })
     }
 
     /// The standard error of each value of the map of target `index`, [H, W]; none where the method estimates none. Panics when

@@ -11,7 +11,7 @@ use scorecam::{
     Error, ExplainOptions, Explainer, Host, Image, Input, Model, Photo, Progress, Reader, Result, Targets,
     Tensor,
 };
-use scorecam_core::{Upsample, Upsampler, bail, ensure};
+use scorecam_core::{bail, ensure};
 
 use super::args::{EvaluateArgs, MapFrom, MethodArg, WhichClass};
 use super::lines::{MapLine, Measured};
@@ -98,7 +98,7 @@ impl<'a> Work<'a> {
             let explainer = self.explainer(method, &asked)?;
             let found = explainer.explain_reporting(&image, None, progress)?;
             ensure!(!found.targets.is_empty(), not_found, "{} has no target here", method.text);
-            maps.push(sized(found.map(0)?.data(), (found.map(0)?.shape(), found.input_size))?);
+            maps.push(found.saliency(0)?);
             passes.push(found.passes);
             target.get_or_insert_with(|| found.targets[0].clone());
             explainers.push(explainer);
@@ -121,7 +121,7 @@ impl<'a> Work<'a> {
         let again = |n: usize, tensor: Tensor| {
             let Some(explainer) = explainers.get(n) else { return Ok(None) };
             let found = explainer.explain(&Image::from(tensor))?;
-            sized(found.map(0)?.data(), (found.map(0)?.shape(), found.input_size)).map(Some)
+            found.saliency(0).map(Some)
         };
         let subject = Subject { input: &input, target: &target.text, truth: truth.as_ref() };
         let found = self.evaluator.evaluate_with(&subject, &maps, &again, progress)?;
@@ -205,17 +205,6 @@ impl<'a> Work<'a> {
         let found = boxes(&map.normalized(), self.evaluator.options().boxes);
         Some((*found.first()?).to_photo(input.placement.as_ref()?).into())
     }
-}
-
-/// A map at the size of the input, which presets of other tools leave at the layer's.
-fn sized(values: &[f32], (shape, size): (&[usize], (usize, usize))) -> Result<SaliencyMap> {
-    let &[height, width] = shape else { bail!(internal, "a map has the axes {shape:?}") };
-    if (height, width) == size {
-        return SaliencyMap::new(values, size);
-    }
-    let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
-    let values = Upsampler::new(Upsample::HalfPixel, (height, width), size)?.resize(&values)?;
-    SaliencyMap::new(&values.iter().map(|&value| value as f32).collect::<Vec<_>>(), size)
 }
 
 /// Another tool's map of a photo.

@@ -6,6 +6,7 @@
 mod collisions;
 mod evaluate;
 mod lists;
+mod located;
 mod photos;
 mod results_folder;
 
