@@ -10,17 +10,33 @@ fn boxes_and_energy_are_those_of_the_map_and_in_pixels_of_the_photo() {
     let photo = folder.path().join("photo.png");
     write_photo(&photo, 64, 96);
     let photo = photo.display().to_string();
-    let found = |more: &[&str]| json(&explain(&photo, &[&["--json", "-"], more].concat()))["results"][0]["targets"][0].clone();
+    let found = |more: &[&str]| {
+        json(&explain(&photo, &[&["--json", "-"], more].concat()))["results"][0]["targets"][0].clone()
+    };
     let plain = found(&[]);
-    assert!(plain.get("boxes").is_none() && plain.get("on_region").is_none(), "what was not asked is not said: {plain}");
+    assert!(
+        plain.get("boxes").is_none() && plain.get("on_region").is_none(),
+        "what was not asked is not said: {plain}"
+    );
 
     let whole = found(&["--boxes", "0"]);
-    assert_eq!(whole["boxes"], serde_json::json!([[0.0, 0.0, 64.0, 96.0]]), "every pixel has at least nothing");
+    assert_eq!(
+        whole["boxes"],
+        serde_json::json!([[0.0, 0.0, 64.0, 96.0]]),
+        "every pixel has at least nothing"
+    );
     let largest = found(&["--boxes", "0.6"])["boxes"].clone();
     let all = found(&["--boxes", "0.6", "--box-areas", "all"])["boxes"].clone();
     assert_eq!((largest.as_array().map(Vec::len), &all[0]), (Some(1), &largest[0]));
     let [x0, y0, x1, y1] = [0, 1, 2, 3].map(|i| largest[0][i].as_f64().expect("a number"));
-    assert!((0.0..64.0).contains(&x0) && x0 < x1 && x1 <= 64.0 && (0.0..96.0).contains(&y0) && y0 < y1 && y1 <= 96.0);
+    assert!(
+        (0.0..64.0).contains(&x0)
+            && x0 < x1
+            && x1 <= 64.0
+            && (0.0..96.0).contains(&y0)
+            && y0 < y1
+            && y1 <= 96.0
+    );
 
     let region = |more: &[&str]| found(more)["on_region"].clone();
     let on = |x0: &str| region(&["--region", x0])["energy"].as_f64().expect("an energy");
@@ -28,7 +44,9 @@ fn boxes_and_energy_are_those_of_the_map_and_in_pixels_of_the_photo() {
     assert!((on("0,0,32,96") + on("32,0,64,96") - 1.0).abs() < 1e-6, "two halves are the whole");
     // A mask of the left half is the same as its box.
     let mask = folder.path().join("mask.png");
-    image::GrayImage::from_fn(64, 96, |x, _| image::Luma([if x < 32 { 255 } else { 0 }])).save(&mask).expect("a mask");
+    image::GrayImage::from_fn(64, 96, |x, _| image::Luma([if x < 32 { 255 } else { 0 }]))
+        .save(&mask)
+        .expect("a mask");
     let by_mask = region(&["--region", &mask.display().to_string()]);
     assert_eq!(by_mask, region(&["--region", "0,0,32,96"]));
     let lift = by_mask["lift"].as_f64().expect("a lift");
@@ -41,8 +59,10 @@ fn too_little_evidence_on_the_region_is_an_alarm() {
     let photo = folder.path().join("photo.png");
     write_photo(&photo, 32, 32);
     let photo = photo.display().to_string();
-    let ask = |least: &str| explain(&photo, &["--region", "0,0,16,32", "--least-energy", least, "--json", "-"]);
-    let energy = json(&ask("0"))["results"][0]["targets"][0]["on_region"]["energy"].as_f64().expect("an energy");
+    let ask =
+        |least: &str| explain(&photo, &["--region", "0,0,16,32", "--least-energy", least, "--json", "-"]);
+    let energy =
+        json(&ask("0"))["results"][0]["targets"][0]["on_region"]["energy"].as_f64().expect("an energy");
     let output = ask(&(energy + 0.01).to_string());
     assert_eq!(output.status.code(), Some(1));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the results are there");

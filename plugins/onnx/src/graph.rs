@@ -65,7 +65,11 @@ impl<'g> Network<'g> {
     pub(crate) fn pooled(&self) -> HashSet<&'g str> {
         let (means, others): (Vec<&Node>, _) = self.nodes.iter().partition(|node| node.is_mean_of_cells());
         let others: HashSet<&str> = others.iter().flat_map(|node| node.reads()).collect();
-        means.iter().filter_map(|node| node.reads().first().copied()).filter(|t| !others.contains(t)).collect()
+        means
+            .iter()
+            .filter_map(|node| node.reads().first().copied())
+            .filter(|t| !others.contains(t))
+            .collect()
     }
 
     /// The nodes on which `tensors` depend.

@@ -14,8 +14,8 @@ use common::{
 };
 use ort::memory::AllocationDevice;
 use scorecam_core::{
-    BackendLoader, Cut, Error, ErrorKind, Inputs, Layout, MaskedRequest, ModelBackend, ModelConfig, Readiness,
-    Result, Tensor, TensorView, Upsample,
+    BackendLoader, Cut, Error, ErrorKind, Inputs, Layout, MaskedRequest, ModelBackend, ModelConfig,
+    Readiness, Result, Tensor, TensorView, Upsample,
 };
 use scorecam_onnx::{Accelerator, Device, DeviceMemory, Masks, OnnxLoader, RuntimeRelease, Settings, ort};
 

@@ -44,7 +44,11 @@ fn info() -> ModelInfo {
         ],
         scores: Err(Error::invalid("two outputs may be class scores: sum, deep; name one")),
         layers: vec![
-            LayerInfo { preference: 3, pooled: true, ..LayerInfo::maps("first", "Conv", vec![Some(2), None, None]) },
+            LayerInfo {
+                preference: 3,
+                pooled: true,
+                ..LayerInfo::maps("first", "Conv", vec![Some(2), None, None])
+            },
             LayerInfo { like: Some(0), ..LayerInfo::new("tokens", "Add", vec![Some(5), Some(4)]) },
         ],
         default_layer: Some(0),
@@ -230,7 +234,8 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
     model.masked(&cut, &["sum"], &mut each).unwrap();
     assert_eq!(sums, [12.0, 18.0, 0.0], "of images of ones and of twos");
     let cuts = [Cut { map: 1, count: 0 }];
-    let error = model.masked(&MaskedRequest { cuts: &cuts, ..cut }, &["sum"], &mut |_, _| Ok(())).unwrap_err();
+    let error =
+        model.masked(&MaskedRequest { cuts: &cuts, ..cut }, &["sum"], &mut |_, _| Ok(())).unwrap_err();
     assert!(error.to_string().contains("a cut of rank map 1 was asked for; there are 1"), "{error}");
 
     let calls = Arc::new(Mutex::new(0));

@@ -8,8 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use scorecam_core::{Error, Result, bail};
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::Deserialize as Derive;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 
 use super::gathered::{Annotation as Gather, Gathered, around, file_in, folder_of};
 use super::{ClassName, Form, checked_box};
@@ -109,7 +109,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 let mut entries = Vec::new();
                 while let Some(entry) = list.next_element()? {
                     if entries.len() == MOST_ENTRIES {
-                        return Err(A::Error::custom(format_args!("a list has more than {MOST_ENTRIES} entries")));
+                        return Err(A::Error::custom(format_args!(
+                            "a list has more than {MOST_ENTRIES} entries"
+                        )));
                     }
                     entries.push(entry);
                 }
@@ -123,7 +125,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 pub(super) fn read(path: &Path, gathered: &mut Gathered) -> Result<Form> {
     let bytes = read_bytes(path, MOST_BYTES)?;
     let wrong = |what: String| {
-        Error::invalid(format!("it is no COCO file: {what}; it must have the lists images, annotations and categories"))
+        Error::invalid(format!(
+            "it is no COCO file: {what}; it must have the lists images, annotations and categories"
+        ))
     };
     // A byte order mark is no part of JSON.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -138,10 +142,11 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered) -> Result<Form> {
     coco.add_categories(&categories, gathered);
     for annotation in &annotations {
         if let Err(e) = coco.add(annotation, gathered) {
-            let named = annotation.id.as_ref().map_or("without id".into(), |_| match id(&annotation.id, "id") {
-                Ok(id) => id.to_string(),
-                Err(e) => e.to_string(),
-            });
+            let named =
+                annotation.id.as_ref().map_or("without id".into(), |_| match id(&annotation.id, "id") {
+                    Ok(id) => id.to_string(),
+                    Err(e) => e.to_string(),
+                });
             gathered.problem(path, None, e.context(format!("annotation {named}")));
         }
     }
@@ -221,7 +226,8 @@ impl<'a> Coco<'a> {
         if class.is_none() {
             bail!(invalid, "category {category_id} has an empty name");
         }
-        let &[x, y, width, height] = field(&annotation.bbox, "bbox", "a list of 4 numbers, x, y, width and height")?;
+        let &[x, y, width, height] =
+            field(&annotation.bbox, "bbox", "a list of 4 numbers, x, y, width and height")?;
         let bounds = checked_box([x, y, x + width, y + height], image.size)?;
         let (photo, size) = (image.name, image.size);
         gathered.add(Gather { file, photo, class, bounds: Some(bounds), mask: None, size })
@@ -232,7 +238,8 @@ impl<'a> Coco<'a> {
         missing.sort_by_key(|(_, image)| image.name);
         for (id, image) in missing {
             if let Err(e) = &image.file {
-                let text = format!("image {id}: {e}; its annotations, {} in all, are left out", image.annotations);
+                let text =
+                    format!("image {id}: {e}; its annotations, {} in all, are left out", image.annotations);
                 gathered.problem(self.path, None, text);
             }
         }

@@ -17,7 +17,8 @@ const CORNERS: [&str; 4] = ["x0", "y0", "x1", "y1"];
 pub(super) fn read(path: &Path, gathered: &mut Gathered) -> Result<Form> {
     let bytes = read_bytes(path, MOST_BYTES)?;
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes.as_slice());
-    let header = reader.headers().map_err(|e| Error::invalid(format!("its header cannot be read: {e}")))?.clone();
+    let header =
+        reader.headers().map_err(|e| Error::invalid(format!("its header cannot be read: {e}")))?.clone();
     let columns = Columns::of(&header, path, gathered)?;
     let table = Table { columns, count: header.len(), folder: folder_of(path) };
     let mut lines = Lines { bytes: &bytes, at: 0, line: 1 };
@@ -61,7 +62,11 @@ impl Columns {
         let missing: Vec<_> = CORNERS.iter().zip(corners).filter(|(_, place)| place.is_none()).collect();
         if !(missing.is_empty() || missing.len() == CORNERS.len()) {
             let missing: Vec<_> = missing.iter().map(|(name, _)| **name).collect();
-            gathered.problem(path, Some(1), format!("column {} is missing; no box is read", missing.join(", ")));
+            gathered.problem(
+                path,
+                Some(1),
+                format!("column {} is missing; no box is read", missing.join(", ")),
+            );
         }
         let known = |column: &str| {
             let others = ["file", "class", "box", "mask"];
@@ -109,10 +114,16 @@ impl Table {
             (None, None) => return Ok(None),
             (Some(corners), None) => corners.to_vec(),
             (None, Some(text)) => text.split_whitespace().collect(),
-            (Some(_), Some(_)) => return Err(Error::invalid("it has a box twice; give box, or x0, y0, x1 and y1")),
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("it has a box twice; give box, or x0, y0, x1 and y1"));
+            }
         };
         let [x0, y0, x1, y1] = parts[..] else {
-            return Err(Error::invalid(format!("box {:?} has {} numbers; give x0 y0 x1 y1", parts.join(" "), parts.len())));
+            return Err(Error::invalid(format!(
+                "box {:?} has {} numbers; give x0 y0 x1 y1",
+                parts.join(" "),
+                parts.len()
+            )));
         };
         let number = |text: &str, name| {
             text.parse::<f64>().map_err(|_| Error::invalid(format!("{name} {text:?} is no number")))

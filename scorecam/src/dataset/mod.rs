@@ -103,7 +103,11 @@ impl Dataset {
     /// photos without a class), or no sample is left.
     pub fn open(path: &Path, walk: &Walk<'_>) -> Result<Self> {
         let mut gathered = Gathered::default();
-        let form = if path.is_dir() { folder::read(path, walk, &mut gathered) } else { read_file(path, &mut gathered) };
+        let form = if path.is_dir() {
+            folder::read(path, walk, &mut gathered)
+        } else {
+            read_file(path, &mut gathered)
+        };
         let dataset = form.and_then(|form| gathered.finish(form));
         dataset.map_err(|e| e.context(format!("data {}", path.display())))
     }

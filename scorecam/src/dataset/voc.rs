@@ -45,13 +45,15 @@ pub(super) fn read_folder(root: &Path, walk: &Walk<'_>, gathered: &mut Gathered)
             Err((line, e)) => gathered.problem(&file.path, line, e),
         }
     }
-    skipped.remark(gathered);
-    let beside = walk.photos_in(root)?.0;
-    if !files.is_empty() {
-        let unnamed = beside.iter().filter(|photo| !photos.contains(&photo.path)).count();
-        gathered.remark_count(unnamed, "photo has no annotation", "photos have no annotations");
+    if files.is_empty() {
+        return Ok(false);
     }
-    Ok(!files.is_empty())
+    skipped.remark(gathered);
+    let beside = root.join("JPEGImages");
+    let (beside, _) = walk.photos_in(if beside.is_dir() { &beside } else { root })?;
+    let others = beside.iter().filter(|photo| !photos.contains(&photo.path)).count();
+    gathered.remark_count(others, "photo has no annotation", "photos have no annotations");
+    Ok(true)
 }
 
 /// Reads one file.
@@ -86,7 +88,10 @@ fn read(place: &Place<'_>, skipped: &mut Skipped, gathered: &mut Gathered) -> Re
     let root = document.root_element();
     let refused = |e: Error| (line_of(root), e);
     if root.tag_name().name() != "annotation" {
-        let text = format!("it is no Pascal VOC file: <annotation> is missing, <{}> is there", root.tag_name().name());
+        let text = format!(
+            "it is no Pascal VOC file: <annotation> is missing, <{}> is there",
+            root.tag_name().name()
+        );
         return Err(refused(Error::invalid(text)));
     }
     let name = text_of(root, "filename").map_err(refused)?;

@@ -13,7 +13,9 @@ pub fn read_tensor(file: impl BufRead, bytes: u64) -> Result<Tensor> {
 /// As [`read_tensor`], of a tensor of any axes.
 pub fn read_array(file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let known = |shape: &[u64]| shape.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>();
-    read(file, bytes, |shape| known(shape).ok_or_else(|| Error::invalid(format!("the array has shape {shape:?}"))))
+    read(file, bytes, |shape| {
+        known(shape).ok_or_else(|| Error::invalid(format!("the array has shape {shape:?}")))
+    })
 }
 
 fn read(
