@@ -246,7 +246,7 @@ fn what_is_wrong_in_voc_files_is_named_with_its_line() {
         "bytes.xml: it is not UTF-8",
         "deep.xml:1: it is not XML",
         "dtd.xml:1: it is not XML: XML with DTD",
-        "half.xml:2: it is not XML",
+        "half.xml:1: it is not XML",
         "lost.xml:1: no file \"lost.jpg\" in",
         "nodes.xml:1: it is not XML: nodes limit",
         "other.xml:2: it is no Pascal VOC file: <annotation> is missing, <rdf> is there",
