@@ -1,7 +1,7 @@
 //! Photos with their annotations, for evaluation.
 //!
 //! [`Dataset::open`] reads a folder of photos, a folder of folders by class, a COCO file, Pascal VOC files or a CSV; which of
-//! them a path is, is a [`Form`]. Each reader hands annotations to a [`Gathered`], which makes one [`Sample`] per photo and
+//! them a path is, is a [`Form`]. Readers hand annotations to one place, which makes one [`Sample`] per photo and
 //! class of them. An annotation that cannot be used is a [`Problem`], and the rest goes on. Photos are found, not decoded:
 //! [`Sample::check`] compares a sample with its photo once that is read.
 
