@@ -34,7 +34,7 @@ static inline int32_t engine_describe(void *model, const scorecam_model_descript
         {"input", {4, 0, {0, 3, ENGINE_SIDE, ENGINE_SIDE}}, SCORECAM_F32, 1}};
     static const scorecam_output_info outputs[] = {
         {"scores", {2, 0, {0, ENGINE_CLASSES}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
-    static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0}};
+    static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0}};
     static const scorecam_model_description description = {
         sizeof(scorecam_model_description), 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 2};
     (void)model;

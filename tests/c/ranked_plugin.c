@@ -52,7 +52,7 @@ static int32_t describe(void *model, const scorecam_model_description **out, sco
     static const scorecam_output_info outputs[] = {
         {"scores", {2, 0, {0, CLASSES}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
     static const scorecam_layer layers[] = {
-        {"features", "Relu", {3, 0, {MAPS, MAP, MAP}}, SCORECAM_LAYER_MAPS, 0, 0}};
+        {"features", "Relu", {3, 0, {MAPS, MAP, MAP}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0}};
     static const scorecam_model_description description = {
         sizeof description, 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 4};
     (void)model;

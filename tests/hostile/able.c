@@ -22,7 +22,7 @@ static int32_t fail(scorecam_message *why, int32_t status, const char *text)
 
 static const scorecam_input_info inputs[] = {{"input", {4, 0, {0, 1, 6, 6}}, SCORECAM_F32, 1}};
 static const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
-static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {3, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0}};
+static const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {3, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0}};
 
 static const scorecam_model_description description = {
     sizeof(scorecam_model_description), 0, inputs, 1, outputs, 1, 0, NULL, layers, 1, 0, 0, 2};

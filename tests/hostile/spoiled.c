@@ -86,8 +86,8 @@ static scorecam_output_info outputs[] = {
 };
 
 static scorecam_layer layers[] = {
-    {"first", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0},
-    {"maps", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0},
+    {"first", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0},
+    {"maps", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0},
 };
 
 static scorecam_model_description description = {

@@ -19,7 +19,7 @@ void throw_in(const char *place)
 
 const scorecam_input_info inputs[] = {{"input", {4, 0, {0, 1, 6, 6}}, SCORECAM_F32, 1}};
 const scorecam_output_info outputs[] = {{"scores", {2, 0, {0, 4}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
-const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0}};
+const scorecam_layer layers[] = {{"maps", "Conv", {3, 0, {2, 3, 3}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0}};
 const scorecam_model_description description = {
     sizeof(scorecam_model_description), 0, inputs, 1, outputs, 1, 0, nullptr, layers, 1, 0, 1, 1};
 

@@ -32,7 +32,8 @@ fn histogram(map: &SaliencyMap, (row, column): (usize, usize)) -> [f64; BINS] {
             let angle = dy.atan2(dx).to_degrees().rem_euclid(180.0);
             // An angle just below 0 rounds to 180.
             let bin = ((angle / (180.0 / BINS as f64)) as usize).min(BINS - 1);
-            bins[bin] += dx.hypot(dy);
+            // hypot would need a newer glibc.
+            bins[bin] += (dx * dx + dy * dy).sqrt();
         }
     }
     bins.map(|sum| sum / (CELL * CELL) as f64)

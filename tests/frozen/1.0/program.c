@@ -34,7 +34,7 @@ static int32_t stop(uint64_t passes, uint64_t expected, void *user_data)
 /* An engine of the program's own: the score of class c is the input's pixel c; its layer is the input. */
 static const scorecam_input_info own_inputs[] = {{"image", {4, 0, {1, 1, 4, 4}}, SCORECAM_F32, 1}};
 static const scorecam_output_info own_outputs[] = {{"scores", {2, 0, {1, 3}}, SCORECAM_F32, SCORECAM_OUTPUT_LOGITS, 1, 0}};
-static const scorecam_layer own_layers[] = {{"pixels", "Identity", {3, 0, {1, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0}};
+static const scorecam_layer own_layers[] = {{"pixels", "Identity", {3, 0, {1, 4, 4}}, SCORECAM_LAYER_MAPS, 0, 0, 0, 0}};
 static const scorecam_model_description own = {
     sizeof(scorecam_model_description), 0, own_inputs, 1, own_outputs, 1, 0, NULL, own_layers, 1, 0, 1, 1};
 

@@ -155,7 +155,7 @@ fn describe_model<'a>(input: &mut Unstructured<'_>, lent: &mut Lent) -> (Liar<'a
             },
             preference: u32::from(byte(input) % 2),
             like: if byte(input) < 240 { 0 } else { number(input) },
-            pooled: u32::from(byte(input) % 3),
+            pooled: 0,
             reserved: 0,
         })
         .collect();
