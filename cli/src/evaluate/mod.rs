@@ -43,6 +43,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let data = Dataset::open(&args.data, &walk)?;
     data.remarks.iter().for_each(terminal::note);
     data.problems.iter().for_each(terminal::warning);
+    refuse_strangers(args)?;
     plan::make_folder(&args.out)?;
     let host = Host::new()?;
     list::load_plugins(&host, &args.model.plugins)?;
@@ -69,6 +70,21 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let summary = Summary::new(names, &measures, &photos);
     finish(args, (&summary, &known), (&work, failed + data.problem_count))?;
     if failed + data.problem_count > 0 { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// An error where the folder holds files of our names that no evaluation wrote.
+fn refuse_strangers(args: &EvaluateArgs) -> Result<()> {
+    if args.overwrite || args.out.join("results.jsonl").exists() {
+        return Ok(());
+    }
+    let ours = ["summary.json", "report.html", "pictures"].map(|name| args.out.join(name));
+    match ours.iter().find(|path| path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(Error::invalid(format!(
+            "{} is there and of no evaluation; give another --out, or --overwrite to replace it",
+            path.display()
+        ))),
+    }
 }
 
 /// Measures what is not known yet; returns how many photos failed.

@@ -201,4 +201,13 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
         assert!(!output.status.success() && words.contains(expected), "{more:?}: {words}");
         assert!(!out.join("results.jsonl").exists(), "{more:?}");
     }
+    fs::create_dir_all(&out).expect("a folder");
+    fs::write(out.join("report.html"), "somebody's").expect("a file");
+    let output = evaluate(&data, &out, &[]);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && words.contains("report.html is there and of no evaluation"),
+        "{words}"
+    );
+    assert_eq!(fs::read_to_string(out.join("report.html")).expect("a file"), "somebody's");
 }
