@@ -76,7 +76,7 @@ pub(crate) struct EvaluateArgs {
     /// Images in one forward pass, at most 4096 [default: what is fastest for the model]
     #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) batch_size: Option<usize>,
-    /// The folder of results: results.jsonl, a line for each photo, written as they come; summary.json; report.html
+    /// The folder of results: evaluation.jsonl, a line for each photo, written as they come; summary.json; report.html
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: PathBuf,
     /// Photos that the report shows, the first ones

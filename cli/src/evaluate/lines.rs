@@ -1,9 +1,9 @@
-//! `results.jsonl`: what was measured, a line for each photo, written as it comes. The first line says by which settings;
+//! `evaluation.jsonl`: what was measured, a line for each photo, written as it comes. The first line says by which settings;
 //! a run with the same ones goes on behind the last whole line.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use scorecam::evaluation::Measure;
@@ -17,6 +17,8 @@ use serde_json::Value;
 pub(crate) struct Line {
     /// Its name in the data.
     pub(crate) sample: String,
+    /// The files and annotations that it was measured by: where these have changed, it is measured anew.
+    pub(crate) made_of: Value,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Measured {
     pub(crate) passes: usize,
     pub(crate) seconds: f64,
     pub(crate) maps: Vec<MapLine>,
+    /// The number of its pictures for the report, where it has any.
+    pub(crate) pictures: Option<usize>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,31 +63,45 @@ pub(crate) struct MapLine {
     pub(crate) found: Option<[f64; 4]>,
 }
 
-/// The file, open for more lines.
+/// The name of the file in the folder of results.
+pub(crate) const FILE: &str = "evaluation.jsonl";
+
+/// The file, open for more lines, and locked.
 pub(crate) struct Lines {
     path: PathBuf,
     file: File,
-    /// What earlier runs measured, by sample.
-    pub(crate) known: HashMap<String, Measured>,
+    /// What is measured, by sample, and what of.
+    known: HashMap<String, (Value, Measured)>,
+    /// How many lines there are behind the first.
+    pub(crate) count: usize,
 }
 
 impl Lines {
     /// Opens the file in `folder`; what it holds was made by these `settings`, or is replaced where that is wanted.
     pub(crate) fn open(folder: &Path, settings: &Value, overwrite: bool) -> Result<Self> {
-        let path = folder.join("results.jsonl");
+        let path = folder.join(FILE);
         let failed = |e| Error::io(format!("{}: {e}", path.display()));
-        let text = match std::fs::read_to_string(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
-            read => read.map_err(failed)?,
-        };
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed)?;
+        // Some network file systems know no locks; a run is possible there, only not guarded.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            bail!(
+                io,
+                "another evaluation writes into {}; wait for it, or give another --out",
+                folder.display()
+            );
+        }
+        // A kill may have cut a character.
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(failed)?;
+        let text = String::from_utf8_lossy(&text);
         // A line without its end was being written when a run was killed.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let mut count = 0;
         let mut lines = text[..whole].lines();
         let is_same = lines
             .next()
             .map(|line| serde_json::from_str::<Value>(line).is_ok_and(|found| found == *settings));
         let mut known = HashMap::new();
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         match is_same {
             Some(true) => {
                 file.set_len(whole as u64).map_err(failed)?;
@@ -95,8 +113,9 @@ impl Lines {
                             i + 2
                         ))
                     })?;
+                    count += 1;
                     if let Outcome::Measured(measured) = line.outcome {
-                        known.insert(line.sample, *measured);
+                        known.insert(line.sample, (line.made_of, *measured));
                     }
                 }
             }
@@ -110,15 +129,25 @@ impl Lines {
                 writeln!(file, "{settings}").map_err(failed)?;
             }
         }
-        Ok(Self { path, file, known })
+        Ok(Self { path, file, known, count })
+    }
+
+    /// What was measured of a sample that is made of these.
+    pub(crate) fn known(&self, sample: &str, made_of: &Value) -> Option<&Measured> {
+        self.known.get(sample).filter(|(known, _)| known == made_of).map(|(_, measured)| measured)
     }
 
     /// Adds what came of a photo.
-    pub(crate) fn add(&mut self, line: &Line) -> Result<()> {
+    pub(crate) fn add(&mut self, line: Line) -> Result<()> {
         let failed = |e: std::io::Error| Error::io(format!("{}: {e}", self.path.display()));
         let text =
-            serde_json::to_string(line).map_err(|e| Error::internal(format!("a line of results: {e}")))?;
+            serde_json::to_string(&line).map_err(|e| Error::internal(format!("a line of results: {e}")))?;
         // One write, so that a kill leaves a whole line or a part that is known to be one.
-        self.file.write_all(format!("{text}\n").as_bytes()).map_err(failed)
+        self.file.write_all(format!("{text}\n").as_bytes()).map_err(failed)?;
+        self.count += 1;
+        if let Outcome::Measured(measured) = line.outcome {
+            self.known.insert(line.sample, (line.made_of, *measured));
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `scorecam evaluate`: how good maps are, over a set of photos.
 //!
-//! Each photo is a line of `results.jsonl`, written as it comes. A photo that fails is a line, too, and the others go on; the
+//! Each photo is a line of `evaluation.jsonl`, written as it comes. A photo that fails is a line, too, and the others go on; the
 //! program then ends with 1. The same command goes on behind the lines that are there.
 
 mod args;
@@ -28,6 +28,7 @@ use self::summary::Summary;
 use self::work::Work;
 use crate::Failure;
 use crate::progress::{self, Bars};
+use crate::record::Stamp;
 use crate::{list, output, plan, terminal};
 
 /// Evaluates; see the module's documentation for what is reported how.
@@ -64,7 +65,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         .samples
         .iter()
         .enumerate()
-        .filter_map(|(i, sample)| Some((i, sample.name.as_str(), lines.known.get(&sample.name)?)))
+        .filter_map(|(i, sample)| {
+            Some((i, sample.name.as_str(), lines.known(&sample.name, &work.made_of(sample))?))
+        })
         .collect();
     let photos: Vec<&Measured> = known.iter().map(|(.., photo)| *photo).collect();
     let summary = Summary::new(names, &measures, &photos);
@@ -74,7 +77,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
 
 /// An error where the folder holds files of our names that no evaluation wrote.
 fn refuse_strangers(args: &EvaluateArgs) -> Result<()> {
-    if args.overwrite || args.out.join("results.jsonl").exists() {
+    if args.overwrite || args.out.join(lines::FILE).exists() {
         return Ok(());
     }
     let ours = ["summary.json", "report.html", "pictures"].map(|name| args.out.join(name));
@@ -93,29 +96,31 @@ fn evaluate_all(work: &Work<'_>, data: &Dataset, lines: &mut Lines) -> Result<us
     let bars = Bars::new(data.samples.len());
     for (number, sample) in data.samples.iter().enumerate() {
         let bar = bars.input(printable(&sample.name));
-        if !lines.known.contains_key(&sample.name) {
+        let made_of = work.made_of(sample);
+        if lines.known(&sample.name, &made_of).is_none() {
             let report = |progress| {
                 progress::show(&bar, progress);
                 ControlFlow::Continue(())
             };
-            let pictures = Pictures::of(&work.args.out, number);
-            let found = work.sample((number, sample), &report).and_then(|found| {
-                if number < work.args.pictures {
+            // A number of its own, whatever photos come into the data between two runs.
+            let id = lines.count;
+            let found = work.sample((number, sample), &report).and_then(|mut found| {
+                if number < work.args.pictures && found.photo.is_some() {
                     let boxes = sample.boxes.iter().map(|&corners| corners.into()).collect();
-                    pictures.write(&found, boxes)?;
+                    Pictures::of(&work.args.out, id).write(&found, boxes)?;
+                    found.measured.pictures = Some(id);
                 }
                 Ok(found.measured)
             });
-            let outcome = match &found {
-                Ok(measured) => Outcome::Measured(Box::new(measured.clone())),
+            let outcome = match found {
+                Ok(measured) => Outcome::Measured(Box::new(measured)),
                 Err(error) => {
                     failed += 1;
                     bars.aside(|| terminal::error(format_args!("{}: {error}", sample.file.display())));
                     Outcome::Error(error.to_string())
                 }
             };
-            lines.add(&Line { sample: sample.name.clone(), outcome })?;
-            lines.known.extend(found.ok().map(|measured| (sample.name.clone(), measured)));
+            lines.add(Line { sample: sample.name.clone(), made_of, outcome })?;
         }
         bars.finished(&bar);
     }
@@ -202,7 +207,7 @@ fn settings(args: &EvaluateArgs, model: &Model, (names, work): (&[String], &Work
     json!({
         "scorecam": env!("CARGO_PKG_VERSION"),
         "data": args.data,
-        "model": model.file(),
+        "model": Stamp::of(model.file()),
         "backend": model.backend_id(),
         "layer": args.layer,
         "class": args.class.map(|which| format!("{which:?}").to_lowercase()),

@@ -120,9 +120,10 @@ fn chart(measure: Measure, summary: &Summary, photos: &[Known<'_>], counts: &[us
     (!series.is_empty()).then(|| Chart { title: title.into(), x, y, series })
 }
 
-fn card(folder: &Path, summary: &Summary, (number, name, photo): &Known<'_>) -> io::Result<Option<Photo>> {
-    let pictures = Pictures::of(folder, *number);
-    let Some(about) = pictures.about() else { return Ok(None) };
+fn card(folder: &Path, summary: &Summary, (_, name, photo): &Known<'_>) -> io::Result<Option<Photo>> {
+    let Some(id) = photo.pictures else { return Ok(None) };
+    let pictures = Pictures::of(folder, id);
+    let about = pictures.about()?;
     let mut maps = Vec::new();
     let mut boxes: Vec<_> = about.boxes.iter().map(|&corners| drawn(corners, BoxKind::Truth, None)).collect();
     for (i, line) in photo.maps.iter().enumerate() {

@@ -32,9 +32,9 @@ pub(super) struct About {
 pub(super) struct Pictures(PathBuf);
 
 impl Pictures {
-    /// Those of the photo with this number.
-    pub(super) fn of(folder: &Path, number: usize) -> Self {
-        Self(folder.join("pictures").join(format!("{number:06}")))
+    /// Those with this number.
+    pub(super) fn of(folder: &Path, id: usize) -> Self {
+        Self(folder.join("pictures").join(format!("{id:06}")))
     }
 
     /// Writes them; nothing where a tensor was measured.
@@ -60,9 +60,9 @@ impl Pictures {
         output::write_bytes(&self.0.join(name), bytes, Existing::Replaced)
     }
 
-    /// What is known of the photo; none where it has no pictures.
-    pub(super) fn about(&self) -> Option<About> {
-        serde_json::from_slice(&std::fs::read(self.0.join("about.json")).ok()?).ok()
+    /// What is known of the photo.
+    pub(super) fn about(&self) -> std::io::Result<About> {
+        Ok(serde_json::from_slice(&std::fs::read(self.0.join("about.json"))?)?)
     }
 
     pub(super) fn photo(&self) -> std::io::Result<Picture> {

@@ -2,7 +2,7 @@
 
 use std::io::BufReader;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use scorecam::dataset::{ClassName, Sample};
@@ -12,9 +12,11 @@ use scorecam::{
     Tensor,
 };
 use scorecam_core::{bail, ensure};
+use serde_json::{Value, json};
 
 use super::args::{EvaluateArgs, MapFrom, MethodArg, WhichClass};
 use super::lines::{MapLine, Measured};
+use crate::record::Stamp;
 
 /// All that is the same for every photo.
 pub(super) struct Work<'a> {
@@ -48,6 +50,18 @@ impl<'a> Work<'a> {
         let asked = (Targets::Top(1), args.target.clone().into_iter().collect());
         work.methods.iter().try_for_each(|method| work.explainer(method, &asked).map(drop))?;
         Ok(work)
+    }
+
+    /// All that a sample's results depend on beside the settings.
+    pub(super) fn made_of(&self, sample: &Sample) -> Value {
+        let maps = self.args.maps_from.iter().map(|from| map_file(from, sample));
+        let files = [Some(sample.file.clone()), sample.mask.clone()].into_iter().flatten().chain(maps);
+        let boxes: Vec<[f64; 4]> = sample.boxes.iter().map(|&corners| corners.into()).collect();
+        let class = sample.class.as_ref().map(|class| match class {
+            ClassName::Number(number) => json!(number),
+            ClassName::Label(label) => json!(label),
+        });
+        json!({ "files": files.map(|file| Stamp::of(&file)).collect::<Vec<_>>(), "class": class, "boxes": boxes })
     }
 
     /// The names of all maps, in their order.
@@ -143,6 +157,7 @@ impl<'a> Work<'a> {
             score: found.score,
             passes: all_passes,
             maps: lines.collect(),
+            pictures: None,
             seconds: started.elapsed().as_secs_f64(),
         };
         Ok(Found { measured, photo, input, maps })
@@ -207,13 +222,18 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Another tool's map of a photo.
-fn map_from(from: &MapFrom, sample: &Sample, size: (usize, usize)) -> Result<SaliencyMap> {
+/// The file with another tool's map of a photo.
+fn map_file(from: &MapFrom, sample: &Sample) -> PathBuf {
     let stem = sample.file.file_stem().unwrap_or_default();
-    let path = match from.path.is_dir() {
+    match from.path.is_dir() {
         true => from.path.join(stem).with_added_extension("npy"),
         false => from.path.clone(),
-    };
+    }
+}
+
+/// Another tool's map of a photo.
+fn map_from(from: &MapFrom, sample: &Sample, size: (usize, usize)) -> Result<SaliencyMap> {
+    let path = map_file(from, sample);
     let map = read_map(&path).map_err(|e| e.context(path.display()))?;
     let axes: Vec<usize> = map.shape().iter().copied().skip_while(|&n| n == 1).collect();
     let (height, width) = size;

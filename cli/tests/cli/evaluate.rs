@@ -55,7 +55,7 @@ fn maps_of_methods_and_baselines_are_measured_over_photos() {
         assert!(printed.contains(words), "{printed}");
     }
     assert!(!printed.contains("iou"), "without annotations there is no truth: {printed}");
-    assert_eq!(names_in(&out), ["pictures", "report.html", "results.jsonl", "summary.json"]);
+    assert_eq!(names_in(&out), ["evaluation.jsonl", "pictures", "report.html", "summary.json"]);
     assert_eq!(names_in(&out.join("pictures")).len(), 3);
     let found = summary(&out);
     assert_eq!((found["photos"].as_u64(), found["maps"][0]["map"].as_str()), (Some(4), Some("score-cam")));
@@ -103,7 +103,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_table() {
         .stderr(Stdio::null())
         .spawn()
         .expect("it runs");
-    let lines = || fs::read_to_string(killed.join("results.jsonl")).map_or(0, |text| text.lines().count());
+    let lines = || fs::read_to_string(killed.join("evaluation.jsonl")).map_or(0, |text| text.lines().count());
     let began = Instant::now();
     while lines() < 20 {
         assert!(began.elapsed() < Duration::from_secs(120), "{} lines", lines());
@@ -114,9 +114,9 @@ fn a_run_that_was_killed_goes_on_to_the_same_table() {
     let before = lines();
     assert!(before < 201, "it was killed in the middle");
     // As a kill in the middle of a write leaves it.
-    let path = killed.join("results.jsonl");
+    let path = killed.join("evaluation.jsonl");
     let mut text = fs::read(&path).expect("results");
-    text.extend_from_slice(b"{\"sample\":\"torn");
+    text.extend_from_slice(b"{\"sample\":\"torn in a character \xc3");
     fs::write(&path, text).expect("a torn line");
     assert_eq!(table(&evaluate(&data, &killed, &more)), expected);
     assert_eq!(lines(), 201);
@@ -128,6 +128,34 @@ fn a_run_that_was_killed_goes_on_to_the_same_table() {
         "{words}"
     );
     assert_eq!(lines(), 201, "what is there stays");
+}
+
+/// What `evaluation.jsonl` holds of a sample last: the number of its pictures, and how many lines it has.
+fn pictures_and_lines(out: &Path, sample: &str) -> (Option<u64>, usize) {
+    let text = fs::read_to_string(out.join("evaluation.jsonl")).expect("results");
+    let lines = text.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let lines: Vec<Value> = lines.filter(|line| line["sample"] == sample).collect();
+    (lines.last().and_then(|line| line["measured"]["pictures"].as_u64()), lines.len())
+}
+
+#[test]
+fn a_photo_that_changed_is_measured_anew_and_one_that_came_takes_nobodys_pictures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&data).expect("a folder");
+    photos(&data, 2);
+    let more = ["--method", "eigen-cam", "--measures", "gini"];
+    stdout(&evaluate(&data, &out, &more));
+    assert_eq!(pictures_and_lines(&out, "000.png"), (Some(0), 1));
+    assert_eq!(pictures_and_lines(&out, "001.png"), (Some(1), 1));
+
+    write_photo(&data.join("000-before.png"), 50, 50);
+    write_photo(&data.join("001.png"), 60, 40);
+    stdout(&evaluate(&data, &out, &more));
+    assert_eq!(pictures_and_lines(&out, "000.png"), (Some(0), 1), "it is as it was");
+    assert_eq!(pictures_and_lines(&out, "000-before.png"), (Some(2), 1));
+    assert_eq!(pictures_and_lines(&out, "001.png"), (Some(3), 2), "it has changed");
+    assert_eq!(summary(&out)["photos"], 3);
 }
 
 #[test]
@@ -199,7 +227,7 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
         let output = evaluate(&data, &out, more);
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && words.contains(expected), "{more:?}: {words}");
-        assert!(!out.join("results.jsonl").exists(), "{more:?}");
+        assert!(!out.join("evaluation.jsonl").exists(), "{more:?}");
     }
     fs::create_dir_all(&out).expect("a folder");
     fs::write(out.join("report.html"), "somebody's").expect("a file");
