@@ -165,7 +165,10 @@ impl Masker<'_> {
         };
         match self.cuts.get(m) {
             None => self.upsampler.rows(self.masks.item(m), wide, row),
-            Some(cut) => cut_rows(self.masks.item(cut.map as usize), (cut.count, width), wide, row),
+            Some(cut) => {
+                cut_rows(self.masks.item(cut.map as usize), (cut.count, width), wide, row);
+                Ok(())
+            }
         }
     }
 
@@ -188,13 +191,12 @@ fn cut_rows(
     (count, width): (u32, usize),
     wide: &mut Vec<f32>,
     mut row: impl FnMut(usize, &[f32]),
-) -> Result<()> {
+) {
     for (y, ranks) in ranks.chunks_exact(width).enumerate() {
         wide.clear();
         wide.extend(ranks.iter().map(|&rank| if f64::from(rank) < f64::from(count) { 0.0 } else { 1.0 }));
         row(y, wide);
     }
-    Ok(())
 }
 
 /// Batches being run forward.

@@ -11,7 +11,6 @@ use crate::{Error, Inputs, Result, Tensor, TensorView};
 /// A mask of the image's size by the rank of each pixel: 0 on the `count` pixels that come first, 1 on all others. So the
 /// images of an insertion or deletion curve are made of one rank map, and only numbers are sent for each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
 pub struct Cut {
     /// Which of the rank maps.
     pub map: u32,

@@ -200,14 +200,22 @@ impl<'a> Study<'a> {
         let at = |place: usize| if base == Base::Own { f64::from(own[place]) } else { 0.0 };
         let sums = (0..channels).map(|c| (c * cells..(c + 1) * cells).map(at).sum::<f64>());
         let sums: Vec<f64> = sums.collect();
-        let mut means = room_for(&[count, channels])?;
-        for i in 0..count {
-            let mut changed = sums.clone();
-            let each = changes(i).into_iter();
-            each.for_each(|(place, value)| changed[place / cells] += f64::from(value) - at(place));
-            means.extend(changed.iter().map(|sum| (sum / cells as f64) as f32));
+        let size = crate::passes::head_batch(&[1, channels, 1, 1], self.context.batch_size);
+        let mut scores = Vec::new();
+        for first in (0..count).step_by(size) {
+            let batch = first..count.min(first + size);
+            let shape = [batch.len(), channels, 1, 1];
+            let mut means = room_for(&shape)?;
+            for i in batch {
+                let mut changed = sums.clone();
+                let each = changes(i).into_iter();
+                each.for_each(|(place, value)| changed[place / cells] += f64::from(value) - at(place));
+                means.extend(changed.iter().map(|sum| (sum / cells as f64) as f32));
+            }
+            let part = self.run_from_layer(Tensor::new(shape, means)?).await?;
+            append(&mut scores, part.data())?;
         }
-        self.run_from_layer(Tensor::new([count, channels, 1, 1], means)?).await
+        Tensor::new([count, self.context.scores.len()], scores)
     }
 
     /// Derivatives [1, K, h, w] of the model's own output for `class` with respect to the target layer's

@@ -98,6 +98,8 @@ impl Node {
     /// Whether it makes the mean of each map of its first input [N, K, h, w].
     pub(crate) fn is_mean_of_cells(&self) -> bool {
         match self.operator.as_str() {
+            // Another domain may have another order of axes, as the runtime's own for channels last has.
+            _ if !matches!(self.domain.as_str(), "" | "ai.onnx") => false,
             "GlobalAveragePool" => true,
             "ReduceMean" => {
                 matches!(self.integers("axes"), Some([2, 3] | [3, 2] | [-1, -2] | [-2, -1]))
