@@ -303,7 +303,7 @@ fn pair(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// Maps [H, W] as [N, H, W].
-fn stacked(
+pub(super) fn stacked(
     maps: impl ExactSizeIterator<Item = Result<Tensor>>,
     (height, width): (usize, usize),
 ) -> Result<Tensor> {

@@ -7,7 +7,8 @@
 //!   of images [`BoxAccuracy`] and [`PixelPrecision`].
 //! - **The map alone**: [`complexity`], [`entropy`], [`gini`]; beside the maps of related inputs [`coherency`],
 //!   [`adcc`] and [`max_sensitivity`].
-//! - **Two maps**: [`similarity`], the core of sanity checks.
+//! - **Two maps**: [`similarity`], the core of sanity checks; [`on_shared_part`] makes maps of two models comparable.
+//! - **Confirmation**: [`intervene`] scores an image without a region, and with the region alone.
 //! - **Sets of images**: [`Bootstrap`] intervals of means and of paired differences.
 //!
 //! Everything is computed in f64 from a [`SaliencyMap`], holds no state and may run on many threads at once. A measure
@@ -45,12 +46,14 @@ mod drop;
 mod faithfulness;
 mod hog;
 mod impute;
+mod intervention;
 mod mask;
 mod points;
 mod protocol;
 mod region;
 mod road;
 mod saliency;
+mod shared;
 mod similarity;
 mod statistics;
 mod words;
@@ -63,10 +66,12 @@ pub use drop::{Drop, Win, gain, increase, win};
 pub use faithfulness::{Evaluation, EvaluationRequest, Faithfulness, Measures, evaluate};
 pub use hog::hog;
 pub use impute::imputed;
+pub use intervention::{Intervention, InterventionRequest, Interventions, intervene};
 pub use mask::{Fill, Mask};
 pub use protocol::{PROTOCOLS, Protocol, ProtocolPreset};
 pub use region::{Greatest, Localization, Pointing, Region};
 pub use road::{Road, RoadScore};
 pub use saliency::{SaliencyMap, Ties};
+pub use shared::on_shared_part;
 pub use similarity::{Similarity, similarity, spearman, ssim};
 pub use statistics::{Bootstrap, Estimate, mean, percentile};

@@ -2,6 +2,7 @@
 
 use super::{BoundingBox, SaliencyMap, Ties, similarity};
 use crate::Result;
+use crate::image::Placement;
 use crate::tensor::gathered;
 
 /// The pixels of an object, or of several of one class: their union.
@@ -33,6 +34,32 @@ impl Region {
         );
         let count = inside.iter().filter(|&&inside| inside).count();
         Ok(Self { size, inside, count })
+    }
+
+    /// A frame along the edge of what a model's input shows of its photo: the pixels whose centers are closer to the edge than
+    /// `share` of the shorter side. Backgrounds, watermarks and time stamps lie there. Padding does not belong to it. An error
+    /// unless the share is above 0, at most 0.5.
+    pub fn frame(placement: &Placement, share: f64) -> Result<Self> {
+        ensure!(
+            share > 0.0 && share <= 0.5,
+            invalid,
+            "a border of {share} of the shorter side; give a share above 0, at most 0.5"
+        );
+        let ((height, width), part) = (placement.input_size(), placement.input_part());
+        let wide = share * part.width.min(part.height);
+        let is_inside = |i: usize| {
+            let (x, y) = ((i % width) as f64 + 0.5 - part.x, (i / width) as f64 + 0.5 - part.y);
+            let nearest = x.min(part.width - x).min(y).min(part.height - y);
+            (0.0..wide).contains(&nearest)
+        };
+        Self::of_mask((0..height * width).map(is_inside).collect(), (height, width))
+    }
+
+    /// All other pixels.
+    #[must_use]
+    pub fn rest(&self) -> Self {
+        let inside: Vec<bool> = self.inside.iter().map(|inside| !inside).collect();
+        Self { size: self.size, count: inside.len() - self.count, inside }
     }
 
     /// Height and width of the whole.
@@ -178,5 +205,25 @@ impl<'a> Localization<'a> {
             self.region.inside[y1 * width + x1] && (squared as f64).sqrt() < tolerance
         };
         around(y, height).any(|y1| around(x, width).any(|x1| is_near(y1, x1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_as_wide_as_its_share_of_what_is_seen() {
+        let placement = Placement::whole((50, 70), (10, 20));
+        for (share, expected) in [(0.1, 2 * 20 + 2 * 8), (0.2, 4 * 20 + 4 * 6), (0.04, 0), (0.5, 200)] {
+            let frame = Region::frame(&placement, share).expect("a frame");
+            assert_eq!(frame.count(), expected, "{share}");
+            let rest = frame.rest();
+            assert_eq!(rest.count(), 200 - expected);
+            assert!(rest.inside().iter().zip(frame.inside()).all(|(rest, inside)| rest != inside));
+        }
+        for share in [0.0, -1.0, 0.6, f64::NAN] {
+            assert!(Region::frame(&placement, share).is_err(), "{share}");
+        }
     }
 }

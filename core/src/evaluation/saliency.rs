@@ -118,6 +118,11 @@ impl SaliencyMap {
         Tensor::new(shape, gathered(&shape, self.values.iter().map(|&v| v as f32))?)
     }
 
+    /// A map of finite values, one for each pixel of `size`, of which there is at least one.
+    pub(super) fn of(values: Vec<f64>, size: (usize, usize)) -> Self {
+        Self { size, values }
+    }
+
     /// Another map of this size, from each value.
     pub(super) fn map(&self, value: impl FnMut(f64) -> f64) -> Self {
         Self { size: self.size, values: self.values.iter().copied().map(value).collect() }
