@@ -71,6 +71,12 @@ pub trait ModelBackend: Send + Sync {
         Err(Error::unsupported("this backend writes no models; the ONNX backends do"))
     }
 
+    /// The names of the layers with weights, in the order in which they run. A backend that has such a list loads a model with
+    /// random weights where [`crate::ModelConfig::random`] asks for them.
+    fn weights(&self) -> Result<Vec<String>> {
+        Err(Error::unsupported("this backend loads no model with random weights"))
+    }
+
     /// What a user should know of how this model runs, a line each: that it runs in another precision than it was
     /// exported in, and what that costs. The same for the model's whole life; every explanation has them among
     /// its warnings.

@@ -39,6 +39,7 @@ pub mod target;
 mod tensor;
 mod upsample;
 mod view;
+mod weights;
 
 pub use ask::{Ask, Learned, MaskedImages};
 pub use backend::{
@@ -65,3 +66,4 @@ pub use view::{
     Candidate, Channels, Form, Forward, IsRegression, Looks, MapView, Meaning, ModelView, Order, Rows,
     Tokens, ViewInfo, ViewOptions, ViewedModel, choose_output, fits, written,
 };
+pub use weights::{RandomWeights, WeightDraw, WeightRole};

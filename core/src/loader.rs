@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{Abilities, ModelBackend, Result};
+use crate::{Abilities, ModelBackend, RandomWeights, Result};
 
 /// What a backend needs to load a model. Made by the host from a manifest, the command line or C options.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +27,9 @@ pub struct ModelConfig {
     pub device: Option<String>,
     /// Settings of the backend itself, as `key = value`; unknown keys are errors.
     pub settings: BTreeMap<String, String>,
+    /// Random weights in place of trained ones. The host gives this only to models whose [`ModelBackend::weights`] lists
+    /// layers.
+    pub random: Option<RandomWeights>,
 }
 
 /// The order of axes of a model's input. Tensors in this workspace are always NCHW; a backend transposes.

@@ -31,6 +31,47 @@
 #define SCORECAM_LAYER_NO_MAP 3
 
 /**
+ * `scorecam_random_weights.draw`: normal, with mean and deviation of the trained tensor.
+ */
+#define SCORECAM_WEIGHTS_MATCHED 1
+
+/**
+ * `scorecam_random_weights.draw`: the trained values of the tensor, shuffled.
+ */
+#define SCORECAM_WEIGHTS_PERMUTED 2
+
+/**
+ * `scorecam_random_weights.draw`: as layers are initialized before training, uniform within 1 / sqrt(fan in) of 0.
+ */
+#define SCORECAM_WEIGHTS_INITIAL 3
+
+/**
+ * Random weights in place of trained ones.
+ */
+typedef struct scorecam_random_weights {
+    /**
+     * `sizeof(scorecam_random_weights)`.
+     */
+    uint32_t struct_size;
+    /**
+     * One of `SCORECAM_WEIGHTS_*`.
+     */
+    uint32_t draw;
+    /**
+     * What all draws are made from; a layer must draw the same whichever others do.
+     */
+    uint64_t seed;
+    /**
+     * The first layer that draws, by its index in `scorecam_weights`.
+     */
+    uint64_t first_layer;
+    /**
+     * How many layers draw, from that one on; at least 1.
+     */
+    uint64_t layer_count;
+} scorecam_random_weights;
+
+/**
  * What a backend needs to load a model.
  */
 typedef struct scorecam_model_config {
@@ -83,6 +124,11 @@ typedef struct scorecam_model_config {
      * Settings of the backend itself; an unknown one is an error.
      */
     const scorecam_option *settings;
+    /**
+     * Random weights in place of trained ones; NULL for the trained ones. Never given to a backend whose models do not
+     * answer to "scorecam.weights/1".
+     */
+    const struct scorecam_random_weights *random_weights;
 } scorecam_model_config;
 
 /**

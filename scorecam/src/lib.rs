@@ -68,7 +68,8 @@ pub use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 pub use scorecam_core::methods::Fuse;
 pub use scorecam_core::target::Kept;
 pub use scorecam_core::{
-    ClassScores, Error, ErrorKind, Learned, Progress, Result, Stage, Targets, Tensor, TensorView,
+    ClassScores, Error, ErrorKind, Learned, Progress, RandomWeights, Result, Stage, Targets, Tensor,
+    TensorView, WeightDraw,
 };
 pub use scorecam_plugin::method::Description;
 pub use scorecam_plugin::plugin::Descriptor;

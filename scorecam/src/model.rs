@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use scorecam_core::image::Preprocess;
 use scorecam_core::target::Linear;
 use scorecam_core::{
-    Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, Result, Tensor, ViewInfo, ViewOptions,
-    ViewedModel, bail, printable,
+    Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, RandomWeights, Result, Tensor, ViewInfo,
+    ViewOptions, ViewedModel, bail, printable,
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
@@ -44,6 +44,8 @@ pub struct ModelRequest {
     pub device: Option<String>,
     /// Settings of the backend; they come before the manifest's.
     pub settings: BTreeMap<String, String>,
+    /// Random weights in place of trained ones, for a sanity check.
+    pub random: Option<RandomWeights>,
 }
 
 impl<P: Into<PathBuf>> From<P> for ModelRequest {
@@ -112,6 +114,7 @@ impl Host {
             threads: request.threads,
             device: request.device.clone(),
             settings,
+            random: request.random.clone(),
         };
         let (model, backend, choice) = match backend {
             Some(id) if id != AUTO => (self.backend(id, &path)?.load(&config)?, id.to_owned(), None),
@@ -121,6 +124,10 @@ impl Host {
         let name = printable(&shown.display().to_string());
         let form = request.layer_form;
         let model = Model::new(Box::new(model), (backend, choice, name), (layer, form), (&manifest, labels))?;
+        if request.random.is_some() {
+            // A backend that does not know of random weights has loaded the trained ones.
+            model.weights()?;
+        }
         Ok(Model { _memory: memory, file: path, ..model })
     }
 
@@ -251,6 +258,12 @@ impl Model {
     /// An error of kind unsupported where the backend writes no models, or the model has no such map.
     pub fn bake_map(&self, layer: &str, path: &Path) -> Result<Vec<u8>> {
         self.model.bake_map(layer, path)
+    }
+
+    /// The names of the layers with weights, in the order in which they run; an error of kind unsupported where the backend
+    /// draws no random ones in their place.
+    pub fn weights(&self) -> Result<Vec<String>> {
+        self.engine().weights().map_err(|e| e.context(format!("model {}", self.name)))
     }
 
     /// What it is called in messages: its file, or "the application's model".

@@ -26,7 +26,7 @@ struct Header {
 }
 
 /// The objects of the plugin ABI, each a file of `plugins/sdk/src/abi` and a header, and the headers that it includes.
-const OBJECTS: [(&str, &[&str]); 9] = [
+const OBJECTS: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("backend", &["core.h"]),
     ("masked", &["backend.h"]),
@@ -35,6 +35,7 @@ const OBJECTS: [(&str, &[&str]); 9] = [
     ("readiness", &["core.h"]),
     ("remarks", &["core.h"]),
     ("bake", &["core.h"]),
+    ("weights", &["core.h"]),
     ("method", &["core.h"]),
 ];
 

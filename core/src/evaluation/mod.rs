@@ -7,7 +7,7 @@
 //!   of images [`BoxAccuracy`] and [`PixelPrecision`].
 //! - **The map alone**: [`complexity`], [`entropy`], [`gini`]; beside the maps of related inputs [`coherency`],
 //!   [`adcc`] and [`max_sensitivity`].
-//! - **Two maps**: [`similarity`], the core of sanity checks; [`on_shared_part`] makes maps of two models comparable.
+//! - **Two maps**: [`similarity`], the core of sanity checks ([`SanityCheck`]); [`on_shared_part`] makes maps of two models comparable.
 //! - **Confirmation**: [`intervene`] scores an image without a region, and with the region alone.
 //! - **Sets of images**: [`Bootstrap`] intervals of means and of paired differences.
 //!
@@ -53,6 +53,7 @@ mod protocol;
 mod region;
 mod road;
 mod saliency;
+mod sanity;
 mod shared;
 mod similarity;
 mod statistics;
@@ -72,6 +73,7 @@ pub use protocol::{PROTOCOLS, Protocol, ProtocolPreset};
 pub use region::{Greatest, Localization, Pointing, Region};
 pub use road::{Road, RoadScore};
 pub use saliency::{SaliencyMap, Ties};
-pub use shared::on_shared_part;
+pub use sanity::{Against, SanityCheck, SanityVerdict, cascade, pairs, similarity_to_random};
+pub use shared::{Shared, on_shared_part};
 pub use similarity::{Similarity, similarity, spearman, ssim};
 pub use statistics::{Bootstrap, Estimate, mean, percentile};

@@ -13,12 +13,12 @@ use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use prost::Message;
-use scorecam_core::{Error, Result, ensure};
+use scorecam_core::{Error, RandomWeights, Result, ensure};
 use scorecam_plugin::read_file;
 
 use crate::proto;
 use crate::wire::DEEPEST;
-use crate::{external_constants, functions};
+use crate::{external_constants, functions, weights};
 
 /// protobuf's own limit of one message; larger models keep their weights in files beside them.
 const MOST_BYTES: u64 = i32::MAX as u64;
@@ -34,6 +34,7 @@ pub(crate) struct ModelFile {
     stamp: (u64, Option<SystemTime>),
     external: External,
     has_functions: bool,
+    random: Option<RandomWeights>,
 }
 
 /// A model's file, parsed.
@@ -59,13 +60,13 @@ pub(crate) struct External {
 
 impl ModelFile {
     /// Reads and parses the file; the bytes are handed back for the first sessions.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Parsed)> {
+    pub(crate) fn open(path: &Path, random: Option<RandomWeights>) -> Result<(Self, Parsed)> {
         let name = path.display();
         ensure!(!path.is_dir(), io, "model {name} is a folder; give the .onnx file in it");
         let (bytes, metadata) = read(path)?;
         let Contents { mut graph, has_functions } = parse(path, &bytes)?;
         let external = check_external_data(path, &graph)?;
-        let file = Self { path: path.into(), stamp: stamp(&metadata), external, has_functions };
+        let file = Self { path: path.into(), stamp: stamp(&metadata), external, has_functions, random };
         let bytes = file.completed(bytes)?;
         if has_functions {
             graph = parse(path, &bytes)?.graph;
@@ -73,8 +74,8 @@ impl ModelFile {
         Ok((file, Parsed { graph, bytes }))
     }
 
-    /// The bytes with local functions in the place of their calls, and with constants that lie in other files inside: the
-    /// runtime finds weights there itself, constants not.
+    /// The bytes with local functions in the place of their calls, and with constants that lie in other files inside (the
+    /// runtime finds weights there itself, constants not); with random weights where these were asked for.
     fn completed(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         let of_file = |e: Error| e.context(format!("model {}", self.path.display()));
         if self.has_functions {
@@ -82,6 +83,11 @@ impl ModelFile {
         }
         if self.external.constants {
             bytes = external_constants::inlined(&bytes, self.folder()).map_err(of_file)?;
+        }
+        if let Some(random) = &self.random {
+            let graph = parse(&self.path, &bytes)?.graph;
+            let layers = weights::layers(&graph).map_err(of_file)?;
+            bytes = weights::drawn(&bytes, &layers, random).map_err(of_file)?;
         }
         Ok(bytes)
     }

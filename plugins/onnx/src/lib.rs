@@ -37,6 +37,7 @@ mod session;
 mod settings;
 mod tap;
 mod values;
+mod weights;
 mod wire;
 
 pub use device::{Accelerator, Device, DeviceMemory, Masks};

@@ -93,7 +93,7 @@ impl BackendLoader for OnnxLoader {
             return Err(Error::invalid("threads is 0; give 1 or more, or leave it out for all cores"));
         }
         // The model first: a wrong file is told even where no runtime is installed.
-        let (file, parsed) = ModelFile::open(&config.path)?;
+        let (file, parsed) = ModelFile::open(&config.path, config.random.clone())?;
         let device = match self.accelerator {
             Some(accelerator) => accelerator.device(config, &settings)?,
             None => on_cpu(config.device.as_deref()).map(|()| Device::cpu())?,

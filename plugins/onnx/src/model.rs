@@ -35,6 +35,7 @@ use crate::precision;
 use crate::session::{Session, SessionSpec};
 use crate::settings::Precision;
 use crate::values::Input;
+use crate::weights;
 
 /// Sessions beside the first that are kept; each holds a copy of the weights.
 const KEPT: usize = 3;
@@ -431,6 +432,11 @@ impl ModelBackend for OnnxModel {
     ) -> Result<Vec<Tensor>> {
         self.ports.image.check(&inputs.images, Some(1))?;
         self.heads.run(self, inputs, (layer, activations), wanted)
+    }
+
+    fn weights(&self) -> Result<Vec<String>> {
+        let layers = weights::layers(self.described.graph())?;
+        Ok(layers.into_iter().map(|layer| layer.name).collect())
     }
 
     fn bake(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {

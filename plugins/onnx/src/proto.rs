@@ -71,6 +71,8 @@ pub(crate) struct Node {
     pub(crate) inputs: Vec<String>,
     #[prost(string, repeated, tag = "2")]
     pub(crate) outputs: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub(crate) name: String,
     #[prost(string, tag = "4")]
     pub(crate) operator: String,
     #[prost(message, repeated, tag = "5")]
@@ -167,6 +169,10 @@ impl Attribute {
 /// A `TensorProto` without its values.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Initializer {
+    #[prost(int64, repeated, tag = "1")]
+    pub(crate) dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    pub(crate) data_type: i32,
     #[prost(string, tag = "8")]
     pub(crate) name: String,
     #[prost(message, repeated, tag = "13")]

@@ -5,7 +5,7 @@ use std::mem::{align_of, offset_of, size_of};
 use crate::abi::*;
 
 const GOLDEN: &str = include_str!("../../../tests/golden/layout.txt");
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("abi/core.rs"),
     include_str!("abi/backend.rs"),
     include_str!("abi/bake.rs"),
@@ -14,6 +14,7 @@ const SOURCES: [&str; 9] = [
     include_str!("abi/gradients.rs"),
     include_str!("abi/readiness.rs"),
     include_str!("abi/remarks.rs"),
+    include_str!("abi/weights.rs"),
     include_str!("abi/method.rs"),
 ];
 
@@ -58,7 +59,8 @@ fn every_struct_lies_in_memory_as_the_golden_layout_says() {
         scorecam_plugin_table { abi_version, struct_size, count, reserved, open, descriptor, get_interface },
         scorecam_descriptor { struct_size, kind, id, version, summary, extensions, abilities, reserved },
         scorecam_option { name, value },
-        scorecam_model_config { struct_size, threads, path, input, output, layer, device, input_height, input_width, channels_last, setting_count, settings },
+        scorecam_random_weights { struct_size, draw, seed, first_layer, layer_count },
+        scorecam_model_config { struct_size, threads, path, input, output, layer, device, input_height, input_width, channels_last, setting_count, settings, random_weights },
         scorecam_input_info { name, shape, dtype, per_image },
         scorecam_output_info { name, shape, dtype, activation, per_image, reserved },
         scorecam_layer { name, operation, shape, meaning, preference, like, pooled, reserved },
@@ -74,6 +76,7 @@ fn every_struct_lies_in_memory_as_the_golden_layout_says() {
         scorecam_remarks { struct_size, reserved, remark },
         scorecam_bake_request { struct_size, what, layer, path, grid_height, grid_width, cells, context, write },
         scorecam_bake { struct_size, reserved, run },
+        scorecam_weights { struct_size, reserved, name },
         scorecam_option_spec { name, help, default_value, kind, choice_count, choices, min, max },
         scorecam_preset { name, summary, values, value_count },
         scorecam_method_description { struct_size, needs, options, option_count, presets, preset_count },
@@ -83,7 +86,7 @@ fn every_struct_lies_in_memory_as_the_golden_layout_says() {
         scorecam_method_result { maps, errors, measures, measure_count, warnings, warning_count, owner, release },
         scorecam_method { struct_size, reserved, describe, explain },
     };
-    assert_eq!(lines.len(), 225);
+    assert_eq!(lines.len(), 236);
     let mut golden: Vec<&str> = GOLDEN.lines().filter(|line| belongs(line)).collect();
     lines.sort_unstable();
     golden.sort_unstable();

@@ -25,6 +25,7 @@ mod remarks;
 mod root;
 pub mod services;
 mod study;
+mod weights;
 mod wire;
 
 pub use abi_stable;
@@ -54,6 +55,8 @@ pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
 pub const REMARKS: &std::ffi::CStr = c"scorecam.remarks/1";
 /// The id of the interface of a backend that writes models.
 pub const BAKE: &std::ffi::CStr = c"scorecam.bake/1";
+/// The id of the interface of a model whose weights can be replaced by random ones.
+pub const WEIGHTS: &std::ffi::CStr = c"scorecam.weights/1";
 
 /// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
 pub const AUTO: &str = "auto";

@@ -30,7 +30,11 @@ impl BackendLoader for ToyLoader {
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
         check_config(config)?;
         let file = ToyFile::read(&config.path)?;
-        let model = ToyModel::new(file, config.input_size).map_err(|e| e.context(config.path.display()))?;
+        let model = ToyModel::new(file, config.input_size).and_then(|model| match &config.random {
+            Some(random) => model.with_random(random),
+            None => Ok(model),
+        });
+        let model = model.map_err(|e| e.context(config.path.display()))?;
         Ok(Box::new(model))
     }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use scorecam_core::{
     Abilities, BatchRule, EachBatch, Error, InputInfo, Inputs, LayerInfo, MaskedRequest, ModelBackend,
-    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, bail, ensure, fits,
+    ModelInfo, NamedTensor, OutputActivation, OutputInfo, RandomWeights, Result, Tensor, TensorView, bail,
+    ensure, fits,
 };
 
 use crate::file::{Ability, Batch, Ending, ToyFile};
 use crate::masked;
 use crate::network::{Activations, Layer, Network};
+use crate::weights::Weights;
 
 pub(crate) const INPUT: &str = "input";
 pub(crate) const OUTPUT: &str = "scores";
@@ -43,6 +45,12 @@ impl ToyModel {
         let info = info(&file, size)?;
         let network = Network::new(&file);
         Ok(Self { file, info, network, images_run: AtomicUsize::new(0) })
+    }
+
+    /// The model with random weights.
+    pub(crate) fn with_random(mut self, random: &RandomWeights) -> Result<Self> {
+        self.network = Network::new(&self.file).with_random(random, self.file.classes)?;
+        Ok(self)
     }
 
     /// How many images have been run since the model was loaded, failed ones included.
@@ -157,6 +165,10 @@ impl Wanted {
 impl ModelBackend for ToyModel {
     fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    fn weights(&self) -> Result<Vec<String>> {
+        Ok(Weights::LAYERS.map(str::to_owned).to_vec())
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {

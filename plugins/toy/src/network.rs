@@ -3,6 +3,8 @@
 //! Sums run in one fixed order (bias first, then tap by tap, in f32; pooling and the head in f64), which the
 //! numpy twin repeats. All slices are of one image; shapes are checked by the callers.
 
+use scorecam_core::{RandomWeights, Result};
+
 use crate::file::{Ending, ToyFile};
 use crate::weights::Weights;
 
@@ -50,6 +52,12 @@ impl Activations {
 impl Network {
     pub(crate) fn new(file: &ToyFile) -> Self {
         Self { weights: Weights::new(file), patch: file.patch(), maps: file.maps, ending: file.ending }
+    }
+
+    /// The network with random weights.
+    pub(crate) fn with_random(mut self, random: &RandomWeights, classes: usize) -> Result<Self> {
+        self.weights.draw(random, classes)?;
+        Ok(self)
     }
 
     /// All activations of an image [C, h * patch height, w * patch width], where `cells` is [h, w].

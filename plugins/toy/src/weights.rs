@@ -1,5 +1,7 @@
 //! The weights: a hash of the seed, in multiples of 1/256 so that every language holds the same numbers.
 
+use scorecam_core::{RandomWeights, Result, WeightRole};
+
 use crate::file::ToyFile;
 
 /// Maps of relu1 that one map of conv2 sees, where there are so many.
@@ -55,6 +57,29 @@ impl Weights {
         };
         weights.shape_maps(file);
         weights
+    }
+
+    /// The layers with weights, in the order in which they run.
+    pub(crate) const LAYERS: [&str; 3] = ["conv1", "conv2", "head"];
+
+    /// Replaces the weights of some layers.
+    pub(crate) fn draw(&mut self, random: &RandomWeights, classes: usize) -> Result<()> {
+        random.check(Self::LAYERS.len())?;
+        let maps = self.bias1.len();
+        let fan_ins = [self.conv1.len() / maps, self.conv2.len() / maps, self.head.len() / classes];
+        let layers = [
+            [&mut self.conv1, &mut self.bias1],
+            [&mut self.conv2, &mut self.bias2],
+            [&mut self.head, &mut self.head_bias],
+        ];
+        for (layer, (tensors, fan_in)) in layers.into_iter().zip(fan_ins).enumerate() {
+            for (i, tensor) in tensors.into_iter().enumerate().filter(|_| random.layers.contains(&layer)) {
+                let trained: Vec<f64> = tensor.iter().map(|&v| v.into()).collect();
+                let drawn = random.drawn((layer, i), WeightRole::Factor { fan_in }, &trained);
+                *tensor = drawn.into_iter().map(|v| v as f32).collect();
+            }
+        }
+        Ok(())
     }
 
     /// Makes copies of the first maps, then constant and flat maps, at the end of conv2.

@@ -6,7 +6,8 @@
  * Interface ids and their tables, for its get_interface: "scorecam.backend/1" is a scorecam_backend,
  * "scorecam.method/1" a scorecam_method, "scorecam.readiness/1" a scorecam_readiness; and for that of a model:
  * "scorecam.masked/1" a scorecam_masked, "scorecam.run-from/1" a scorecam_run_from, "scorecam.gradients/1" a
- * scorecam_gradients, "scorecam.remarks/1" a scorecam_remarks, "scorecam.bake/1" a scorecam_bake.
+ * scorecam_gradients, "scorecam.remarks/1" a scorecam_remarks, "scorecam.bake/1" a scorecam_bake,
+ * "scorecam.weights/1" a scorecam_weights.
  *
  * A struct behind an interface id never changes; a new ability is a new id. Strings are UTF-8, end with NUL,
  * and have at most SCORECAM_MAX_STRING bytes. Whoever made memory frees it: `release` stands next to what it
@@ -30,5 +31,6 @@
 #include "scorecam/readiness.h"
 #include "scorecam/remarks.h"
 #include "scorecam/run_from.h"
+#include "scorecam/weights.h"
 
 #endif

@@ -17,6 +17,29 @@ pub const SCORECAM_LAYER_CHANNELS_LAST: u32 = 2;
 /// The axes of a layer behind the batch: no map of the image, such as attention scores.
 pub const SCORECAM_LAYER_NO_MAP: u32 = 3;
 
+/// `scorecam_random_weights.draw`: normal, with mean and deviation of the trained tensor.
+pub const SCORECAM_WEIGHTS_MATCHED: u32 = 1;
+/// `scorecam_random_weights.draw`: the trained values of the tensor, shuffled.
+pub const SCORECAM_WEIGHTS_PERMUTED: u32 = 2;
+/// `scorecam_random_weights.draw`: as layers are initialized before training, uniform within 1 / sqrt(fan in) of 0.
+pub const SCORECAM_WEIGHTS_INITIAL: u32 = 3;
+
+/// Random weights in place of trained ones.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct scorecam_random_weights {
+    /// `sizeof(scorecam_random_weights)`.
+    pub struct_size: u32,
+    /// One of `SCORECAM_WEIGHTS_*`.
+    pub draw: u32,
+    /// What all draws are made from; a layer must draw the same whichever others do.
+    pub seed: u64,
+    /// The first layer that draws, by its index in `scorecam_weights`.
+    pub first_layer: u64,
+    /// How many layers draw, from that one on; at least 1.
+    pub layer_count: u64,
+}
+
 /// What a backend needs to load a model.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -46,6 +69,9 @@ pub struct scorecam_model_config {
     pub setting_count: u32,
     /// Settings of the backend itself; an unknown one is an error.
     pub settings: *const scorecam_option,
+    /// Random weights in place of trained ones; NULL for the trained ones. Never given to a backend whose models do not
+    /// answer to "scorecam.weights/1".
+    pub random_weights: *const scorecam_random_weights,
 }
 
 /// An input of a model.

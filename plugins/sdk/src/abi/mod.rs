@@ -19,6 +19,7 @@ mod method;
 mod readiness;
 mod remarks;
 mod run_from;
+mod weights;
 
 pub use self::backend::*;
 pub use self::bake::*;
@@ -29,3 +30,4 @@ pub use self::method::*;
 pub use self::readiness::*;
 pub use self::remarks::*;
 pub use self::run_from::*;
+pub use self::weights::*;

@@ -1,6 +1,7 @@
 //! [`BackendLoader`] and [`ModelBackend`] as `scorecam.backend/1` and the tables of its abilities.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::sync::OnceLock;
 
 use scorecam_core::{
     BackendLoader, BatchRule, Cut, Error, Form, InputInfo, Inputs, LayerInfo, Layout, MaskedRequest, Meaning,
@@ -14,7 +15,7 @@ use crate::wire::{
     BorrowedTensor, Texts, caught, checked_struct, dtype_of, guard, hand_over, kind_of_status, named_views,
     optional_view, read, read_optional, shape_of, slice, tensor_of, view,
 };
-use crate::{BAKE, GRADIENTS, MASKED, REMARKS, RUN_FROM, bake, remarks};
+use crate::{BAKE, GRADIENTS, MASKED, REMARKS, RUN_FROM, WEIGHTS, bake, remarks, weights};
 
 /// A loader that lives for the whole process; [`crate::export_plugin!`] implements it.
 pub trait ExportedLoader: 'static {
@@ -41,12 +42,19 @@ pub(crate) const fn table<L: ExportedLoader>() -> &'static abi::scorecam_backend
 pub(crate) struct ExportedModel {
     pub(crate) model: Box<dyn ModelBackend>,
     description: Description,
+    /// [`ModelBackend::weights`], which is asked for name by name.
+    weights: OnceLock<Result<Vec<String>>>,
 }
 
 impl ExportedModel {
     fn new(model: Box<dyn ModelBackend>) -> Result<Self> {
         let description = Description::of(model.info())?;
-        Ok(Self { model, description })
+        Ok(Self { model, description, weights: OnceLock::new() })
+    }
+
+    /// The layers with weights.
+    pub(crate) fn weights(&self) -> Result<&[String]> {
+        self.weights.get_or_init(|| self.model.weights()).as_deref().map_err(Error::clone)
     }
 }
 
@@ -192,6 +200,13 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
                 Ok((read(s.name, "a setting's name")?.into(), read(s.value, "a setting")?.into()))
             })
             .collect::<Result<_>>()?,
+        // SAFETY: as the caller promises.
+        random: match config.random_weights.is_null() {
+            true => None,
+            false => {
+                Some(weights::read(unsafe { checked_struct(config.random_weights, "random_weights") }?)?)
+            }
+        },
     })
 }
 
@@ -301,6 +316,7 @@ unsafe extern "C" fn get_interface(model: *mut c_void, id: *const c_char) -> *co
         id if id == GRADIENTS && has.gradients => (&raw const GRADS).cast(),
         id if id == REMARKS => (&raw const remarks::export::TABLE).cast(),
         id if id == BAKE => (&raw const bake::export::TABLE).cast(),
+        id if id == WEIGHTS => (&raw const weights::export::TABLE).cast(),
         _ => std::ptr::null(),
     }
 }

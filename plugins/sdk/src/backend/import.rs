@@ -16,7 +16,7 @@ use crate::wire::{
     Expected, Texts, caught, check, checked_table, described, empty_message, named_of, status_of_kind, taken,
     tensor_of, views,
 };
-use crate::{bake, remarks};
+use crate::{bake, remarks, weights};
 
 pub(super) fn check_functions(table: &abi::scorecam_backend) -> Result<()> {
     match (table.describe, table.forward) {
@@ -34,6 +34,7 @@ pub struct ImportedModel {
     from: Option<&'static abi::scorecam_run_from>,
     gradients: Option<&'static abi::scorecam_gradients>,
     bake: Option<&'static abi::scorecam_bake>,
+    weights: Option<&'static abi::scorecam_weights>,
     remarks: Vec<String>,
 }
 
@@ -142,9 +143,10 @@ impl Held {
         };
         let remarks = remarks.transpose()?.unwrap_or_default();
         let bake = self.ability(crate::BAKE)?;
+        let weights = self.ability(crate::WEIGHTS)?;
         // SAFETY: strings and lists of a live description.
         let info = unsafe { read_description(description, abilities) }?;
-        Ok(ImportedModel { held: self, info, who, masked, from, gradients, bake, remarks })
+        Ok(ImportedModel { held: self, info, who, masked, from, gradients, bake, weights, remarks })
     }
 
     fn ability<T>(&self, id: &CStr) -> Result<Option<&'static T>> {
@@ -219,6 +221,13 @@ impl ModelBackend for ImportedModel {
         let table = self.bake.ok_or_else(unable)?;
         // SAFETY: the model belongs to the table.
         unsafe { bake::import::run(table, self.held.model, (layer, what, path)) }
+    }
+
+    fn weights(&self) -> Result<Vec<String>> {
+        let unable = || Error::unsupported(format!("{} loads no model with random weights", self.who));
+        let table = self.weights.ok_or_else(unable)?;
+        // SAFETY: the model belongs to the table.
+        unsafe { weights::import::read(table, self.held.model) }.map_err(|e| e.context(&self.who))
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {

@@ -6,6 +6,7 @@ use super::import::{ImportedModel, check_functions};
 use crate::abi;
 use crate::plugin::Descriptor;
 use crate::readiness::import::ImportedReadiness;
+use crate::weights;
 use crate::wire::{Texts, call};
 
 /// A backend of a plugin.
@@ -77,6 +78,7 @@ struct OwnedConfig {
     c: abi::scorecam_model_config,
     _texts: Texts,
     _settings: Vec<abi::scorecam_option>,
+    _random: Option<Box<abi::scorecam_random_weights>>,
 }
 
 impl OwnedConfig {
@@ -90,6 +92,7 @@ impl OwnedConfig {
         let (height, width) = config.input_size.unwrap_or((0, 0));
         let mut optional = |text: &Option<String>| text.as_ref().map_or(std::ptr::null(), |t| texts.keep(t));
         let threads = config.threads.unwrap_or(0);
+        let random = config.random.as_ref().map(|random| Box::new(weights::sent(random)));
         let c = abi::scorecam_model_config {
             struct_size: size_of::<abi::scorecam_model_config>() as u32,
             threads: u32::try_from(threads).map_err(|_| {
@@ -109,7 +112,8 @@ impl OwnedConfig {
             },
             setting_count: settings.len() as u32,
             settings: settings.as_ptr(),
+            random_weights: random.as_deref().map_or(std::ptr::null(), std::ptr::from_ref),
         };
-        Ok(Self { c, _texts: texts, _settings: settings })
+        Ok(Self { c, _texts: texts, _settings: settings, _random: random })
     }
 }
