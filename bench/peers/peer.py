@@ -2,17 +2,9 @@
 
     python peer.py PEER THREADS NETWORK TORCHSCRIPT_FILE DEVICE
 
-Reads and answers the requests of tests/src/bin/bench_worker.rs, a JSON line each:
-
-    {"do": "explain", "input": "x.npy", "class": 281, "batch": 16, "map": "map.npy"}
-    {"do": "forward", "input": "x.npy", "batch": 16, "passes": 64}
-
-`batch` may be left out of the first, which then runs as the tool does by itself. Only the explaining is timed:
-the network is loaded before, and the map is written after. A GPU has done its work when the clock stops. All that
-a tool prints goes to standard error.
+Answers the requests that serving.py describes. A GPU has done its work when the clock stops.
 """
 
-import json
 import os
 import sys
 import time
@@ -23,9 +15,11 @@ os.environ["TQDM_DISABLE"] = "1"
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
 
 import networks  # noqa: E402
 from score_cam_loop import activation, normalised, score_cam  # noqa: E402
+from serving import peak_mb, serve  # noqa: E402
 
 
 def loop(network, layer):
@@ -47,10 +41,22 @@ def torch_cam(network, layer):
 
 def grad_cam(network, layer):
     from pytorch_grad_cam import ScoreCAM
+
+    return of_grad_cam(ScoreCAM, network, layer)
+
+
+def ablation_cam(network, layer):
+    from pytorch_grad_cam import AblationCAM
+
+    return of_grad_cam(AblationCAM, network, layer)
+
+
+def of_grad_cam(kind, network, layer):
+    """A method of pytorch-grad-cam."""
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     def explain(image, target, batch):
-        with ScoreCAM(model=network, target_layers=[layer]) as method:
+        with kind(model=network, target_layers=[layer]) as method:
             if batch:
                 method.batch_size = batch
             return method(input_tensor=image, targets=[ClassifierOutputTarget(target)])[0]
@@ -59,7 +65,7 @@ def grad_cam(network, layer):
 
 
 def captum(network, layer):
-    """Captum has no Score-CAM. Nearest to it is to switch off one channel after the other: Ablation-CAM."""
+    """Ablation-CAM by captum, which gives the lost scores; the map is made of them here."""
     from captum.attr import LayerFeatureAblation
 
     def explain(image, target, batch):
@@ -69,12 +75,19 @@ def captum(network, layer):
             lost = LayerFeatureAblation(network, layer).attribute(
                 image, target=target, layer_mask=channels, perturbations_per_eval=batch or 1
             )
-            return normalised((lost[:, :, :1, :1] * maps).sum(1)[0].relu())
+            coarse = (lost[:, :, :1, :1] * maps).sum(1, keepdim=True).relu()
+            return normalised(F.interpolate(coarse, size=image.shape[-2:], mode="bilinear")[0, 0])
 
     return explain
 
 
-PEERS = {"loop": loop, "torch-cam": torch_cam, "grad-cam": grad_cam, "captum": captum}
+PEERS = {
+    "loop": loop,
+    "torch-cam": torch_cam,
+    "grad-cam": grad_cam,
+    "ablation-cam": ablation_cam,
+    "captum": captum,
+}
 
 
 def main():
@@ -86,12 +99,7 @@ def main():
     model, layer = networks.load(network, file)
     model.to(device)
     explain = PEERS[peer](model, layer)
-    for line in sys.stdin:
-        try:
-            answer = answer_to(json.loads(line), (model, explain), device)
-        except Exception as why:  # whatever it is, whoever asked has to hear of it
-            answer = {"error": f"{type(why).__name__}: {why}".replace("\n", " ")}
-        print(json.dumps(answer), file=answers, flush=True)
+    serve(answers, lambda request: answer_to(request, (model, explain), device))
 
 
 def answer_to(request, tool, device):
@@ -140,15 +148,6 @@ def forward(model, image, batch, passes):
 def device_mb(device):
     """The most of a GPU's memory that PyTorch has held, without what its driver takes for itself."""
     return None if device == "cpu" else torch.cuda.max_memory_reserved(device) / 2**20
-
-
-def peak_mb():
-    """The most memory that this process has held, where the system tells."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
-    except OSError:
-        return None
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ pub struct Moved {
 }
 
 impl<'a> Timed<'a> {
-    /// `model`, measured from here on. It runs forward and scores masked images; gradients and runs from a layer
-    /// are not passed on.
+    /// `model`, measured from here on. It runs forward and from a layer, and scores masked images; gradients are not
+    /// passed on.
     pub fn new(model: &'a dyn ViewedModel) -> Self {
         Self { model, nanoseconds: AtomicU64::new(0), moved: Mutex::new(Moved::default()) }
     }
@@ -70,6 +70,13 @@ impl ViewedModel for Timed<'_> {
         let scores = self.timed(|| self.model.masked_scores(request))?;
         let whole = Traffic::of_masked_images(request, &scores, self.info().batch)?;
         self.moves(Traffic::of_masks(request, &scores), whole);
+        Ok(scores)
+    }
+
+    fn run_from(&self, image: TensorView<'_>, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
+        let scores = self.timed(|| self.model.run_from(image, layer, activations))?;
+        let moved = Traffic::of_head(&activations, &scores);
+        self.moves(moved, moved);
         Ok(scores)
     }
 

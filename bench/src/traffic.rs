@@ -22,6 +22,11 @@ impl Traffic {
         Self { up: bytes(batch.data()), down: bytes(answer.scores.data()) + taps }
     }
 
+    /// A pass of the part behind a layer: activations go up, scores come down.
+    pub fn of_head(activations: &TensorView<'_>, scores: &Tensor) -> Self {
+        Self { up: bytes(activations.data()), down: bytes(scores.data()) }
+    }
+
     /// Masked scores where the device makes the masked images: images and fill go up once, and for each mask its few
     /// cells, and the index of its image where there are several.
     pub fn of_masks(request: &MaskedScores<'_>, scores: &Tensor) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! `plan` lists what is measured. `contest` gives each tool its turns, `quality` compares maps of fewer passes with
 //! the exact one, and both talk to processes that `worker` starts: our own `bench_worker`, and `bench/peers/peer.py`
-//! in a Python environment. What they find is a `report`; `page` and `chart` turn it into
+//! or `bench/peers/openvino/peer.py` in Python environments. What they find is a `report`; `page` and `chart` turn it into
 //! docs/benchmarks.md and docs/benchmarks.svg, or on a GPU docs/benchmarks-gpu.md and its chart, which are written when
 //! all else is done, or not at all.
 
@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 use xtask::cache::Cache;
-use xtask::environment::Environment;
 use xtask::failure::{Failure, Outcome, While};
 use xtask::fetch::{self, What};
 use xtask::workspace::{Workspace, run};
@@ -32,7 +31,7 @@ use self::plan::{MODELS, Model, Origin};
 use self::report::{Quality, Report};
 use self::worker::Workers;
 use crate::device::Device;
-use crate::environment::{self, PEERS};
+use crate::environment::{self, Environments};
 
 /// What one can choose about a run.
 #[derive(clap::Args)]
@@ -49,7 +48,7 @@ pub(crate) struct Choice {
     /// How often each tool runs, unless it takes long
     #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Make the Python environment here and leave it for the next run [default: a temporary folder]
+    /// Make the Python environments in this folder and leave them for the next run [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     environment: Option<PathBuf>,
 }
@@ -94,14 +93,14 @@ const PHOTO: &str = "photos/chelsea.png";
 pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Outcome {
     let mut bench = Bench::prepare(workspace, cache, choice)?;
     let place = choice.environment.clone().unwrap_or_else(|| bench.folder.path().join("environment"));
-    let environment = Environment::make(workspace, &PEERS, &place)?;
+    let environments = Environments::make(workspace, &place)?;
     let mut versions = machine::versions(choice.device);
-    versions.extend(environment::versions(&environment)?);
+    versions.extend(environments.versions()?);
     println!("making ResNet-50 with random weights");
-    environment::write_resnet50(&environment, bench.folder.path())?;
+    environment::write_resnet50(&environments.pytorch, bench.folder.path())?;
     if choice.device.is_gpu() {
         // The cache's libtorch knows no GPU, and PyTorch's own is the one that the other tools run on.
-        bench.libtorch = Some(environment::libtorch(&environment)?);
+        bench.libtorch = Some(environment::libtorch(&environments.pytorch)?);
     }
     let workers = bench.workers();
     let photo = cache.path(PHOTO);
@@ -109,7 +108,7 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     for model in &MODELS {
         let contest = Contest {
             workers: &workers,
-            environment: &environment,
+            environments: &environments,
             model,
             models: &bench.models(model),
             photo: &photo,

@@ -36,7 +36,7 @@ pub(crate) fn quality_tables(quality: &[Quality]) -> Outcome<String> {
 
 fn fill(template: &str, values: Value) -> Outcome<String> {
     let mut templates = Environment::new();
-    templates.add_filter("seconds", |value: Option<f64>| shown(value, |s| format!("{s:.2}")));
+    templates.add_filter("seconds", |value: Option<f64>| shown(value, seconds));
     templates.add_filter("times", |value: Option<f64>| shown(value, |t| format!("{t:.2}")));
     templates.add_filter("megabytes", |value: Option<f64>| shown(value, |mb| format!("{mb:.0} MB")));
     templates.add_filter("correlation", |value: Option<f64>| shown(value, |c| format!("{c:.4}")));
@@ -50,6 +50,18 @@ fn fill(template: &str, values: Value) -> Outcome<String> {
 /// A dash for what was not measured or means nothing.
 fn shown(value: Option<f64>, format: impl Fn(f64) -> String) -> String {
     value.filter(|value| value.is_finite()).map_or_else(|| "–".into(), format)
+}
+
+/// Three figures of what is over in a moment, and else hundredths.
+fn seconds(value: f64) -> String {
+    let digits = if value < 0.1 {
+        4
+    } else if value < 1.0 {
+        3
+    } else {
+        2
+    };
+    format!("{value:.digits$}")
 }
 
 /// Errors run over many powers of ten: as a number where that can be read, else as a power.
@@ -109,9 +121,10 @@ mod tests {
     fn the_page_shows_what_was_found() {
         let page = page(|_| ()).unwrap();
         for line in [
-            "| resnet50_random | `official` | 60.10 | the loop, batches of 4 | 126.21 | **2.10** | 3e-6 |",
-            "| the loop, batches of 4 | official | 126.21 | 2.10 | 2049 | 900 MB | 3e-6 | 1.0000 | 2e-6 | – | 1 |",
-            "| the other | Ablation-CAM | 99.00 | – | 2049 | – | – | – | – | – | 1 |",
+            "| resnet50_random | `score-cam:official` | 60.10 | the loop, batches of 4 | 126.21 | **2.10** | 3e-6 |",
+            "| the loop, batches of 4 | score-cam:official | 126.21 | 2.10 | 2049 | – | 900 MB | 3e-6 | 1.0000 | 2e-6 | – | 1 |",
+            "| **scorecam**, ONNX Runtime | recipro-cam:openvino-xai | 0.0096 | – | 1 | 49 | – | – | – | – | – | 26 |",
+            "| resnet50_random | `recipro-cam:openvino-xai` | 0.0096 | the other | 0.145 | **15.10** | 0.004 |",
             "| engine | batches of 1 | batches of 4 |",
             "| PyTorch | 50.00 | 45.50 |",
             "same number of threads (2)",
@@ -138,8 +151,8 @@ mod tests {
         let known = with(Some(gpu)).unwrap();
         for line in [
             "# Benchmarks on a GPU",
-            "| 2049 | 900 MB | 512 MB | 3e-6 | 1.0000 |",
-            "| 2049 | – | – | – | – |",
+            "| 2049 | – | 900 MB | 512 MB | 3e-6 | 1.0000 |",
+            "| 1 | 49 | – | – | – | – |",
             "| memory | device memory | difference |",
             "](benchmarks-gpu.svg)",
             "A GPU, 4096 MB, driver 580.65; device `cuda:1`.",

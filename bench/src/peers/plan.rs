@@ -1,5 +1,7 @@
 //! What is measured: models, tools, and ways to make do with fewer passes, a row each.
 
+use crate::device::Device;
+
 /// A model, and how much of the run it gets.
 pub(crate) struct Model {
     /// Also the stem of its files, and its name in `bench/peers/networks.py`.
@@ -24,23 +26,43 @@ pub(crate) const MODELS: [Model; 3] = [
     Model { name: "resnet50_random", layer: "layer4", origin: Origin::Random },
 ];
 
+/// A map of ours, as `--method METHOD:PRESET` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OurMap {
+    pub(crate) method: &'static str,
+    pub(crate) preset: &'static str,
+}
+
+impl OurMap {
+    /// Its name on the page.
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{}", self.method, self.preset)
+    }
+}
+
+const fn our(method: &'static str, preset: &'static str) -> OurMap {
+    OurMap { method, preset }
+}
+
 /// Another tool.
 pub(crate) struct Peer {
     pub(crate) title: &'static str,
-    /// Its name in `bench/peers/peer.py`.
-    pub(crate) script: &'static str,
-    /// Our preset that computes the same map, or what it computes instead.
-    pub(crate) map: Computes,
+    pub(crate) program: Program,
+    /// The map of ours that it computes, too.
+    pub(crate) map: OurMap,
     pub(crate) batch: Batch,
 }
 
-#[derive(Clone, Copy)]
-pub(crate) enum Computes {
-    Preset(&'static str),
-    Other(&'static str),
+/// The Python program that runs a tool, in an environment of its own, and the tool's name there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// `bench/peers/peer.py`.
+    PyTorch(&'static str),
+    /// `bench/peers/openvino/peer.py`, for the processor only.
+    OpenVino(&'static str),
 }
 
-/// Masked images in one pass.
+/// Changed images in one pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Batch {
     /// What the tool takes by itself.
@@ -49,34 +71,52 @@ pub(crate) enum Batch {
     Best,
 }
 
-const fn peer(title: &'static str, script: &'static str, map: Computes, batch: Batch) -> Peer {
-    Peer { title, script, map, batch }
+const fn peer(title: &'static str, program: Program, map: OurMap, batch: Batch) -> Peer {
+    Peer { title, program, map, batch }
 }
 
-/// The presets that some other tool computes, ours first in each comparison.
-pub(crate) const PRESETS: [&str; 3] = ["official", "torchcam", "pytorch-grad-cam"];
+/// The map that those of fewer passes are compared with, and the only one where each takes minutes.
+pub(crate) const OFFICIAL: OurMap = our("score-cam", "official");
+const TORCHCAM: OurMap = our("score-cam", "torchcam");
+const GRAD_CAM: OurMap = our("score-cam", "pytorch-grad-cam");
+const ABLATION: OurMap = our("ablation-cam", "pytorch-grad-cam");
+const CAPTUM: OurMap = our("ablation-cam", "captum");
+const RECIPRO: OurMap = our("recipro-cam", "openvino-xai");
 
-pub(crate) const PEERS: [Peer; 7] = [
-    peer("authors' loop, a mask a pass", "loop", Computes::Preset("official"), Batch::Own),
-    peer("authors' loop", "loop", Computes::Preset("official"), Batch::Best),
-    peer("torch-cam, its own batches", "torch-cam", Computes::Preset("torchcam"), Batch::Own),
-    peer("torch-cam", "torch-cam", Computes::Preset("torchcam"), Batch::Best),
-    peer("grad-cam, its own batches", "grad-cam", Computes::Preset("pytorch-grad-cam"), Batch::Own),
-    peer("grad-cam", "grad-cam", Computes::Preset("pytorch-grad-cam"), Batch::Best),
-    peer("captum LayerFeatureAblation", "captum", Computes::Other("Ablation-CAM"), Batch::Best),
+/// The maps that some other tool computes, in the order of the page.
+const MAPS: [OurMap; 6] = [OFFICIAL, TORCHCAM, GRAD_CAM, ABLATION, CAPTUM, RECIPRO];
+
+pub(crate) const PEERS: [Peer; 11] = [
+    peer("authors' loop, a mask a pass", Program::PyTorch("loop"), OFFICIAL, Batch::Own),
+    peer("authors' loop", Program::PyTorch("loop"), OFFICIAL, Batch::Best),
+    peer("torch-cam, its own batches", Program::PyTorch("torch-cam"), TORCHCAM, Batch::Own),
+    peer("torch-cam", Program::PyTorch("torch-cam"), TORCHCAM, Batch::Best),
+    peer("grad-cam, its own batches", Program::PyTorch("grad-cam"), GRAD_CAM, Batch::Own),
+    peer("grad-cam", Program::PyTorch("grad-cam"), GRAD_CAM, Batch::Best),
+    peer("grad-cam AblationCAM, its own batches", Program::PyTorch("ablation-cam"), ABLATION, Batch::Own),
+    peer("grad-cam AblationCAM", Program::PyTorch("ablation-cam"), ABLATION, Batch::Best),
+    peer("captum LayerFeatureAblation", Program::PyTorch("captum"), CAPTUM, Batch::Best),
+    peer("openvino_xai, its own maps in bytes", Program::OpenVino("bytes"), RECIPRO, Batch::Own),
+    peer("openvino_xai, maps in f32", Program::OpenVino("f32"), RECIPRO, Batch::Own),
 ];
 
-/// The presets that are compared on a model. Where each takes minutes, only the first.
-pub(crate) fn presets_of(model: &Model) -> &'static [&'static str] {
-    if model.origin == Origin::Random { &PRESETS[..1] } else { &PRESETS }
+/// The maps that are compared on a model.
+pub(crate) fn maps_of(model: &Model) -> &'static [OurMap] {
+    if model.origin == Origin::Random { &MAPS[..1] } else { &MAPS }
 }
 
-/// The peers that have a turn on a model. Where each takes minutes, only the fastest of the same map do.
-pub(crate) fn peers_of(model: &Model) -> impl Iterator<Item = &'static Peer> {
+/// The peers that have a turn on a model. Where each takes minutes, only the fastest of the one map do.
+pub(crate) fn peers_of(model: &Model, device: Device) -> impl Iterator<Item = &'static Peer> {
     let short = model.origin == Origin::Random;
-    let wanted =
-        move |peer: &&Peer| !short || peer.batch == Batch::Best && matches!(peer.map, Computes::Preset(_));
-    PEERS.iter().filter(wanted)
+    PEERS.iter().filter(move |peer| {
+        let runs_there = !device.is_gpu() || matches!(peer.program, Program::PyTorch(_));
+        runs_there && (!short || peer.map == OFFICIAL && peer.batch == Batch::Best)
+    })
+}
+
+/// Whether a tool that runs on OpenVINO has a turn on a model.
+pub(crate) fn runs_on_openvino(model: &Model, device: Device) -> bool {
+    peers_of(model, device).any(|peer| matches!(peer.program, Program::OpenVino(_)))
 }
 
 /// A way of ours to make a map of fewer passes.
@@ -113,5 +153,36 @@ impl Budgeted {
     pub(crate) fn options(&self, budget: u64) -> serde_json::Map<String, serde_json::Value> {
         let fixed = self.set.iter().map(|&(key, value)| (key.to_owned(), value.into()));
         fixed.chain([(self.budget.to_owned(), budget.to_string().into())]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_map_has_a_peer_and_every_peer_a_map_and_a_name_of_its_own() {
+        for map in MAPS {
+            assert!(PEERS.iter().any(|peer| peer.map == map), "{}", map.name());
+        }
+        for peer in &PEERS {
+            assert!(MAPS.contains(&peer.map), "{}", peer.title);
+        }
+        let titles: BTreeSet<_> = PEERS.iter().map(|peer| (peer.title, peer.batch == Batch::Best)).collect();
+        assert_eq!(titles.len(), PEERS.len());
+    }
+
+    #[test]
+    fn a_slow_model_has_one_map_and_a_gpu_no_openvino() {
+        let [trained, .., random] = &MODELS;
+        let titles = |model, device| peers_of(model, device).map(|peer| peer.title).collect::<Vec<_>>();
+        assert_eq!(titles(random, Device::Cpu), ["authors' loop"]);
+        assert_eq!(maps_of(random), [OFFICIAL]);
+        assert_eq!(titles(trained, Device::Cpu).len(), PEERS.len());
+        assert!(titles(trained, Device::Cuda(0)).iter().all(|title| !title.contains("openvino")));
+        assert!(runs_on_openvino(trained, Device::Cpu));
+        assert!(!runs_on_openvino(random, Device::Cpu) && !runs_on_openvino(trained, Device::Cuda(0)));
     }
 }

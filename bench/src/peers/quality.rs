@@ -8,7 +8,7 @@ use serde_json::json;
 use xtask::failure::Outcome;
 
 use super::maps::Map;
-use super::plan::{BUDGETED, BUDGETS, Budgeted, Model, PRESETS};
+use super::plan::{BUDGETED, BUDGETS, Budgeted, Model, OFFICIAL};
 use super::report::{Distance, Line, Point, Quality};
 use super::worker::{Ours, Worker, Workers};
 
@@ -37,7 +37,7 @@ pub(crate) fn quality(
     let mut lines: Vec<Vec<Vec<Case>>> = BUDGETED.iter().map(|_| Vec::new()).collect();
     for photo in photos {
         let class = sitting.worker.prepare(photo, &sitting.input)?;
-        let exact = json!({ "method": "score-cam", "preset": PRESETS[0], "set": {} });
+        let exact = json!({ "method": "score-cam", "preset": OFFICIAL.preset, "set": {} });
         let (explained, exact) = sitting.explain(class, exact)?;
         passes += explained.passes;
         println!("  {:<44}{:>9.2} s {:>5} passes", photo.display(), explained.seconds, explained.passes);
@@ -74,7 +74,7 @@ impl Sitting {
     fn cases(&mut self, way: &Budgeted, class: u64, exact: &Map) -> Outcome<Vec<Case>> {
         let mut cases = Vec::new();
         for budget in BUDGETS {
-            let how = json!({ "method": way.method, "preset": PRESETS[0], "set": way.options(budget) });
+            let how = json!({ "method": way.method, "preset": OFFICIAL.preset, "set": way.options(budget) });
             let (explained, map) = self.explain(class, how)?;
             let engine = explained.engine_seconds.unwrap_or(f64::NAN);
             cases.push(Case {

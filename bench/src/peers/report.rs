@@ -66,7 +66,7 @@ impl Engine {
 pub(crate) struct Row {
     pub(crate) tool: String,
     pub(crate) kind: Kind,
-    /// The map it computes, by the name of our preset.
+    /// The map it computes, by the name of our method and preset.
     pub(crate) map: String,
     /// Median over the runs.
     pub(crate) seconds: f64,
@@ -74,6 +74,9 @@ pub(crate) struct Row {
     /// How many times as long as our exact map of the same kind; median over pairs of runs next to each other.
     pub(crate) times_ours: Option<f64>,
     pub(crate) passes: u64,
+    /// Runs of the part of the network behind the layer.
+    #[serde(default)]
+    pub(crate) head_passes: u64,
     pub(crate) peak_mb: Option<f64>,
     /// Of the GPU's memory.
     pub(crate) device_mb: Option<f64>,
@@ -93,6 +96,7 @@ impl Row {
             runs: 0,
             times_ours: None,
             passes: 0,
+            head_passes: 0,
             peak_mb: None,
             device_mb: None,
             distance: None,
@@ -110,8 +114,6 @@ pub(crate) enum Kind {
     Ours,
     /// Another tool that computes the same map.
     Peer,
-    /// Another tool that computes another map.
-    Other,
 }
 
 /// How far a map is from our exact one of the same kind.

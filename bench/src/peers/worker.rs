@@ -103,6 +103,8 @@ pub(crate) struct Explained {
     /// How many of them the engine took, where the process tells.
     pub(crate) engine_seconds: Option<f64>,
     pub(crate) passes: u64,
+    /// Runs of the part of the network behind the layer.
+    pub(crate) head_passes: u64,
     pub(crate) peak_mb: Option<f64>,
     pub(crate) device_mb: Option<f64>,
     pub(crate) channels: Option<u64>,
@@ -124,6 +126,7 @@ impl Worker {
             seconds: answer["seconds"].as_f64().ok_or_else(|| self.odd("no seconds"))?,
             engine_seconds: answer["engine_seconds"].as_f64(),
             passes: answer["passes"].as_u64().ok_or_else(|| self.odd("no passes"))?,
+            head_passes: measure("head-passes").map_or(0, |passes| passes as u64),
             peak_mb: answer["peak_mb"].as_f64(),
             device_mb: answer["device_mb"].as_f64().or_else(|| self.held_of_gpu()),
             channels: measure("channels").map(|channels| channels as u64),
