@@ -161,7 +161,7 @@ fn find(release: &RuntimeRelease, setting: Option<&Path>, plugin_folder: Option<
             }
         }
     }
-    if let Some(path) = other_version(release) {
+    if let Some(path) = other_version(release, plugin_folder) {
         return Ok(path);
     }
     let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
@@ -175,16 +175,17 @@ fn find(release: &RuntimeRelease, setting: Option<&Path>, plugin_folder: Option<
     )))
 }
 
-/// The CPU's runtime of another version in an active Python environment, since later ones serve as well. Of an
-/// accelerator's only the exact version fits the libraries that go with it.
-fn other_version(release: &RuntimeRelease) -> Option<PathBuf> {
+/// The CPU's runtime of another version, in the folder that the program names or in an active Python environment, since later
+/// ones serve as well. Of an accelerator's only the exact version fits the libraries that go with it.
+fn other_version(release: &RuntimeRelease, named: Option<&Path>) -> Option<PathBuf> {
     let plain = format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}.");
     let is_library = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&plain)) && path.is_file()
     };
     let files =
         |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let folders = release.providers.is_empty().then(packaged).into_iter().flatten();
+    let folders = named.map(PathBuf::from).into_iter().chain(packaged());
+    let folders = folders.filter(|_| release.providers.is_empty());
     fs::canonicalize(folders.flat_map(files).find(is_library)?).ok()
 }
 

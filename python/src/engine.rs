@@ -1,0 +1,186 @@
+//! [`PythonEngine`]: a model whose functions are Python's, as an engine of core's trait.
+//!
+//! The Python object (`scorecam._engines`) has `info`, a dict that is read once, and the functions `forward`,
+//! `run_from` and `gradients`. They get NumPy arrays that are theirs to keep, which costs a copy per batch: a view
+//! would dangle where a model keeps its input. Each function runs on the thread of the call, which holds the
+//! interpreter for as long as the function wants to.
+
+use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use scorecam_core::{
+    Abilities, BatchRule, Candidate, Error, Form, InputInfo, Inputs, LayerInfo, Meaning, ModelBackend,
+    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, choose_output,
+};
+
+use crate::arrays;
+use crate::error::kept;
+
+/// A Python object that computes.
+pub(crate) struct PythonEngine {
+    info: ModelInfo,
+    engine: Py<PyAny>,
+}
+
+/// The engine's own words on what it takes and gives; see `scorecam._engines.Engine.info`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Description {
+    /// [C, H, W].
+    input: [Option<usize>; 3],
+    /// Name and shape behind the batch axis.
+    outputs: Vec<(String, Vec<Option<usize>>)>,
+    layers: Vec<LayerDescription>,
+    batch_size: usize,
+    fixed_batch: bool,
+    run_from: bool,
+    gradients: bool,
+}
+
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct LayerDescription {
+    name: String,
+    operator: String,
+    /// Behind the batch axis.
+    shape: Vec<Option<usize>>,
+    /// Whether it is [K, h, w] for certain.
+    maps: bool,
+    preference: u32,
+}
+
+impl LayerDescription {
+    fn info(self) -> LayerInfo {
+        let meaning = if self.maps { Meaning::Map(Form::MAPS) } else { Meaning::Unknown };
+        LayerInfo {
+            meaning,
+            preference: self.preference,
+            ..LayerInfo::new(self.name, self.operator, self.shape)
+        }
+    }
+}
+
+impl PythonEngine {
+    /// An engine over `engine`, whose `info` is read now.
+    pub(crate) fn new(engine: &Bound<'_, PyAny>, output: Option<&str>) -> PyResult<Self> {
+        let described: Description = engine.getattr("info")?.extract()?;
+        let with_batch = |shape: Vec<Option<usize>>| [&[None], &shape[..]].concat();
+        let outputs: Vec<OutputInfo> = described
+            .outputs
+            .into_iter()
+            .map(|(name, shape)| OutputInfo::new(name, with_batch(shape), OutputActivation::Unknown))
+            .collect();
+        let layers: Vec<LayerInfo> = described.layers.into_iter().map(LayerDescription::info).collect();
+        let best =
+            layers.iter().enumerate().filter(|(_, layer)| layer.preference > 0 && layer.has_spatial_extent());
+        let default_layer = best.max_by_key(|(_, layer)| layer.preference).map(|(i, _)| i);
+        let info = ModelInfo {
+            input: InputInfo::image("input", with_batch(described.input.to_vec())),
+            other_inputs: Vec::new(),
+            scores: choose_output(&outputs.iter().map(candidate).collect::<Vec<_>>(), output),
+            outputs,
+            layers,
+            default_layer,
+            batch: match described.fixed_batch {
+                true => BatchRule::Fixed(described.batch_size),
+                false => BatchRule::Any { preferred: described.batch_size },
+            },
+            abilities: Abilities {
+                run_from: described.run_from,
+                gradients: described.gradients,
+                ..Abilities::NONE
+            },
+        };
+        Ok(Self { info, engine: engine.clone().unbind() })
+    }
+}
+
+fn candidate(output: &OutputInfo) -> Candidate<'_> {
+    Candidate { name: &output.name, shape: Some(output.shape.clone()), element: ("f32", true) }
+}
+
+/// The tensors that a function gave, as many as were wanted.
+fn tensors(found: &Bound<'_, PyAny>, wanted: usize) -> PyResult<Vec<Tensor>> {
+    let found: Vec<Bound<'_, PyAny>> = found.extract()?;
+    if found.len() != wanted {
+        return Err(PyTypeError::new_err(format!(
+            "{wanted} arrays were wanted, the engine gave {}",
+            found.len()
+        )));
+    }
+    found.iter().map(tensor).collect()
+}
+
+fn tensor(found: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+    let array: PyReadonlyArrayDyn<'_, f32> = found.extract().map_err(|_| {
+        PyTypeError::new_err(format!("the engine gave {}, not a NumPy array of float32", found.get_type()))
+    })?;
+    if array.shape().is_empty() {
+        return Err(PyTypeError::new_err(
+            "the engine gave a single number; give an array with a row per image",
+        ));
+    }
+    arrays::tensor(&array)
+}
+
+impl ModelBackend for PythonEngine {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
+        inputs.check_cancelled()?;
+        let run = |py: Python<'_>| {
+            let images = arrays::array(py, inputs.images)?;
+            let found = self.engine.bind(py).call_method1("forward", (images, names(py, wanted)?))?;
+            tensors(&found, wanted.len())
+        };
+        Python::attach(run).map_err(kept)
+    }
+
+    fn run_from(
+        &self,
+        inputs: &Inputs<'_>,
+        layer: &str,
+        activations: TensorView<'_>,
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        if !self.info.abilities.run_from {
+            return Err(Error::unsupported("this model cannot be run from an inner layer; give run_from"));
+        }
+        inputs.check_cancelled()?;
+        let run = |py: Python<'_>| {
+            let (images, changed) = (arrays::array(py, inputs.images)?, arrays::array(py, activations)?);
+            let arguments = (images, layer, changed, names(py, wanted)?);
+            tensors(&self.engine.bind(py).call_method1("run_from", arguments)?, wanted.len())
+        };
+        Python::attach(run).map_err(kept)
+    }
+
+    fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
+        if !self.info.abilities.gradients {
+            return Err(Error::unsupported("this model has no gradients"));
+        }
+        inputs.check_cancelled()?;
+        let run = |py: Python<'_>| {
+            let images = arrays::array(py, inputs.images)?;
+            let named = cotangents
+                .iter()
+                .map(|(name, values)| {
+                    PyTuple::new(
+                        py,
+                        [name.into_pyobject(py)?.into_any(), arrays::array(py, *values)?.into_any()],
+                    )
+                })
+                .collect::<PyResult<Vec<_>>>()?;
+            let found = self.engine.bind(py).call_method1("gradients", (images, layer, named))?;
+            tensor(&found)
+        };
+        Python::attach(run).map_err(kept)
+    }
+}
+
+fn names<'py>(py: Python<'py>, wanted: &[&str]) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, wanted)
+}
