@@ -81,6 +81,12 @@
     { SCORECAM_SIZE_OF(scorecam_target), 0, 0, 0.0, 0.0, NULL, NULL, { 0.0, 0.0, 0.0, 0.0 }, 0.0 }
 #define SCORECAM_OVERLAY_OPTIONS_INIT \
     { SCORECAM_SIZE_OF(scorecam_overlay_options), 0.5f, 0, NULL, 0 }
+#define SCORECAM_BOX_OPTIONS_INIT \
+    { SCORECAM_SIZE_OF(scorecam_box_options), SCORECAM_BOXES_LARGEST, 0.15 }
+#define SCORECAM_REGION_INIT \
+    { SCORECAM_SIZE_OF(scorecam_region), 0, NULL, 0, NULL }
+#define SCORECAM_EVIDENCE_INIT \
+    { SCORECAM_SIZE_OF(scorecam_evidence), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0 }
 
 
 /**
@@ -182,6 +188,16 @@
  * `scorecam_target.class_index`: the target is about no class.
  */
 #define SCORECAM_NO_CLASS UINT64_MAX
+
+/**
+ * `scorecam_box_options.areas`: the box around the connected area of the most pixels.
+ */
+#define SCORECAM_BOXES_LARGEST 0
+
+/**
+ * `scorecam_box_options.areas`: a box around each connected area, the largest area first.
+ */
+#define SCORECAM_BOXES_ALL 1
 
 /**
  * Saliency maps and what belongs to them. It needs neither the model nor the host any more, and never
@@ -694,6 +710,103 @@ typedef struct scorecam_overlay_options {
 } scorecam_overlay_options;
 
 /**
+ * A box.
+ */
+typedef struct scorecam_box {
+    /**
+     * Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+     */
+    double rect[4];
+    /**
+     * The share of the map that lies in the box, 0 to 1; not read where a box is given.
+     */
+    double energy;
+} scorecam_box;
+
+/**
+ * How a map becomes boxes. Begin with `SCORECAM_BOX_OPTIONS_INIT`: the largest area of at least 0.15.
+ */
+typedef struct scorecam_box_options {
+    /**
+     * `sizeof(scorecam_box_options)`.
+     */
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_box_options));
+    /**
+     * One of `SCORECAM_BOXES_*`.
+     */
+    uint32_t areas SCORECAM_DEFAULT(SCORECAM_BOXES_LARGEST);
+    /**
+     * A pixel belongs to an area from this share of the map's greatest value on, 0 to 1: 0.15 in Grad-CAM, 0.2 in CAM.
+     */
+    double threshold SCORECAM_DEFAULT(0.15);
+} scorecam_box_options;
+
+/**
+ * How a map lies on a region. All numbers are finite.
+ */
+typedef struct scorecam_evidence {
+    /**
+     * `sizeof(scorecam_evidence)`.
+     */
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_evidence));
+    /**
+     * 1 as a rule; 0 for a map without a positive value, of which `energy` and `lift` are 0.
+     */
+    uint32_t has_energy SCORECAM_DEFAULT(0);
+    /**
+     * The share of the map's positive values that lies on the region, 0 to 1.
+     */
+    double energy SCORECAM_DEFAULT(0.0);
+    /**
+     * The region's share of the model's input, above 0, at most 1: the energy of a map that knows nothing.
+     */
+    double share SCORECAM_DEFAULT(0.0);
+    /**
+     * The energy by that share: 1 for a map that knows nothing.
+     */
+    double lift SCORECAM_DEFAULT(0.0);
+    /**
+     * The share on the region of as many of the greatest pixels as it has, 0 to 1.
+     */
+    double rank_accuracy SCORECAM_DEFAULT(0.0);
+    /**
+     * The probability that a pixel on the region is above one beside it, 0 to 1; 0.5 where the region is all.
+     */
+    double roc_area SCORECAM_DEFAULT(0.0);
+    /**
+     * 1 when the map's greatest pixel, or one of several, lies on the region, else 0.
+     */
+    uint64_t pointing SCORECAM_DEFAULT(0);
+} scorecam_evidence;
+
+/**
+ * A part of the photo: boxes or a mask. Begin with `SCORECAM_REGION_INIT`.
+ */
+typedef struct scorecam_region {
+    /**
+     * `sizeof(scorecam_region)`.
+     */
+    uint32_t struct_size SCORECAM_DEFAULT(SCORECAM_SIZE_OF(scorecam_region));
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved SCORECAM_DEFAULT(0);
+    /**
+     * Boxes in pixels of the photo, whose union it is; they may reach out of it. NULL with a mask.
+     */
+    const struct scorecam_box *boxes SCORECAM_DEFAULT(NULL);
+    /**
+     * How many there are; 0 with a mask.
+     */
+    uint64_t box_count SCORECAM_DEFAULT(0);
+    /**
+     * A photo of the size of the one that was explained, white on the part: above half of the brightest value. NULL with
+     * boxes.
+     */
+    const struct scorecam_image *mask SCORECAM_DEFAULT(NULL);
+} scorecam_region;
+
+/**
  * Receives a line of the log.
  */
 typedef void (*scorecam_log)(void *user_data, uint32_t level, const char *target, const char *text);
@@ -960,6 +1073,32 @@ scorecam_status scorecam_explanation_overlay(uint8_t *out,
                                              const struct scorecam_explanation *explanation,
                                              const struct scorecam_image *photo,
                                              const struct scorecam_overlay_options *options);
+
+/**
+ * The boxes around the great values of the map of target `index`, in pixels of the photo, with the model's crop or letterbox
+ * undone. At most `capacity` are written into `boxes`, the largest area first; `*count` becomes the number that there are, 0
+ * for a map that is flat or lies in the padding. `boxes` may be NULL, for the number alone; so may `options`. `SCORECAM_ERR_DEADLINE`: there are no
+ * maps.
+ */
+SCORECAM_MUST_USE
+scorecam_status scorecam_explanation_boxes(struct scorecam_box *boxes,
+                                           uint64_t capacity,
+                                           uint64_t *count,
+                                           const struct scorecam_explanation *explanation,
+                                           uint64_t index,
+                                           const struct scorecam_box_options *options);
+
+/**
+ * How the map of target `index` lies on a part of the photo: an application that must rest on that part compares `energy` or
+ * `lift` with a limit. Set `out` to `SCORECAM_EVIDENCE_INIT` first. After a tensor boxes are in pixels of the input, and a mask of
+ * any size is right. `SCORECAM_ERR_INVALID_ARGUMENT`: the model sees nothing of the region. `SCORECAM_ERR_DEADLINE`: there are
+ * no maps.
+ */
+SCORECAM_MUST_USE
+scorecam_status scorecam_explanation_region(struct scorecam_evidence *out,
+                                            const struct scorecam_explanation *explanation,
+                                            uint64_t index,
+                                            const struct scorecam_region *region);
 
 /**
  * The library's version, as in "1.0.0".

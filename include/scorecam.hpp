@@ -224,6 +224,45 @@ struct OverlayOptions {
     std::string colormap{};
 };
 
+// Which connected areas of a map become boxes.
+enum class Areas : std::uint32_t {
+    // The one of the most pixels.
+    Largest = SCORECAM_BOXES_LARGEST,
+    // Each, the largest first.
+    All = SCORECAM_BOXES_ALL,
+};
+
+// How a map becomes boxes.
+struct BoxOptions {
+    // A pixel belongs to an area from this share of the map's greatest value on, 0 to 1.
+    double threshold = 0.15;
+    Areas areas = Areas::Largest;
+};
+
+// A box of a map.
+struct Box {
+    // Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    Edges rect{};
+    // The share of the map that lies in it, 0 to 1.
+    double energy = 0.0;
+};
+
+// How a map lies on a part of the photo.
+struct Evidence {
+    // The share of the map on the part, 0 to 1; none for a map without a positive value.
+    std::optional<double> energy{};
+    // The part's share of the model's input: the energy of a map that knows nothing.
+    double share = 0.0;
+    // The energy by that share: 1 for a map that knows nothing; none where there is no energy.
+    std::optional<double> lift{};
+    // The share on the part of as many of the greatest pixels as it has, 0 to 1.
+    double rank_accuracy = 0.0;
+    // The probability that a pixel on the part is above one beside it, 0 to 1; 0.5 where the part is all.
+    double roc_area = 0.0;
+    // Whether the map's greatest pixel lies on the part, or one of several.
+    bool pointing = false;
+};
+
 // Saliency maps and what belongs to them. It never changes.
 class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanation_free> {
    public:
@@ -242,6 +281,13 @@ class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanat
     // The saliency map of a target at the size of the photo, row after row: bilinear between the map's values, and 0 where the
     // model did not see the photo. After a photo its upright size is the only one.
     Outcome<std::vector<float>> photo_map(std::size_t index, std::size_t height, std::size_t width) const;
+    // The boxes around the great values of a target's map, in pixels of the photo, the largest area first; none for a map that
+    // is flat.
+    Outcome<std::vector<Box>> boxes(std::size_t index, const BoxOptions &options = {}) const;
+    // How a target's map lies on a part of the photo: on boxes in its pixels, as {{left, top, right, bottom}}, or on a mask
+    // of the photo's size, which is white on the part.
+    Outcome<Evidence> region(std::size_t index, const std::vector<Edges> &boxes) const;
+    Outcome<Evidence> region(std::size_t index, const Image &mask) const;
     // Whether there are maps: not where the time limit passed before.
     Outcome<bool> has_maps() const;
     // Which part of the photo the model saw; none after a tensor.

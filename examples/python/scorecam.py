@@ -30,6 +30,7 @@ CONSTANTS = {
     "SCORECAM_LAYOUT_HWC": 0, "SCORECAM_LAYOUT_CHW": 1,
     "SCORECAM_PIXELS_RGB": 0, "SCORECAM_PIXELS_BGR": 1, "SCORECAM_PIXELS_RGBA": 2, "SCORECAM_PIXELS_BGRA": 3,
     "SCORECAM_PIXELS_GRAY": 4, "SCORECAM_PIXELS_GRAY_ALPHA": 5,
+    "SCORECAM_BOXES_LARGEST": 0, "SCORECAM_BOXES_ALL": 1,
 }
 CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1, "GRAY_ALPHA": 2}
 
@@ -120,6 +121,24 @@ class scorecam_overlay_options(Sized):
                 ("row_stride", c_uint64)]
 
 
+class scorecam_box_options(Sized):
+    _fields_ = [("struct_size", c_uint32), ("areas", c_uint32), ("threshold", c_double)]
+
+
+class scorecam_box(Structure):
+    _fields_ = [("rect", c_double * 4), ("energy", c_double)]
+
+
+class scorecam_region(Sized):
+    _fields_ = [("struct_size", c_uint32), ("reserved", c_uint32), ("boxes", POINTER(scorecam_box)),
+                ("box_count", c_uint64), ("mask", POINTER(scorecam_image))]
+
+
+class scorecam_evidence(Sized):
+    _fields_ = [("struct_size", c_uint32), ("has_energy", c_uint32), ("energy", c_double), ("share", c_double),
+                ("lift", c_double), ("rank_accuracy", c_double), ("roc_area", c_double), ("pointing", c_uint64)]
+
+
 _host, _model, _explanation = POINTER(scorecam_host), POINTER(scorecam_model), POINTER(scorecam_explanation)
 _count = POINTER(c_uint64)
 
@@ -143,6 +162,10 @@ FUNCTIONS = {
     "scorecam_explanation_measure": (c_int32, POINTER(c_char_p), POINTER(c_double), _explanation, c_uint64),
     "scorecam_explanation_overlay": (c_int32, POINTER(c_uint8), c_size_t, _explanation, POINTER(scorecam_image),
                          POINTER(scorecam_overlay_options)),
+    "scorecam_explanation_boxes": (c_int32, POINTER(scorecam_box), c_uint64, _count, _explanation, c_uint64,
+                                   POINTER(scorecam_box_options)),
+    "scorecam_explanation_region": (c_int32, POINTER(scorecam_evidence), _explanation, c_uint64,
+                                    POINTER(scorecam_region)),
     "scorecam_version": (c_char_p,),
     "scorecam_last_error": (c_char_p,),
     "scorecam_status_name": (c_char_p, c_int32),
@@ -212,6 +235,14 @@ class Error(Exception):
 # number. `box` is left, top, right and bottom in pixels of the photo, and `box_score` how sure the detector is, 0 to 1;
 # both None where the target is about no box.
 Target = collections.namedtuple("Target", "text class_index label score output box box_score")
+
+
+# A box of a map: left, top, right and bottom in pixels of the photo, and the share of the map in it.
+Box = collections.namedtuple("Box", "rect energy")
+
+# How a map lies on a part of the photo: the share of the map there (None for a map without a positive value), the part's share of
+# the image, the one by the other, and what scorecam_evidence says of the rest.
+Evidence = collections.namedtuple("Evidence", "energy share lift rank_accuracy roc_area pointing")
 
 
 class Photo:
@@ -439,6 +470,28 @@ class Explanation(Owner):
             _call("scorecam_explanation_measure", byref(name), byref(value), self._handle, index)
             found[name.value.decode()] = value.value
         return found
+
+    def boxes(self, index=0, *, threshold=0.15, all_areas=False):
+        """The boxes around the map's values of at least `threshold` of its greatest, the largest area first: one, or with
+        `all_areas` one around each connected area."""
+        options = scorecam_box_options(threshold=threshold, areas=CONSTANTS["SCORECAM_BOXES_ALL" if all_areas else
+                                                                            "SCORECAM_BOXES_LARGEST"])
+        count = c_uint64()
+        _call("scorecam_explanation_boxes", None, 0, byref(count), self._handle, index, byref(options))
+        found = (scorecam_box * count.value)()
+        _call("scorecam_explanation_boxes", found, len(found), byref(count), self._handle, index, byref(options))
+        return [Box(tuple(box.rect), box.energy) for box in found]
+
+    def region(self, *boxes, index=0, mask=None):
+        """How the map lies on a part of the photo, an Evidence: boxes of (left, top, right, bottom) in its pixels, or a `mask`,
+        a Photo of its size that is white on the part."""
+        given = (scorecam_box * len(boxes))(*[scorecam_box(rect=(c_double * 4)(*rect)) for rect in boxes])
+        region, found = scorecam_region(boxes=given if boxes else None, box_count=len(boxes)), scorecam_evidence()
+        if mask is not None:
+            region.mask = ctypes.pointer(mask._struct)
+        _call("scorecam_explanation_region", byref(found), self._handle, index, byref(region))
+        energy, lift = (found.energy, found.lift) if found.has_energy else (None, None)
+        return Evidence(energy, found.share, lift, found.rank_accuracy, found.roc_area, bool(found.pointing))
 
     def overlay(self, photo, *, target=0, opacity=0.5, colormap=None):
         """A target's map over its photo, as packed 8-bit RGB of the photo's size."""

@@ -1,7 +1,7 @@
 //! libscorecam: the C API, described for its users in `include/scorecam.h`, which is generated from here.
 //!
 //! There is one file for each C object ([`host`], [`model`], [`image`], [`explanation`]) and for calls that need a page
-//! ([`many`], [`classify`], [`overlay`]). The
+//! ([`many`], [`classify`], [`overlay`], [`located`]). The
 //! idioms that need care live once each: `handles` (a handle is a number that is looked up, never a pointer
 //! that is followed), `export` (the only way out: panics, statuses, the last error) and `read` (strings,
 //! arrays and structs of the caller). A function reads its arguments, calls `scorecam` or
@@ -37,5 +37,7 @@ pub mod many;
 pub mod classify;
 
 pub mod overlay;
+
+pub mod located;
 
 pub mod version;

@@ -371,10 +371,9 @@ unsafe fn read_request(path: *const c_char, options: *const scorecam_model_optio
         bytes: (!options.data.is_null()).then(|| bytes.to_vec()),
         backend: owned(options.backend, "options.backend")?,
         layer: owned(options.layer, "options.layer")?,
-        layer_form: None,
-        any_layer: false,
         threads: (options.threads > 0).then_some(options.threads as usize),
         device: owned(options.device, "options.device")?,
         settings: settings.into_iter().collect(),
+        ..ModelRequest::default()
     })
 }

@@ -31,6 +31,20 @@ inline std::int32_t draw(View<std::uint8_t> out, const Explanation &explanation,
     return scorecam_explanation_overlay(out.data(), out.size(), explanation.get(), &photo.raw(), &raw);
 }
 
+inline Outcome<Evidence> evidence(const Explanation &explanation, std::size_t index, const scorecam_region &region) {
+    scorecam_evidence raw = SCORECAM_EVIDENCE_INIT;
+    const std::int32_t status = scorecam_explanation_region(&raw, explanation.get(), index, &region);
+    return called(status, [&] {
+        const bool has = raw.has_energy != 0;
+        return Evidence{has ? std::optional(raw.energy) : std::nullopt,
+                        raw.share,
+                        has ? std::optional(raw.lift) : std::nullopt,
+                        raw.rank_accuracy,
+                        raw.roc_area,
+                        raw.pointing != 0};
+    });
+}
+
 inline Edges edges(const double (&rect)[4]) { return {rect[0], rect[1], rect[2], rect[3]}; }
 
 // One field of an explanation's summary, by `read`.
@@ -128,6 +142,44 @@ inline Outcome<std::vector<float>> Explanation::photo_map(std::size_t index, std
     const std::int32_t status =
         scorecam_explanation_photo_map(map.data(), map.size(), get(), index, height, width);
     return detail::called(status, [&] { return std::move(map); });
+}
+
+inline Outcome<std::vector<Box>> Explanation::boxes(std::size_t index, const BoxOptions &options) const {
+    scorecam_box_options raw_options = SCORECAM_BOX_OPTIONS_INIT;
+    raw_options.areas = static_cast<std::uint32_t>(options.areas);
+    raw_options.threshold = options.threshold;
+    // Room for most maps; where it is not enough, the second call has it.
+    std::vector<scorecam_box> raw(options.areas == Areas::Largest ? 1 : 64);
+    std::uint64_t count = 0;
+    std::int32_t status = scorecam_explanation_boxes(raw.data(), raw.size(), &count, get(), index, &raw_options);
+    if (status == SCORECAM_OK && count > raw.size()) {
+        raw.resize(static_cast<std::size_t>(count));
+        status = scorecam_explanation_boxes(raw.data(), raw.size(), &count, get(), index, &raw_options);
+    }
+    return detail::called(status, [&] {
+        std::vector<Box> boxes;
+        for (std::size_t i = 0; i < count; i++) {
+            boxes.push_back({detail::edges(raw[i].rect), raw[i].energy});
+        }
+        return boxes;
+    });
+}
+
+inline Outcome<Evidence> Explanation::region(std::size_t index, const std::vector<Edges> &boxes) const {
+    std::vector<scorecam_box> raw;
+    for (const Edges &rect : boxes) {
+        raw.push_back({{rect[0], rect[1], rect[2], rect[3]}, 0.0});
+    }
+    scorecam_region region = SCORECAM_REGION_INIT;
+    region.boxes = raw.data();
+    region.box_count = raw.size();
+    return detail::evidence(*this, index, region);
+}
+
+inline Outcome<Evidence> Explanation::region(std::size_t index, const Image &mask) const {
+    scorecam_region region = SCORECAM_REGION_INIT;
+    region.mask = &mask.raw();
+    return detail::evidence(*this, index, region);
 }
 
 inline Outcome<std::optional<Placement>> Explanation::placement() const {

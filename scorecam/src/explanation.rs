@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scorecam_core::evaluation::{BoundingBox, BoxOptions, SaliencyMap, boxes};
+use scorecam_core::evaluation::{BoundingBox, BoxOptions, SaliencyMap};
 use scorecam_core::image::{Overlay, Photo, Placement, Rect};
 use scorecam_core::target::RegionCells;
 use scorecam_core::{Error, Explained, Learned, Result, Tensor, TensorView, Upsample, Upsampler, bail};
@@ -153,8 +153,9 @@ impl Explanation {
     }
 
     /// The boxes around the great values of the map of target `index`, in pixels of the photo (of the input where a tensor was
-    /// explained), the largest area first; none for a map without a positive value. An error as of [`Self::map`]. Panics when
-    /// there is no such target.
+    /// explained), the largest area first; none for a map that is flat, and none of a letterbox's padding.
+    /// [`Explanation::map_boxes`] says the share of the map in each, too. An error as of [`Self::map`]. Panics when there is
+    /// no such target.
     ///
     /// ```
     #[doc = include_str!("../doc/toy_model.md")]
@@ -168,11 +169,7 @@ impl Explanation {
     /// # Ok::<(), scorecam::Error>(())
     /// ```
     pub fn boxes(&self, index: usize, options: BoxOptions) -> Result<Vec<BoundingBox>> {
-        let found = boxes(&self.saliency(index)?.normalized(), options);
-        Ok(match &self.placement {
-            Some(placement) => found.iter().map(|found| found.to_photo(placement)).collect(),
-            None => found,
-        })
+        Ok(self.map_boxes(index, options)?.into_iter().map(|found| found.bounds).collect())
     }
 
     /// The standard error of each value of the map of target `index`, [H, W]; none where the method estimates none. Panics when

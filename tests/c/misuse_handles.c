@@ -32,6 +32,9 @@ static const scorecam_method_description *a_method;
 static float pixels[16];
 static scorecam_target target = SCORECAM_TARGET_INIT;
 static scorecam_backend engine;
+static const scorecam_box whole = {{0, 0, SIDE, SIDE}, 0};
+static const scorecam_region region = {sizeof region, 0, &whole, 1, NULL};
+static scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
 
 TAKER(host_free, scorecam_host_free(handle))
 TAKER(load_plugin, scorecam_host_load_plugin(handle, w->plugin))
@@ -59,6 +62,8 @@ TAKER(target_of, scorecam_explanation_target(&target, handle, 0))
 TAKER(warning, scorecam_explanation_warning(&text, handle, 0))
 TAKER(measure, scorecam_explanation_measure(&text, &measured, handle, 0))
 TAKER(overlay, scorecam_explanation_overlay(w->drawn, sizeof w->drawn, handle, &w->photo, NULL))
+TAKER(boxes_of, scorecam_explanation_boxes(NULL, 0, &number, handle, 0, NULL))
+TAKER(region_of, scorecam_explanation_region(&evidence, handle, 0, &region))
 
 static const taker HOST[] = {
     {"scorecam_host_free.host", host_free},
@@ -93,6 +98,8 @@ static const taker EXPLANATION[] = {
     {"scorecam_explanation_warning.explanation", warning},
     {"scorecam_explanation_measure.explanation", measure},
     {"scorecam_explanation_overlay.explanation", overlay},
+    {"scorecam_explanation_boxes.explanation", boxes_of},
+    {"scorecam_explanation_region.explanation", region_of},
     {NULL, NULL},
 };
 

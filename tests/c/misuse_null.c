@@ -79,6 +79,32 @@ static int32_t ignore(uint64_t index, scorecam_explanation *explanation, scoreca
     return 0;
 }
 
+static void null_located(const scorecam_explanation *explanation)
+{
+    const scorecam_box_options options = SCORECAM_BOX_OPTIONS_INIT;
+    const scorecam_box left = {{0, 0, SIDE / 2, SIDE}, 0};
+    scorecam_region region = SCORECAM_REGION_INIT;
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
+    scorecam_box boxes[4];
+    uint64_t n = 77;
+    region.boxes = &left;
+    region.box_count = 1;
+    memset(boxes, 0x5a, sizeof boxes);
+    NULL_ROW(scorecam_explanation_boxes, count, INVALID_ARGUMENT, "count is NULL",
+             (boxes, 4, NULL, explanation, 0, &options));
+    NULL_ROW(scorecam_explanation_boxes, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (boxes, 4, &n, NULL, 0, &options));
+    demand(n == 77 && memcmp(&boxes[0], &boxes[1], sizeof *boxes) == 0, "a failed call writes nothing");
+    NULL_IS_RIGHT(scorecam_explanation_boxes, boxes, (NULL, 4, &n, explanation, 0, &options));
+    demand(n == 1, "the number alone");
+    NULL_IS_RIGHT(scorecam_explanation_boxes, options, (boxes, 4, &n, explanation, 0, NULL));
+    NULL_ROW(scorecam_explanation_region, out, INVALID_ARGUMENT, "out is NULL", (NULL, explanation, 0, &region));
+    NULL_ROW(scorecam_explanation_region, explanation, INVALID_HANDLE, "scorecam_explanation",
+             (&evidence, NULL, 0, &region));
+    NULL_ROW(scorecam_explanation_region, region, INVALID_ARGUMENT, "region is NULL", (&evidence, explanation, 0, NULL));
+    demand(evidence.share == 0.0, "a failed call writes nothing");
+}
+
 static void null_explanations(world *w)
 {
     scorecam_explanation *explanation = NULL;
@@ -157,6 +183,7 @@ static void null_explanations(world *w)
     NULL_ROW(scorecam_explanation_overlay, photo, INVALID_ARGUMENT, "photo is NULL",
              (w->drawn, size, explanation, NULL, NULL));
     NULL_IS_RIGHT(scorecam_explanation_overlay, options, (w->drawn, size, explanation, &w->photo, NULL));
+    null_located(explanation);
     scorecam_explanation_free(explanation);
 }
 
@@ -196,6 +223,9 @@ static void misaligned(world *w)
     MISALIGNED(scorecam_explanation_warning, out, (odd, w->explanation, 0));
     MISALIGNED(scorecam_explanation_measure, name, (odd, &measured, w->explanation, 0));
     MISALIGNED(scorecam_explanation_measure, value, (&text, odd, w->explanation, 0));
+    MISALIGNED(scorecam_explanation_boxes, count, (NULL, 0, odd, w->explanation, 0, NULL));
+    expect(SCORECAM_ERR_INVALID_ARGUMENT, scorecam_explanation_boxes(odd, 1, &n, w->explanation, 0, NULL),
+           "boxes is not aligned", "boxes at an odd address");
     memset(&engine, 0, sizeof engine);
     demand(memory.bytes[0] == 0x5a && memory.bytes[8] == 0x5a, "nothing was written to an odd address");
 }

@@ -62,6 +62,25 @@ static int32_t read_overlay_options(world *w, void *given)
     return scorecam_explanation_overlay(w->drawn, sizeof w->drawn, w->explanation, &w->photo, given);
 }
 
+static int32_t read_box_options(world *w, void *given)
+{
+    uint64_t count;
+    return scorecam_explanation_boxes(NULL, 0, &count, w->explanation, 0, given);
+}
+
+static int32_t read_region(world *w, void *given)
+{
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
+    return scorecam_explanation_region(&evidence, w->explanation, 0, given);
+}
+
+static int32_t read_mask(world *w, void *given)
+{
+    scorecam_region region = SCORECAM_REGION_INIT;
+    region.mask = given;
+    return read_region(w, &region);
+}
+
 static int32_t fill_plugin_info(world *w, void *given)
 {
     return scorecam_host_plugin(given, w->host, 0);
@@ -85,6 +104,13 @@ static int32_t fill_explanation_info(world *w, void *given)
 static int32_t fill_placement(world *w, void *given)
 {
     return scorecam_explanation_placement(given, w->explanation);
+}
+
+static int32_t fill_evidence(world *w, void *given)
+{
+    static const scorecam_box left = {{0, 0, SIDE / 2, SIDE}, 0};
+    static const scorecam_region region = {sizeof region, 0, &left, 1, NULL};
+    return scorecam_explanation_region(given, w->explanation, 0, &region);
 }
 
 static int32_t fill_target(world *w, void *given)
@@ -172,9 +198,15 @@ int main(int argc, char **argv)
     scorecam_model_info model_info = SCORECAM_MODEL_INFO_INIT;
     scorecam_explanation_info explanation_info = SCORECAM_EXPLANATION_INFO_INIT;
     scorecam_placement placement = SCORECAM_PLACEMENT_INIT;
+    scorecam_box_options box_options = SCORECAM_BOX_OPTIONS_INIT;
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
+    scorecam_region region = SCORECAM_REGION_INIT;
+    const scorecam_box box = {{1, 1, 9, 9}, 0};
     world w;
     size_t i;
     world_begin(&w, argc, argv);
+    region.boxes = &box;
+    region.box_count = 1;
     {
         const subject read[] = {
             {"in scorecam_model_options", sizeof model_options, &model_options, read_model_options, SCORECAM_OK},
@@ -186,6 +218,9 @@ int main(int argc, char **argv)
              SCORECAM_OK},
             {"in scorecam_overlay_options", sizeof overlay_options, &overlay_options, read_overlay_options,
              SCORECAM_OK},
+            {"in scorecam_box_options", sizeof box_options, &box_options, read_box_options, SCORECAM_OK},
+            {"in scorecam_region", sizeof region, &region, read_region, SCORECAM_ERR_INVALID_ARGUMENT},
+            {"in scorecam_image (mask)", sizeof w.photo, &w.photo, read_mask, SCORECAM_ERR_INVALID_ARGUMENT},
         };
         const subject fill[] = {
             {"out scorecam_plugin_info", sizeof plugin_info, &plugin_info, fill_plugin_info, SCORECAM_OK},
@@ -195,6 +230,7 @@ int main(int argc, char **argv)
             {"out scorecam_explanation_info", sizeof explanation_info, &explanation_info, fill_explanation_info,
              SCORECAM_OK},
             {"out scorecam_placement", sizeof placement, &placement, fill_placement, SCORECAM_OK},
+            {"out scorecam_evidence", sizeof evidence, &evidence, fill_evidence, SCORECAM_OK},
         };
         for (i = 0; i < sizeof read / sizeof *read; i++) {
             sizes(&w, &read[i], 0);

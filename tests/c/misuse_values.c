@@ -376,6 +376,90 @@ static void overlays(world *w)
     }
 }
 
+static int32_t measure(world *w, const scorecam_region *region)
+{
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
+    int32_t status = scorecam_explanation_region(&evidence, w->explanation, 0, region);
+    demand(status == SCORECAM_OK || evidence.share == 0.0, "a failed call writes nothing");
+    return status;
+}
+
+static void boxes(world *w)
+{
+    static const double shares[] = {-0.01, 1.01, NAN, INFINITY, -INFINITY};
+    scorecam_box_options options = SCORECAM_BOX_OPTIONS_INIT;
+    scorecam_box *none = guarded(0), *one = guarded(sizeof *one);
+    uint64_t count = 0;
+    size_t i;
+    options.areas = SCORECAM_BOXES_ALL;
+    options.threshold = 0.9;
+    expect(SCORECAM_OK, scorecam_explanation_boxes(none, 0, &count, w->explanation, 0, &options), NULL, "room for no box");
+    demand(count > 0, "the boxes are counted all the same");
+    expect(SCORECAM_OK, scorecam_explanation_boxes(one, 1, &count, w->explanation, 0, &options), NULL, "room for a box");
+    demand(one->rect[0] < one->rect[2] && one->rect[3] <= SIDE && one->energy > 0.0, "the largest area's box");
+    expect(WRONG, scorecam_explanation_boxes(one, 1, &count, w->explanation, 1, &options), "out of range",
+           "a target that there is not");
+    options.areas = 2;
+    expect(WRONG, scorecam_explanation_boxes(one, 1, &count, w->explanation, 0, &options), "areas is 2", "no such areas");
+    options.areas = SCORECAM_BOXES_LARGEST;
+    for (i = 0; i < sizeof shares / sizeof *shares; i++) {
+        options.threshold = shares[i];
+        expect(WRONG, scorecam_explanation_boxes(one, 1, &count, w->explanation, 0, &options), "threshold",
+               "a threshold that is none");
+    }
+}
+
+static void regions(world *w)
+{
+    static const scorecam_box wrong[] = {{{9, 1, 9, 8}, 0},        {{1, 8, 9, 1}, 0},        {{NAN, 1, 9, 8}, 0},
+                                         {{1, 1, INFINITY, 8}, 0}, {{40, 40, 50, 50}, 0}};
+    static const scorecam_box most = {{-1e300, -5, 1e300, 1e9}, NAN};
+    scorecam_region region = SCORECAM_REGION_INIT;
+    scorecam_image mask = w->photo, tensor = SCORECAM_TENSOR_INIT;
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
+    static const uint8_t black[SIDE * SIDE * 3];
+    size_t i;
+    expect(WRONG, measure(w, &region), "or neither", "no region");
+    region.boxes = &most;
+    region.box_count = 1;
+    expect(SCORECAM_OK, scorecam_explanation_region(&evidence, w->explanation, 0, &region), NULL, "all and more");
+    demand(evidence.has_energy == 1 && evidence.energy == 1.0 && evidence.share == 1.0 && evidence.lift == 1.0
+               && evidence.roc_area == 0.5 && evidence.pointing == 1 && evidence.rank_accuracy == 1.0,
+           "all of the map lies there");
+    region.mask = &mask;
+    expect(WRONG, measure(w, &region), "boxes and a mask", "two regions");
+    region.mask = NULL;
+    region.reserved = 1;
+    expect(WRONG, measure(w, &region), "reserved", "a reserved field");
+    region.reserved = 0;
+    expect(WRONG, scorecam_explanation_region(&evidence, w->explanation, 7, &region), "out of range", "target 7");
+    for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        region.boxes = &wrong[i];
+        expect(WRONG, measure(w, &region), "region.boxes", "a box that is none, or beside the photo");
+    }
+    region.boxes = (const scorecam_box *)(const void *)((const char *)wrong + 1);
+    expect(WRONG, measure(w, &region), "not aligned", "boxes at an odd address");
+    region.boxes = NULL;
+    expect(WRONG, measure(w, &region), "region.boxes is NULL", "no boxes");
+    region.boxes = wrong;
+    region.box_count = UINT64_MAX;
+    expect(WRONG, measure(w, &region), "memory", "boxes over all memory");
+    region.boxes = NULL;
+    region.box_count = 0;
+    region.mask = &mask;
+    mask.data = black;
+    expect(WRONG, measure(w, &region), "sees nothing", "a black mask");
+    mask.width = SIDE / 2;
+    expect(WRONG, measure(w, &region), "the mask has 16x32 pixels", "a mask of another size");
+    mask.width = 0;
+    expect(WRONG, measure(w, &region), "region.mask", "a mask of no size");
+    region.mask = &tensor;
+    tensor.data = black;
+    tensor.data_size = sizeof black;
+    tensor.width = tensor.height = 4;
+    expect(WRONG, measure(w, &region), "tensor", "a tensor for a mask");
+}
+
 int main(int argc, char **argv)
 {
     world w;
@@ -386,6 +470,8 @@ int main(int argc, char **argv)
     photos(&w);
     tensors(&w);
     overlays(&w);
+    boxes(&w);
+    regions(&w);
     world_end(&w);
     return 0;
 }

@@ -276,6 +276,42 @@ void overlays(const scorecam::Model &model, const std::vector<std::uint8_t> &pix
     CHECK(TAKE(turned.overlay(lying)).size() == pixels.size());
 }
 
+// Boxes and regions in pixels of a photo of which the model sees a crop.
+void located(const scorecam::Model &model, const std::vector<std::uint8_t> &pixels) {
+    constexpr std::size_t height = kWidth / 2;
+    const Image photo = Image::photo(pixels, kWidth, height);
+    const scorecam::Explanation found = TAKE(model.explain(photo));
+    const double left = TAKE(found.placement())->photo_rect[0];
+    CHECK(left == kWidth / 4);
+    const auto largest = TAKE(found.boxes(0, {0.5, scorecam::Areas::Largest}));
+    const auto all = TAKE(found.boxes(0, {0.5, scorecam::Areas::All}));
+    CHECK(largest.size() == 1 && !all.empty() && all[0].rect == largest[0].rect);
+    CHECK(largest[0].energy > 0.0 && largest[0].energy <= 1.0 && TAKE(found.boxes(0)).size() == 1);
+    const auto everything = TAKE(found.boxes(0, {0.0, scorecam::Areas::All}));
+    const scorecam::Edges crop = {left, 0.0, kWidth - left, height};
+    CHECK(everything.size() == 1 && everything[0].rect == crop && everything[0].energy == 1.0);
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "threshold", found.boxes(0, {1.5, scorecam::Areas::All}));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "target 1", found.boxes(1));
+
+    const scorecam::Evidence whole = TAKE(found.region(0, {crop}));
+    CHECK(whole.energy == 1.0 && whole.lift == 1.0 && whole.share == 1.0 && whole.pointing);
+    const scorecam::Evidence on_box = TAKE(found.region(0, {{0, 0, kWidth / 2.0, height}}));
+    std::vector<std::uint8_t> mask(kWidth * height);
+    for (std::size_t i = 0; i < mask.size(); i++) {
+        mask[i] = i % kWidth < kWidth / 2 ? 255 : 0;
+    }
+    const scorecam::Evidence on_mask =
+        TAKE(found.region(0, Image::photo(mask, kWidth, height, PixelFormat::Gray)));
+    CHECK(on_box.energy == on_mask.energy && on_box.roc_area == on_mask.roc_area);
+    CHECK(*on_box.energy > 0.0 && *on_box.energy < 1.0 && on_box.share == 0.5);
+    const scorecam::Evidence twice = TAKE(found.region(0, {{0, 0, 9, 9}, {0, 0, kWidth / 2.0, height}}));
+    CHECK(twice.energy == on_box.energy && twice.rank_accuracy == on_box.rank_accuracy);
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "sees nothing", found.region(0, {{0, 0, left, 1}}));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "or neither", found.region(0, std::vector<scorecam::Edges>()));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "the mask has", found.region(0, Image::photo(pixels, 10, 10)));
+    FAILS(SCORECAM_ERR_INVALID_HANDLE, "explanation", scorecam::Explanation().boxes(0));
+}
+
 // What Result gives where it is a temporary.
 void results(const scorecam::Model &model, const Image &photo) {
 #ifdef SCORECAM_NO_EXCEPTIONS
@@ -313,12 +349,15 @@ int main(int argc, char **argv) {
     views();
     const std::vector<std::uint8_t> pixels = some_photo();
     const Image photo = Image::photo(pixels, kWidth, kHeight);
-    scorecam::Model model;
+    scorecam::Model model, cropping;
     {
         const scorecam::Host host = TAKE(scorecam::Host::create());
         TAKE(host.load_plugin(argv[1]));
         owners(host, argv[2]);
         model = TAKE(host.load_model(argv[2]));
+        scorecam::ModelOptions crop;
+        crop.manifest = "[input]\nfit = \"crop\"\ncrop_fraction = 1.0\n";
+        cropping = TAKE(host.load_model(argv[2], crop));
         failures(host, argv[2]);
         lists(host, model);
     }
@@ -328,6 +367,7 @@ int main(int argc, char **argv) {
     images(model, pixels);
     progress(model, photo);
     overlays(model, pixels);
+    located(cropping, pixels);
     results(model, photo);
     engines();
     std::puts("all holds");

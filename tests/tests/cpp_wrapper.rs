@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scorecam_tests::{compiler_named, golden, library, link_shared, root, run};
+use scorecam_tests::{compiler_named, golden, library, link_shared, read_npy, root, run, scorecam};
 
 /// Failures are thrown; returned, in a program that has exceptions; returned, in one that has none.
 const MODES: [(&str, &[&str]); 3] = [
@@ -116,4 +116,97 @@ fn the_example_explains_a_photo() {
     let drawn = std::fs::read(&overlay).expect("the overlay");
     assert!(drawn.starts_with(b"P6\n40 30\n255\n") && drawn.len() == 13 + pixels.len());
     assert_ne!(&drawn[13..], pixels);
+}
+
+/// A picture of so many channels as P6 or P5.
+fn netpbm(path: &Path, (width, height): (u32, u32), samples: &[u8]) {
+    let kind = if samples.len() == (3 * width * height) as usize { "P6" } else { "P5" };
+    std::fs::write(path, [format!("{kind}\n{width} {height}\n255\n").as_bytes(), samples].concat())
+        .expect("written");
+}
+
+/// A model that sees a crop of a wide photo, such a photo, and a mask that reaches out of the crop.
+fn model_photo_and_mask(folder: &Path) -> [PathBuf; 3] {
+    let [model, photo, mask] = ["crop.toml", "photo.ppm", "mask.pgm"].map(|name| folder.join(name));
+    let file = golden("toy/plain.toy");
+    let manifest = format!("[model]\nfile = {file:?}\n[input]\nfit = \"crop\"\ncrop_fraction = 1.0\n");
+    std::fs::write(&model, manifest).expect("written");
+    let pixels: Vec<u8> = (0..3 * 96 * 64u32).map(|i| (i * i / 7) as u8).collect();
+    let white = (0..96 * 64u32).map(|i| if i % 96 < 50 && i / 96 > 9 { 255 } else { 0 });
+    netpbm(&photo, (96, 64), &pixels);
+    netpbm(&mask, (96, 64), &white.collect::<Vec<u8>>());
+    [model, photo, mask]
+}
+
+#[test]
+fn boxes_and_regions_are_those_of_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [model, photo, mask] = model_photo_and_mask(folder.path());
+    let (binary, map) = (folder.path().join("located"), folder.path().join("map.npy"));
+    let mut command = compiler_named("g++", "c++17");
+    command.args(["-Wshadow", "-Wconversion"]).arg(root().join("tests/c/located.cpp"));
+    run(command.arg("-o").arg(&binary).args(link_shared()));
+    let mut program = Command::new(&binary);
+    program.arg(library("scorecam_toy")).args([&model, &photo, &mask]).arg("0.6");
+    let printed = run(&mut program);
+    let numbers = |line: &str| -> Vec<f64> { line.split(' ').filter_map(|word| word.parse().ok()).collect() };
+    let lines = |kind: &str| -> Vec<Vec<f64>> {
+        printed.lines().filter(|line| line.starts_with(kind)).map(numbers).collect()
+    };
+
+    let json = folder.path().join("results.json");
+    let mut cli = scorecam();
+    cli.arg("explain").arg(&photo).arg("--model").arg(&model).arg("--plugin");
+    cli.arg(library("scorecam_toy")).args(["--boxes", "0.6", "--box-areas", "all", "--region"]).arg(&mask);
+    run(cli.arg("--json").arg(&json).args(["--map-size", "photo", "--map"]).arg(&map));
+    let text = std::fs::read_to_string(&json).expect("the results");
+    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let target = &found["results"][0]["targets"][0];
+    let list = |value: &serde_json::Value| -> Vec<f64> {
+        value.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
+    };
+    let energies = list(&target["box_energies"]);
+    let boxes = target["boxes"].as_array().expect("boxes").iter().zip(&energies);
+    let boxes: Vec<Vec<f64>> =
+        boxes.map(|(rect, &energy)| list(rect).into_iter().chain([energy]).collect()).collect();
+    assert!(boxes.len() > 1, "several boxes: {target}");
+    assert_eq!(lines("box "), boxes);
+    let on = &target["on_region"];
+    let expected = [&on["energy"], &on["lift"]].map(|v| v.as_f64().expect("a number"));
+    let pointing = if on["pointing"] == true { 1.0 } else { 0.0 };
+    assert_eq!(lines("region "), [[expected[0], expected[1], pointing]]);
+    let values: Vec<f32> = printed.lines().filter_map(|line| line.parse().ok()).collect();
+    assert_eq!(values, read_npy(&map).data());
+}
+
+#[test]
+fn the_gate_passes_alarms_or_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [model, photo, _] = model_photo_and_mask(folder.path());
+    let binary = folder.path().join("evidence_gate");
+    let mut command = compiler_named("g++", "c++17");
+    command.arg(root().join("examples/cpp/evidence_gate.cpp"));
+    run(command.arg("-o").arg(&binary).args(link_shared()));
+    let gate = |least: &str, part: [&str; 4]| {
+        let mut program = Command::new(&binary);
+        program.arg(library("scorecam_toy")).args([&model, &photo]).arg(least).args(part);
+        let output = program.output().expect("it runs");
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
+    };
+    let left = ["0", "0", "48", "64"];
+    let (status, printed) = gate("0", left);
+    let share = printed.strip_prefix("on the part: ").and_then(|rest| rest.split(',').next());
+    let share: f64 = share.and_then(|share| share.parse().ok()).expect("a share");
+    assert!(status == Some(0) && share > 0.0 && share < 1.0, "{printed}");
+    assert!(printed.contains("\nevidence at ") && printed.ends_with("\npass\n"), "{printed}");
+    for (least, part, expected, words) in [
+        (share - 0.01, left, 0, "pass"),
+        (share + 0.01, left, 1, "alarm: too little of the evidence"),
+        (0.0, ["0", "0", "9", "64"], 2, "the model sees nothing of the object"),
+        (0.0, ["48", "0", "0", "64"], 2, "a box is left, top, right and bottom edge"),
+    ] {
+        let (status, printed) = gate(&least.to_string(), part);
+        assert!(status == Some(expected) && printed.contains(words), "{least} {part:?}: {printed}");
+    }
 }

@@ -61,6 +61,17 @@ assert maps[0] == maps[1]
 assert model.explain(as_gray).overlay(as_gray, opacity=0.0) == as_rgb._pixels
 
 
+# Where the evidence lies, in pixels of the photo.
+found = model.explain(as_gray)
+[box], every = found.boxes(threshold=0.6), found.boxes(threshold=0.6, all_areas=True)
+assert every[0] == box and 0 <= box.rect[0] < box.rect[2] <= 50 and 0 < box.energy <= 1
+left = found.region((0, 0, 25, 40))
+assert left.share == 0.5 and 0 < left.energy < 1 and abs(left.lift - 2 * left.energy) < 1e-12
+mask = scorecam.Photo(bytes(255 if x < 25 else 0 for _ in range(40) for x in range(50)), 50, 40, format="GRAY")
+assert found.region(mask=mask) == left and found.region((0, 0, 9, 9), (0, 0, 25, 40)) == left
+assert found.region((0, 0, 50, 40)).energy == 1.0
+
+
 def refused(call, kind, words):
     try:
         call()
@@ -92,6 +103,9 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 refused(lambda: model.explain(as_rgb, time_limit=1e-9).map(), scorecam.Error, "time limit")
 refused(lambda: model.explain(as_rgb, targets=["weather"]), scorecam.Error, "weather")
 refused(lambda: model.explain(as_rgb, method="no-cam"), scorecam.Error, "no-cam")
+refused(lambda: found.boxes(threshold=2), scorecam.Error, "options.threshold is 2")
+refused(lambda: found.region((50, 0, 55, 40)), scorecam.Error, "the model sees nothing of the object")
+refused(lambda: found.region(), scorecam.Error, "give one of them")
 refused(lambda: model.class_index("zebra"), scorecam.Error, "zebra")
 refused(lambda: scorecam.Host(["nowhere.so"]), scorecam.Error, "nowhere.so")
 refused(lambda: scorecam.Photo(b"12345", 2, 1), ValueError, "5 bytes are no 2x1 pixels")

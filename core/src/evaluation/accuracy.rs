@@ -1,6 +1,7 @@
 //! Localization accuracy of a set of images under the best threshold (Choe et al., 2020; clovaai/wsolevaluation).
 //!
-//! Both accumulators take one image at a time and keep numbers only, so a set may be of any size.
+//! Both accumulators take one image at a time and keep numbers only, so a set may be of any size. What an image adds can be
+//! kept and added later: [`BoxAccuracy::add_overlaps`] and [`PixelPrecision::add_counts`] take it without the map.
 
 use super::alone::mean_of;
 use super::{Above, Areas, BoundingBox, BoxOptions, Localization, best_iou, boxes};
@@ -15,9 +16,20 @@ pub struct BoxAccuracy {
     overlaps: Vec<Vec<f64>>,
 }
 
-const BOX_THRESHOLDS: usize = 100;
-
 impl BoxAccuracy {
+    /// The number of thresholds.
+    pub const THRESHOLDS: usize = 100;
+
+    /// Threshold number `i` of 0 to 99.
+    pub fn threshold(i: usize) -> f64 {
+        i as f64 * 0.01
+    }
+
+    /// The way to the boxes of a map at threshold number `i`.
+    pub fn options(i: usize, areas: Areas) -> BoxOptions {
+        BoxOptions { threshold: Self::threshold(i), above: Above::Strictly, areas }
+    }
+
     /// No images yet. MaxBoxAcc takes the largest area, MaxBoxAccV2 all of them.
     pub fn new(areas: Areas) -> Self {
         Self { areas, overlaps: Vec::new() }
@@ -26,20 +38,30 @@ impl BoxAccuracy {
     /// Adds an image: its map, normalized here, and the boxes of its truth, both in the same pixels.
     pub fn add(&mut self, map: &SaliencyMap, truth: &[BoundingBox]) {
         let map = map.normalized();
-        let overlap = |i: usize| {
-            let options = BoxOptions { threshold: threshold(i), above: Above::Strictly, areas: self.areas };
-            best_iou(&boxes(&map, options), truth)
-        };
-        self.overlaps.push((0..BOX_THRESHOLDS).map(overlap).collect());
+        let overlap = |i: usize| best_iou(&boxes(&map, Self::options(i, self.areas)), truth);
+        self.overlaps.push((0..Self::THRESHOLDS).map(overlap).collect());
+    }
+
+    /// Adds an image by the best IoU at each threshold; an error where there are not as many.
+    pub fn add_overlaps(&mut self, overlaps: Vec<f64>) -> Result<()> {
+        ensure!(
+            overlaps.len() == Self::THRESHOLDS,
+            invalid,
+            "there are {} overlaps of an image; give one for each of the {} thresholds",
+            overlaps.len(),
+            Self::THRESHOLDS
+        );
+        self.overlaps.push(overlaps);
+        Ok(())
     }
 
     /// MaxBoxAcc at an IoU of at least `iou` (0.5 in the paper), 0..1, and its threshold, the lowest of equally good
     /// ones; None without images.
     pub fn at(&self, iou: f64) -> Option<(f64, f64)> {
         let hits = |i: usize| self.overlaps.iter().filter(|overlaps| overlaps[i] >= iou).count();
-        let best = (0..BOX_THRESHOLDS).rev().max_by_key(|&i| hits(i))?;
+        let best = (0..Self::THRESHOLDS).rev().max_by_key(|&i| hits(i))?;
         let images = self.overlaps.len();
-        (images > 0).then(|| (hits(best) as f64 / images as f64, threshold(best)))
+        (images > 0).then(|| (hits(best) as f64 / images as f64, Self::threshold(best)))
     }
 
     /// MaxBoxAccV2, 0..1: the mean of [`BoxAccuracy::at`] at 0.3, 0.5 and 0.7; None without images.
@@ -47,10 +69,6 @@ impl BoxAccuracy {
         let shares: Option<Vec<f64>> = [0.3, 0.5, 0.7].iter().map(|&iou| Some(self.at(iou)?.0)).collect();
         shares.map(|shares| mean_of(&shares))
     }
-}
-
-fn threshold(i: usize) -> f64 {
-    i as f64 * 0.01
 }
 
 /// PxAP: average precision over the pixels of all images together, at thresholds 0, 0.001, ..., 0.999.
@@ -75,6 +93,26 @@ impl PixelPrecision {
         Localization::new(map, truth)?;
         for (&value, &inside) in map.normalized().values().iter().zip(truth.inside()) {
             self.counts[bin(value)][usize::from(!inside)] += 1;
+        }
+        Ok(())
+    }
+
+    /// The pixels counted so far, by the greatest threshold not above their value: inside and outside of the truth.
+    pub fn counts(&self) -> &[[u64; 2]] {
+        &self.counts
+    }
+
+    /// Adds the [`PixelPrecision::counts`] of other images; an error where there are not as many thresholds.
+    pub fn add_counts(&mut self, counts: &[[u64; 2]]) -> Result<()> {
+        ensure!(
+            counts.len() == self.counts.len(),
+            invalid,
+            "there are counts for {} thresholds; give one for each of {}",
+            counts.len(),
+            self.counts.len()
+        );
+        for (sum, more) in self.counts.iter_mut().zip(counts) {
+            *sum = [sum[0].saturating_add(more[0]), sum[1].saturating_add(more[1])];
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use ::scorecam::abi;
 use crate::classify::*;
 use crate::explanation::*;
 use crate::host::*;
+use crate::located::*;
 use crate::many::*;
 use crate::model::*;
 use crate::overlay::*;
@@ -44,7 +45,7 @@ macro_rules! statuses {
     };
 }
 
-const STATUS_CALLS: [StatusCall; 28] = statuses![
+const STATUS_CALLS: [StatusCall; 30] = statuses![
     scorecam_host_create(null_mut()),
     scorecam_host_free(null_mut()),
     scorecam_host_load_plugin(null(), null()),
@@ -73,6 +74,8 @@ const STATUS_CALLS: [StatusCall; 28] = statuses![
     scorecam_explanation_warning(null_mut(), null(), 0),
     scorecam_explanation_measure(null_mut(), null_mut(), null(), 0),
     scorecam_explanation_overlay(null_mut(), 0, null(), null(), null()),
+    scorecam_explanation_boxes(null_mut(), 0, null_mut(), null(), 0, null()),
+    scorecam_explanation_region(null_mut(), null(), 0, null()),
 ];
 
 /// Calls that return a text, and an empty one after a panic.

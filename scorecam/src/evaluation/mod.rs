@@ -1,7 +1,9 @@
 //! [`Evaluator`]: how good maps are, by the model's own scores and by where objects lie.
 
 mod baseline;
+mod evidence;
 mod measure;
+mod over_set;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,9 @@ use scorecam_core::{Draws, Progress, Result, Targets, Tensor};
 pub use scorecam_core::evaluation::*;
 
 pub use self::baseline::Baseline;
+pub use self::evidence::{Evidence, MapBox};
 pub use self::measure::{MEASURES, Measure, MeasureInfo, Needs};
+pub use self::over_set::{Localized, SetAccuracy, SetMeasure, SetValue};
 pub use self::truth::Truth;
 use crate::question::Asked;
 use crate::{Input, Model};

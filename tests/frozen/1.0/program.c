@@ -140,6 +140,10 @@ int main(int argc, char **argv)
 {
     const scorecam_method_description *method;
     scorecam_placement placement = SCORECAM_PLACEMENT_INIT;
+    scorecam_box_options great = SCORECAM_BOX_OPTIONS_INIT;
+    scorecam_box box = {{0, 0, 2, 4}, 0};
+    scorecam_region part = SCORECAM_REGION_INIT;
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
     float outputs[16], map[16];
     const scorecam_image *images[1];
     scorecam_host *host;
@@ -206,6 +210,16 @@ int main(int argc, char **argv)
     must(scorecam_explain(&found, model, &image, NULL), "explain");
     must(scorecam_explanation_placement(&placement, found), "placement");
     must(scorecam_explanation_photo_map(map, 16, found, 0, 4, 4), "photo map");
+    part.boxes = &box;
+    part.box_count = 1;
+    must(scorecam_explanation_region(&evidence, found, 0, &part), "region");
+    printf("on the left half %g, lift %g, rank %g, %s\n", evidence.energy, evidence.lift, evidence.rank_accuracy,
+           evidence.pointing ? "the greatest, too" : "not the greatest");
+    great.areas = SCORECAM_BOXES_ALL;
+    great.threshold = 0.5;
+    must(scorecam_explanation_boxes(&box, 1, &i, found, 0, &great), "boxes");
+    printf("%d boxes, the first %g %g %g %g with %g\n", (int)i, box.rect[0], box.rect[1], box.rect[2], box.rect[3],
+           box.energy);
     must(scorecam_explanation_free(found), "free");
     must(scorecam_explain_many(model, images, 1, NULL, collect, &runs), "explain many");
     printf("%d options, %d classes, input %dx%d, map %g, %d of many\n", (int)method->option_count, (int)count,

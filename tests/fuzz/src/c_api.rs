@@ -9,6 +9,7 @@ use arbitrary::Unstructured;
 use scorecam_c_api::explanation::*;
 use scorecam_c_api::host::*;
 use scorecam_c_api::image::scorecam_image;
+use scorecam_c_api::located::*;
 use scorecam_c_api::model::*;
 use scorecam_c_api::overlay::*;
 use scorecam_c_api::version::scorecam_last_error;
@@ -108,12 +109,15 @@ pub fn check(bytes: &[u8]) -> bool {
     if explained {
         read(explanation);
         draw(explanation, image, &mut input, &mut lent);
-        assert_eq!(scorecam_explanation_free(explanation), SCORECAM_OK);
-        assert_eq!(scorecam_explanation_free(explanation), SCORECAM_ERR_INVALID_HANDLE);
     } else {
         assert_eq!(explanation, untouched, "a failed call wrote its result");
     }
     describe(&mut input, &mut lent);
+    if explained {
+        locate(explanation, image, &mut input, &mut lent);
+        assert_eq!(scorecam_explanation_free(explanation), SCORECAM_OK);
+        assert_eq!(scorecam_explanation_free(explanation), SCORECAM_ERR_INVALID_HANDLE);
+    }
     explained
 }
 
@@ -283,6 +287,64 @@ fn draw(
     let options = unsafe { lent.versioned(input, value) };
     // SAFETY: `out` leads to `size` bytes; the rest is as in `check`.
     succeeded(unsafe { scorecam_explanation_overlay(out, size, explanation, photo, options) });
+}
+
+/// Boxes lie in the photo or the input, and shares of a map between 0 and 1.
+fn locate(
+    explanation: *const scorecam_explanation,
+    mask: *const scorecam_image,
+    input: &mut Unstructured<'_>,
+    lent: &mut Lent,
+) {
+    let options = scorecam_box_options {
+        struct_size: 0,
+        areas: u32::from(byte(input) / 100),
+        threshold: f64::from_bits(input.arbitrary().unwrap_or(0x3fe0_0000_0000_0000)),
+    };
+    let nothing = || scorecam_box { rect: [0.0; 4], energy: 0.0 };
+    let capacity = usize::from(byte(input) / 16);
+    let mut found: Vec<scorecam_box> = (0..capacity).map(|_| nothing()).collect();
+    let to = found.as_mut_ptr();
+    // SAFETY: as above.
+    let options = unsafe { lent.versioned(input, options) };
+    let (mut count, index) = (0, u64::from(byte(input) / 200));
+    // SAFETY: `to` leads to `capacity` boxes; the rest is as in `check`.
+    let status = unsafe {
+        scorecam_explanation_boxes(to, capacity as u64, &raw mut count, explanation, index, options)
+    };
+    if succeeded(status) {
+        for found in found.iter().take(count as usize) {
+            let [x0, y0, x1, y1] = found.rect;
+            assert!(x0 >= 0.0 && x0 < x1 && y0 >= 0.0 && y0 < y1, "a box of {:?}", found.rect);
+            assert!((0.0..=1.0 + 1e-9).contains(&found.energy), "{} of the map", found.energy);
+        }
+    }
+    let mut edge = || f64::from(byte(input)) / 4.0 - 8.0;
+    let part = scorecam_box { rect: [edge(), edge(), edge(), edge()], energy: f64::NAN };
+    let is_mask = byte(input) > 200;
+    let region = scorecam_region {
+        struct_size: 0,
+        reserved: u32::from(byte(input) > 250),
+        boxes: if is_mask { ptr::null() } else { &raw const part },
+        box_count: u64::from(!is_mask),
+        mask: if is_mask { mask } else { ptr::null() },
+    };
+    // SAFETY: plain numbers, for which zeros are values.
+    let mut evidence: scorecam_evidence = unsafe { std::mem::zeroed() };
+    evidence.struct_size = size_of::<scorecam_evidence>() as u32;
+    // SAFETY: as above.
+    let status = unsafe {
+        let region = lent.versioned(input, region);
+        scorecam_explanation_region(&raw mut evidence, explanation, index, region)
+    };
+    if succeeded(status) {
+        let scorecam_evidence { energy, share, lift, rank_accuracy, roc_area, .. } = evidence;
+        assert!(share > 0.0 && share <= 1.0 && lift.is_finite() && lift >= 0.0, "lift {lift} on {share}");
+        let shares = [energy, rank_accuracy, roc_area];
+        assert!(shares.iter().all(|share| (0.0..=1.0 + 1e-9).contains(share)), "{shares:?}");
+    } else {
+        assert_eq!(evidence.share, 0.0, "a failed call wrote its result");
+    }
 }
 
 /// What is filled in the caller's structs stays within the size that they say.

@@ -1,0 +1,119 @@
+//! Where the evidence of an [`Explanation`] lies: the boxes of a map, and the map's share on a part of the photo.
+//!
+//! Boxes are found, and regions measured, at the size of the model's input; what comes in and goes out is in pixels of the
+//! photo. The command line, C and C++ are thin over this file.
+
+use scorecam_core::Result;
+use scorecam_core::image::Placement;
+
+use super::{BoundingBox, BoxOptions, Localization, Pointing, SaliencyMap, Truth, boxes};
+use crate::Explanation;
+
+/// A box of a map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MapBox {
+    /// The box in pixels of the photo; of the input where a tensor was explained.
+    pub bounds: BoundingBox,
+    /// The share of the map's positive values that lies in it, 0..1; 0 for a map without any.
+    pub energy: f64,
+}
+
+/// How a map lies on a region.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    /// The share of the map's positive values on the region, 0..1; none for a map without any.
+    pub energy: Option<f64>,
+    /// The region's share of the model's input, above 0, at most 1: the energy of a map that knows nothing.
+    pub share: f64,
+    /// The energy by that share; none where there is no energy.
+    pub lift: Option<f64>,
+    /// Whether the map's greatest pixel lies on the region, or one of several.
+    pub pointing: bool,
+    /// The share on the region of as many of the greatest pixels as it has, 0..1.
+    pub rank_accuracy: f64,
+    /// The probability that a pixel on the region is above one beside it, 0..1; none where the region is all.
+    pub roc_area: Option<f64>,
+}
+
+impl Explanation {
+    /// The boxes around the great values of the map of target `index`, the largest area first, each with the share of the map
+    /// in it; none for a map that is flat, and none of a letterbox's padding. An error as of [`Explanation::map`]. Panics when
+    /// there is no such target.
+    pub fn map_boxes(&self, index: usize, options: BoxOptions) -> Result<Vec<MapBox>> {
+        let map = self.saliency(index)?;
+        let total = positive(&map, &whole(map.size()));
+        let found = boxes(&map.normalized(), options).into_iter().map(|bounds| MapBox {
+            bounds: self.placement.as_ref().map_or(bounds, |placement| bounds.to_photo(placement)),
+            energy: if total > 0.0 { positive(&map, &bounds) / total } else { 0.0 },
+        });
+        // One in the padding of a letterbox is of nothing in the photo.
+        Ok(found.filter(|found| found.bounds.area() > 0.0).collect())
+    }
+
+    /// How the map of target `index` lies on a region. An error where the region is of another size than the model's input, or
+    /// as of [`Explanation::map`]. Panics when there is no such target.
+    ///
+    /// ```
+    #[doc = include_str!("../../doc/toy_model.md")]
+    /// use scorecam::evaluation::Truth;
+    /// use scorecam::{ExplainOptions, Explainer, Photo};
+    ///
+    /// let photo = Photo::from_rgb8((48, 64), (0..48 * 64 * 3).map(|i| (i * 7 % 256) as u8).collect())?;
+    /// let explainer = Explainer::new(&host, &model, &ExplainOptions::default())?;
+    /// let found = explainer.explain(&photo.into())?;
+    /// // The left half of the photo, in its pixels.
+    /// let part = Truth::of_boxes(vec![[0.0, 0.0, 32.0, 48.0].into()], &found.placement_of_input())?;
+    /// let evidence = found.evidence(0, &part)?;
+    /// if evidence.energy.is_none_or(|energy| energy < 0.25) {
+    ///     println!("alarm: the decision rests on something else");
+    /// }
+    /// # Ok::<(), scorecam::Error>(())
+    /// ```
+    pub fn evidence(&self, index: usize, truth: &Truth) -> Result<Evidence> {
+        let map = self.saliency(index)?;
+        let found = Localization::new(&map, &truth.region)?;
+        Ok(Evidence {
+            energy: found.energy(),
+            share: truth.region.share(),
+            lift: found.lift(),
+            pointing: found.pointing(Pointing::default()).unwrap_or_default(),
+            rank_accuracy: found.rank_accuracy().unwrap_or_default(),
+            roc_area: found.roc_area(),
+        })
+    }
+
+    /// Where the model's input lies on the photo that was explained; of a tensor, on itself.
+    pub fn placement_of_input(&self) -> Placement {
+        self.placement_on(self.input_size)
+    }
+}
+
+fn whole((height, width): (usize, usize)) -> BoundingBox {
+    BoundingBox { x0: 0.0, y0: 0.0, x1: width as f64, y1: height as f64 }
+}
+
+/// The sum of the positive values in a box of whole pixels.
+fn positive(map: &SaliencyMap, bounds: &BoundingBox) -> f64 {
+    let width = map.size().1;
+    let rows = map.values().chunks_exact(width).take(bounds.y1 as usize).skip(bounds.y0 as usize);
+    let columns = bounds.x0 as usize..bounds.x1 as usize;
+    rows.flat_map(|row| &row[columns.clone()]).map(|value| value.max(0.0)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_energy_of_a_box_is_that_of_its_pixels() {
+        let map = SaliencyMap::new(&[1.0, -2.0, 3.0, 4.0, 0.5, 6.0], (2, 3)).expect("a map");
+        for (corners, expected) in [
+            ([0.0, 0.0, 3.0, 2.0], 14.5),
+            ([1.0, 0.0, 3.0, 1.0], 3.0),
+            ([0.0, 1.0, 1.0, 2.0], 4.0),
+            ([1.0, 0.0, 2.0, 2.0], 0.5),
+        ] {
+            assert_eq!(positive(&map, &corners.into()), expected, "{corners:?}");
+        }
+    }
+}
