@@ -11,6 +11,8 @@ use scorecam::{Fuse, Range};
 use scorecam_core::Form;
 use scorecam_core::image::Colormap;
 
+use crate::compare::{self, CompareArgs};
+use crate::debug::{self, DebugArgs};
 use crate::evaluate::{self, EvaluateArgs};
 use crate::located::LocateArgs;
 
@@ -30,6 +32,12 @@ pub(crate) enum Command {
     /// Measure how good maps are, over a set of photos: faithful to the model, and on the object
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(Box<EvaluateArgs>),
+    /// Say whether two models, two engines or two methods decide on the same evidence, over a set of photos
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<CompareArgs>),
+    /// Set what a model predicts against what it should: both maps, where the evidence lies, and what happens without it
+    #[command(after_help = debug::EXAMPLES)]
+    Debug(Box<DebugArgs>),
     /// List the layers of a model that can be explained
     Layers(LayersArgs),
     /// Write a model that gives a map by itself, on any runtime

@@ -12,6 +12,8 @@ mod args;
 mod bake;
 mod check;
 mod collisions;
+mod compare;
+mod debug;
 mod evaluate;
 mod explain;
 mod journal;
@@ -25,6 +27,7 @@ mod record;
 mod report;
 mod results;
 mod same_file;
+mod survey;
 mod table;
 mod terminal;
 
@@ -76,6 +79,8 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Explain(args) => explain::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Debug(args) => debug::run(args),
         Command::Layers(args) => Ok(list::layers(args)?),
         Command::Bake(args) => Ok(bake::run(args)?),
         Command::Plugins(args) => Ok(list::plugins(&args.plugins)?),

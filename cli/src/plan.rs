@@ -284,13 +284,26 @@ fn names(sources: &[Source], keys: &[String], known: &HashMap<&str, (&Outcome, &
     sources.iter().zip(keys).map(name).collect()
 }
 
-/// The files besides inputs that a run reads, and what each is. A manifest that cannot be read names none; loading
-/// the model says why.
+/// The files besides inputs that a run reads, and what each is.
 pub(crate) fn read_besides(args: &ExplainArgs) -> Vec<(PathBuf, &'static str)> {
-    let model = &args.model.model;
-    let mut files = vec![(model.clone(), "the model")];
+    let mut files = read_of_model(&args.model.model);
+    files.extend(args.model.plugins.files.iter().map(|file| (file.clone(), "a plugin")));
+    files.extend(args.how.reference.iter().map(|file| (file.clone(), "the reference")));
+    if let Some(RegionArg::Mask(file)) = &args.locate.region {
+        files.push((file.clone(), "the region's mask"));
+    }
+    files.extend(
+        args.targets.iter().filter_map(|target| target_file(target)).map(|file| (file, "a target's file")),
+    );
+    files
+}
+
+/// The files that loading a model reads, and what each is. A manifest that cannot be read names none; loading the model
+/// says why.
+pub(crate) fn read_of_model(model: &Path) -> Vec<(PathBuf, &'static str)> {
+    let mut files = vec![(model.to_path_buf(), "the model")];
     let manifest = match model.extension() {
-        Some(e) if e == "toml" => model.clone(),
+        Some(e) if e == "toml" => model.to_path_buf(),
         _ => model.with_extension("toml"),
     };
     if let Ok(read) = Manifest::read(&manifest) {
@@ -304,14 +317,6 @@ pub(crate) fn read_besides(args: &ExplainArgs) -> Vec<(PathBuf, &'static str)> {
             files.push((manifest, "the model's manifest"));
         }
     }
-    files.extend(args.model.plugins.files.iter().map(|file| (file.clone(), "a plugin")));
-    files.extend(args.how.reference.iter().map(|file| (file.clone(), "the reference")));
-    if let Some(RegionArg::Mask(file)) = &args.locate.region {
-        files.push((file.clone(), "the region's mask"));
-    }
-    files.extend(
-        args.targets.iter().filter_map(|target| target_file(target)).map(|file| (file, "a target's file")),
-    );
     files
 }
 

@@ -20,8 +20,8 @@ use scorecam_core::{ensure, printable, repeated};
 use scorecam_report::{Fact, Note};
 use serde_json::{Value, json};
 
-pub(crate) use self::args::{EXAMPLES, EvaluateArgs};
-use self::args::{MeasureArg, MethodArg};
+use self::args::MeasureArg;
+pub(crate) use self::args::{EXAMPLES, EvaluateArgs, MethodArg};
 use self::lines::{Line, Lines, Measured, Outcome};
 use self::pictures::Pictures;
 use self::summary::Summary;

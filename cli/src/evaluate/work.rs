@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use scorecam::dataset::{ClassName, Sample};
-use scorecam::evaluation::{Baseline, EvaluateOptions, Evaluator, SaliencyMap, Subject, Truth, boxes};
+use scorecam::evaluation::{Baseline, EvaluateOptions, Evaluator, SaliencyMap, Subject, boxes};
 use scorecam::{
     Error, ExplainOptions, Explainer, Host, Image, Input, Model, Photo, Progress, Reader, Result, Targets,
     Tensor,
@@ -104,7 +104,7 @@ impl<'a> Work<'a> {
         }
         let input = self.model.prepare(&image)?;
         let expected = sample.class.as_ref().map(|class| self.class(class)).transpose()?;
-        let truth = self.truth(sample, &input)?;
+        let truth = sample.truth(&self.reader, &input)?;
         let (asked, first_passes) = self.asked(&image, expected)?;
         let (mut maps, mut passes, mut target) = (Vec::new(), Vec::new(), None);
         let mut explainers = Vec::new();
@@ -195,24 +195,6 @@ impl<'a> Work<'a> {
             }
             _ => Ok(((Targets::Top(1), vec![]), 0)),
         }
-    }
-
-    fn truth(&self, sample: &Sample, input: &Input) -> Result<Option<Truth>> {
-        if sample.mask.is_none() && sample.boxes.is_empty() {
-            return Ok(None);
-        }
-        let Some(placement) = &input.placement else {
-            bail!(invalid, "a tensor has no photo on which its annotation lies; give the photo");
-        };
-        if let Some(mask) = &sample.mask {
-            let of_file = |e: Error| e.context(mask.display());
-            let image = self.reader.read(mask).map_err(of_file)?;
-            let Some(photo) = image.photo() else {
-                bail!(invalid, "{}: a mask must be a picture", mask.display())
-            };
-            return Truth::of_mask(photo, placement).map(Some).map_err(of_file);
-        }
-        Truth::of_boxes(sample.boxes.clone(), placement).map(Some)
     }
 
     /// The box of a map, in the photo.

@@ -4,6 +4,8 @@
 //! program finds it by itself.
 
 mod collisions;
+mod compare;
+mod debug;
 mod evaluate;
 mod lists;
 mod located;

@@ -8,6 +8,15 @@ use crate::{Result, element_count};
 /// ranks are tied.
 const CLOSE: f64 = 1e-9;
 
+/// Two maps on the part of a photo that both models see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shared {
+    /// The maps, of one size, in the order in which they were given.
+    pub maps: [SaliencyMap; 2],
+    /// The part in pixels of the photo.
+    pub part: Rect,
+}
+
 /// Maps of one photo by two models that see it at different sizes or by different crops, made comparable: both on one grid
 /// over the part of the photo that both models see, at the coarser of their resolutions, bilinear between the centers of
 /// pixels. Maps of one size that cover the same part of the photo come back as they are, without a letterbox's padding.
@@ -24,14 +33,14 @@ const CLOSE: f64 = 1e-9;
 /// let fine: Vec<f32> = (0..16).map(|i| (2 * (i / 8) + i % 4 / 2) as f32).collect();
 /// let fine = SaliencyMap::new(&fine, (4, 4))?;
 /// let [placement, other] = [(2, 2), (4, 4)].map(|size| Placement::whole(photo, size));
-/// let [a, b] = on_shared_part((&coarse, &placement), (&fine, &other))?;
-/// assert_eq!(a.values(), b.values());
+/// let found = on_shared_part((&coarse, &placement), (&fine, &other))?;
+/// assert_eq!(found.maps[0].values(), found.maps[1].values());
 /// # Ok::<(), scorecam_core::Error>(())
 /// ```
 pub fn on_shared_part(
     a: (&SaliencyMap, &Placement),
     b: (&SaliencyMap, &Placement),
-) -> Result<[SaliencyMap; 2]> {
+) -> Result<Shared> {
     for (map, placement) in [a, b] {
         let ((h, w), (height, width)) = (map.size(), placement.input_size());
         ensure!(
@@ -46,22 +55,22 @@ pub fn on_shared_part(
         invalid,
         "the maps are of photos of {w}x{h} and {width}x{height} pixels; give maps of one photo"
     );
-    let [part, other] = [a.1.photo_part(), b.1.photo_part()];
-    let (x, y) = (part.x.max(other.x), part.y.max(other.y));
-    let right = (part.x + part.width).min(other.x + other.width);
-    let down = (part.y + part.height).min(other.y + other.height);
+    let [one, other] = [a.1.photo_part(), b.1.photo_part()];
+    let (x, y) = (one.x.max(other.x), one.y.max(other.y));
+    let right = (one.x + one.width).min(other.x + other.width);
+    let down = (one.y + one.height).min(other.y + other.height);
     ensure!(
         x < right && y < down,
         invalid,
         "the models see no common part of the photo; give models that see the same part of it"
     );
-    let shared = Rect { x, y, width: right - x, height: down - y };
+    let part = Rect { x, y, width: right - x, height: down - y };
     let size = (
-        cells(shared.height, [a, b].map(|(_, p)| p.input_part().height / p.photo_part().height)),
-        cells(shared.width, [a, b].map(|(_, p)| p.input_part().width / p.photo_part().width)),
+        cells(part.height, [a, b].map(|(_, p)| p.input_part().height / p.photo_part().height)),
+        cells(part.width, [a, b].map(|(_, p)| p.input_part().width / p.photo_part().width)),
     );
     element_count(&[size.0, size.1])?;
-    Ok([sampled(a, &shared, size), sampled(b, &shared, size)])
+    Ok(Shared { maps: [sampled(a, &part, size), sampled(b, &part, size)], part })
 }
 
 /// How many pixels of the coarser map cover a length of the photo, at least one.
@@ -145,7 +154,7 @@ mod tests {
             let placement = placement((64, 64), (24, 32), fit);
             let values: Vec<f32> = (0..24 * 32).map(|i| (i * i % 97) as f32).collect();
             let map = SaliencyMap::new(&values, (24, 32)).expect("a map");
-            let [a, b] = on_shared_part((&map, &placement), (&map, &placement)).expect("maps");
+            let [a, b] = on_shared_part((&map, &placement), (&map, &placement)).expect("maps").maps;
             assert_eq!((a.size(), &a), (expected, &b), "{fit:?}");
             let first = (32 - expected.1) / 2;
             let kept = map.values().chunks(32).flat_map(|row| &row[first..first + expected.1]);
@@ -163,7 +172,10 @@ mod tests {
             ((180, 30), Fit::Squash, (60, 30)),
         ] {
             let other = placement(photo, input, fit);
-            let [a, b] = on_shared_part((&slope(&whole), &whole), (&slope(&other), &other)).expect("maps");
+            let found = on_shared_part((&slope(&whole), &whole), (&slope(&other), &other)).expect("maps");
+            let [a, b] = found.maps;
+            // The other one sees no more of the photo.
+            assert_eq!(found.part, other.photo_part(), "{fit:?}");
             assert_eq!(a.size(), b.size());
             let inner = |map: &SaliencyMap| {
                 let (height, width) = map.size();

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 use scorecam_core::evaluation::BoundingBox;
 use scorecam_core::{Error, Result, bail, ensure};
 
+use crate::evaluation::Truth;
 use crate::walk::Walk;
+use crate::{Input, Reader};
 use gathered::Gathered;
 
 /// Photos with their annotations.
@@ -144,6 +146,29 @@ impl Sample {
             checked_box((*bounds).into(), Some((height, width))).map_err(|e| e.context(&self.name))?;
         }
         Ok(())
+    }
+
+    /// Where the objects of the class lie on the photo, and in what the model sees of it; `None` where no boxes and no mask are
+    /// annotated. `input` is the photo as the model takes it.
+    ///
+    /// An error for a mask that is no picture or not of the photo's size, where the model sees nothing of the objects, or where
+    /// the input was made of a tensor, which has no photo.
+    pub fn truth(&self, reader: &Reader, input: &Input) -> Result<Option<Truth>> {
+        if self.mask.is_none() && self.boxes.is_empty() {
+            return Ok(None);
+        }
+        let Some(placement) = &input.placement else {
+            bail!(invalid, "a tensor has no photo on which its annotation lies; give the photo");
+        };
+        let Some(mask) = &self.mask else {
+            return Truth::of_boxes(self.boxes.clone(), placement).map(Some);
+        };
+        let of_file = |e: Error| e.context(mask.display());
+        let image = reader.read(mask).map_err(of_file)?;
+        let Some(photo) = image.photo() else {
+            bail!(invalid, "{}: a mask must be a picture", mask.display())
+        };
+        Truth::of_mask(photo, placement).map(Some).map_err(of_file)
     }
 }
 
