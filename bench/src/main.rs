@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: explain calls against raw forward passes of the same engine (`speed`), and other tools and ours
-//! side by side (`peers`).
+//! side by side (`peers`); and `cargo xtask quality`: how good maps are (`evaluation`).
 //!
 //! The measuring itself is done by the programs `bench` and `bench_worker` in `src/bin`, one process a figure, and by
 //! `peers/peer.py` for the other tools. This program fetches and builds what they need, runs them, and writes down what
@@ -7,7 +7,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
 
 mod device;
+mod docs;
 mod environment;
+mod evaluation;
 mod nvidia;
 mod peers;
 mod speed;
@@ -37,6 +39,13 @@ struct Arguments {
     /// Measure how close maps of fewer passes are to the exact one, and print a table; needs no Python packages
     #[arg(long, conflicts_with = "peers")]
     quality: bool,
+    /// Evaluate the maps of every method, and write docs/quality.md and docs/quality.svg: `cargo xtask quality`
+    ///
+    /// Fetches stamps and textures (175 MB) and builds the engine of libtorch.
+    #[arg(long, conflicts_with_all = ["peers", "quality", "device"])]
+    maps: bool,
+    #[command(flatten)]
+    data: evaluation::Choice,
     #[command(flatten)]
     rows: Rows,
     #[command(flatten)]
@@ -56,6 +65,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Outcome {
     let (workspace, cache) = (Workspace::find()?, Cache::locate()?);
     match arguments {
+        Arguments { maps: true, data, choice, .. } => {
+            evaluation::run_all(&workspace, &cache, data, choice.threads)
+        }
         Arguments { peers: true, choice, .. } => peers::peers(&workspace, &cache, choice),
         Arguments { quality: true, choice, .. } => peers::quality(&workspace, &cache, choice),
         Arguments { rows, choice, .. } => speed::bench(&workspace, &cache, rows, choice.device),

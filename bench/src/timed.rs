@@ -25,8 +25,7 @@ pub struct Moved {
 }
 
 impl<'a> Timed<'a> {
-    /// `model`, measured from here on. It runs forward and from a layer, and scores masked images; gradients are not
-    /// passed on.
+    /// `model`, measured from here on. It runs forward, backward and from a layer, and scores masked images.
     pub fn new(model: &'a dyn ViewedModel) -> Self {
         Self { model, nanoseconds: AtomicU64::new(0), moved: Mutex::new(Moved::default()) }
     }
@@ -75,9 +74,16 @@ impl ViewedModel for Timed<'_> {
 
     fn run_from(&self, image: TensorView<'_>, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
         let scores = self.timed(|| self.model.run_from(image, layer, activations))?;
-        let moved = Traffic::of_head(&activations, &scores);
+        let moved = Traffic::between(&activations, &scores);
         self.moves(moved, moved);
         Ok(scores)
+    }
+
+    fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
+        let slopes = self.timed(|| self.model.gradients(batch, layer, class))?;
+        let moved = Traffic::between(&batch, &slopes);
+        self.moves(moved, moved);
+        Ok(slopes)
     }
 
     fn remarks(&self) -> Vec<String> {

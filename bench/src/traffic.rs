@@ -22,9 +22,9 @@ impl Traffic {
         Self { up: bytes(batch.data()), down: bytes(answer.scores.data()) + taps }
     }
 
-    /// A pass of the part behind a layer: activations go up, scores come down.
-    pub fn of_head(activations: &TensorView<'_>, scores: &Tensor) -> Self {
-        Self { up: bytes(activations.data()), down: bytes(scores.data()) }
+    /// A pass from one tensor to another, as of the part behind a layer or of a gradient.
+    pub fn between(given: &TensorView<'_>, answer: &Tensor) -> Self {
+        Self { up: bytes(given.data()), down: bytes(answer.data()) }
     }
 
     /// Masked scores where the device makes the masked images: images and fill go up once, and for each mask its few

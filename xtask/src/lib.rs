@@ -2,8 +2,8 @@
 //!
 //! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
 //! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
-//! that needs more than cargo, `pictures` makes those of the documentation, `bench` measures (a crate of its own, `bench/`, which uses the public modules of this
-//! one), `zoo` explains real exports and judges their maps, `fuzz` looks for inputs that break something, `headers`
+//! that needs more than cargo, `pictures` makes those of the documentation, `bench` measures and `quality` judges maps (a crate
+//! of its own, `bench/`, which uses the public modules of this one), `zoo` explains real exports and judges their maps, `fuzz` looks for inputs that break something, `headers`
 //! writes the C headers, `dist` makes what is installed, and `tools` lists what must be there beside cargo. They live
 //! in Rust rather than in shell so that they behave the same wherever the project builds. This crate depends on none
 //! of the workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
@@ -30,6 +30,7 @@ mod soak;
 mod steps;
 mod test;
 mod tools;
+mod wheel;
 pub mod workspace;
 mod zoo;
 
@@ -96,6 +97,16 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<String>,
     },
+    /// Evaluate the maps of every method of the program, and write docs/quality.md and docs/quality.svg
+    ///
+    /// Makes photos of which it is known where each object lies, out of stamps and textures (175 MB to download), and
+    /// builds in release. Takes --composites N, --pairs N, --threads N and --keep DIR, a folder where photos and
+    /// results stay and a later run goes on. About half an hour on two cores.
+    Quality {
+        /// Passed on to the program of the crate `scorecam-bench`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
     /// Export the zoo of real networks, explain each, and judge layer and map
     ///
     /// Exports and the Python environment that makes them (PyTorch, timm, torchvision: some GB) are kept in the
@@ -145,6 +156,11 @@ enum Command {
         #[arg(long)]
         debug: bool,
     },
+    /// Build the Python package as a wheel into target/wheels, audit it, and test it in a fresh environment
+    ///
+    /// Every library and program in it must run with the glibc that its name promises. Python packages come by pip, into
+    /// environments in the cache.
+    Wheel(wheel::Choice),
     /// List the compilers and tools that tests and examples need beside cargo, and fail when one is missing
     ///
     /// `test` installs those that are missing where it may: the Debian packages, as root or with `sudo -n`.
@@ -166,6 +182,10 @@ fn run_command(command: Command) -> Outcome<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Bench { arguments } => return bench(&workspace, &arguments),
+        Command::Quality { arguments } => {
+            let all: Vec<String> = std::iter::once("--maps".into()).chain(arguments).collect();
+            return bench(&workspace, &all);
+        }
         Command::Zoo(choice) => zoo::zoo(&workspace, &Cache::locate()?, &choice),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Pictures { debug } => pictures::pictures(&workspace, &Cache::locate()?, profile(debug)),
@@ -184,6 +204,7 @@ fn run_command(command: Command) -> Outcome<ExitCode> {
             let request = Request { prefix, packages, profile: profile(debug), runtime };
             dist::dist(&workspace, &Cache::locate()?, &request)
         }
+        Command::Wheel(choice) => wheel::wheel(&workspace, &Cache::locate()?, &choice),
         Command::Tools => tools::list(),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -26,6 +26,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 enum Order {
     /// Turn a photo into the model's input, [C, H, W] as .npy, and tell the class that the model sees.
     Prepare { photo: PathBuf, input: PathBuf },
+    /// Tell the classes that the model sees in a photo, the best first.
+    Rank { photo: PathBuf },
     /// Explain a class.
     Explain(ExplainOrder),
     /// Run `passes` images in batches of `batch` through the model, and nothing else.
@@ -39,9 +41,13 @@ struct ExplainOrder {
     /// Where the map goes, as .npy.
     map: PathBuf,
     method: String,
-    preset: String,
+    /// The method's own choice, where none is named.
+    preset: Option<String>,
     set: BTreeMap<String, String>,
 }
+
+/// Classes that a photo is told to show.
+const RANKED: usize = 5;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -83,28 +89,45 @@ impl Worker {
     fn answer(&self, order: Order) -> Outcome<Value> {
         match order {
             Order::Prepare { photo, input } => self.prepare(&photo, &input),
+            Order::Rank { photo } => self.rank(&photo),
             Order::Explain(order) => self.explain(&order),
             Order::Forward { input, batch, passes } => self.forward(&read(&input)?, batch, passes),
         }
     }
 
     fn prepare(&self, photo: &Path, place: &Path) -> Outcome<Value> {
+        let input = self.input(photo)?;
+        let class = self.ranked(&input)?.first().copied();
+        write(place, &input.shape()[1..], input.data())?;
+        Ok(json!({ "class": class, "version": env!("CARGO_PKG_VERSION") }))
+    }
+
+    fn rank(&self, photo: &Path) -> Outcome<Value> {
+        let classes = self.ranked(&self.input(photo)?)?;
+        Ok(json!({ "classes": &classes[..classes.len().min(RANKED)] }))
+    }
+
+    fn input(&self, photo: &Path) -> Outcome<Tensor> {
         let rgb = image::open(photo).map_err(|e| format!("{}: {e}", photo.display()))?.to_rgb8();
         let size = (rgb.height() as usize, rgb.width() as usize);
         let photo = scorecam_core::image::Photo::from_rgb8(size, rgb.into_raw())?;
-        let input = self.model.preprocess()?.0.apply(&photo)?.input;
+        Ok(self.model.preprocess()?.0.apply(&photo)?.input)
+    }
+
+    /// All classes, the best first.
+    fn ranked(&self, input: &Tensor) -> Outcome<Vec<usize>> {
         let scores = self.model.backend().forward(input.view(), &[])?.scores;
         let scores = scores.data();
-        let class = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        write(place, &input.shape()[1..], input.data())?;
-        Ok(json!({ "class": class, "version": env!("CARGO_PKG_VERSION") }))
+        let mut classes: Vec<usize> = (0..scores.len()).collect();
+        classes.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        Ok(classes)
     }
 
     fn explain(&self, order: &ExplainOrder) -> Outcome<Value> {
         let input = read(&order.input)?;
         let method = self.host.method(&order.method)?;
         let set: Vec<(String, String)> = order.set.clone().into_iter().collect();
-        let options = method.info().resolve(Some(&order.preset), &set)?;
+        let options = method.info().resolve(order.preset.as_deref(), &set)?;
         let request = Request {
             input: Arc::new(input),
             reference: None,

@@ -13,14 +13,13 @@ mod maps;
 mod page;
 mod plan;
 mod quality;
-mod report;
-mod worker;
+pub(crate) mod report;
+pub(crate) mod worker;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 use xtask::cache::Cache;
 use xtask::failure::{Failure, Outcome, While};
 use xtask::fetch::{self, What};
@@ -31,6 +30,7 @@ use self::plan::{MODELS, Model, Origin};
 use self::report::{Quality, Report};
 use self::worker::Workers;
 use crate::device::Device;
+use crate::docs::write_docs;
 use crate::environment::{self, Environments};
 
 /// What one can choose about a run.
@@ -44,7 +44,7 @@ pub(crate) struct Choice {
     pub(crate) device: Device,
     /// Threads of every tool [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    pub(crate) threads: Option<u16>,
     /// How often each tool runs, unless it takes long
     #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -123,15 +123,7 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     let [page_name, chart_name] = names(choice.device);
     let report = Report { command, machine, versions, chart: chart_name.into(), models, quality };
     let (page, chart) = (page::render(&report)?, chart::render(&report.quality)?);
-    let docs = workspace.path("docs");
-    let chart = write(&docs, &chart)?;
-    let page = write(&docs, &page)?;
-    for (file, name) in [(chart, chart_name), (page, page_name)] {
-        let place = docs.join(name);
-        file.persist(&place).doing(|| format!("write {}", place.display()))?;
-        println!("written: {}", place.display());
-    }
-    Ok(())
+    write_docs(workspace, &[(chart_name, chart), (page_name, page)])
 }
 
 /// Measures the maps of fewer passes alone, which needs no Python, and prints the table.
@@ -237,14 +229,6 @@ fn photos_of(folder: &Path) -> Outcome<Vec<PathBuf>> {
         )));
     }
     Ok(photos)
-}
-
-/// Text in a file without a name of its own yet, on the disk where it is to be.
-fn write(folder: &Path, text: &str) -> Outcome<NamedTempFile> {
-    let what = || format!("write into {}", folder.display());
-    let mut file = NamedTempFile::new_in(folder).doing(what)?;
-    file.write_all(text.as_bytes()).doing(what)?;
-    Ok(file)
 }
 
 #[cfg(test)]

