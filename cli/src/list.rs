@@ -22,17 +22,23 @@ pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -
     load(host, args, ModelRequest { layer, ..ModelRequest::default() })
 }
 
-/// The same, with the path and the backend's part of `request` taken from the command line.
-fn load(host: &Host, args: &ModelArgs, request: ModelRequest) -> Result<Model> {
-    let model = host.load_model(ModelRequest {
+/// What the command line says of a model.
+pub(crate) fn request_of(args: &ModelArgs, layer: Option<String>) -> ModelRequest {
+    ModelRequest {
         path: args.model.clone(),
         backend: args.backend.clone(),
+        layer,
         layer_form: args.layer_grid,
         threads: args.threads,
         device: args.device.clone(),
         settings: args.backend_set.iter().cloned().collect(),
-        ..request
-    })?;
+        ..ModelRequest::default()
+    }
+}
+
+/// The same, with the path and the backend's part of `request` taken from the command line.
+fn load(host: &Host, args: &ModelArgs, request: ModelRequest) -> Result<Model> {
+    let model = host.load_model(ModelRequest { any_layer: request.any_layer, ..request_of(args, request.layer) })?;
     if let Some(choice) = model.backend_choice().filter(|choice| choice.is_noteworthy()) {
         terminal::note(format_args!("the backend is {}", choice.reason()));
     }

@@ -283,3 +283,198 @@ fn raw(data_type: i32, values: &[f64]) -> Result<Vec<u8>> {
         _ => values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use scorecam_core::WeightDraw;
+
+    use super::*;
+    use crate::proto::{Attribute, Model};
+
+    /// A tensor's description with its values behind it, as one message.
+    fn tensor(name: &str, dims: &[i64], values: Values) -> Vec<u8> {
+        let described = Initializer {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: values.data_type,
+            ..Initializer::default()
+        };
+        [described.encode_to_vec(), values.encode_to_vec()].concat()
+    }
+
+    fn floats(n: usize) -> Values {
+        Values { data_type: 1, floats: (0..n).map(|i| i as f32).collect(), ..Values::default() }
+    }
+
+    fn node(operator: &str, inputs: &[&str], output: &str) -> Node {
+        Node {
+            operator: operator.into(),
+            inputs: inputs.iter().map(|&name| name.into()).collect(),
+            outputs: vec![output.into()],
+            ..Node::default()
+        }
+    }
+
+    /// A model of these nodes and tensors.
+    fn model(nodes: &[Node], tensors: &[Vec<u8>]) -> Vec<u8> {
+        let mut graph = Writer(Graph { nodes: nodes.to_vec(), ..Graph::default() }.encode_to_vec());
+        tensors.iter().for_each(|tensor| graph.message(5, tensor).expect("written"));
+        let mut model = Writer::default();
+        model.message(7, &graph.0).expect("written");
+        model.0
+    }
+
+    fn graph_of(model: &[u8]) -> Graph {
+        Model::decode(model).expect("a model").graph.expect("a graph")
+    }
+
+    fn random(draw: WeightDraw, layers: std::ops::Range<usize>) -> RandomWeights {
+        RandomWeights { draw, seed: 3, layers }
+    }
+
+    /// The values of each tensor of a model's graph, by name.
+    fn values_of(model: &[u8]) -> HashMap<String, Vec<f64>> {
+        let graph = fields(model).and_then(|f| Ok(messages_of(&f, 7))).expect("fields");
+        let tensors = fields(graph[0]).map(|f| messages_of(&f, 5).into_iter().map(<[u8]>::to_vec).collect());
+        let tensors: Vec<Vec<u8>> = tensors.expect("fields");
+        let read = |tensor: &Vec<u8>| {
+            let values = Values::decode(tensor.as_slice()).expect("values");
+            (text(tensor, 8).expect("a name"), numbers(&values).expect("numbers"))
+        };
+        tensors.iter().map(read).collect()
+    }
+
+    fn messages_of<'m>(fields: &[crate::wire::Field<'m>], number: u32) -> Vec<&'m [u8]> {
+        crate::wire::messages(fields, number).expect("messages")
+    }
+
+    fn example() -> Vec<u8> {
+        let half = |n: usize| Values {
+            data_type: 10,
+            halves: (0..n).map(|i| i32::from(f16::from_f32(i as f32).to_bits())).collect(),
+            ..Values::default()
+        };
+        let raw = Values {
+            data_type: 1,
+            raw: (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect(),
+            ..Values::default()
+        };
+        model(
+            &[
+                node("Conv", &["x", "kernel", "bias"], "a"),
+                node("BatchNormalization", &["a", "scale", "offset", "mean", "variance"], "b"),
+                node("Transpose", &["wide"], "wide/turned"),
+                node("MatMul", &["b", "wide/turned"], "c"),
+                node("Gemm", &["c", "half"], "d"),
+                node("Add", &["d", "offset"], "y"),
+            ],
+            &[
+                tensor("kernel", &[4, 2, 3, 3], floats(72)),
+                tensor("bias", &[4], floats(4)),
+                tensor("scale", &[4], floats(4)),
+                tensor("offset", &[4], floats(4)),
+                tensor("mean", &[4], floats(4)),
+                tensor("variance", &[4], floats(4)),
+                tensor("wide", &[3, 2], raw),
+                tensor("half", &[3, 5], half(15)),
+            ],
+        )
+    }
+
+    #[test]
+    fn layers_are_nodes_with_weights_of_the_file_in_the_order_in_which_they_run() {
+        let found = layers(&graph_of(&example())).expect("layers");
+        let names: Vec<&str> = found.iter().map(|layer| layer.name.as_str()).collect();
+        assert_eq!(names, ["Conv_0", "BatchNormalization_1", "MatMul_3", "Gemm_4"]);
+        let role = |layer: usize, i: usize| found[layer].tensors[i].1;
+        assert_eq!(role(0, 0), WeightRole::Factor { fan_in: 18 });
+        assert_eq!((role(1, 0), role(1, 3)), (WeightRole::Scale, WeightRole::Variance));
+        // [3, 2] turned is [2, 3], of which a product runs over the rows.
+        assert_eq!(role(2, 0), WeightRole::Factor { fan_in: 2 });
+        assert_eq!(role(3, 0), WeightRole::Factor { fan_in: 3 });
+    }
+
+    #[test]
+    fn a_tensor_that_two_layers_share_belongs_to_the_later_one() {
+        let shared = [node("Conv", &["x", "kernel"], "a"), node("Conv", &["a", "kernel"], "y")];
+        let found = layers(&graph_of(&model(&shared, &[tensor("kernel", &[2, 2, 1, 1], floats(4))])));
+        let names: Vec<String> = found.expect("layers").into_iter().map(|layer| layer.name).collect();
+        assert_eq!(names, ["Conv_1"]);
+    }
+
+    #[test]
+    fn only_the_layers_that_are_asked_for_change_and_all_else_stays() {
+        let model = example();
+        let found = layers(&graph_of(&model)).expect("layers");
+        let changed = drawn(&model, &found, &random(WeightDraw::Permuted, 2..4)).expect("a model");
+        assert_eq!(graph_of(&changed), graph_of(&model));
+        let (before, after) = (values_of(&model), values_of(&changed));
+        for (name, trained) in &before {
+            let is_asked = ["wide", "half"].contains(&name.as_str());
+            assert_eq!(&after[name] != trained, is_asked, "{name}");
+            let mut sorted = after[name].clone();
+            sorted.sort_by(f64::total_cmp);
+            assert_eq!(&sorted, trained, "{name}: permuted values are the trained ones");
+        }
+    }
+
+    #[test]
+    fn initial_weights_keep_within_the_bound_of_their_layer() {
+        let model = example();
+        let found = layers(&graph_of(&model)).expect("layers");
+        let after = values_of(&drawn(&model, &found, &random(WeightDraw::Initial, 0..4)).expect("a model"));
+        let bound = |name: &str| after[name].iter().fold(0f64, |most, value| most.max(value.abs()));
+        for (name, fan_in) in [("kernel", 18f64), ("bias", 18.0), ("wide", 2.0), ("half", 3.0)] {
+            assert!(bound(name) > 0.0 && bound(name) <= 1.001 / fan_in.sqrt(), "{name} {}", bound(name));
+        }
+        assert_eq!((&after["scale"], &after["mean"]), (&vec![1.0; 4], &vec![0.0; 4]));
+    }
+
+    #[test]
+    fn a_constant_node_holds_weights_too() {
+        let mut constant = node("Constant", &[], "kernel");
+        constant.attributes.push(Attribute {
+            name: "value".into(),
+            tensor: Some(Box::new(Initializer {
+                dims: vec![2, 2, 1, 1],
+                data_type: 1,
+                ..Initializer::default()
+            })),
+            ..Attribute::default()
+        });
+        let model = model(&[constant, node("Conv", &["x", "kernel"], "y")], &[]);
+        let found = layers(&graph_of(&model)).expect("layers");
+        assert_eq!(found[0].tensors[0].0, "kernel");
+        // It has no values here; that they are written into the attribute is tried with a real model.
+        drawn(&model, &found, &random(WeightDraw::Matched, 0..1)).expect("a model");
+    }
+
+    #[test]
+    fn weights_that_cannot_be_drawn_are_refused_by_the_name_of_their_node() {
+        let check = |nodes: &[Node], tensors: &[Vec<u8>], words: &str| {
+            let error = layers(&graph_of(&model(nodes, tensors))).err().expect(words).to_string();
+            assert!(error.contains(words), "{error}");
+        };
+        let bytes = Values { data_type: 3, raw: vec![1; 4], ..Values::default() };
+        check(
+            &[
+                node("DequantizeLinear", &["w8", "scale"], "w"),
+                Node { name: "last".into(), ..node("Conv", &["x", "w"], "y") },
+            ],
+            &[tensor("w8", &[2, 2, 1, 1], bytes)],
+            "quantized",
+        );
+        check(&[node("Relu", &["x"], "y")], &[], "no layer whose weights are in its file");
+        let outside =
+            Initializer { name: "w".into(), data_type: 1, data_location: 1, ..Initializer::default() };
+        let outside = Initializer {
+            external_data: vec![crate::proto::Entry { key: "location".into(), value: "w.bin".into() }],
+            ..outside
+        };
+        check(
+            &[node("Conv", &["x", "w"], "y")],
+            &[outside.encode_to_vec()],
+            "Conv_0: its weights lie in another file",
+        );
+    }
+}

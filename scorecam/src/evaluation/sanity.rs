@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use scorecam_core::evaluation::{SaliencyMap, cascade};
+use scorecam_core::image::Placement;
 use scorecam_core::{ErrorKind, Meaning, Progress, RandomWeights, Result, Targets, ensure};
 
 use crate::{ExplainOptions, Explainer, Host, Image, Model, ModelRequest, WeightDraw};
@@ -73,6 +74,8 @@ pub struct TrainedMap {
     pub score: f64,
     /// The map.
     pub map: SaliencyMap,
+    /// Where it lies on the photo; `None` when a tensor was explained.
+    pub placement: Option<Placement>,
 }
 
 /// A model some of whose layers have random weights.
@@ -134,6 +137,7 @@ impl<'h> Sanity<'h> {
             label: target.label.clone(),
             score: target.score,
             map: found.saliency(0)?,
+            placement: found.placement,
         })
     }
 

@@ -244,6 +244,16 @@ std::optional<IValue> known_value(const Value *value, const Module &module) {
     return found;
 }
 
+Module submodule(const Module &module, const std::string &path) {
+    Module found = module;
+    for (size_t start = 0; start < path.size();) {
+        const size_t end = std::min(path.find('.', start), path.size());
+        found = found.attr(path.substr(start, end - start)).toModule();
+        start = end + 1;
+    }
+    return found;
+}
+
 Outline outline(const Module &module) {
     const Method forward = module.get_method("forward");
     Outline result{module, toGraphFunction(forward.function()).graph()->copy(), {}, {}};

@@ -41,6 +41,9 @@ struct Outline {
 // The outline of `module`'s forward method.
 Outline outline(const torch::jit::Module &module);
 
+// The module that a dotted path leads to.
+torch::jit::Module submodule(const torch::jit::Module &module, const std::string &path);
+
 // The attribute of a module at the end of a chain of prim::GetAttr, or the constant, that `value` is.
 std::optional<torch::jit::IValue> known_value(const torch::jit::Value *value,
                                               const torch::jit::Module &module);

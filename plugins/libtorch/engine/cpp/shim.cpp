@@ -233,6 +233,29 @@ sct_call sct_call_at(const sct_model *model, size_t index) {
     return {call.path.c_str(), call.type.c_str(), call.refusal.empty() ? nullptr : call.refusal.c_str()};
 }
 
+int sct_visit_weights(sct_model *model, sct_visit_weight visit, void *context, sct_error *error) {
+    return guarded(error, [&] {
+        const at::NoGradGuard no_grad;
+        std::unordered_set<std::string> seen;
+        for (const scorecam::Call &call : model->outline.calls) {
+            if (!seen.insert(call.path).second) {
+                continue;
+            }
+            const Module module = scorecam::submodule(model->outline.module, call.path);
+            for (const auto &own : module.named_parameters(/*recurse=*/false)) {
+                at::Tensor tensor = own.value;
+                visit(context, call.path.c_str(), own.name.c_str(), &tensor);
+            }
+            for (const auto &own : module.named_buffers(/*recurse=*/false)) {
+                at::Tensor tensor = own.value;
+                if (own.name == "running_mean" || own.name == "running_var") {
+                    visit(context, call.path.c_str(), own.name.c_str(), &tensor);
+                }
+            }
+        }
+    });
+}
+
 int sct_find_outputs(sct_model *model, const sct_tensor *input, sct_visit_output visit, void *context,
                      sct_error *error) {
     return guarded(error, [&] {

@@ -95,6 +95,12 @@ int sct_traced_shape(const sct_model *model, int64_t shape[4]);
 /* Channels that a convolution takes from the input; 0 when that can't be told. */
 int64_t sct_input_channels(const sct_model *model);
 
+/* A tensor of weights: the path of the module that holds it, and its name there. Valid through the visit. */
+typedef void (*sct_visit_weight)(void *context, const char *path, const char *name, sct_tensor *tensor);
+/* Visits the weights of each module that is called, in the order of the calls, and its running statistics. A visitor
+ * may write into the tensors; nothing else may use the model meanwhile, and no program of it may be there yet. */
+int sct_visit_weights(sct_model *model, sct_visit_weight visit, void *context, sct_error *error);
+
 /* What outputs are computed in, and how images lie in memory; `scoring.h` says more. */
 enum { SCT_PRECISION_OWN = 0, SCT_PRECISION_TF32 = 1, SCT_PRECISION_HALF = 2 };
 enum { SCT_FORMAT_FASTEST = 0, SCT_FORMAT_CONTIGUOUS = 1, SCT_FORMAT_CHANNELS_LAST = 2 };

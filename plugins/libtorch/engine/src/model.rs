@@ -39,6 +39,8 @@ pub(crate) struct TorchModel {
     in_flight: usize,
     threads: Option<usize>,
     remarks: Vec<String>,
+    /// The modules with weights, in the order in which they are called.
+    weights: Vec<String>,
 }
 
 /// Where a model lies and runs.
@@ -71,6 +73,7 @@ impl TorchModel {
         let call = place.enter(Some(1))?;
         let device = place.device;
         let mut module = Module::open(path, &device)?;
+        let weights = module.draw(config.random.as_ref())?;
         let ModelLayers { trial, batch, outputs, listing } = model_layers(&mut module, device, config)?;
         let programs = Programs::new(settings);
         let usual = outputs.usual();
@@ -102,6 +105,7 @@ impl TorchModel {
             place,
             threads: config.threads,
             remarks: Vec::new(),
+            weights,
         };
         if let Some(layer) = &config.layer {
             model.layer(layer)?;
@@ -245,6 +249,10 @@ impl ModelBackend for TorchModel {
             tensors.push(from_device(layer)?);
         }
         wanted.each(tensors)
+    }
+
+    fn weights(&self) -> Result<Vec<String>> {
+        Ok(self.weights.clone())
     }
 
     fn remarks(&self) -> Vec<String> {

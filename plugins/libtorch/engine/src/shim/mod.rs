@@ -15,6 +15,7 @@ use crate::settings::{MemoryFormat, Precision};
 
 mod look;
 mod stream;
+mod weights;
 
 pub(crate) use look::{Axes, Output, Returned, Traits};
 pub(crate) use stream::{HostCopy, Streams, Visit, settle};
