@@ -15,6 +15,7 @@ use crate::compare::{self, CompareArgs};
 use crate::debug::{self, DebugArgs};
 use crate::evaluate::{self, EvaluateArgs};
 use crate::located::LocateArgs;
+use crate::sanity::{self, SanityArgs};
 
 /// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Set what a model predicts against what it should: both maps, where the evidence lies, and what happens without it
     #[command(after_help = debug::EXAMPLES)]
     Debug(Box<DebugArgs>),
+    /// Check that maps depend on what a model learned: they must change when its weights are random
+    #[command(after_help = sanity::EXAMPLES)]
+    Sanity(Box<SanityArgs>),
     /// List the layers of a model that can be explained
     Layers(LayersArgs),
     /// Write a model that gives a map by itself, on any runtime

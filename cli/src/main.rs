@@ -27,6 +27,7 @@ mod record;
 mod report;
 mod results;
 mod same_file;
+mod sanity;
 mod survey;
 mod table;
 mod terminal;
@@ -81,6 +82,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Debug(args) => debug::run(args),
+        Command::Sanity(args) => sanity::run(args),
         Command::Layers(args) => Ok(list::layers(args)?),
         Command::Bake(args) => Ok(bake::run(args)?),
         Command::Plugins(args) => Ok(list::plugins(&args.plugins)?),

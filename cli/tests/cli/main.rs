@@ -11,6 +11,7 @@ mod lists;
 mod located;
 mod photos;
 mod results_folder;
+mod sanity;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
