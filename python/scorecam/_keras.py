@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,16 +24,21 @@ class KerasEngine(Engine):
         self._model = model
         self._last = keras.config.image_data_format() == "channels_last"
         self._taps: dict[tuple[str, ...], Any] = {}
-        shape = list(model.input_shape[1:])
+        inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise TypeError(
+                f"{type(model).__name__} {model.name!r} has {len(inputs)} inputs and {len(outputs)} outputs; give a built "
+                "functional or sequential model with one of each, as keras.Model(inputs, scores) makes it"
+            )
+        self._output = outputs[0]
+        shape = list(inputs[0].shape[1:])
         if len(shape) != 3 or None in shape:
             raise ValueError(f"the model takes {shape}; give one whose input has three axes of known length")
-        if isinstance(model.output, (list, tuple, dict)):
-            raise TypeError("the model has several outputs; give keras.Model(model.input, the output of scores)")
         self._layers = {layer.name: layer for layer in model.layers if self._is_tensor(layer)}
         layers = [self._layer(layer, rank) for rank, layer in enumerate(self._layers.values())]
         self.info = {
             "input": [shape[2], shape[0], shape[1]] if self._last else shape,
-            "outputs": [("output", list(model.output_shape[1:]))],
+            "outputs": [("output", list(self._output.shape[1:]))],
             "layers": layers,
             "batch_size": batch_size,
             "fixed_batch": False,
@@ -56,14 +62,15 @@ class KerasEngine(Engine):
 
     def _tapped(self, names: tuple[str, ...]) -> Any:
         if names not in self._taps:
-            outputs = [self._layers[name].output if name in self._layers else self._model.output for name in names]
-            self._taps[names] = self._keras.Model(self._model.inputs, outputs)
+            outputs = [self._layers[name].output if name in self._layers else self._output for name in names]
+            self._taps[names] = self._keras.Model(self._model.inputs[0], outputs)
         return self._taps[names]
 
     def forward(self, images: Floats, wanted: Sequence[str]) -> list[Floats]:
         names = tuple(dict.fromkeys(wanted))
         batch = np.ascontiguousarray(images.transpose(0, 2, 3, 1)) if self._last else images
-        found = self._tapped(names)(batch, training=False)
+        with self._without_graph():
+            found = self._tapped(names)(batch, training=False)
         every = [self._floats(one) for one in (found if isinstance(found, (list, tuple)) else [found])]
         turned = {
             name: np.ascontiguousarray(one.transpose(0, 3, 1, 2)) if name in self._layers and one.ndim == 4 and self._last
@@ -71,6 +78,14 @@ class KerasEngine(Engine):
             for name, one in zip(names, every)
         }  # fmt: skip
         return [turned[name] if name in self._layers else scores(turned[name], len(images), "the model") for name in wanted]
+
+    def _without_graph(self) -> contextlib.AbstractContextManager[Any]:
+        """Where PyTorch computes, it keeps no graph for gradients."""
+        if self._keras.backend.backend() != "torch":
+            return contextlib.nullcontext()
+        import torch
+
+        return torch.no_grad()
 
     def _floats(self, tensor: Any) -> Floats:
         return floats(tensor if _images.is_torch(tensor) else self._keras.ops.convert_to_numpy(tensor))

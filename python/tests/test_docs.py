@@ -11,6 +11,8 @@ import pytest
 
 import scorecam
 
+from conftest import ROOT
+
 MODULES = [m.name for m in pkgutil.iter_modules(scorecam.__path__, "scorecam.") if not m.name.endswith(("_native", "__main__"))]
 
 
@@ -19,6 +21,28 @@ def test_examples_run(name):
     module = importlib.import_module(name)
     done = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert done.failed == 0
+
+
+def page():
+    path = ROOT / "docs/python.md"
+    return path if path.is_file() else pytest.skip("the page is in the checkout")
+
+
+def test_examples_of_the_page_run():
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    done = doctest.testfile(str(page()), module_relative=False, optionflags=options)
+    assert done.attempted > 15 and done.failed == 0
+
+
+def test_the_page_names_every_public_name():
+    text = page().read_text(encoding="utf-8")
+    for name in scorecam.__all__:
+        assert name in text, name
+        one = getattr(scorecam, name)
+        if name in ("Model", "Explanation", "Measurement", "Target", "Layer", "Picture", "Measure"):
+            for member in (*vars(one), *getattr(one, "__annotations__", {})):
+                is_shown = member.startswith("_") or member in ("summary", "higher_is_better", "needs")
+                assert is_shown or f"{member}" in text, f"{name}.{member}"
 
 
 def test_every_public_name_is_described():

@@ -78,7 +78,7 @@ class ScoreCAM:
             )
             asked = "value"
         # The last scaling is that of the mean.
-        order = {} if len(self.target_layers) == 1 else {"order": "norm-resize"}
+        order: dict[str, Any] = {} if len(self.target_layers) == 1 else {"order": "norm-resize"}
         maps = [
             models.of(layer, image[None])
             .explain(image, asked, preset="pytorch-grad-cam", batch_size=self.batch_size, **order)
