@@ -35,7 +35,7 @@ use crate::progress::{self, Bars, StageClock, StageTimes};
 use crate::record::{Line, Stamp, Trace};
 use crate::report::{Detected, Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
-use crate::{list, output, plan, report, terminal};
+use crate::{coco, list, output, plan, report, terminal};
 
 /// The method that begins with what it learned of the image before.
 const LEARNS: &str = "score-cam-adaptive";
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     plan.notes.iter().for_each(terminal::note);
     let journal = prepare_outputs(args, &plan)?;
-    if plan.inputs.is_empty() {
+    if plan.inputs.is_empty() && args.locate.coco.is_none() {
         return Ok(finish(&plan, journal, Run::default())?);
     }
     let host = Host::new()?;
@@ -74,6 +74,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     // A single input that failed has said so; files about it would only look like results.
     if is_whole || !run.results.is_empty() || run.errors.len() > 1 {
         write_json(&run, args.outputs.json.as_deref())?;
+        coco::write(&run, (args, &plan), &model)?;
     }
     finish(&plan, journal, run)?;
     if is_whole && is_enough { Ok(()) } else { Err(Failure::Reported) }
@@ -85,7 +86,8 @@ fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
     if outputs.map.as_deref() == Some(Path::new("-")) && std::io::stdout().is_terminal() {
         bail!(invalid, "--map - would write a .npy file to the terminal; send it to a file or a program");
     }
-    let named = outputs.json.iter().chain(&outputs.map).chain(&outputs.errors).chain(&outputs.overlay);
+    let named = [&outputs.json, &outputs.map, &outputs.errors, &outputs.overlay, &args.locate.coco];
+    let named = named.into_iter().flatten();
     named.filter(|path| **path != Path::new("-")).try_for_each(|path| output::check_writable(path))?;
     let Some(folder) = &plan.folder else { return Ok(None) };
     plan::make_folder(&folder.path)?;
@@ -347,7 +349,8 @@ impl<'a> Work<'a> {
             journal
                 .add(&Line::Writing { files: files.iter().map(|path| folder.relative(path)).collect() })?;
         }
-        let located = self.args.locate.located(&self.reader, (&ready.input, found))?;
+        let located = self.args.locate.located(&self.reader, (&ready.input, found));
+        let located = located.map_err(|e| e.context(self.plan.inputs[position].display()))?;
         self.write_files(to, &overlays, (ready, found, &located))?;
         let outcome = |((target, located), overlay): ((&Target, Located), &Option<PathBuf>)| TargetOutcome {
             located,

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use scorecam::evaluation::{Areas, BoundingBox, BoxOptions, Localization, Pointing, Truth};
-use scorecam::{Explanation, Input, Photo, Reader, Rect, Result};
-use scorecam_core::bail;
+use scorecam::evaluation::{Areas, BoundingBox, BoxOptions, Truth};
+use scorecam::{Explanation, Input, Photo, Placement, Reader, Rect, Result};
+use scorecam_core::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::args::share;
@@ -21,6 +21,9 @@ pub(crate) struct LocateArgs {
     /// The box around the largest connected area, or boxes around all: largest or all
     #[arg(long, value_name = "WHICH", default_value = "largest", requires = "boxes")]
     pub(crate) box_areas: Areas,
+    /// Write the boxes of all photos as one COCO file, with their scores
+    #[arg(long, value_name = "OUT.json", requires = "boxes", value_parser = coco_path)]
+    pub(crate) coco: Option<PathBuf>,
     /// Say how much of each map lies on a part of the photo: a mask of the photo's size, white on the part, or a box in
     /// pixels of the photo
     #[arg(long, value_name = "MASK|X0,Y0,X1,Y1", allow_hyphen_values = true)]
@@ -68,6 +71,12 @@ pub(crate) struct Located {
     /// explained.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) boxes: Option<Vec<[f64; 4]>>,
+    /// The share of the map in each box, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) box_energies: Option<Vec<f64>>,
+    /// Width and height of the photo that the boxes are of; none where a tensor was explained.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) photo_size: Option<[usize; 2]>,
     /// What is on the region.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) on_region: Option<OnRegion>,
@@ -94,28 +103,48 @@ impl LocateArgs {
         reader: &Reader,
         (input, found): (&Input, &Explanation),
     ) -> Result<Vec<Located>> {
+        ensure!(
+            self.coco.is_none() || input.placement.is_some(),
+            invalid,
+            "--coco is of photos; leave the tensor out, or take --json"
+        );
         let truth = self.region.as_ref().map(|region| truth(region, reader, input)).transpose()?;
         let one = |i: usize| {
             let boxes = self.boxes.map(|threshold| {
                 let options = BoxOptions { threshold, areas: self.box_areas, ..BoxOptions::default() };
-                Ok(found.boxes(i, options)?.into_iter().map(<[f64; 4]>::from).collect())
+                Ok(found
+                    .map_boxes(i, options)?
+                    .into_iter()
+                    .map(|found| (<[f64; 4]>::from(found.bounds), found.energy))
+                    .unzip())
             });
-            let on_region = truth.as_ref().map(|truth| self.on_region(truth, (found, i)));
-            Ok(Located { boxes: boxes.transpose()?, on_region: on_region.transpose()? })
+            let (boxes, box_energies) = boxes.transpose()?.unzip();
+            let size = input.placement.as_ref().map(Placement::photo_size).filter(|_| boxes.is_some());
+            let photo_size = size.map(|(height, width)| [width, height]);
+            let on_region = truth.as_ref().map(|truth| self.on_region(truth, (found, i))).transpose()?;
+            Ok(Located { boxes, box_energies, photo_size, on_region })
         };
         (0..found.targets.len()).map(one).collect()
     }
 
     fn on_region(&self, truth: &Truth, (found, i): (&Explanation, usize)) -> Result<OnRegion> {
-        let map = found.saliency(i)?;
-        let place = Localization::new(&map, &truth.region)?;
-        let energy = place.energy();
-        let enough = self.least_energy.map(|least| energy.is_some_and(|energy| energy >= least));
-        Ok(OnRegion { energy, lift: place.lift(), pointing: place.pointing(Pointing::default()), enough })
+        let evidence = found.evidence(i, truth)?;
+        let enough = self.least_energy.map(|least| evidence.energy.is_some_and(|energy| energy >= least));
+        Ok(OnRegion {
+            energy: evidence.energy,
+            lift: evidence.lift,
+            pointing: Some(evidence.pointing),
+            enough,
+        })
     }
 }
 
 impl Located {
+    /// Each box with the share of the map in it.
+    pub(crate) fn boxes_with_energy(&self) -> impl Iterator<Item = (&[f64; 4], f64)> {
+        self.boxes.iter().flatten().zip(self.box_energies.iter().flatten().copied())
+    }
+
     /// The picture with the boxes.
     pub(crate) fn drawn(&self, mut picture: Photo) -> Photo {
         for &[x0, y0, x1, y1] in self.boxes.iter().flatten() {
@@ -140,6 +169,14 @@ impl Located {
             format!("  on the region: energy {}, lift {}{enough}\n", shown(on.energy), shown(on.lift))
         });
         boxes.unwrap_or_default() + &region.unwrap_or_default()
+    }
+}
+
+fn coco_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(e) if e.eq_ignore_ascii_case("json") => Ok(path),
+        _ => Err("COCO files are .json; give a name that ends in .json".into()),
     }
 }
 

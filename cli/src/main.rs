@@ -11,6 +11,7 @@
 mod args;
 mod bake;
 mod check;
+mod coco;
 mod collisions;
 mod compare;
 mod debug;

@@ -216,13 +216,19 @@ impl OutFolder {
     /// All results of the folder after a run that found `run`: those of earlier runs first, then those of this run's
     /// inputs in their order.
     pub(crate) fn all_results(&self, mut run: Run) -> Run {
-        run.results.extend(self.done.iter().cloned());
-        let order: HashMap<&str, usize> = self.keys.iter().map(String::as_str).zip(0..).collect();
-        let place = |outcome: &Outcome| outcome.input_key().and_then(|key| order.get(key)).copied();
-        run.results.sort_by_key(|outcome| place(outcome).unwrap_or(usize::MAX));
+        run.results = self.with_done(run.results);
         let mut all = self.record.run().clone();
         all.update(run);
         all
+    }
+
+    /// The results of a run's inputs in their order, those that are passed over included.
+    pub(crate) fn with_done(&self, mut results: Vec<Outcome>) -> Vec<Outcome> {
+        results.extend(self.done.iter().cloned());
+        let order: HashMap<&str, usize> = self.keys.iter().map(String::as_str).zip(0..).collect();
+        let place = |outcome: &Outcome| outcome.input_key().and_then(|key| order.get(key)).copied();
+        results.sort_by_key(|outcome| place(outcome).unwrap_or(usize::MAX));
+        results
     }
 
     fn is_done(&self, record: &Record, trace: &Trace) -> bool {

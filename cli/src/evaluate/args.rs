@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use scorecam::evaluation::Measure;
+use scorecam::evaluation::{Measure, SetMeasure};
 
 use crate::args::{ModelArgs, key_value};
 
@@ -16,8 +16,8 @@ Examples:
         --method recipro-cam --out quality
 
   Where the evidence lies, with boxes from a COCO file:
-    scorecam evaluate val.json --model net.toml --measures energy,lift,iou \\
-        --method score-cam --out quality
+    scorecam evaluate val.json --model net.toml --method score-cam \\
+        --measures energy,lift,iou,max-box-acc,pxap --out quality
 
   Maps that another tool wrote, photo.npy for photo.jpg, beside ours:
     scorecam evaluate photos/ --model net.onnx --method score-cam \\
@@ -61,7 +61,8 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
     /// What to measure, or all: drop, increase, gain, deletion, insertion, road, adcc, complexity, entropy, gini, sensitivity,
-    /// energy, lift, pointing, rank, roc, iou [default: drop,increase,deletion,insertion,energy,lift,pointing,roc,iou]
+    /// energy, lift, pointing, rank, roc, iou; and of all photos together max-box-acc, max-box-acc-v2, pxap [default:
+    /// drop,increase,deletion,insertion,energy,lift,pointing,roc,iou]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Measures")]
     pub(crate) measures: Vec<MeasureArg>,
     /// Whose choices drop and curves are made by: paper, grad-cam++, rise, torchcam, pytorch-grad-cam, openvino-xai or xplique
@@ -85,6 +86,18 @@ pub(crate) struct EvaluateArgs {
     /// Begin anew where the folder holds results of other settings
     #[arg(long, help_heading = "Output")]
     pub(crate) overwrite: bool,
+}
+
+impl EvaluateArgs {
+    /// What is measured of all photos together.
+    pub(crate) fn set_measures(&self) -> Vec<SetMeasure> {
+        let is_asked = |measure: &SetMeasure| {
+            self.measures
+                .iter()
+                .any(|asked| matches!(asked, MeasureArg::All) || *asked == MeasureArg::Set(*measure))
+        };
+        SetMeasure::ALL.into_iter().filter(is_asked).collect()
+    }
 }
 
 /// A method as it is typed.
@@ -140,6 +153,8 @@ impl FromStr for MapFrom {
 pub(crate) enum MeasureArg {
     All,
     One(Measure),
+    /// One of a whole set.
+    Set(SetMeasure),
 }
 
 impl FromStr for MeasureArg {
@@ -148,7 +163,14 @@ impl FromStr for MeasureArg {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self::All),
-            text => text.parse().map(Self::One).map_err(|e: scorecam::Error| e.to_string()),
+            text => match (text.parse(), text.parse()) {
+                (Ok(measure), _) => Ok(Self::One(measure)),
+                (_, Ok(measure)) => Ok(Self::Set(measure)),
+                (Err(e), _) => {
+                    let e: scorecam::Error = e;
+                    Err(format!("{e}, {}", SetMeasure::ALL.map(SetMeasure::name).join(", ")))
+                }
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use scorecam::evaluation::Measure;
+use scorecam::evaluation::{Localized, Measure};
 use scorecam::{Error, Result};
 use scorecam_core::bail;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,9 @@ pub(crate) struct MapLine {
     pub(crate) insertion: Option<Vec<f64>>,
     /// The box of the map in pixels of the photo, where objects are annotated.
     pub(crate) found: Option<[f64; 4]>,
+    /// What the map adds to the measures of the whole set.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) set: Option<Localized>,
 }
 
 /// The name of the file in the folder of results.

@@ -5,6 +5,7 @@
 
 mod args;
 mod lines;
+mod over_set;
 mod page;
 mod pictures;
 mod summary;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use self::args::MeasureArg;
 pub(crate) use self::args::{EXAMPLES, EvaluateArgs, MethodArg};
 use self::lines::{Line, Lines, Measured, Outcome};
+use self::over_set::OverSet;
 use self::pictures::Pictures;
 use self::summary::Summary;
 use self::work::Work;
@@ -70,8 +72,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         })
         .collect();
     let photos: Vec<&Measured> = known.iter().map(|(.., photo)| *photo).collect();
+    let sets = OverSet::new(&names, &work.sets, &photos)?;
     let summary = Summary::new(names, &measures, &photos);
-    finish(args, (&summary, &known), (&work, failed + data.problem_count))?;
+    finish(args, (&summary, &sets, &known), (&work, failed + data.problem_count))?;
     if failed + data.problem_count > 0 { Err(Failure::Reported) } else { Ok(()) }
 }
 
@@ -130,10 +133,14 @@ fn evaluate_all(work: &Work<'_>, data: &Dataset, lines: &mut Lines) -> Result<us
 /// Writes and prints what was found over all photos.
 fn finish(
     args: &EvaluateArgs,
-    (summary, known): (&Summary, &[page::Known<'_>]),
+    (summary, sets, known): (&Summary, &OverSet, &[page::Known<'_>]),
     (work, left_out): (&Work<'_>, usize),
 ) -> Result<()> {
-    let text = serde_json::to_string_pretty(&summary.json());
+    let mut json = summary.json();
+    if !sets.is_empty() {
+        json["over_all_photos"] = sets.json();
+    }
+    let text = serde_json::to_string_pretty(&json);
     let text = text.map_err(|e| Error::internal(format!("the summary: {e}")))?;
     output::write_text(&args.out.join("summary.json"), &(text + "\n"))?;
     let model = work.model;
@@ -152,12 +159,18 @@ fn finish(
         // Of a model of any size, curves of different photos have different points.
         _ => Vec::new(),
     };
-    page::write(&args.out, (summary, known), (facts, notes.into_iter().collect()), (&counts, args.pictures))?;
+    page::write(
+        &args.out,
+        (summary, sets, known),
+        (facts, notes.into_iter().collect()),
+        (&counts, args.pictures),
+    )?;
     let seconds = summary.seconds;
     let (photos, passes) = (summary.photos, summary.passes);
     terminal::print(&format!(
-        "{}{photos} photos, {passes} passes in {seconds:.1} s; {left_out} left out\nwrote {}\n",
+        "{}{}{photos} photos, {passes} passes in {seconds:.1} s; {left_out} left out\nwrote {}\n",
         summary.text(),
+        sets.text(),
         args.out.join("report.html").display()
     ))
 }
@@ -178,6 +191,7 @@ fn options(args: &EvaluateArgs) -> Result<EvaluateOptions> {
             .flat_map(|asked| match asked {
                 MeasureArg::All => MEASURES.map(|info| info.measure).to_vec(),
                 MeasureArg::One(measure) => vec![*measure],
+                MeasureArg::Set(_) => Vec::new(),
             })
             .collect(),
     };
@@ -215,6 +229,7 @@ fn settings(args: &EvaluateArgs, model: &Model, (names, work): (&[String], &Work
         "maps": names,
         "maps_from": args.maps_from.iter().map(|from| &from.path).collect::<Vec<_>>(),
         "measures": options.measures,
+        "set_measures": work.sets,
         "protocol": options.protocol.words(),
         "threshold": args.threshold,
     })

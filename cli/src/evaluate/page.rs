@@ -10,6 +10,7 @@ use scorecam_report::{
 };
 
 use super::lines::Measured;
+use super::over_set::OverSet;
 use super::pictures::{Pictures, drawn, layer};
 use super::summary::Summary;
 
@@ -19,7 +20,7 @@ pub(super) type Known<'a> = (usize, &'a str, &'a Measured);
 /// Writes the page.
 pub(super) fn write(
     folder: &Path,
-    (summary, photos): (&Summary, &[Known<'_>]),
+    (summary, sets, photos): (&Summary, &OverSet, &[Known<'_>]),
     (facts, notes): (Vec<Fact>, Vec<Note>),
     (counts, pictures): (&[usize], usize),
 ) -> Result<()> {
@@ -27,7 +28,7 @@ pub(super) fn write(
         title: "Evaluation of saliency maps".into(),
         facts,
         notes,
-        sections: sections(summary, photos, counts),
+        sections: sections((summary, sets), photos, counts),
         photo_columns: vec![Column::new("score", Values::Number)],
         map_columns: summary.measures.iter().map(|&measure| column(measure)).collect(),
         maps: summary.maps.clone(),
@@ -49,7 +50,7 @@ fn column(measure: Measure) -> Column {
     Column { help: info.summary.into(), ..Column::new(info.name, values) }
 }
 
-fn sections(summary: &Summary, photos: &[Known<'_>], counts: &[usize]) -> Vec<Section> {
+fn sections((summary, sets): (&Summary, &OverSet), photos: &[Known<'_>], counts: &[usize]) -> Vec<Section> {
     let columns = || {
         std::iter::once(Column::new("map", Values::Text)).chain(summary.measures.iter().map(|&m| column(m)))
     };
@@ -69,6 +70,7 @@ fn sections(summary: &Summary, photos: &[Known<'_>], counts: &[usize]) -> Vec<Se
         tables: vec![Table { title: "Means".into(), columns: columns().collect(), rows: means }],
         ..Section::default()
     }];
+    sections.extend(sets.section());
     if summary.maps.len() > 1 {
         let title = format!("Less {}, photo by photo", summary.maps[0]);
         let note = "An interval that excludes 0 says that two maps differ on photos like these.";

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use scorecam::dataset::{ClassName, Sample};
-use scorecam::evaluation::{Baseline, EvaluateOptions, Evaluator, SaliencyMap, Subject, boxes};
+use scorecam::evaluation::{
+    Baseline, EvaluateOptions, Evaluator, Localized, SaliencyMap, SetMeasure, Subject, Truth, boxes,
+};
 use scorecam::{
     Error, ExplainOptions, Explainer, Host, Image, Input, Model, Photo, Progress, Reader, Result, Targets,
     Tensor,
@@ -26,6 +28,8 @@ pub(super) struct Work<'a> {
     pub(super) methods: &'a [MethodArg],
     pub(super) baselines: Vec<Baseline>,
     pub(super) evaluator: Evaluator<'a>,
+    /// What is measured of all photos together.
+    pub(super) sets: Vec<SetMeasure>,
     pub(super) reader: Reader,
 }
 
@@ -46,7 +50,8 @@ impl<'a> Work<'a> {
         (baselines, options): (Vec<Baseline>, EvaluateOptions),
     ) -> Result<Self> {
         let evaluator = Evaluator::new(model, options);
-        let work = Self { host, model, args, methods, baselines, evaluator, reader: Reader::default() };
+        let (sets, reader) = (args.set_measures(), Reader::default());
+        let work = Self { host, model, args, methods, baselines, evaluator, sets, reader };
         let asked = (Targets::Top(1), args.target.clone().into_iter().collect());
         work.methods.iter().try_for_each(|method| work.explainer(method, &asked).map(drop))?;
         Ok(work)
@@ -141,14 +146,17 @@ impl<'a> Work<'a> {
         let found = self.evaluator.evaluate_with(&subject, &maps, &again, progress)?;
         let all_passes = first_passes + passes.iter().sum::<usize>() + found.passes;
         passes.resize(maps.len(), 0);
-        let lines = self.names().into_iter().zip(found.maps).zip(&maps).zip(&passes);
-        let lines = lines.map(|(((map, found), values), &passes)| MapLine {
+        let sets = maps.iter().map(|map| self.localized(map, (truth.as_ref(), &input)));
+        let sets = sets.collect::<Result<Vec<_>>>()?;
+        let lines = self.names().into_iter().zip(found.maps).zip(&maps).zip(&passes).zip(sets);
+        let lines = lines.map(|((((map, found), values), &passes), set)| MapLine {
             map,
             passes,
             values: found.values,
             deletion: found.deletion.map(|curve| curve.scores().to_vec()),
             insertion: found.insertion.map(|curve| curve.scores().to_vec()),
             found: truth.as_ref().and_then(|_| self.found(values, &input)),
+            set,
         });
         let measured = Measured {
             target: target.text,
@@ -195,6 +203,16 @@ impl<'a> Work<'a> {
             }
             _ => Ok(((Targets::Top(1), vec![]), 0)),
         }
+    }
+
+    /// What a map adds to the measures of the set, where there are any and the photo is annotated.
+    fn localized(
+        &self,
+        map: &SaliencyMap,
+        (truth, input): (Option<&Truth>, &Input),
+    ) -> Result<Option<Localized>> {
+        let annotated = truth.zip(input.placement.as_ref()).filter(|_| !self.sets.is_empty());
+        annotated.map(|place| Localized::of(map, place, &self.sets)).transpose()
     }
 
     /// The box of a map, in the photo.

@@ -10,9 +10,12 @@ use serde_json::Value;
 use super::{explain, golden, names_in, scorecam, stdout, write_npy, write_photo};
 
 fn evaluate(data: &Path, out: &Path, more: &[&str]) -> Output {
-    let model = golden("plain.toy");
+    evaluate_by(&golden("plain.toy"), (data, out), more)
+}
+
+fn evaluate_by(model: &str, (data, out): (&Path, &Path), more: &[&str]) -> Output {
     let mut command = scorecam();
-    command.arg("evaluate").arg(data).args(["--model", &model, "--out"]).arg(out).args(more);
+    command.arg("evaluate").arg(data).args(["--model", model, "--out"]).arg(out).args(more);
     command.output().expect("it runs")
 }
 
@@ -216,6 +219,7 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
     photos(&data, 1);
     for (more, expected) in [
         (&["--measures", "drops"][..], "measure \"drops\" is not known; measures: drop, increase"),
+        (&["--measures", "drops"], "iou, max-box-acc, max-box-acc-v2, pxap"),
         (&["--protocol", "papers"], "paper, grad-cam++, rise"),
         (&["--protocol-set", "mask=tap"], "soft, top:SHARE or binary:SHARE"),
         (&["--baselines", "middle"], "baseline \"middle\" is not known; give sum, center"),
@@ -238,4 +242,80 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
         "{words}"
     );
     assert_eq!(fs::read_to_string(out.join("report.html")).expect("a file"), "somebody's");
+}
+
+/// The photos of evaluation_sets.json with their maps and boxes, in a folder; and what is expected of them.
+fn set_of_photos(folder: &Path) -> Value {
+    let text = fs::read_to_string(golden("../evaluation_sets.json")).expect("the oracle's values");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    fs::create_dir(folder.join("maps")).expect("a folder");
+    let mut lines = "file,class,x0,y0,x1,y1\n".to_owned();
+    for (i, photo) in found["photos"].as_array().expect("photos").iter().enumerate() {
+        let [width, height] = [0, 1].map(|i| photo["size"][i].as_u64().expect("a size") as u32);
+        write_photo(&folder.join(format!("{i}.png")), width, height);
+        let values = photo["map"].as_array().expect("a map").iter();
+        let values: Vec<f32> = values.map(|v| v.as_f64().expect("a number") as f32 / 256.0).collect();
+        write_npy(&folder.join(format!("maps/{i}.npy")), &[32, 32], &values);
+        for corners in photo["boxes"].as_array().expect("boxes") {
+            let corners = corners.as_array().expect("a box").iter().map(Value::to_string);
+            lines += &format!("{i}.png,3,{}\n", corners.collect::<Vec<_>>().join(","));
+        }
+    }
+    fs::write(folder.join("boxes.csv"), lines).expect("annotations");
+    let crop = "[input]\nfit = \"crop\"\ncrop_fraction = 1.0\n";
+    let manifest = format!("[model]\nfile = {:?}\n{crop}", golden("plain.toy"));
+    fs::write(folder.join("crop.toml"), manifest).expect("a manifest");
+    found
+}
+
+#[test]
+fn measures_of_the_whole_set_equal_the_oracle_also_after_an_interruption() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = set_of_photos(folder.path());
+    let (data, out) = (folder.path().join("boxes.csv"), folder.path().join("out"));
+    let from = format!("theirs={}", folder.path().join("maps").display());
+    let more = ["--map-from", &from, "--method", "eigen-cam", "--baselines", "center", "--measures"];
+    let more = [&more[..], &["gini,pxap,max-box-acc,max-box-acc-v2"]].concat();
+    let model = folder.path().join("crop.toml").display().to_string();
+    let run = |data: &Path, out: &Path, more: &[&str]| evaluate_by(&model, (data, out), more);
+    let printed = table(&run(&data, &out, &more));
+    let found = summary(&out)["over_all_photos"].clone();
+    assert_eq!((&found[0]["map"], &found[2]["map"]), (&"eigen-cam".into(), &"center".into()));
+    let theirs = &found[1]["values"];
+    for measure in ["max-box-acc", "max-box-acc-v2", "pxap"] {
+        let value = &theirs[measure];
+        let thresholds = value["thresholds"].as_array().expect("thresholds").iter();
+        let numbers = std::iter::once(&value["value"]).chain(thresholds);
+        let numbers: Vec<f64> = numbers.map(|number| number.as_f64().expect("a number")).collect();
+        let wanted = expected[measure].as_array().expect("values").iter();
+        let wanted: Vec<f64> = wanted.map(|number| number.as_f64().expect("a number")).collect();
+        assert_eq!(numbers.len(), wanted.len(), "{measure}: {value}");
+        let is_equal = numbers.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(is_equal, "{measure}: {numbers:?}, expected {wanted:?}");
+        assert_eq!(value["images"], 5);
+    }
+    assert!(printed.contains("max-box-acc ↑") && printed.contains(" at 0.37"), "{printed}");
+    let page = fs::read_to_string(out.join("report.html")).expect("a page");
+    assert!(page.contains("Over all photos") && page.contains("best threshold at IoU 0.7"), "{}", page.len());
+
+    // As a kill leaves it: the last two photos are not there, nor the summary.
+    let path = out.join("evaluation.jsonl");
+    let text = fs::read_to_string(&path).expect("results");
+    let kept: Vec<&str> = text.lines().take(4).collect();
+    fs::write(&path, kept.join("\n") + "\n{\"sample\":\"4.p").expect("a part of it");
+    fs::remove_file(out.join("summary.json")).expect("the summary");
+    assert_eq!(table(&run(&data, &out, &more)), printed);
+    assert_eq!(summary(&out)["over_all_photos"], found);
+
+    // Photos without annotations have no such values.
+    let (photos, other) = (folder.path(), folder.path().join("other"));
+    let lines = fs::read_to_string(&data).expect("annotations");
+    fs::write(photos.join("some.csv"), lines.replace("4.png,3,0,0,32,32", "4.png,3,,,,"))
+        .expect("annotations");
+    let printed = table(&run(&photos.join("some.csv"), &other, &more));
+    assert_eq!(summary(&other)["over_all_photos"][0]["values"]["pxap"]["images"], 4, "{printed}");
+    let none = ["--measures", "pxap", "--baselines", "none", "--method", "eigen-cam"];
+    fs::write(photos.join("none.csv"), "file,class\n0.png,3\n").expect("annotations");
+    let printed = table(&run(&photos.join("none.csv"), &folder.path().join("none"), &none));
+    assert!(!printed.contains("pxap"), "{printed}");
 }
