@@ -38,7 +38,7 @@ pub(crate) fn write(run: &Run, (args, plan): (&ExplainArgs, &Plan), model: &Mode
 }
 
 fn dataset(path: &Path, results: &[Outcome], model: &Model) -> Value {
-    let folder = resolved(path.parent().unwrap_or(Path::new("")));
+    let folder = resolved(&Path::new(".").join(path.parent().unwrap_or(Path::new(""))));
     let categories = categories(results);
     let (mut images, mut annotations, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for outcome in results {

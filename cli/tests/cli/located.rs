@@ -117,15 +117,14 @@ fn coco_of_two(more: &[&str]) -> (tempfile::TempDir, Value) {
     let crop = "[input]\nfit = \"crop\"\ncrop_fraction = 1.0\n";
     let manifest = format!("[model]\nfile = {:?}\nlabels = {labels:?}\n{crop}", golden("plain.toy"));
     fs::write(folder.path().join("net.toml"), manifest).expect("a manifest");
-    let path = folder.path().join("boxes.json");
     let mut command = scorecam();
-    command.args(["explain", "photos", "--recursive", "--model", "net.toml", "--coco"]).arg(&path);
+    command.args(["explain", "photos", "--recursive", "--model", "net.toml", "--coco", "boxes.json"]);
     command
         .args(["--boxes", "0.6", "--box-areas", "all", "--class", "top:2"])
         .args(more)
         .current_dir(&folder);
     stdout(&command.output().expect("it runs"));
-    let file = fs::read_to_string(&path).expect("a COCO file");
+    let file = fs::read_to_string(folder.path().join("boxes.json")).expect("a COCO file");
     (folder, serde_json::from_str(&file).expect("JSON"))
 }
 
