@@ -79,6 +79,26 @@ class TorchEngine(Engine):
             "run_from": True,
             "gradients": True,
         }
+        self._pass_over_unread(layers, example, outputs)
+
+    def _pass_over_unread(
+        self, layers: list[dict[str, Any]], example: Any, outputs: list[tuple[str, list[int]]]
+    ) -> None:
+        """Prefers no layer of which the scores read one token alone, as of all behind the last attention of many a ViT."""
+        images = self._floats(example)
+        cotangents = [(name, np.ones((1, *shape), np.float32)) for name, shape in outputs[:1]]
+        for layer in reversed(layers):
+            if len(layer["shape"]) != 2 or not outputs[0][1]:
+                return
+            try:
+                slopes = self.gradients(images, layer["name"], cotangents)
+            except RuntimeError:
+                # A module of which there is no derivative: then nothing is known of what it reads.
+                return
+            # Tokens may be either axis. Where the scores read none, nothing is known.
+            if min(np.count_nonzero(slopes.any(axis=2)), np.count_nonzero(slopes.any(axis=1))) != 1:
+                return
+            layer["preference"] = 0
 
     def _look(self, example: Any) -> tuple[list[dict[str, Any]], list[tuple[str, list[int]]]]:
         """A pass on an example: which layers run, and what they and the module return."""

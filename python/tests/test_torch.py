@@ -213,12 +213,18 @@ def test_tokens_of_a_transformer_are_found():
         def forward(self, x):
             tokens = self.patch(x).flatten(2).transpose(1, 2)
             tokens = torch.cat([self.token.expand(len(x), -1, -1), tokens], 1)
-            return self.head(self.block(tokens)[:, 1:].mean(1))
+            read = self.block(tokens)
+            return self.head(read[:, 0] if self.reads_class_token else read[:, 1:].mean(1))
 
-    model = scorecam.from_torch(Tiny(), (3, 32, 32), layer="block")
+    tiny = Tiny()
+    tiny.reads_class_token = False
+    model = scorecam.from_torch(tiny, (3, 32, 32))
     layer = next(layer for layer in model.layers if layer.name == "block")
-    assert layer.shape == (32, 8, 8) and layer.maps
+    assert layer.shape == (32, 8, 8) and layer.maps and model.layer == "block"
     assert model.explain(torch.rand(3, 32, 32)).map.shape == (32, 32)
+    # Behind the block the scores read the class token alone, so nothing there tells where anything is.
+    tiny.reads_class_token = True
+    assert scorecam.from_torch(tiny, (3, 32, 32)).layer == "patch"
 
 
 def test_images_of_torch_are_images(module, image):

@@ -16,7 +16,7 @@ use crate::environment::{Environment, Recipe};
 use crate::failure::{Failure, Outcome, While};
 use crate::libtorch::Profile;
 use crate::tools::{self, PYTHON, VENV};
-use crate::workspace::{Workspace, run};
+use crate::workspace::{Workspace, output, run};
 
 /// What builds and audits wheels.
 const PACKAGING: Recipe = Recipe {
@@ -135,8 +135,11 @@ impl Builder<'_> {
         }
         run(&mut maturin, "maturin build")?;
         let files = fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))?;
-        let wheel = files.flatten().map(|entry| entry.path()).find(|p| p.extension().is_some_and(|e| e == "whl"));
-        wheel.ok_or_else(|| Failure::new(format!("maturin reports success but left no wheel in {}", folder.display())))
+        let wheel =
+            files.flatten().map(|entry| entry.path()).find(|p| p.extension().is_some_and(|e| e == "whl"));
+        wheel.ok_or_else(|| {
+            Failure::new(format!("maturin reports success but left no wheel in {}", folder.display()))
+        })
     }
 
     /// Fails where a file of the wheel needs a newer glibc than the wheel's name says.
@@ -236,13 +239,31 @@ impl Fresh {
         self.install(&["--requirement"], &[&tests.join("requirements.txt")])?;
         if choice.torch {
             self.install(&["--no-deps", "--requirement"], &[&tests.join("with_torch/requirements.txt")])?;
+            self.do_without_cuda(workspace)?;
         }
         let mut pytest = self.command();
         pytest.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&tests);
         run(&mut pytest, "pytest")?;
         let mut notebooks = self.command();
         notebooks.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake"]);
-        run(notebooks.arg(workspace.path("python/notebooks")), "the notebooks")
+        let needs_torch = "your_pytorch_model.ipynb";
+        let folder = workspace.path("python/notebooks");
+        if !choice.torch {
+            notebooks.arg("--ignore").arg(folder.join(needs_torch));
+        }
+        run(notebooks.arg(folder), "the notebooks")
+    }
+
+    /// Has every process of the environment load what stands in for CUDA's libraries, which PyTorch's only wheel names.
+    fn do_without_cuda(&self, workspace: &Workspace) -> Outcome {
+        let mut packages = self.command();
+        packages.args(["-c", "import sysconfig; print(sysconfig.get_path('purelib'), end='')"]);
+        let packages = PathBuf::from(output(&mut packages, "the environment's Python")?);
+        let (from, module) = (workspace.path("tests/zoo/torch_without_cuda.py"), "torch_without_cuda");
+        fs::copy(&from, packages.join(format!("{module}.py")))
+            .doing(|| format!("copy {}", from.display()))?;
+        let hook = packages.join(format!("{module}.pth"));
+        fs::write(&hook, format!("import {module}\n")).doing(|| format!("write {}", hook.display()))
     }
 }
 
