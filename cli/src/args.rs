@@ -16,6 +16,7 @@ use crate::debug::{self, DebugArgs};
 use crate::evaluate::{self, EvaluateArgs};
 use crate::located::LocateArgs;
 use crate::sanity::{self, SanityArgs};
+use crate::survey;
 
 /// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
 #[derive(Debug, Parser)]
@@ -215,6 +216,9 @@ pub(crate) struct OutputArgs {
     /// Write the results of this run as JSON; - for standard output
     #[arg(long, value_name = "OUT.json")]
     pub(crate) json: Option<PathBuf>,
+    /// Write a report: one page with the photos, whose maps switch and fade
+    #[arg(long, value_name = "OUT.html", value_parser = survey::html_path)]
+    pub(crate) report: Option<PathBuf>,
     /// Write the map, overlays and results of each input to this folder, created if missing; results.json keeps the
     /// results of earlier runs
     #[arg(long, value_name = "DIR")]

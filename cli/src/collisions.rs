@@ -60,6 +60,7 @@ fn fixed_outputs(args: &ExplainArgs, plan: &Plan) -> Vec<(PathBuf, &'static str)
     all.extend(outputs.errors.iter().map(|path| (path.clone(), "--errors")));
     all.extend(outputs.json.iter().map(|path| (path.clone(), "--json")));
     all.extend(args.locate.coco.iter().map(|path| (path.clone(), "--coco")));
+    all.extend(outputs.report.iter().map(|path| (path.clone(), "--report")));
     if count(args) == 1 {
         all.extend(outputs.overlay.iter().map(|path| (path.clone(), "--overlay")));
     }

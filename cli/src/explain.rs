@@ -8,6 +8,9 @@
 //! once: their masks share batches of the model in the order of the inputs, so that the same run gives the same maps every
 //! time.
 
+mod files;
+mod page;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -20,28 +23,25 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use scorecam::{
-    Error, ExplainOptions, Explainer, Explanation, Held, Host, Image, Input, Job, Kept, Model, Overlay,
-    Photo, Progress, Reader, Result, Target, Targets, Tensor, TensorView,
+    Error, ExplainOptions, Explainer, Explanation, Host, Image, Input, Job, Kept, Model, Photo, Progress,
+    Reader, Result, Target, Targets,
 };
 use scorecam_core::{bail, ensure, printable};
 
 use crate::Failure;
-use crate::args::{ClassArg, ExplainArgs, MapSize};
+use crate::args::{ClassArg, ExplainArgs};
 use crate::journal::Journal;
 use crate::located::Located;
-use crate::output::{Destinations, Existing, MapTo};
 use crate::plan::Plan;
 use crate::progress::{self, Bars, StageClock, StageTimes};
 use crate::record::{Line, Stamp, Trace};
 use crate::report::{Detected, Outcome, Run, Seconds, TargetOutcome, shown};
 use crate::results::{Results, Summaries};
+use crate::survey::Gallery;
 use crate::{coco, list, output, plan, report, terminal};
 
 /// The method that begins with what it learned of the image before.
 const LEARNS: &str = "score-cam-adaptive";
-
-/// Bytes a pixel for an overlay and its PNG, which is made in memory.
-const ENCODING_BYTES: u64 = 8;
 
 /// Explains every input; see the module's documentation for what is reported how.
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
@@ -49,7 +49,8 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     plan.notes.iter().for_each(terminal::note);
     let journal = prepare_outputs(args, &plan)?;
-    if plan.inputs.is_empty() && args.locate.coco.is_none() {
+    let has_more = args.locate.coco.is_some() || args.outputs.report.is_some();
+    if plan.inputs.is_empty() && !has_more {
         return Ok(finish(&plan, journal, Run::default())?);
     }
     let host = Host::new()?;
@@ -68,13 +69,14 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     };
     let results = Results::new(&plan.inputs, &bars, (summaries, work.explainer.warnings()), journal.as_ref());
     let run = work.run(&bars, results)?;
-    drop((bars, work));
+    drop(bars);
     let is_whole = run.errors.is_empty();
     let is_enough = run.results.iter().all(report::Outcome::is_enough);
     // A single input that failed has said so; files about it would only look like results.
     if is_whole || !run.results.is_empty() || run.errors.len() > 1 {
         write_json(&run, args.outputs.json.as_deref())?;
         coco::write(&run, (args, &plan), &model)?;
+        work.write_report(&run, summaries)?;
     }
     finish(&plan, journal, run)?;
     if is_whole && is_enough { Ok(()) } else { Err(Failure::Reported) }
@@ -86,7 +88,8 @@ fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
     if outputs.map.as_deref() == Some(Path::new("-")) && std::io::stdout().is_terminal() {
         bail!(invalid, "--map - would write a .npy file to the terminal; send it to a file or a program");
     }
-    let named = [&outputs.json, &outputs.map, &outputs.errors, &outputs.overlay, &args.locate.coco];
+    let named =
+        [&outputs.json, &outputs.map, &outputs.errors, &outputs.overlay, &args.locate.coco, &outputs.report];
     let named = named.into_iter().flatten();
     named.filter(|path| **path != Path::new("-")).try_for_each(|path| output::check_writable(path))?;
     let Some(folder) = &plan.folder else { return Ok(None) };
@@ -160,6 +163,8 @@ struct Work<'a> {
     reader: Reader,
     plan: &'a Plan,
     journal: Option<&'a Journal>,
+    /// Where pictures are kept, if a report is wanted.
+    gallery: Option<Gallery>,
 }
 
 /// An input, ready for the model.
@@ -223,7 +228,8 @@ impl<'a> Work<'a> {
             let path = reference.map(|path| path.display().to_string()).unwrap_or_default();
             terminal::warning(format_args!("{path}: {warning}"));
         }
-        Ok(Self { args, explainer, reader, plan, journal })
+        let gallery = args.outputs.report.as_ref().map(|_| Gallery::new()).transpose()?;
+        Ok(Self { args, explainer, reader, plan, journal, gallery })
     }
 
     /// Explains all inputs; an error where the threads cannot be started, or the results cannot be kept.
@@ -305,6 +311,7 @@ impl<'a> Work<'a> {
     /// Writes the files of one input; what came of it.
     fn outcome(&self, position: usize, Explained { ready, found, times }: Explained) -> Result<Outcome> {
         let (targets, record) = self.write(position, (&ready, &found))?;
+        let pictures = self.pictures(&ready, &found)?;
         let model = self.explainer.model();
         Ok(Outcome {
             input: shown(&self.plan.inputs[position]),
@@ -327,6 +334,7 @@ impl<'a> Work<'a> {
             warnings: found.warnings,
             targets,
             record,
+            pictures,
         })
     }
 
@@ -380,68 +388,6 @@ impl<'a> Work<'a> {
         Ok((outcomes, trace))
     }
 
-    fn write_files(
-        &self,
-        to: &Destinations,
-        overlays: &[Option<PathBuf>],
-        (ready, found, located): (&Ready, &Explanation, &[Located]),
-    ) -> Result<()> {
-        let in_folder = |path: &Path| {
-            self.plan.folder.as_ref().map_or(Existing::Replaced, |folder| folder.existing(path))
-        };
-        // Overlays come first: whoever sees the map's file finds the pictures there, too.
-        for (i, path) in overlays.iter().enumerate() {
-            let Some(path) = path else { continue };
-            let existing = if to.overlay.are_in_folder() { in_folder(path) } else { Existing::Replaced };
-            let (picture, _held) = self.draw(ready, (found, i))?;
-            let picture = located[i].drawn(picture);
-            output::write_png(path, &picture, existing)?;
-        }
-        if let Some(path) = &self.args.outputs.errors {
-            self.write_errors(path, found)?;
-        }
-        let photo = ready.photo.as_ref().filter(|_| self.args.outputs.map_size == MapSize::Photo);
-        let resized =
-            photo.filter(|_| !matches!(to.map, MapTo::Nowhere)).map(|photo| at_size_of(photo, found));
-        let maps = resized.transpose()?;
-        let maps = maps.as_ref().unwrap_or(&found.maps);
-        let map = without_one(maps)?;
-        match &to.map {
-            MapTo::Nowhere => Ok(()),
-            MapTo::StandardOutput => output::print_npy(map),
-            MapTo::Named(path) => output::write_npy(path, map, Existing::Replaced),
-            MapTo::InFolder(path) => output::write_npy(path, map, in_folder(path)),
-        }
-    }
-
-    fn write_errors(&self, path: &Path, found: &Explanation) -> Result<()> {
-        let Some(errors) = &found.errors else {
-            bail!(
-                unsupported,
-                "method {:?} estimates no standard errors; leave --errors out, or take --method rise",
-                self.explainer.method().id
-            );
-        };
-        output::write_npy(path, without_one(errors)?, Existing::Replaced)
-    }
-
-    /// The photo with the map over it; for a tensor, of which there is no photo, the map's colors alone. The claim is
-    /// for what it takes to encode the picture.
-    fn draw(&self, ready: &Ready, (found, i): (&Explanation, usize)) -> Result<(Photo, Held<'_>)> {
-        let outputs = &self.args.outputs;
-        let map = found.map(i)?;
-        let pixels = ready.photo.as_ref().map_or(map.data().len(), |photo| photo.width() * photo.height());
-        let held = self.reader.hold(ENCODING_BYTES * pixels as u64)?;
-        let picture = match &ready.photo {
-            Some(photo) => {
-                let overlay = Overlay { colormap: outputs.colormap, opacity: outputs.opacity };
-                found.overlay(i, photo, &overlay)
-            }
-            None => outputs.colormap.paint(map),
-        };
-        Ok((picture?, held))
-    }
-
     /// Reads an input and makes it the model's.
     fn ready(&self, path: &Path) -> Result<Ready> {
         let (stamp, started) = (Stamp::of(path), Instant::now());
@@ -457,22 +403,6 @@ impl<'a> Work<'a> {
             preprocess: decoded.elapsed().as_secs_f64(),
         })
     }
-}
-
-/// Maps [targets, H, W]; that of a single target as [H, W].
-fn without_one(maps: &Tensor) -> Result<TensorView<'_>> {
-    let shape = if maps.shape()[0] == 1 { &maps.shape()[1..] } else { maps.shape() };
-    TensorView::new(shape, maps.data())
-}
-
-/// The maps of all targets at the size of the photo.
-fn at_size_of(photo: &Photo, found: &Explanation) -> Result<Tensor> {
-    let (height, width) = photo.size();
-    let mut maps = Tensor::zeros([found.targets.len(), height, width])?;
-    for (i, out) in maps.data_mut().chunks_exact_mut(height * width).enumerate() {
-        out.copy_from_slice(found.photo_map(i, photo.size())?.data());
-    }
-    Ok(maps)
 }
 
 /// An explanation that has maps; else the error that keeps what is known.

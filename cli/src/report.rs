@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::located::Located;
 use crate::record::Trace;
+use crate::survey::Kept;
 
 /// All of a run.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub(crate) struct Outcome {
     /// How its files came about, in an output folder.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) record: Option<Trace>,
+    /// Its pictures, where a report is going to show them.
+    #[serde(skip)]
+    pub(crate) pictures: Option<Kept>,
 }
 
 /// Wall-clock time by stage. Inputs that are at work at once share the processor and the model's batches, so each of

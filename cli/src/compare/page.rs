@@ -119,7 +119,8 @@ fn card(
         card.maps[i].values = vec![Cell::number(photo.scores[i])];
     }
     card.maps[2].label = DIFFERENCE.into();
-    card.maps[2].detail = format!("red: more of {first}, blue: more of {second}");
+    card.maps[2].detail =
+        format!("red: more of {first}, blue: more of {second}, by up to {:.2}", photo.difference);
     card.maps[2].values = vec![Cell::Missing];
     Some(Ok(card))
 }

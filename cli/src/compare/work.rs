@@ -48,6 +48,8 @@ pub(super) struct Compared {
     /// The scores of the target.
     pub(super) scores: [f64; 2],
     pub(super) similarity: BTreeMap<&'static str, f64>,
+    /// The greatest difference of both maps where both show the photo, each stretched to 0..1.
+    pub(super) difference: f64,
     /// Whether a map is flat, which correlates with nothing.
     pub(super) flat: [bool; 2],
     /// Whether it is as much as --least asks for.
@@ -156,6 +158,7 @@ impl<'a> Work<'a> {
             predicted,
             scores: [first.targets[0].score, second.targets[0].score],
             similarity: values.collect(),
+            difference: survey::greatest_difference(one, other),
             flat,
             enough: self.args.least.map(|least| value >= least),
             passes,

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use scorecam::dataset::Dataset;
 use scorecam::{Error, Host, Reader, Result};
-use scorecam_report::{Fact, Note, Tone};
+use scorecam_report::{Fact, Tone};
 use serde_json::json;
 
 pub(crate) use self::args::{DebugArgs, EXAMPLES};
@@ -136,11 +136,9 @@ fn finish(
         "{photos} photos, {right} predicted right; {passes} passes in {seconds:.1} s; {left_out} left out\n"
     );
     if let (Some(path), Some(gallery)) = (&args.findings.report, work.gallery) {
-        let left_out =
-            (left_out > 0).then(|| Note::warning(format!("{left_out} photos or annotations were left out")));
         let head = page::Head {
             facts: facts(work, &summary),
-            notes: left_out.into_iter().collect(),
+            notes: survey::left_out(left_out).into_iter().collect(),
             summary: &summary,
             pictures: args.findings.pictures,
         };

@@ -134,11 +134,13 @@ fn card(photo: &Found, parts: &[Part], gallery: &Gallery) -> io::Result<Option<P
         std::iter::once(cell(score)).chain(parts.iter().map(energy)).collect::<Vec<_>>()
     };
     let (predicted, expected) = (&photo.predicted, &photo.expected);
-    let colors = "red: more of the predicted class, blue: more of the expected one";
+    let greatest = photo.difference.as_ref().map_or(0.0, |difference| difference.greatest);
+    let colors =
+        format!("red: more of the predicted class, blue: more of the expected one, by up to {greatest:.2}");
     let texts = [
         ("predicted", predicted.name(), values(Some(predicted.score), &|on| Some(on.predicted))),
         ("expected", expected.name(), values(Some(expected.score), &|on| on.expected)),
-        ("difference", colors.to_owned(), values(None, &|_| None)),
+        ("difference", colors, values(None, &|_| None)),
     ];
     for (map, (label, detail, values)) in card.maps.iter_mut().zip(texts) {
         *map = Map { label: label.into(), detail, values, ..std::mem::take(map) };

@@ -65,6 +65,8 @@ pub(super) struct Found {
 pub(super) struct Difference {
     pub(super) pearson: f64,
     pub(super) spearman: f64,
+    /// The greatest difference of both maps, each stretched to 0..1.
+    pub(super) greatest: f64,
     /// What only the map of the predicted class has.
     pub(super) only_predicted: Only,
     /// What only that of the expected class has.
@@ -302,6 +304,7 @@ impl Maps {
         Ok(Some(Difference {
             pearson: alike.pearson,
             spearman: alike.spearman,
+            greatest: survey::greatest_difference(&one, &other),
             only_predicted: only((&one, &other), threshold, input)?,
             only_expected: only((&other, &one), threshold, input)?,
         }))

@@ -16,6 +16,7 @@ pub(crate) type Layer = (Vec<u8>, Option<[f64; 4]>);
 pub(crate) struct Gallery(File);
 
 /// One photo's pictures.
+#[derive(Debug, Clone)]
 pub(crate) struct Kept {
     size: (u32, u32),
     picture: Place,
@@ -24,7 +25,7 @@ pub(crate) struct Kept {
 }
 
 /// Where bytes lie in the file: the first one, and how many.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Place(u64, u64);
 
 impl Gallery {

@@ -20,7 +20,9 @@ use scorecam_report::Note;
 use serde::Serialize;
 
 pub(crate) use self::gallery::{Gallery, Kept, Layer};
-pub(crate) use self::pictures::{area, colored, difference, drawn, of_tensor, thumbnail};
+pub(crate) use self::pictures::{
+    area, colored, difference, drawn, greatest_difference, of_tensor, thumbnail,
+};
 use crate::progress::{self, Bars};
 use crate::same_file::Files;
 use crate::{output, terminal};

@@ -33,13 +33,21 @@ pub(crate) fn colored(map: &SaliencyMap) -> Result<Vec<u8>> {
     png(&Photo::from_rgb8(map.size(), colors)?)
 }
 
+/// The greatest difference of two maps of one size, each stretched to 0..1.
+pub(crate) fn greatest_difference(first: &SaliencyMap, second: &SaliencyMap) -> f64 {
+    let (first, second) = (first.normalized(), second.normalized());
+    let pairs = first.values().iter().zip(second.values());
+    pairs.map(|(first, second)| (first - second).abs()).fold(0.0, f64::max)
+}
+
 /// How two maps of one size differ, each stretched to 0..1, as PNG: red where the first one has more, blue where the second one
-/// has, near white where they are equal.
+/// has, near white where they are equal. The greatest difference has the full color, since maps of one photo differ little.
 pub(crate) fn difference(first: &SaliencyMap, second: &SaliencyMap) -> Result<Vec<u8>> {
     ensure!(first.size() == second.size(), internal, "maps of two sizes have no difference");
     let (first, second) = (first.normalized(), second.normalized());
+    let greatest = greatest_difference(&first, &second).max(f64::MIN_POSITIVE);
     let pairs = first.values().iter().zip(second.values());
-    let colors = pairs.flat_map(|(first, second)| diverging(first - second)).collect();
+    let colors = pairs.flat_map(|(first, second)| diverging((first - second) / greatest)).collect();
     png(&Photo::from_rgb8(first.size(), colors)?)
 }
 

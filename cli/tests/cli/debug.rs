@@ -154,6 +154,8 @@ fn the_evidence_on_parts_and_what_only_one_map_has_are_those_of_the_maps() {
         map.iter().map(|v| (v - low) / (high - low)).collect::<Vec<_>>()
     };
     let (one, other) = (stretched(&of_best), stretched(&of_other));
+    let greatest = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!((number(&result["difference"]["greatest"]) - greatest).abs() < 1e-9);
     let only = |a: &[f64], b: &[f64]| {
         let alone = (0..1024).filter(|&i| a[i] >= 0.4 && b[i] < 0.4);
         let alone: Vec<usize> = alone.collect();

@@ -7,6 +7,7 @@ mod collisions;
 mod compare;
 mod debug;
 mod evaluate;
+mod explain_report;
 mod lists;
 mod located;
 mod photos;
