@@ -55,12 +55,20 @@ def in_eval_mode(module: Any) -> Iterator[None]:
 class TorchEngine(Engine):
     """An engine over a module, its layers and its tensors."""
 
-    def __init__(self, module: Any, example: Any, output: Callable[[Any], Any] | None, batch_size: int | None) -> None:
+    def __init__(
+        self,
+        module: Any,
+        example: Any,
+        output: Callable[[Any], Any] | None,
+        batch_size: int | None,
+        arguments: Sequence[Any] = (),
+    ) -> None:
         import torch
 
         self._torch = torch
         self._module = module
         self._output = output
+        self._arguments = tuple(arguments)
         self._lock = lock_of(module)
         self._names = {name: part for name, part in module.named_modules() if name}
         first = next(iter(module.parameters()), None)
@@ -116,7 +124,7 @@ class TorchEngine(Engine):
             return hook
 
         with self._hooked([(name, look(name)) for name in self._names]):
-            outputs = self._outputs(self._module(example))
+            outputs = self._outputs(self._call(example))
         for rank, layer in enumerate(seen.values()):
             layer["preference"] = rank + 1
         shapes = [(name, list(tensor.shape[1:])) for name, tensor in outputs.items()]
@@ -174,6 +182,17 @@ class TorchEngine(Engine):
 
         return name, hook
 
+    def _call(self, images: Any) -> Any:
+        """The module on a batch, with further arguments: a tensor [1, ...] is repeated for each image."""
+        tensor = self._torch.is_tensor
+        return self._module(
+            images,
+            *(
+                one.to(self._device).expand(len(images), *one.shape[1:]) if tensor(one) and one.ndim else one
+                for one in self._arguments
+            ),
+        )
+
     def _tensor(self, values: Floats) -> Any:
         return self._torch.from_numpy(values).to(self._device, self._dtype)
 
@@ -193,7 +212,7 @@ class TorchEngine(Engine):
 
         layers = [take(name) for name in dict.fromkeys(wanted) if name in self._names]
         with self._hooked(hooks + layers):
-            outputs = self._outputs(self._module(images))
+            outputs = self._outputs(self._call(images))
         return {**taken, **outputs}
 
     def forward(self, images: Floats, wanted: Sequence[str]) -> list[Floats]:
@@ -236,6 +255,7 @@ def from_torch(
     example: Any = None,
     layer: Any = None,
     output: Callable[[Any], Any] | None = None,
+    arguments: Sequence[Any] = (),
     batch_size: int | None = None,
     labels: Sequence[str] | str | None = None,
     mean: Sequence[float] | None = None,
@@ -260,6 +280,8 @@ def from_torch(
         The submodule to explain; the last one with spatial extent when None.
     output : callable, optional
         Picks the tensor of scores from what the module returns, such as `lambda found: found["logits"]`.
+    arguments : list, optional
+        What the module takes behind the images; a tensor [1, ...] is repeated for each image.
     batch_size : int, optional
         Images per pass when a call does not say; 16 on a CPU, else 64.
     labels : list of str or path, optional
@@ -303,7 +325,7 @@ def from_torch(
         example = example[None]
     if example.ndim != 4:
         raise ValueError(f"the example has shape {list(example.shape)}; give an image [C, H, W]")
-    engine = TorchEngine(module, example[:1], output, batch_size)
+    engine = TorchEngine(module, example[:1], output, batch_size, arguments)
     name = layer_name(module, layer, engine)
     return Model(_native.Model.from_engine(engine, preprocessing(manifest, labels, mean, std, scale, name)))
 

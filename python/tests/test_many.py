@@ -2,6 +2,8 @@
 
 import gc
 import resource
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -105,6 +107,27 @@ def test_progress_and_closing(model, pixels):
     with pytest.raises(StopIteration):
         next(stream)
     assert isinstance(stream, scorecam.Explanations)
+
+
+LEFT = """
+import sys, time
+import numpy as np
+import scorecam
+def slow(images):
+    time.sleep(0.02)
+    return images.mean(axis=(2, 3))
+model = scorecam.from_callable(slow, (3, 16, 16), batch_size=1)
+stream = model.explain_many((np.full((3, 16, 16), i, np.float32) for i in range(100)), method="rise", passes=20)
+print(next(stream).passes, flush=True)
+if sys.argv[1] == "dropped":
+    del stream
+"""
+
+
+@pytest.mark.parametrize("how", ["kept", "dropped"])
+def test_a_process_ends_where_images_are_left(how):
+    done = subprocess.run([sys.executable, "-c", LEFT, how], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "21\n", "")
 
 
 def test_many_explanations_take_no_memory(model, pixels):

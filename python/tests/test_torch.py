@@ -185,6 +185,22 @@ def test_several_outputs_and_dicts(module, image):
     assert np.allclose(picked.explain(image, 1).map, plain, atol=1e-6)
 
 
+def test_further_arguments_are_repeated(module, image):
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x, shift, factor):
+            return self.inner(x + shift) * factor
+
+    found = scorecam.from_torch(Shifted(), SHAPE, arguments=(torch.full((1, 3, 1, 1), 0.25), 2.0)).explain(image, 1)
+    expected = scorecam.from_torch(module, SHAPE).explain(image + 0.25, 1)
+    assert found.target.output == pytest.approx(2 * expected.target.output, rel=1e-5) and found.map.shape == SHAPE[1:]
+    with pytest.raises(TypeError, match="shift"):
+        scorecam.from_torch(Shifted(), SHAPE)
+
+
 def test_threads_share_a_module(module, image):
     models = [scorecam.from_torch(module, SHAPE), scorecam.from_torch(module, SHAPE)]
     expected, found = models[0].explain(image, 0).map, [None] * 4

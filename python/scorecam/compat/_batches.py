@@ -13,9 +13,9 @@ from .._torch import from_torch
 class Models:
     """The models of one module, by layer and input shape."""
 
-    def __init__(self, module: Any, batch_size: int | None = None, output: Any = None, manifest: Any = None) -> None:
+    def __init__(self, module: Any, **given: Any) -> None:
         self._module = module
-        self._given = {"batch_size": batch_size, "output": output, "manifest": manifest}
+        self._given = given
         self._made: dict[Any, Model] = {}
 
     def of(self, layer: Any, images: Any) -> Model:

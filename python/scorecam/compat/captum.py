@@ -14,23 +14,6 @@ from captum.attr._utils.attribution import LayerAttribution, PerturbationAttribu
 from ._batches import Models, classes, singles
 
 
-class _Bound(torch.nn.Module):
-    """A module with the arguments behind the image given."""
-
-    def __init__(self, module: Any, arguments: tuple[Any, ...]) -> None:
-        super().__init__()
-        self.module = module
-        self._arguments = arguments
-
-    def forward(self, images: Any) -> Any:
-        """The module on a batch, with the arguments of its one image repeated."""
-        repeated = [
-            one.expand(len(images), *one.shape[1:]) if torch.is_tensor(one) and one.ndim else one
-            for one in self._arguments
-        ]
-        return self.module(images, *repeated)
-
-
 class LayerScoreCam(LayerAttribution, PerturbationAttribution):  # type: ignore[misc]
     """Score-CAM of a layer.
 
@@ -108,4 +91,4 @@ class LayerScoreCam(LayerAttribution, PerturbationAttribution):  # type: ignore[
         own = tuple(
             one[i : i + 1] if torch.is_tensor(one) and one.ndim and len(one) == count else one for one in every
         )
-        return Models(_Bound(self.forward_func, own)).of(self.layer, image)
+        return Models(self.forward_func, arguments=own).of(self.layer, image)

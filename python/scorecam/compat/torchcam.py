@@ -31,7 +31,7 @@ class ScoreCAM:
     ) -> None:
         self.model = model
         self._layers = as_list(target_layer)
-        self._models = Models(model, batch_size)
+        self._models = Models(model, batch_size=batch_size)
         self._input: Any = None
         self._watches = True
         self._handle = model.register_forward_pre_hook(self._watch)
