@@ -199,6 +199,48 @@ static void map_of_the_photo(const scorecam_model *model)
     scorecam_explanation_free(explanation);
 }
 
+/* Of a photo 64 wide and 32 high the model sees a square of about 28 in the center, since a crop keeps 0.875. */
+static void where_the_evidence_lies(const scorecam_model *model)
+{
+    scorecam_explanation *explanation;
+    scorecam_box_options options = SCORECAM_BOX_OPTIONS_INIT;
+    scorecam_evidence left = SCORECAM_EVIDENCE_INIT, right = SCORECAM_EVIDENCE_INIT;
+    scorecam_region region = SCORECAM_REGION_INIT;
+    scorecam_box boxes[8], half;
+    scorecam_image image = photo(0);
+    uint64_t count, i;
+    image.height = 32;
+    image.width = 64;
+    demand(scorecam_explain(&explanation, model, &image, NULL), "explain a wide photo");
+    options.areas = SCORECAM_BOXES_ALL;
+    options.threshold = 0.9;
+    demand(scorecam_explanation_boxes(boxes, 8, &count, explanation, 0, &options), "find boxes");
+    check(count > 0, "a map has a greatest value");
+    for (i = 0; i < count && i < 8; i++) {
+        const double *rect = boxes[i].rect;
+        check(rect[0] >= 17.5 && rect[0] < rect[2] && rect[2] <= 46.5, "columns that the model saw");
+        check(rect[1] >= 1.5 && rect[1] < rect[3] && rect[3] <= 30.5, "rows that the model saw");
+        check(boxes[i].energy > 0.0 && boxes[i].energy <= 1.0, "a share of the map");
+    }
+    /* The boxes of a map are a region. */
+    region.boxes = boxes;
+    region.box_count = count < 8 ? count : 8;
+    demand(scorecam_explanation_region(&left, explanation, 0, &region), "the evidence in the boxes");
+    check(left.has_energy && left.lift > 1.0 && left.pointing, "more than a map that knows nothing has");
+    memset(&half, 0, sizeof half);
+    half.rect[2] = 32.0;
+    half.rect[3] = 32.0;
+    region.boxes = &half;
+    region.box_count = 1;
+    demand(scorecam_explanation_region(&left, explanation, 0, &region), "the left half");
+    half.rect[0] = 32.0;
+    half.rect[2] = 64.0;
+    demand(scorecam_explanation_region(&right, explanation, 0, &region), "the right half");
+    check(left.share == 0.5 && right.share == 0.5, "the crop is in the center");
+    check(left.energy + right.energy > 0.999999 && left.energy + right.energy < 1.000001, "both are the whole map");
+    scorecam_explanation_free(explanation);
+}
+
 static void in_no_time(const scorecam_model *model)
 {
     scorecam_explain_options options = SCORECAM_EXPLAIN_OPTIONS_INIT;
@@ -206,6 +248,9 @@ static void in_no_time(const scorecam_model *model)
     scorecam_target target = SCORECAM_TARGET_INIT;
     scorecam_image image = photo(0);
     scorecam_explanation *explanation;
+    const scorecam_box whole = {{0, 0, SIDE, SIDE}, 0};
+    scorecam_region region = SCORECAM_REGION_INIT;
+    scorecam_evidence evidence = SCORECAM_EVIDENCE_INIT;
     static float photo_map[SIDE * SIDE];
     static uint8_t overlay[SIDE * SIDE * 3];
     const float *map;
@@ -219,6 +264,10 @@ static void in_no_time(const scorecam_model *model)
     check(scorecam_explanation_map(&map, &height, &width, explanation, 0) == SCORECAM_ERR_DEADLINE, "no map");
     check(scorecam_explanation_photo_map(photo_map, SIDE * SIDE, explanation, 0, SIDE, SIDE) == SCORECAM_ERR_DEADLINE,
           "no map of the photo");
+    check(scorecam_explanation_boxes(NULL, 0, &width, explanation, 0, NULL) == SCORECAM_ERR_DEADLINE, "no boxes");
+    region.boxes = &whole;
+    region.box_count = 1;
+    check(scorecam_explanation_region(&evidence, explanation, 0, &region) == SCORECAM_ERR_DEADLINE, "no evidence");
     check(scorecam_explanation_overlay(overlay, sizeof overlay, explanation, &image, NULL) == SCORECAM_ERR_DEADLINE,
           "no overlay");
     scorecam_explanation_free(explanation);
@@ -244,6 +293,7 @@ int main(int argc, char **argv)
     classify(model);
     explain_all(model);
     map_of_the_photo(model);
+    where_the_evidence_lies(model);
     in_no_time(model);
     check(lines > 0, "something was logged");
     scorecam_model_free(model);
