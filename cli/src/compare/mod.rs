@@ -142,7 +142,8 @@ fn finish(
     }
     let (photos, passes) = (summary.photos, summary.passes);
     text += &format!(
-        "{photos} photos, {}; {passes} passes in {seconds:.1} s; {left_out} left out\n",
+        "{}, {}; {passes} passes in {seconds:.1} s; {left_out} left out\n",
+        survey::photos(photos),
         summary.agreement()
     );
     if let (Some(path), Some(gallery)) = (&args.findings.report, work.gallery) {

@@ -133,7 +133,8 @@ fn finish(
         several => text += &format!("{}{}", summary.text(), summary::wrong(several)),
     }
     text += &format!(
-        "{photos} photos, {right} predicted right; {passes} passes in {seconds:.1} s; {left_out} left out\n"
+        "{}, {right} predicted right; {passes} passes in {seconds:.1} s; {left_out} left out\n",
+        survey::photos(photos)
     );
     if let (Some(path), Some(gallery)) = (&args.findings.report, work.gallery) {
         let head = page::Head {

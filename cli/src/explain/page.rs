@@ -95,7 +95,7 @@ impl Work<'_> {
         let made;
         let kept = match &outcome.pictures {
             Some(kept) => kept,
-            None => match self.from_files(gallery, outcome) {
+            None => match self.made_of_files(gallery, outcome) {
                 Ok(kept) => {
                     made = kept;
                     &made
@@ -133,7 +133,7 @@ impl Work<'_> {
     }
 
     /// The pictures of an input whose results were there before this run.
-    fn from_files(&self, gallery: &Gallery, outcome: &Outcome) -> Result<Kept> {
+    fn made_of_files(&self, gallery: &Gallery, outcome: &Outcome) -> Result<Kept> {
         let (Some(folder), Some(trace)) = (&self.plan.folder, &outcome.record) else {
             bail!(internal, "an input has neither pictures nor files")
         };

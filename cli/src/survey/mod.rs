@@ -163,6 +163,11 @@ pub(crate) fn each<T, P>(
     (found, failed)
 }
 
+/// "1 photo", "2 photos".
+pub(crate) fn photos(count: usize) -> String {
+    if count == 1 { "1 photo".into() } else { format!("{count} photos") }
+}
+
 /// What a report says of photos and annotations of which nothing was found.
 pub(crate) fn left_out(count: usize) -> Option<Note> {
     match count {

@@ -117,6 +117,8 @@ fn encoded(
 
 #[cfg(test)]
 mod tests {
+    use scorecam_core::image::{Fit, Preprocess};
+
     use super::*;
 
     #[test]
@@ -139,6 +141,21 @@ mod tests {
             );
             assert_eq!(small.expect("a picture").size(), expected);
         }
+    }
+
+    #[test]
+    fn a_map_covers_a_letterbox_with_its_padding_and_a_crop_alone() {
+        let photo = Photo::from_rgb8((32, 64), vec![0; 32 * 64 * 3]).expect("a photo");
+        for (fit, expected) in [
+            (Fit::Squash, [0.0, 0.0, 64.0, 32.0]),
+            (Fit::Crop { fraction: 0.5 }, [24.0, 8.0, 40.0, 24.0]),
+            (Fit::LETTERBOX, [0.0, -16.0, 64.0, 48.0]),
+        ] {
+            let preprocess = Preprocess { size: (16, 16), fit, ..Preprocess::default() };
+            let placement = preprocess.apply(&photo).expect("an input").placement;
+            assert_eq!(area(Some(&placement)), Some(expected), "{fit:?}");
+        }
+        assert_eq!(area(None), None);
     }
 
     #[test]
