@@ -20,13 +20,22 @@ class Engine:
     """What the native side asks of a model in Python. Every array is the engine's own to keep.
 
     `info` is a dict that is read once: "input" [C, H, W], "outputs" and "layers" with their shapes behind the batch axis,
-    "batch_size", "fixed_batch", and the abilities "run_from" and "gradients".
+    "batch_size", "fixed_batch", and the abilities "masked", "run_from" and "gradients".
     """
 
     info: dict[str, Any]
 
     def forward(self, images: Floats, wanted: Sequence[str]) -> list[Floats]:
         """The outputs and layers that are `wanted`, of images [N, C, H, W]."""
+        raise NotImplementedError
+
+    def masks(self, images: Floats, fill: Floats | None, rows: Floats, columns: Floats) -> Any:
+        """What makes masked images of `images` [I, C, H, W]: an object whose `run(masks, of, wanted)` gives what is wanted of
+        `mask * images[of] + (1 - mask) * fill[of]`, each mask [h, w] being upsampled to `rows @ mask @ columns.T`."""
+        raise NotImplementedError
+
+    def cuts(self, images: Floats, fill: Floats | None, ranks: Floats) -> Any:
+        """As `masks`, of pairs (map, count): a mask is 0 where `ranks[map]` is below `count`, else 1."""
         raise NotImplementedError
 
     def run_from(self, images: Floats, layer: str, activations: Floats, wanted: Sequence[str]) -> list[Floats]:
@@ -111,6 +120,7 @@ class CallableEngine(Engine):
             "layers": layers,
             "batch_size": batch_size,
             "fixed_batch": False,
+            "masked": False,
             "run_from": bool(run_from) and set(run_from) == set(activations),
             "gradients": False,
         }

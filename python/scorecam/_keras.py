@@ -42,6 +42,7 @@ class KerasEngine(Engine):
             "layers": layers,
             "batch_size": batch_size,
             "fixed_batch": False,
+            "masked": False,
             "run_from": False,
             "gradients": False,
         }

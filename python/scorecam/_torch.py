@@ -84,6 +84,7 @@ class TorchEngine(Engine):
             "layers": layers,
             "batch_size": batch_size or preferred,
             "fixed_batch": False,
+            "masked": makes_masks(self._device),
             "run_from": True,
             "gradients": True,
         }
@@ -220,6 +221,22 @@ class TorchEngine(Engine):
             found = self._run(self._tensor(images), wanted, [])
         return [self._floats(found[name]) for name in wanted]
 
+    def masks(self, images: Floats, fill: Floats | None, rows: Floats, columns: Floats) -> Any:
+        return TorchMasks(self, images, fill, (rows, columns))
+
+    def cuts(self, images: Floats, fill: Floats | None, ranks: Floats) -> Any:
+        return TorchMasks(self, images, fill, (ranks,))
+
+    def run_on(self, images: Any, wanted: Sequence[str]) -> list[Floats]:
+        """What is wanted of images that are on the device already."""
+        with self._lock, self._torch.no_grad(), in_eval_mode(self._module):
+            found = self._run(images.to(self._dtype), wanted, [])
+        return [self._floats(found[name]) for name in wanted]
+
+    def on_device(self, values: Floats) -> Any:
+        """Numbers on the device, in float32 whatever the module's precision."""
+        return self._torch.from_numpy(values).to(self._device)
+
     def run_from(self, images: Floats, layer: str, activations: Floats, wanted: Sequence[str]) -> list[Floats]:
         changed = self._tensor(activations)
         with self._lock, self._torch.no_grad(), in_eval_mode(self._module):
@@ -246,6 +263,37 @@ class TorchEngine(Engine):
                 [tensor for tensor, _ in used], [leaf], [values for _, values in used], allow_unused=True
             )
         return np.zeros(tuple(leaf.shape), dtype=np.float32) if found is None else self._floats(found)
+
+
+def makes_masks(device: Any) -> bool:
+    """Whether masked images are made on the module's own device; a CPU gains nothing by it."""
+    return bool(device.type != "cpu")
+
+
+class TorchMasks:
+    """Masked images of one request, made on the module's device."""
+
+    def __init__(self, engine: TorchEngine, images: Floats, fill: Floats | None, shapes: tuple[Floats, ...]) -> None:
+        self._engine = engine
+        self._images = engine.on_device(images)
+        self._fill = None if fill is None else engine.on_device(fill)
+        self._shapes = [engine.on_device(one) for one in shapes]
+
+    def run(self, masks: Any, of: Sequence[int], wanted: Sequence[str]) -> list[Floats]:
+        """What is wanted of a batch: of small masks [n, h, w], or of cuts (map, count) of rank maps."""
+        if len(self._shapes) == 2:
+            rows, columns = self._shapes
+            spread = (rows @ self._engine.on_device(masks) @ columns.T)[:, None]
+        else:
+            (ranks,) = self._shapes
+            counts = self._engine.on_device(np.array([count for _, count in masks], dtype=np.float32))
+            spread = (ranks[[place for place, _ in masks]] >= counts[:, None, None]).to(ranks.dtype)[:, None]
+        alone = len(self._images) == 1
+        images = self._images if alone else self._images[list(of)]
+        batch = spread * images
+        if self._fill is not None:
+            batch += (1 - spread) * (self._fill if alone else self._fill[list(of)])
+        return self._engine.run_on(batch, wanted)
 
 
 def from_torch(

@@ -1,7 +1,7 @@
 //! [`PythonEngine`]: a model whose functions are Python's, as an engine of core's trait.
 //!
-//! The Python object (`scorecam._engines`) has `info`, a dict that is read once, and the functions `forward`,
-//! `run_from` and `gradients`. They get NumPy arrays that are theirs to keep, which costs a copy per batch: a view
+//! The Python object (`scorecam._engines`) has `info`, a dict that is read once, and the functions `forward`, `masks`,
+//! `cuts`, `run_from` and `gradients`. They get NumPy arrays that are theirs to keep, which costs a copy per batch: a view
 //! would dangle where a model keeps its input. Each function runs on the thread of the call, which holds the
 //! interpreter for as long as the function wants to.
 
@@ -10,12 +10,13 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use scorecam_core::{
-    Abilities, BatchRule, Candidate, Error, Form, InputInfo, Inputs, LayerInfo, Meaning, ModelBackend,
-    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, choose_output,
+    Abilities, BatchRule, Candidate, EachBatch, Error, Form, InputInfo, Inputs, LayerInfo, MaskedRequest,
+    Meaning, ModelBackend, ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView,
+    Upsampler, choose_output, hand_over_batch,
 };
 
 use crate::arrays;
-use crate::error::kept;
+use crate::error::{exception, kept};
 
 /// A Python object that computes.
 pub(crate) struct PythonEngine {
@@ -34,6 +35,8 @@ struct Description {
     layers: Vec<LayerDescription>,
     batch_size: usize,
     fixed_batch: bool,
+    /// Whether masked images are made by `masks`.
+    masked: bool,
     run_from: bool,
     gradients: bool,
 }
@@ -87,6 +90,7 @@ impl PythonEngine {
                 false => BatchRule::Any { preferred: described.batch_size },
             },
             abilities: Abilities {
+                masked: described.masked,
                 run_from: described.run_from,
                 gradients: described.gradients,
                 ..Abilities::NONE
@@ -139,6 +143,13 @@ impl ModelBackend for PythonEngine {
         Python::attach(run).map_err(kept)
     }
 
+    fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
+        match (self.info.abilities.masked, self.info.batch) {
+            (true, BatchRule::Any { .. }) => Masks { engine: self, request, wanted }.run(each),
+            _ => request.on_cpu(self, wanted, each),
+        }
+    }
+
     fn run_from(
         &self,
         inputs: &Inputs<'_>,
@@ -178,6 +189,67 @@ impl ModelBackend for PythonEngine {
             tensor(&found)
         };
         Python::attach(run).map_err(kept)
+    }
+}
+
+/// Masked images that the engine makes itself: images travel once, then only small masks.
+struct Masks<'a> {
+    engine: &'a PythonEngine,
+    request: &'a MaskedRequest<'a>,
+    wanted: &'a [&'a str],
+}
+
+impl Masks<'_> {
+    fn run(&self, each: &mut EachBatch<'_>) -> Result<()> {
+        let (images, [count, ..]) = self.request.dims()?;
+        let maker = Python::attach(|py| self.maker(py, images)).map_err(kept)?;
+        let size = self.engine.info.batch.size(self.request.batch_size);
+        for first in (0..count).step_by(size) {
+            self.request.inputs.check_cancelled()?;
+            let places = first..count.min(first + size);
+            let found = Python::attach(|py| self.batch(maker.bind(py), places.clone())).map_err(kept)?;
+            let is_per_image = |i: usize| self.engine.info.is_per_image(self.wanted[i]);
+            hand_over_batch(each, (places.len(), places.len()), &found, is_per_image)?;
+        }
+        Ok(())
+    }
+
+    /// The engine's own object for this request, with the images and the matrices that upsample masks, or the rank maps.
+    fn maker(&self, py: Python<'_>, [_, _, height, width]: [usize; 4]) -> PyResult<Py<PyAny>> {
+        let request = self.request;
+        let fill = request.fill.map(|fill| arrays::array(py, fill)).transpose()?;
+        let images = arrays::array(py, request.inputs.images)?;
+        let engine = self.engine.engine.bind(py);
+        if !request.cuts.is_empty() {
+            let ranks = arrays::array(py, request.masks)?;
+            return Ok(engine.call_method1("cuts", (images, fill, ranks))?.unbind());
+        }
+        let [_, h, w] = request.masks.dims("the tensor of masks").map_err(exception)?;
+        let upsampler = Upsampler::new(request.upsample, (h, w), (height, width)).map_err(exception)?;
+        let (rows, columns) = (upsampler.row_matrix(), upsampler.column_matrix());
+        let rows = arrays::array(py, TensorView::new(&[height, h], &rows).map_err(exception)?)?;
+        let columns = arrays::array(py, TensorView::new(&[width, w], &columns).map_err(exception)?)?;
+        Ok(engine.call_method1("masks", (images, fill, rows, columns))?.unbind())
+    }
+
+    /// What is wanted of the masked images of these masks.
+    fn batch(&self, maker: &Bound<'_, PyAny>, places: std::ops::Range<usize>) -> PyResult<Vec<Tensor>> {
+        let (py, request) = (maker.py(), self.request);
+        let images: Vec<usize> = places.clone().map(|m| request.image_of(m)).collect();
+        let wanted = names(py, self.wanted)?;
+        let found = match request.cuts.get(places.clone()) {
+            Some(cuts) if !cuts.is_empty() => {
+                let cuts: Vec<(u32, u32)> = cuts.iter().map(|cut| (cut.map, cut.count)).collect();
+                maker.call_method1("run", (cuts, images, wanted))?
+            }
+            _ => {
+                let [_, h, w] = request.masks.dims("the tensor of masks").map_err(exception)?;
+                let values = &request.masks.data()[places.start * h * w..places.end * h * w];
+                let masks = TensorView::new(&[places.len(), h, w], values).map_err(exception)?.to_tensor();
+                maker.call_method1("run", (arrays::array(py, masks.view())?, images, wanted))?
+            }
+        };
+        tensors(&found, self.wanted.len())
     }
 }
 

@@ -185,6 +185,23 @@ def test_several_outputs_and_dicts(module, image):
     assert np.allclose(picked.explain(image, 1).map, plain, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["score-cam", "rise", "occlusion"])
+def test_masks_made_on_the_device_are_the_same(module, image, monkeypatch, method):
+    options = {"score-cam": {"fill": "blur"}, "rise": {"passes": 40}, "occlusion": {}}[method]
+    plain = scorecam.from_torch(module, SHAPE)
+    monkeypatch.setattr("scorecam._torch.makes_masks", lambda device: True)
+    own = scorecam.from_torch(module, SHAPE)
+    assert "masked" in own.abilities and "masked" not in plain.abilities
+    found, expected = own.explain(image, 1, method, **options), plain.explain(image, 1, method, **options)
+    assert np.allclose(found.map, expected.map, atol=1e-4) and found.passes == expected.passes
+    images = [image, image.flip(2), image.roll(3, 1)]
+    for one, other in zip(own.explain_many(images, 1, method), plain.explain_many(images, 1, method)):
+        assert np.allclose(one.map, other.map, atol=1e-4)
+    measured = [scorecam.evaluate(one, image, expected, insertion="blur") for one in (own, plain)]
+    for name, value in measured[0]["map"].values.items():
+        assert value == pytest.approx(measured[1]["map"][name], abs=1e-4), name
+
+
 def test_further_arguments_are_repeated(module, image):
     class Shifted(nn.Module):
         def __init__(self):
