@@ -11,7 +11,7 @@ mod work;
 
 use std::time::Instant;
 
-use scorecam::dataset::{Dataset, Sample};
+use scorecam::dataset::Dataset;
 use scorecam::{Error, Host, Model, Reader, Result};
 use scorecam_report::{Fact, Tone};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(crate) use self::args::{CompareArgs, EXAMPLES};
 use self::summary::Summary;
 use self::work::{Compared, Side, Work};
 use crate::Failure;
-use crate::survey::{self, Failed, Gallery};
+use crate::survey::{self, Case, Failed, Gallery};
 use crate::{list, plan, terminal};
 
 /// Compares; see the module's documentation for what is reported how.
@@ -51,8 +51,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<(), Failure> {
     };
     work.check()?;
     let began = Instant::now();
-    let (mut found, failed) =
-        survey::each(&data.samples, |sample: &Sample| &sample.name, |sample, desk| work.photo(sample, desk));
+    let cases = survey::cases(&data);
+    let (mut found, failed) = survey::each(&cases, Case::name, |case, desk| work.photo(case, desk));
     let value = |photo: &Compared| photo.value(args.measure).unwrap_or(f64::NEG_INFINITY);
     // A stable sort: photos that are as much alike stay in the order of the data.
     found.sort_by(|a, b| value(a).total_cmp(&value(b)));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use scorecam::dataset::Sample;
 use scorecam::evaluation::{SaliencyMap, on_shared_part, similarity};
 use scorecam::{ExplainOptions, Explainer, Explanation, Host, Image, Model, Reader, Rect, Result, Targets};
 use scorecam_core::{bail, ensure};
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use super::args::{CompareArgs, Likeness};
 use crate::evaluate::MethodArg;
-use crate::survey::{self, Desk, Gallery, Kept, Scored};
+use crate::survey::{self, Case, Desk, Gallery, Kept, Scored};
 
 /// A model with a method.
 pub(super) struct Side<'a> {
@@ -110,8 +109,8 @@ impl<'a> Work<'a> {
     }
 
     /// Compares both sides on a photo.
-    pub(super) fn photo(&self, sample: &Sample, desk: &mut Desk<'_>) -> Result<Compared> {
-        let image = self.reader.read(&sample.file)?;
+    pub(super) fn photo(&self, case: &Case<'_>, desk: &mut Desk<'_>) -> Result<Compared> {
+        let image = self.reader.read(case.file)?;
         let (predicted, mut passes) = self.predicted(&image)?;
         let targets = match (self.class, &predicted) {
             _ if self.args.target.is_some() => Targets::Top(1),
@@ -125,7 +124,7 @@ impl<'a> Work<'a> {
             let explained = self.explainer(side, &asked)?.explain_reporting(&image, None, desk.progress);
             let explained = explained.map_err(|e| e.context(&side.name))?;
             ensure!(!explained.targets.is_empty(), not_found, "{} has no target here", side.name);
-            desk.warn(&sample.name, &explained.warnings);
+            desk.warn(&case.name, &explained.warnings);
             passes += explained.passes;
             found.push(explained);
         }
@@ -150,8 +149,8 @@ impl<'a> Work<'a> {
         }
         let pictures = self.pictures(&image, (layers, &shared, part))?;
         Ok(Compared {
-            photo: sample.name.clone(),
-            file: sample.file.display().to_string(),
+            photo: case.name.clone(),
+            file: case.file.display().to_string(),
             target: first.targets[0].text.clone(),
             label: first.targets[0].label.clone(),
             agree: predicted.as_ref().map(|[first, second]| first.class == second.class),

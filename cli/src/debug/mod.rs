@@ -10,11 +10,8 @@ mod part;
 mod summary;
 mod work;
 
-use std::collections::HashMap;
-use std::path::Path;
 use std::time::Instant;
 
-use scorecam::dataset::Dataset;
 use scorecam::{Error, Host, Reader, Result};
 use scorecam_report::{Fact, Tone};
 use serde_json::json;
@@ -22,9 +19,9 @@ use serde_json::json;
 pub(crate) use self::args::{DebugArgs, EXAMPLES};
 use self::part::{Named, Part, PartArg};
 use self::summary::Summary;
-use self::work::{Case, Found, Work};
+use self::work::{Found, Work};
 use crate::Failure;
-use crate::survey::{self, Failed, Gallery};
+use crate::survey::{self, Case, Failed, Gallery};
 use crate::{list, plan, terminal};
 
 /// Looks into all photos; see the module's documentation for what is reported how.
@@ -49,32 +46,12 @@ pub(crate) fn run(args: &DebugArgs) -> Result<(), Failure> {
     let work = Work { host: &host, model: &model, args, expected, region, gallery: gallery.as_ref(), reader };
     work.check()?;
     let began = Instant::now();
-    let cases = cases(&data);
-    let (mut found, failed) =
-        survey::each(&cases, |case: &Case<'_>| &case.name, |case, desk| work.photo(case, desk));
+    let cases = survey::cases(&data);
+    let (mut found, failed) = survey::each(&cases, Case::name, |case, desk| work.photo(case, desk));
     sort(&mut found);
     let left_out = failed.len() + data.problem_count;
     finish(&work, (&found, &failed), (left_out, began.elapsed().as_secs_f64()))?;
     if left_out == 0 { Ok(()) } else { Err(Failure::Reported) }
-}
-
-/// The photos, each with all classes that are annotated in it.
-fn cases(data: &Dataset) -> Vec<Case<'_>> {
-    let mut cases: Vec<Case<'_>> = Vec::new();
-    let mut places: HashMap<&Path, usize> = HashMap::new();
-    for sample in &data.samples {
-        // A sample of one class of several is called by both.
-        let suffix = sample.class.as_ref().map(|class| format!("#{class}")).unwrap_or_default();
-        let name = sample.name.strip_suffix(&suffix).unwrap_or(&sample.name).to_owned();
-        match places.get(sample.file.as_path()) {
-            Some(&place) => cases[place].samples.push(sample),
-            None => {
-                places.insert(&sample.file, cases.len());
-                cases.push(Case { name, samples: vec![sample] });
-            }
-        }
-    }
-    cases
 }
 
 /// Wrong predictions first, by falling score; then right ones, those first whose evidence lies least on the object.

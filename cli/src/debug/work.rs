@@ -2,7 +2,6 @@
 //! parts of the photo go.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use scorecam::dataset::{ClassName, Sample};
 use scorecam::evaluation::{
@@ -16,7 +15,7 @@ use serde::Serialize;
 
 use super::args::DebugArgs;
 use super::part::{Named, Part, parts};
-use crate::survey::{self, Desk, Gallery, Kept, Scored};
+use crate::survey::{self, Case, Desk, Gallery, Kept, Scored};
 
 /// The most boxes of an area that are listed.
 const BOXES: usize = 20;
@@ -34,12 +33,6 @@ pub(super) struct Work<'a> {
     /// Where pictures are kept, if a report is wanted.
     pub(super) gallery: Option<&'a Gallery>,
     pub(super) reader: Reader,
-}
-
-/// A photo with all classes that are annotated in it.
-pub(super) struct Case<'a> {
-    pub(super) name: String,
-    pub(super) samples: Vec<&'a Sample>,
 }
 
 /// What was found on a photo.
@@ -138,8 +131,7 @@ impl<'a> Work<'a> {
 
     /// Looks into a photo.
     pub(super) fn photo(&self, case: &Case<'_>, desk: &mut Desk<'_>) -> Result<Found> {
-        let file = &case.samples[0].file;
-        let image = self.reader.read(file)?;
+        let image = self.reader.read(case.file)?;
         if let Some(photo) = image.photo() {
             case.samples.iter().try_for_each(|sample| sample.check(photo.size()))?;
         }
@@ -165,7 +157,7 @@ impl<'a> Work<'a> {
             self.pictures(&image, (&input, &maps), (&difference, [truth.as_ref(), region.as_ref()]));
         Ok(Found {
             photo: case.name.clone(),
-            file: shown(file),
+            file: case.file.display().to_string(),
             right: is_right,
             predicted,
             expected,
@@ -326,8 +318,4 @@ fn only((first, second): (&SaliencyMap, &SaliencyMap), threshold: f64, input: &I
         None => (*found).into(),
     };
     Ok(Only { share: share.into(), boxes: found.iter().take(BOXES).map(on_photo).collect() })
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

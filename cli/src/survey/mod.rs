@@ -6,7 +6,7 @@
 mod gallery;
 mod pictures;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -109,6 +109,38 @@ impl FindingsArgs {
             false => output::write_text(path, &text).map(|()| false),
         }
     }
+}
+
+/// A photo with all classes that are annotated in it.
+pub(crate) struct Case<'a> {
+    pub(crate) name: String,
+    pub(crate) file: &'a Path,
+    /// At least one.
+    pub(crate) samples: Vec<&'a Sample>,
+}
+
+impl Case<'_> {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The photos of a dataset, each once, in their order.
+pub(crate) fn cases(data: &Dataset) -> Vec<Case<'_>> {
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    let mut places: HashMap<&Path, usize> = HashMap::new();
+    for sample in &data.samples {
+        if let Some(&place) = places.get(sample.file.as_path()) {
+            cases[place].samples.push(sample);
+            continue;
+        }
+        // A sample of one class of several is called by both.
+        let suffix = sample.class.as_ref().map(|class| format!("#{class}")).unwrap_or_default();
+        let name = sample.name.strip_suffix(&suffix).unwrap_or(&sample.name).to_owned();
+        places.insert(&sample.file, cases.len());
+        cases.push(Case { name, file: &sample.file, samples: vec![sample] });
+    }
+    cases
 }
 
 /// A photo of which nothing was found, and why.

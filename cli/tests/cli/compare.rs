@@ -167,6 +167,14 @@ fn two_methods_are_compared_on_one_model() {
     let (_, other) = map_of(&photo, (&golden("plain.toy"), &class), &["--method", "eigen-cam"]);
     let found = result["similarity"]["pearson"].as_f64().expect("a similarity");
     assert!((found - pearson(&first, &other)).abs() < 1e-9);
+    // Annotations are no reason to look at a photo twice.
+    let data = folder.path().join("data.csv");
+    fs::write(&data, "file,class\nphotos/1.png,3\nphotos/1.png,4\nphotos/0.png,3\n").expect("annotations");
+    let twice = self::found(&compare(&data, &["--with-method", "eigen-cam", "--json", "-"]));
+    let mut names: Vec<&str> =
+        twice["results"].as_array().expect("results").iter().filter_map(|r| r["photo"].as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["photos/0.png", "photos/1.png"]);
     // The class that was asked for.
     let run = self::found(&compare(&photo, &["--with-layer", "relu1", "--class", "3", "--json", "-"]));
     assert_eq!((&run["results"][0]["target"], &run["second"]["name"]), (&"class:3".into(), &"relu1".into()));
