@@ -37,10 +37,7 @@ pub struct Shared {
 /// assert_eq!(found.maps[0].values(), found.maps[1].values());
 /// # Ok::<(), scorecam_core::Error>(())
 /// ```
-pub fn on_shared_part(
-    a: (&SaliencyMap, &Placement),
-    b: (&SaliencyMap, &Placement),
-) -> Result<Shared> {
+pub fn on_shared_part(a: (&SaliencyMap, &Placement), b: (&SaliencyMap, &Placement)) -> Result<Shared> {
     for (map, placement) in [a, b] {
         let ((h, w), (height, width)) = (map.size(), placement.input_size());
         ensure!(
