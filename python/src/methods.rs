@@ -48,9 +48,12 @@ fn described<'py>(py: Python<'py>, info: &MethodInfo) -> PyResult<Bound<'py, PyD
     Ok(method)
 }
 
-/// Every backend that is registered: (id, extensions, what it runs on or why it is not ready, whether it is ready).
+/// A backend: its id, its extensions, what it runs on or why it is not ready, and whether it is ready.
+type Backend = (String, Vec<String>, String, bool);
+
+/// Every backend that is registered.
 #[pyfunction]
-pub(crate) fn backends(py: Python<'_>) -> PyResult<Vec<(String, Vec<String>, String, bool)>> {
+pub(crate) fn backends(py: Python<'_>) -> PyResult<Vec<Backend>> {
     let here = crate::call::released(py, || Ok(host()?.backends_here(None)))?;
     let one = |backend: scorecam::BackendHere| {
         let (words, ready) = match backend.readiness {

@@ -50,7 +50,6 @@ impl Wanted {
             batch_size: self.batch_size,
             reference: self.reference.as_ref().map(|image| image.get().0.clone()),
             time_limit: time_limit.transpose()?,
-            ..ExplainOptions::default()
         })
     }
 }

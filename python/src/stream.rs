@@ -33,8 +33,11 @@ enum Event {
     /// A batch is done for the image of this position.
     Progress(usize, Progress),
     /// What came of the image of this position.
-    Found(usize, PyResult<scorecam::Explanation>),
+    Found(usize, Found),
 }
+
+/// An explanation, or the exception that it ended with.
+type Found = Box<PyResult<scorecam::Explanation>>;
 
 /// Explanations in the order of their images.
 #[pyclass(module = "scorecam._native")]
@@ -44,7 +47,7 @@ pub(crate) struct Stream {
     /// The ends of the two channels; none once the work has ended. Nobody else locks it: a class must be `Sync`.
     work: Mutex<Option<(Receiver<Event>, Sender<scorecam::Image>)>>,
     stop: Arc<AtomicBool>,
-    early: BTreeMap<usize, PyResult<scorecam::Explanation>>,
+    early: BTreeMap<usize, Found>,
     next: usize,
     /// What the user's iterator raised; it comes behind the results of the images before.
     failure: Option<PyErr>,
@@ -110,7 +113,7 @@ impl Stream {
         loop {
             if let Some(found) = self.early.remove(&self.next) {
                 self.next += 1;
-                return found.map(|found| Some(Explanation(Arc::new(found))));
+                return (*found).map(|found| Some(Explanation(Arc::new(found))));
             }
             match self.event(py)? {
                 Some(Event::Wanted) => self.give(py),
@@ -166,7 +169,7 @@ impl Worker {
         let explained = host().and_then(|host| Explainer::new(host, model, options));
         match explained {
             Ok(explainer) => self.explain(model, &explainer, at_once),
-            Err(error) => drop(self.events.send(Event::Found(0, Err(exception(error))))),
+            Err(error) => drop(self.events.send(Event::Found(0, Box::new(Err(exception(error)))))),
         }
     }
 
@@ -182,7 +185,7 @@ impl Worker {
                 found.warnings.splice(0..0, explainer.warnings().iter().cloned());
                 found
             };
-            let found = Event::Found(position, found.map(with_remarks).map_err(ended));
+            let found = Event::Found(position, Box::new(found.map(with_remarks).map_err(ended)));
             match self.events.send(found).is_err() || self.is_stopped() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
