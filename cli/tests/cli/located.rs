@@ -112,7 +112,8 @@ fn coco_of_two(more: &[&str]) -> (tempfile::TempDir, Value) {
     write_photo(&folder.path().join("photos/a.png"), 64, 96);
     write_photo(&photos.join("b.png"), 80, 32);
     // Classes of odd numbers share a label.
-    let label = |class: usize| if class % 2 == 0 { format!("thing {class}") } else { "double".into() };
+    let label =
+        |class: usize| if class.is_multiple_of(2) { format!("thing {class}") } else { "double".into() };
     let labels: Vec<String> = (0..10).map(label).collect();
     let crop = "[input]\nfit = \"crop\"\ncrop_fraction = 1.0\n";
     let manifest = format!("[model]\nfile = {:?}\nlabels = {labels:?}\n{crop}", golden("plain.toy"));
@@ -160,7 +161,7 @@ fn boxes_of_a_run_are_one_coco_file_and_the_same_as_its_json() {
     for category in list(&coco["categories"]) {
         let (id, name) = (&category["id"], category["name"].as_str().expect("a name"));
         let class = id.as_u64().expect("a class");
-        assert_eq!(name, if class % 2 == 0 { format!("thing {class}") } else { class.to_string() });
+        assert_eq!(name, if class.is_multiple_of(2) { format!("thing {class}") } else { class.to_string() });
     }
 }
 

@@ -6,7 +6,7 @@
 use scorecam_core::Result;
 use scorecam_core::image::Placement;
 
-use super::{BoundingBox, BoxOptions, Localization, Pointing, SaliencyMap, Truth, boxes};
+use super::{Areas, BoundingBox, BoxOptions, Localization, Pointing, SaliencyMap, Truth, boxes};
 use crate::Explanation;
 
 /// A box of a map.
@@ -42,12 +42,17 @@ impl Explanation {
     pub fn map_boxes(&self, index: usize, options: BoxOptions) -> Result<Vec<MapBox>> {
         let map = self.saliency(index)?;
         let total = positive(&map, &whole(map.size()));
-        let found = boxes(&map.normalized(), options).into_iter().map(|bounds| MapBox {
+        let all = boxes(&map.normalized(), BoxOptions { areas: Areas::All, ..options });
+        let found = all.into_iter().map(|bounds| MapBox {
             bounds: self.placement.as_ref().map_or(bounds, |placement| bounds.to_photo(placement)),
             energy: if total > 0.0 { positive(&map, &bounds) / total } else { 0.0 },
         });
         // One in the padding of a letterbox is of nothing in the photo.
-        Ok(found.filter(|found| found.bounds.area() > 0.0).collect())
+        let found = found.filter(|found| found.bounds.area() > 0.0);
+        Ok(match options.areas {
+            Areas::Largest => found.take(1).collect(),
+            Areas::All => found.collect(),
+        })
     }
 
     /// How the map of target `index` lies on a region. An error where the region is of another size than the model's input, or
@@ -102,7 +107,51 @@ fn positive(map: &SaliencyMap, bounds: &BoundingBox) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use scorecam_core::Tensor;
+    use scorecam_core::image::{Filter, Fit, Photo, Preprocess};
+
     use super::*;
+
+    /// A photo of 8 x 4 pixels in an input of 8 x 8 with two rows of padding above and below, of which an area of the padding
+    /// has the greatest values, the photo two smaller ones.
+    fn letterboxed() -> Explanation {
+        let mut map = vec![0.0; 64];
+        (0..8).for_each(|x| map[x] = 2.0);
+        [26, 27, 34, 35].iter().for_each(|&i| map[i] = 1.5);
+        map[38] = 1.0;
+        let photo = Photo::from_rgb8((4, 8), vec![0; 96]).expect("a photo");
+        let fit = Fit::LETTERBOX;
+        let preprocess = Preprocess { size: (8, 8), fit, filter: Filter::Bilinear, ..Preprocess::default() };
+        Explanation {
+            layer: String::new(),
+            targets: Vec::new(),
+            maps: Tensor::new([1, 8, 8], map).expect("a map"),
+            errors: None,
+            late: None,
+            passes: 1,
+            measures: Vec::new(),
+            warnings: Vec::new(),
+            placement: Some(preprocess.apply(&photo).expect("an input").placement),
+            input_size: (8, 8),
+            learned: None,
+        }
+    }
+
+    #[test]
+    fn boxes_are_of_the_photo_and_not_of_its_padding() {
+        let found = letterboxed();
+        let boxes = |areas: Areas| {
+            let options = BoxOptions { threshold: 0.5, areas, ..BoxOptions::default() };
+            found.map_boxes(0, options).expect("boxes")
+        };
+        let [square, point] = [([2.0, 1.0, 4.0, 3.0], 6.0 / 23.0), ([6.0, 2.0, 7.0, 3.0], 1.0 / 23.0)]
+            .map(|(corners, energy)| MapBox { bounds: corners.into(), energy });
+        assert_eq!(boxes(Areas::All), [square, point]);
+        assert_eq!(boxes(Areas::Largest), [square]);
+        let whole = Truth::of_boxes(vec![[0.0, 0.0, 8.0, 4.0].into()], &found.placement_of_input());
+        let evidence = found.evidence(0, &whole.expect("a region")).expect("evidence");
+        assert_eq!((evidence.energy, evidence.share, evidence.pointing), (Some(7.0 / 23.0), 0.5, false));
+    }
 
     #[test]
     fn the_energy_of_a_box_is_that_of_its_pixels() {
