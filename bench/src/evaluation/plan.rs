@@ -119,8 +119,8 @@ pub(crate) const LOCATED: [Measure; 5] =
 /// Whether it lies on the one of two objects that it is about.
 pub(crate) const TOLD_APART: [Measure; 4] = [more("energy"), more("lift"), more("pointing"), more("roc")];
 
-/// The points of curves: a twenty-fifth of the pixels changes from one to the next.
-pub(crate) const POINTS: &str = "floor:25";
+/// The points of curves: a twentieth of the pixels changes from one to the next.
+pub(crate) const POINTS: &str = "floor:20";
 /// The share of a map's greatest value from which a pixel belongs to its box: right for maps of few cells.
 pub(crate) const THRESHOLD: &str = "0.5";
 

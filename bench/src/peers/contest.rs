@@ -52,8 +52,8 @@ pub(crate) enum Engines {
 }
 
 impl Contest<'_> {
-    /// Runs every tool.
-    pub(crate) fn run(&self) -> Outcome<Measured> {
+    /// Runs every tool that computes one of these maps.
+    pub(crate) fn run(&self, maps: &[OurMap]) -> Outcome<Measured> {
         println!("\n{}", self.model.name);
         let input = self.file("input.npy");
         // A process of its own, since reading a photo has nothing to do with what explaining takes.
@@ -62,7 +62,7 @@ impl Contest<'_> {
         let best = engines.last().map_or(1, |torch| torch.best().0);
         let turn = Turn { input: &input, class, best };
         let (mut rows, mut channels) = (Vec::new(), 0);
-        for &map in plan::maps_of(self.model) {
+        for &map in maps {
             let peers: Vec<&Peer> = self.peers().filter(|peer| peer.map == map).collect();
             if peers.is_empty() {
                 continue;

@@ -26,8 +26,8 @@ use xtask::fetch::{self, What};
 use xtask::workspace::{Workspace, run};
 
 use self::contest::{Contest, Engines};
-use self::plan::{MODELS, Model, Origin};
-use self::report::{Quality, Report};
+use self::plan::{MODELS, Model, Origin, OurMap};
+use self::report::{Measured, Quality, Report};
 use self::worker::Workers;
 use crate::device::Device;
 use crate::docs::write_docs;
@@ -45,6 +45,10 @@ pub(crate) struct Choice {
     /// Threads of every tool [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// Compare this map of ours alone, on the trained models, and print what is found instead of writing the page; may be
+    /// repeated
+    #[arg(long = "map", value_name = "METHOD:PRESET", requires = "peers")]
+    only: Vec<OurMap>,
     /// How often each tool runs, unless it takes long
     #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -96,27 +100,19 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     let environments = Environments::make(workspace, &place)?;
     let mut versions = machine::versions(choice.device);
     versions.extend(environments.versions()?);
-    println!("making ResNet-50 with random weights");
-    environment::write_resnet50(&environments.pytorch, bench.folder.path())?;
     if choice.device.is_gpu() {
         // The cache's libtorch knows no GPU, and PyTorch's own is the one that the other tools run on.
         bench.libtorch = Some(environment::libtorch(&environments.pytorch)?);
     }
-    let workers = bench.workers();
-    let photo = cache.path(PHOTO);
-    let mut models = Vec::new();
-    for model in &MODELS {
-        let contest = Contest {
-            workers: &workers,
-            environments: &environments,
-            model,
-            models: &bench.models(model),
-            photo: &photo,
-            rounds: usize::from(choice.rounds),
-            engines: bench.engines,
-        };
-        models.push(contest.run()?);
+    if !choice.only.is_empty() {
+        let is_trained = |model: &&Model| model.origin == Origin::Fetched;
+        let contested = |model| bench.contest(&environments, model, choice, &choice.only);
+        return MODELS.iter().filter(is_trained).try_for_each(|model| contested(model).map(print));
     }
+    println!("making ResNet-50 with random weights");
+    environment::write_resnet50(&environments.pytorch, bench.folder.path())?;
+    let contested = |model| bench.contest(&environments, model, choice, plan::maps_of(model));
+    let models = MODELS.iter().map(contested).collect::<Outcome<Vec<_>>>()?;
     let quality = bench.quality()?;
     let command = choice.command();
     let machine = machine::machine(bench.threads, choice.device);
@@ -124,6 +120,18 @@ pub(crate) fn peers(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     let report = Report { command, machine, versions, chart: chart_name.into(), models, quality };
     let (page, chart) = (page::render(&report)?, chart::render(&report.quality)?);
     write_docs(workspace, &[(chart_name, chart), (page_name, page)])
+}
+
+/// Prints the maps of one model.
+fn print(measured: Measured) {
+    println!("\n{}, class {}", measured.model, measured.class);
+    for row in &measured.rows {
+        let ratio = row.times_ours.map_or_else(String::new, |times| format!("{times:>8.2} times ours"));
+        let apart =
+            row.distance.map_or_else(String::new, |d| format!(", apart by at most {:.1e}", d.largest));
+        let tool = format!("{} ({})", row.tool.replace("**", ""), row.map);
+        println!("  {tool:<68}{:>9.4} s{ratio}{apart}, {} runs", row.seconds, row.runs);
+    }
 }
 
 /// Measures the maps of fewer passes alone, which needs no Python, and prints the table.
@@ -193,6 +201,26 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// Every tool on one model.
+    fn contest(
+        &self,
+        environments: &Environments,
+        model: &Model,
+        choice: &Choice,
+        maps: &[OurMap],
+    ) -> Outcome<Measured> {
+        let contest = Contest {
+            workers: &self.workers(),
+            environments,
+            model,
+            models: &self.models(model),
+            photo: &self.cache.path(PHOTO),
+            rounds: usize::from(choice.rounds),
+            engines: self.engines,
+        };
+        contest.run(maps)
+    }
+
     /// Where a model's files lie.
     fn models(&self, model: &Model) -> PathBuf {
         match model.origin {
@@ -239,7 +267,9 @@ mod tests {
     fn the_command_on_the_page_says_what_was_chosen_and_names_no_folder() {
         let check = |device, (threads, rounds), photos: Option<&str>, expected: &str| {
             let environment = Some(PathBuf::from("/my/environment"));
-            let choice = Choice { photos: photos.map(Into::into), device, threads, rounds, environment };
+            let only = Vec::new();
+            let choice =
+                Choice { photos: photos.map(Into::into), device, threads, only, rounds, environment };
             assert_eq!(choice.command(), expected);
         };
         let (cpu, gpu) = (Device::Cpu, Device::Cuda(1));

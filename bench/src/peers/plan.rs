@@ -1,5 +1,7 @@
 //! What is measured: models, tools, and ways to make do with fewer passes, a row each.
 
+use std::str::FromStr;
+
 use crate::device::Device;
 
 /// A model, and how much of the run it gets.
@@ -105,6 +107,17 @@ pub(crate) fn maps_of(model: &Model) -> &'static [OurMap] {
     if model.origin == Origin::Random { &MAPS[..1] } else { &MAPS }
 }
 
+/// As `--map` names it.
+impl FromStr for OurMap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || MAPS.map(|map| map.name()).join(", ");
+        let found = MAPS.into_iter().find(|map| map.name() == text);
+        found.ok_or_else(|| format!("no other tool computes it; those that some tool does are {}", names()))
+    }
+}
+
 /// The peers that have a turn on a model. Where each takes minutes, only the fastest of the one map do.
 pub(crate) fn peers_of(model: &Model, device: Device) -> impl Iterator<Item = &'static Peer> {
     let short = model.origin == Origin::Random;
@@ -172,6 +185,12 @@ mod tests {
         }
         let titles: BTreeSet<_> = PEERS.iter().map(|peer| (peer.title, peer.batch == Batch::Best)).collect();
         assert_eq!(titles.len(), PEERS.len());
+    }
+
+    #[test]
+    fn a_map_is_read_as_it_is_shown() {
+        assert_eq!("recipro-cam:openvino-xai".parse(), Ok(RECIPRO));
+        assert!("recipro-cam".parse::<OurMap>().unwrap_err().contains("ablation-cam:captum"));
     }
 
     #[test]
