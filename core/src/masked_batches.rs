@@ -12,10 +12,13 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::masking::{Cut, EachBatch, MaskedRequest, MaskedScores, hand_over_batch};
+use crate::masking::{Cut, EachBatch, MaskedRequest, MaskedScores, RunBatch, hand_over_views};
 use crate::tensor::room_for;
 use crate::upsample::Upsampler;
-use crate::{BatchRule, Error, Inputs, ModelBackend, NamedTensor, Result, Tensor, TensorView, ViewedModel};
+use crate::{
+    BatchRule, Error, Inputs, ModelBackend, ModelInfo, NamedTensor, Passed, Result, Tensor, TensorView,
+    ViewedModel,
+};
 
 /// From how many cores on batches are made ahead. On two cores, which an engine keeps busy, a third thread gained
 /// nothing that could be measured, and cost the memory of a batch.
@@ -30,10 +33,8 @@ enum Schedule {
     Ahead,
 }
 
-/// How a batch is run forward.
-type Forward<'f> = dyn FnMut(&Inputs<'_>) -> Result<Vec<Tensor>> + 'f;
 /// Takes the number of a batch's masks, that of its images with those that filled it up, and what came of them.
-type Passed<'p> = dyn FnMut((usize, usize), Vec<Tensor>) -> Result<()> + 'p;
+type HandOn<'p> = dyn FnMut((usize, usize), &[TensorView<'_>]) -> Result<()> + 'p;
 /// The model's rule, and which of its other inputs have a row for each image.
 type Rule<'r> = (BatchRule, &'r dyn Fn(&str) -> bool);
 
@@ -47,45 +48,80 @@ impl MaskedRequest<'_> {
         wanted: &[&str],
         each: &mut EachBatch<'_>,
     ) -> Result<()> {
-        let info = model.info();
-        let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
-        let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
-        let mut pass = |counts, found: Vec<Tensor>| {
-            hand_over_batch(each, counts, &found, |i| info.is_per_image(wanted[i]))
+        let mut forward = |inputs: &Inputs<'_>, passed: &mut Passed<'_>| {
+            let found = model.forward(inputs, wanted)?;
+            passed(&found.iter().map(Tensor::view).collect::<Vec<_>>())
         };
-        run((info.batch, &per_image), self, &mut forward, &mut pass)
+        self.on_cpu_by(&mut forward, (model.info(), wanted), each)
+    }
+
+    /// As [`Self::on_cpu`], for the model that `info` describes, by a function that runs batches forward.
+    pub fn on_cpu_by(
+        &self,
+        forward: &mut RunBatch<'_>,
+        (info, wanted): (&ModelInfo, &[&str]),
+        each: &mut EachBatch<'_>,
+    ) -> Result<()> {
+        let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
+        let mut hand_on = |counts, found: &[TensorView<'_>]| {
+            hand_over_views(each, counts, found, |i| info.is_per_image(wanted[i]))
+        };
+        run((info.batch, &per_image), self, forward, &mut hand_on)
+    }
+}
+
+impl MaskedRequest<'_> {
+    /// Makes the masked images as [`MaskedRequest::on_cpu`] does, and hands each batch to `begin` in order instead of running
+    /// it: for a backend that has many batches under way. `begin` gets the number of the batch's masks and the images
+    /// [N, C, H, W] with the other inputs; N is larger where the model fixes its batch. An error of `begin` ends the run.
+    pub fn each_batch_of_images(
+        &self,
+        info: &ModelInfo,
+        begin: &mut dyn FnMut(usize, &Inputs<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let per_image = |name: &str| info.other_inputs.iter().any(|i| i.name == name && i.per_image);
+        let (size, (_, [count, ..])) = (info.batch.size(self.batch_size), self.dims()?);
+        let mut left = count;
+        let mut forward = |inputs: &Inputs<'_>, _: &mut Passed<'_>| {
+            let masks = left.min(size);
+            left -= masks;
+            begin(masks, inputs)
+        };
+        run((info.batch, &per_image), self, &mut forward, &mut |_, _| Ok(()))
     }
 }
 
 impl MaskedScores<'_> {
     /// The default of [`ViewedModel::masked_scores`]: as [`MaskedRequest::on_cpu`].
     pub fn on_cpu<B: ViewedModel + ?Sized>(&self, model: &B) -> Result<Tensor> {
-        let mut forward =
-            |inputs: &Inputs<'_>| model.forward(inputs.images, &[]).map(|forward| vec![forward.scores]);
+        let mut forward = |inputs: &Inputs<'_>, passed: &mut Passed<'_>| {
+            passed(&[model.forward(inputs.images, &[])?.scores.view()])
+        };
         self.collected(|request, each| {
-            let mut pass = |counts, found: Vec<Tensor>| hand_over_batch(each, counts, &found, |_| true);
-            run((model.info().batch, &|_| false), request, &mut forward, &mut pass)
+            let mut hand_on =
+                |counts, found: &[TensorView<'_>]| hand_over_views(each, counts, found, |_| true);
+            run((model.info().batch, &|_| false), request, &mut forward, &mut hand_on)
         })
     }
 }
 
-/// Runs all masks of `request` by `forward`, and hands what comes of each batch to `passed`, in order.
+/// Runs all masks of `request` by `forward`, and hands what comes of each batch to `hand_on`, in order.
 fn run(
     rule: Rule<'_>,
     request: &MaskedRequest<'_>,
-    forward: &mut Forward<'_>,
-    passed: &mut Passed<'_>,
+    forward: &mut RunBatch<'_>,
+    hand_on: &mut HandOn<'_>,
 ) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let way = if cores < MANY_CORES { Schedule::InTurn } else { Schedule::Ahead };
-    run_by(way, rule, request, (forward, passed))
+    run_by(way, rule, request, (forward, hand_on))
 }
 
 fn run_by(
     way: Schedule,
     (rule, per_image): Rule<'_>,
     request: &MaskedRequest<'_>,
-    (forward, passed): (&mut Forward<'_>, &mut Passed<'_>),
+    (forward, hand_on): (&mut RunBatch<'_>, &mut HandOn<'_>),
 ) -> Result<()> {
     let ([_, channels, height, width], [count, h, w]) = request.dims()?;
     let (size, whole) = (rule.size(request.batch_size.min(count)), matches!(rule, BatchRule::Fixed(_)));
@@ -100,7 +136,7 @@ fn run_by(
         size,
     };
     let shape = [size, channels, height, width];
-    let mut run = Run { request, per_image, shape, whole, forward, passed };
+    let mut run = Run { request, per_image, shape, whole, forward, hand_on };
     let first = Tensor::zeros(run.shape)?.into_data();
     // Only reserved: its pages are touched first by the thread that fills it.
     let second = (way == Schedule::Ahead && count > size).then(|| room_for(&run.shape));
@@ -207,8 +243,8 @@ struct Run<'a, 'r> {
     shape: [usize; 4],
     /// Whether the model takes whole batches only.
     whole: bool,
-    forward: &'a mut Forward<'a>,
-    passed: &'a mut Passed<'a>,
+    forward: &'a mut RunBatch<'a>,
+    hand_on: &'a mut HandOn<'a>,
 }
 
 impl Run<'_, '_> {
@@ -263,8 +299,9 @@ impl Run<'_, '_> {
         let own = self.others(masks, rows)?;
         let names = self.request.inputs.others.iter().map(|(name, _)| *name);
         let others: Vec<NamedTensor<'_>> = names.zip(own.iter().map(Tensor::view)).collect();
-        let found = (self.forward)(&Inputs { images, others: &others, ..self.request.inputs })?;
-        (self.passed)((n, rows), found)
+        let hand_on = &mut *self.hand_on;
+        let inputs = Inputs { images, others: &others, ..self.request.inputs };
+        (self.forward)(&inputs, &mut |found| hand_on((n, rows), found))
     }
 
     /// The other inputs for a batch of `masks`, filled up to `rows` with the rows of its last mask.

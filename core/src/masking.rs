@@ -45,12 +45,28 @@ pub struct MaskedRequest<'a> {
 /// not [`crate::OutputInfo::per_image`] whole.
 pub type EachBatch<'e> = dyn FnMut(usize, &[TensorView<'_>]) -> Result<()> + 'e;
 
+/// Takes what a pass gave, a tensor for each that was wanted.
+pub type Passed<'p> = dyn FnMut(&[TensorView<'_>]) -> Result<()> + 'p;
+/// Runs a batch forward, and calls back once with what came of it: the tensors need not outlive the call, so a backend can show
+/// those of its runtime.
+pub type RunBatch<'r> = dyn FnMut(&Inputs<'_>, &mut Passed<'_>) -> Result<()> + 'r;
+
 /// Calls `each` for a batch of `masks` masks with the `tensors` of a pass of `images` images, which may be more to fill the
 /// batch up; `is_per_image` says of each tensor whether it has a row for each of them.
 pub fn hand_over_batch(
     each: &mut EachBatch<'_>,
-    (masks, images): (usize, usize),
+    counts: (usize, usize),
     tensors: &[Tensor],
+    is_per_image: impl Fn(usize) -> bool,
+) -> Result<()> {
+    hand_over_views(each, counts, &tensors.iter().map(Tensor::view).collect::<Vec<_>>(), is_per_image)
+}
+
+/// As [`hand_over_batch`], of tensors that somebody else owns.
+pub(crate) fn hand_over_views(
+    each: &mut EachBatch<'_>,
+    (masks, images): (usize, usize),
+    tensors: &[TensorView<'_>],
     is_per_image: impl Fn(usize) -> bool,
 ) -> Result<()> {
     let shapes = tensors.iter().enumerate().map(|(i, tensor)| match tensor.shape() {

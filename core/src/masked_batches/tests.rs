@@ -8,8 +8,8 @@ use std::thread::{self, ThreadId};
 use super::{Schedule, run_by};
 use crate::{
     Abilities, BatchRule, EachBatch, Error, ErrorKind, InputInfo, Inputs, MaskedRequest, ModelBackend,
-    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Result, Tensor, TensorView, Upsample,
-    hand_over_batch,
+    ModelInfo, NamedTensor, OutputActivation, OutputInfo, Passed, Result, Tensor, TensorView, Upsample,
+    masking::hand_over_views,
 };
 
 const WAYS: [Schedule; 2] = [Schedule::InTurn, Schedule::Ahead];
@@ -127,9 +127,12 @@ fn by(
     request: &MaskedRequest<'_>,
     (wanted, each): (&[&str], &mut EachBatch<'_>),
 ) -> Result<()> {
-    let mut forward = |inputs: &Inputs<'_>| model.forward(inputs, wanted);
-    let mut pass = |counts, found: Vec<Tensor>| hand_over_batch(each, counts, &found, |_| true);
-    run_by(way, (model.info().batch, &|name| name == "gain"), request, (&mut forward, &mut pass))
+    let mut forward = |inputs: &Inputs<'_>, passed: &mut Passed<'_>| {
+        let found = model.forward(inputs, wanted)?;
+        passed(&found.iter().map(Tensor::view).collect::<Vec<_>>())
+    };
+    let mut hand_on = |counts, found: &[TensorView<'_>]| hand_over_views(each, counts, found, |_| true);
+    run_by(way, (model.info().batch, &|name| name == "gain"), request, (&mut forward, &mut hand_on))
 }
 
 #[test]

@@ -72,7 +72,13 @@ impl Device {
 
     /// What can be done with a model on it, beyond running forward.
     pub(crate) fn abilities(&self) -> Abilities {
-        Abilities { masked: self.masks == Masks::OnDevice, run_from: true, ..Abilities::NONE }
+        // On the CPU core's loop makes masked images; outputs are read where they are then, and not copied to the host first.
+        Abilities { masked: true, run_from: true, ..Abilities::NONE }
+    }
+
+    /// Whether masked images are made there, by a graph.
+    pub(crate) fn makes_masks(&self) -> bool {
+        self.masks == Masks::OnDevice
     }
 
     /// Whether it is something else than the CPU.

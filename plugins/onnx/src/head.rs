@@ -14,9 +14,10 @@ use scorecam_core::{
 
 use crate::cut::Cut;
 use crate::element::Element;
-use crate::model::{OnnxModel, lock, raw_output};
+use crate::model::{OnnxModel, lock};
 use crate::proto::Value;
 use crate::session::{OutputType, Session};
+use crate::values::raw_output;
 use crate::values::{Input, Repeat};
 
 /// Heads that are kept, and images whose tensors around a layer are.

@@ -35,6 +35,7 @@ mod proto;
 mod runtime;
 mod session;
 mod settings;
+mod shown;
 mod tap;
 mod values;
 mod weights;

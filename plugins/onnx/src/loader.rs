@@ -71,7 +71,7 @@ impl BackendLoader for OnnxLoader {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { masked: self.accelerator.is_some(), run_from: true, ..Abilities::NONE }
+        Abilities { masked: true, run_from: true, ..Abilities::NONE }
     }
 
     fn readiness(&self, device: Option<&str>) -> Result<Readiness> {

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ort::value::DynValueRef;
 use scorecam_core::{
     Bake, BatchRule, EachBatch, Error, Inputs, MaskedRequest, ModelBackend, ModelConfig, ModelInfo,
-    NamedTensor, OutputInfo, Result, Tensor, TensorView,
+    NamedTensor, OutputInfo, Passed, Result, Tensor, TensorView,
 };
 use scorecam_plugin::precision::trial;
 
@@ -34,7 +34,7 @@ use crate::ports::{self, ImageInput};
 use crate::precision;
 use crate::session::{Session, SessionSpec};
 use crate::settings::Precision;
-use crate::values::Input;
+use crate::values::{Input, raw_output};
 use crate::weights;
 
 /// Sessions beside the first that are kept; each holds a copy of the weights.
@@ -79,7 +79,7 @@ pub(crate) struct Wanted {
     /// Names of outputs of a session, and what they are to the model.
     names: Vec<(String, Role)>,
     /// The layers among them, indices into the list of layers.
-    layers: Vec<usize>,
+    pub(crate) layers: Vec<usize>,
 }
 
 /// What a tensor that is wanted is.
@@ -104,6 +104,14 @@ impl Wanted {
     /// Whether tensor `i` has a row for each image.
     pub(crate) fn is_per_image(&self, i: usize) -> bool {
         !matches!(self.names[i].1, Role::Whole)
+    }
+
+    /// Whether output `i` of a pass of `n` images needs no other shape than the one that it has.
+    pub(crate) fn is_as_given(&self, i: usize, n: usize, shape: &[usize]) -> bool {
+        match self.names[i].1 {
+            Role::Rows(rank) => shape.first() == Some(&n) && rank.is_none_or(|rank| rank == shape.len()),
+            Role::Layer | Role::Whole => true,
+        }
     }
 
     /// Each name once, and for each that is wanted its place among these.
@@ -264,7 +272,7 @@ impl OnnxModel {
     }
 
     /// What is wanted, by the names that outputs and taps have in sessions, and the layers that have to be tapped.
-    fn wanted(&self, names: &[&str]) -> Result<Wanted> {
+    pub(crate) fn wanted(&self, names: &[&str]) -> Result<Wanted> {
         let info = self.info_of();
         let scores = info.score_output().ok().map(|o| o.name.as_str());
         let mut wanted = Wanted::default();
@@ -449,8 +457,10 @@ impl ModelBackend for OnnxModel {
 
     fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
         let image = &self.ports.image;
-        if !self.info_of().abilities.masked || !self.ports.are_plain() {
-            return request.on_cpu(self, wanted, each);
+        if !self.spec.device.makes_masks() || !self.ports.are_plain() {
+            let mut forward =
+                |inputs: &Inputs<'_>, passed: &mut Passed<'_>| self.show(inputs, wanted, passed);
+            return request.on_cpu_by(&mut forward, (self.info_of(), wanted), each);
         }
         image.check(&request.inputs.images, None)?;
         let ([_, channels, height, width], [count, ..]) = request.dims()?;
@@ -476,18 +486,4 @@ impl ModelBackend for OnnxModel {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The output [n, ...] that a pass of `n` images returned; of one image it may lack the batch axis.
-pub(crate) fn raw_output(name: &str, n: usize, output: Tensor) -> Result<Tensor> {
-    match output.shape() {
-        [rows, ..] if *rows == n => Ok(output),
-        shape if n == 1 => {
-            let shape = [&[1], shape].concat();
-            output.reshape(shape)
-        }
-        shape => Err(Error::model(format!(
-            "output {name:?} has shape {shape:?} for {n} images; one row for each was expected"
-        ))),
-    }
 }

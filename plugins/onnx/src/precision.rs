@@ -4,9 +4,10 @@ use scorecam_core::{ModelInfo, Result, Tensor};
 use scorecam_plugin::precision::{Reduced, trial};
 
 use crate::element::Element;
-use crate::model::{Ports, raw_output};
+use crate::model::Ports;
 use crate::session::{Session, SessionSpec};
 use crate::settings::Precision;
+use crate::values::raw_output;
 
 /// A trial image's height and width where the model leaves them open.
 const SIDE: usize = 224;

@@ -163,6 +163,27 @@ fn are_near(a: &DynValue, b: &DynValue) -> bool {
     a.shape() == b.shape() && a.data().iter().zip(b.data()).all(|(a, b)| (a - b).abs() <= 1e-2 * largest)
 }
 
+/// The shape and the numbers of an output of f32, where they lie; none where it is of another type.
+pub(crate) fn borrowed(value: &DynValue) -> Option<(Vec<usize>, &[f32])> {
+    let (shape, data) = value.try_extract_tensor::<f32>().ok()?;
+    let shape = shape.iter().map(|&length| usize::try_from(length).ok()).collect::<Option<_>>()?;
+    Some((shape, data))
+}
+
+/// The output [n, ...] that a pass of `n` images returned; of one image it may lack the batch axis.
+pub(crate) fn raw_output(name: &str, n: usize, output: Tensor) -> Result<Tensor> {
+    match output.shape() {
+        [rows, ..] if *rows == n => Ok(output),
+        shape if n == 1 => {
+            let shape = [&[1], shape].concat();
+            output.reshape(shape)
+        }
+        shape => Err(Error::model(format!(
+            "output {name:?} has shape {shape:?} for {n} images; one row for each was expected"
+        ))),
+    }
+}
+
 /// Copies an output of numbers out of the runtime's memory, as f32.
 pub(crate) fn read(value: &DynValue, name: &str) -> Result<Tensor> {
     match value.dtype().tensor_type() {

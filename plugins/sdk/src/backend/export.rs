@@ -200,9 +200,9 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
                 Ok((read(s.name, "a setting's name")?.into(), read(s.value, "a setting")?.into()))
             })
             .collect::<Result<_>>()?,
-        // SAFETY: as the caller promises.
         random: match config.random_weights.is_null() {
             true => None,
+            // SAFETY: as the caller promises.
             false => {
                 Some(weights::read(unsafe { checked_struct(config.random_weights, "random_weights") }?)?)
             }
