@@ -74,8 +74,8 @@ impl OverSet {
             let value =
                 Column { help: measure.summary().into(), ..Column::new(measure.name(), Values::Greater) };
             let threshold = |iou: &f64| {
-                let title = format!("best threshold at IoU {iou}");
-                let help = format!("the share of a map's greatest value under which {measure} is reached");
+                let title = format!("best at IoU {iou}");
+                let help = format!("the threshold of {measure}, a share of a map's greatest value");
                 Column { help, ..Column::new(title, Values::Number) }
             };
             std::iter::once(value).chain(measure.fits().iter().map(threshold)).collect::<Vec<_>>()
@@ -83,8 +83,8 @@ impl OverSet {
         let row = |(map, values): (&String, &Vec<Option<SetValue>>)| {
             let cells = |(value, measure): (&Option<SetValue>, &SetMeasure)| match value {
                 Some(found) => {
-                    let numbers = std::iter::once(found.value).chain(found.thresholds.iter().copied());
-                    numbers.map(Cell::number).collect()
+                    let thresholds = found.thresholds.iter().map(|&value| Cell::Number { value, digits: 2 });
+                    std::iter::once(Cell::number(found.value)).chain(thresholds).collect()
                 }
                 None => vec![Cell::Missing; 1 + measure.fits().len()],
             };
