@@ -4,6 +4,7 @@ mod baseline;
 mod evidence;
 mod measure;
 mod over_set;
+mod sanity;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use self::baseline::Baseline;
 pub use self::evidence::{Evidence, MapBox};
 pub use self::measure::{MEASURES, Measure, MeasureInfo, Needs};
 pub use self::over_set::{Localized, SetAccuracy, SetMeasure, SetValue};
+pub use self::sanity::{RandomModel, Sanity, SanityOptions, SanityOrder, TrainedMap};
 pub use self::truth::Truth;
 use crate::question::Asked;
 use crate::{Input, Model};
