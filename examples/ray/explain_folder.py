@@ -1,6 +1,6 @@
 """Explain the photos of a folder on Ray, and write a Parquet table that the next run completes.
 
-    python explain_on_ray.py photos/ resnet50.onnx results/ --actors 8 --method recipro-cam
+    python explain_folder.py photos/ resnet50.onnx results/ --actors 8 --method recipro-cam
 
 A folder of an object storage works, too: s3://bucket/photos. The command needs `pip install "scorecam[ray]"`; on a
 cluster, the model's file must lie where every worker finds it.
