@@ -122,39 +122,44 @@ def test_a_bar_shows_the_passes(model, pixels, capsys):
     assert "pass" in capsys.readouterr().err
 
 
-def slow_model():
-    def function(images):
+class Slow:
+    """A model of which each pass takes a while, and that knows when it ran."""
+
+    def __init__(self):
+        self.ran = []
+        self.model = scorecam.from_callable(self, (3, 16, 16), batch_size=1)
+
+    def __call__(self, images):
         time.sleep(0.01)
+        self.ran.append(time.monotonic())
         return images.mean(axis=(2, 3))
 
-    return scorecam.from_callable(function, (3, 16, 16), batch_size=1)
+    def passes_after_an_interrupt(self, call):
+        sent = []
 
+        def send():
+            while len(self.ran) < 20:
+                time.sleep(0.01)
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
 
-def interrupted(call):
-    """How long a call goes on after an interrupt."""
-    sent = []
-
-    def send():
-        time.sleep(0.3)
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
+        del self.ran[:]
+        thread = threading.Thread(target=send)
+        thread.start()
         with pytest.raises(KeyboardInterrupt):
-            call()
-        return time.monotonic() - sent[0]
-    finally:
+            call(self.model)
         thread.join()
+        time.sleep(0.1)
+        return sum(at > sent[0] for at in self.ran)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way")
 def test_an_interrupt_ends_calls_at_once(spot):
-    model = slow_model()
-    assert interrupted(lambda: model.explain(spot, method="rise", passes=4000)) < 0.5
-    assert interrupted(lambda: list(model.explain_many([spot] * 4, method="rise", passes=4000))) < 0.5
-    assert model.explain(spot, method="rise", passes=10).passes == 11
+    slow = Slow()
+    assert slow.passes_after_an_interrupt(lambda model: model.explain(spot, method="rise", passes=4000)) < 40
+    many = slow.passes_after_an_interrupt(lambda model: list(model.explain_many([spot] * 4, method="rise", passes=4000)))
+    assert many < 60
+    assert slow.model.explain(spot, method="rise", passes=10).passes == 11
 
 
 def test_other_threads_run_meanwhile(model, pixels):
@@ -172,8 +177,7 @@ def test_other_threads_run_meanwhile(model, pixels):
     end = time.monotonic()
     done.set()
     thread.join()
-    during = sum(begin < at < end for at in ticks)
-    assert during > 20 * (end - begin)
+    assert sum(begin < at < end for at in ticks) > 2
 
 
 def test_threads_share_a_model(model, pixels, channels, spot):
