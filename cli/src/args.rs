@@ -269,6 +269,9 @@ pub(crate) struct BakeArgs {
     /// In place of a map, the part of the model behind this layer
     #[arg(long, value_name = "LAYER", conflicts_with = "layer")]
     pub(crate) head: Option<String>,
+    /// In place of a map, the model with masked images made in it: its inputs are an image, small masks and the upsampling
+    #[arg(long, conflicts_with_all = ["layer", "tap", "head"])]
+    pub(crate) masked: bool,
     /// Replace a file that is there
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &BakeArgs) -> Result<()> {
     let made = match (&args.tap, &args.head) {
         (Some(_), _) => model.engine().bake(&layer, Bake::Tap, output)?,
         (_, Some(_)) => model.engine().bake(&layer, Bake::Head, output)?,
+        _ if args.masked => model.engine().bake(&layer, Bake::Masked, output)?,
         _ => model.bake_map(&layer, output)?,
     };
     write_bytes(output, &made, if args.overwrite { Existing::Replaced } else { Existing::Kept })?;

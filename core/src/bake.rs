@@ -18,4 +18,8 @@ pub enum Bake<'a> {
     Tap,
     /// The part of the model behind the layer, whose input is the layer's tensor.
     Head,
+    /// The model with its masked images made in it, for any layer: in place of the images its inputs are `saliency_image`
+    /// [1, C, H, W], `saliency_masks` [M, 1, h, w], and the upsampling by `saliency_rows` [H, h] and `saliency_columns` [w, W]
+    /// ([`crate::Upsampler::row_matrix`]); its outputs have a row for each mask.
+    Masked,
 }

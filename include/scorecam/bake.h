@@ -27,6 +27,12 @@
 #define SCORECAM_BAKE_HEAD 3
 
 /**
+ * `scorecam_bake_request.what`: the model with its masked images made in it. In place of the images its inputs are
+ * `saliency_image` [1, C, H, W], `saliency_masks` [M, 1, h, w], `saliency_rows` [H, h] and `saliency_columns` [w, W].
+ */
+#define SCORECAM_BAKE_MASKED 4
+
+/**
  * A model file to be made of a model's own.
  */
 typedef struct scorecam_bake_request {

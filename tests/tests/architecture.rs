@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("scorecam-libtorch", &["scorecam-plugin"]),
     // A workspace of its own, since it is linked to libtorch.
     ("scorecam-libtorch-engine", &["scorecam-plugin"]),
+    ("scorecam-kserve", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-toy", &["scorecam-core", "scorecam-plugin"]),
     ("scorecam-ffi", &["scorecam-core", "scorecam"]),
     ("scorecam-report", &[]),

@@ -7,6 +7,7 @@
 
 mod drawing;
 mod ending;
+mod masked;
 
 use std::path::Path;
 
@@ -44,6 +45,7 @@ impl OnnxModel {
         let baked = match what {
             Bake::Tap => self.tapped(&bytes, place)?,
             Bake::Head => self.head_of(&bytes, place)?,
+            Bake::Masked => self.masking(&bytes)?,
             Bake::Map { grid, cells } => self.with_map(&bytes, place, (grid, cells))?,
         };
         ensure!(

@@ -15,6 +15,9 @@ pub const SCORECAM_BAKE_MAP: u32 = 1;
 pub const SCORECAM_BAKE_TAP: u32 = 2;
 /// `scorecam_bake_request.what`: the part of the model behind the layer.
 pub const SCORECAM_BAKE_HEAD: u32 = 3;
+/// `scorecam_bake_request.what`: the model with its masked images made in it. In place of the images its inputs are
+/// `saliency_image` [1, C, H, W], `saliency_masks` [M, 1, h, w], `saliency_rows` [H, h] and `saliency_columns` [w, W].
+pub const SCORECAM_BAKE_MASKED: u32 = 4;
 
 /// A model file to be made of a model's own.
 #[repr(C)]

@@ -35,6 +35,7 @@ unsafe extern "C" fn run(
             }
             abi::SCORECAM_BAKE_TAP => model.bake(layer, Bake::Tap, path)?,
             abi::SCORECAM_BAKE_HEAD => model.bake(layer, Bake::Head, path)?,
+            abi::SCORECAM_BAKE_MASKED => model.bake(layer, Bake::Masked, path)?,
             other => return Err(Error::invalid(format!("request.what is {other}, which is not known here"))),
         };
         match write(request.context, made.as_ptr(), made.len() as u64) {

@@ -34,6 +34,7 @@ pub(crate) unsafe fn run(
         Bake::Map { grid, cells } => (abi::SCORECAM_BAKE_MAP, grid, Some(cells)),
         Bake::Tap => (abi::SCORECAM_BAKE_TAP, [0, 0], None),
         Bake::Head => (abi::SCORECAM_BAKE_HEAD, [0, 0], None),
+        Bake::Masked => (abi::SCORECAM_BAKE_MASKED, [0, 0], None),
     };
     let mut written = Written { bytes: Vec::new(), error: None };
     let request = abi::scorecam_bake_request {
