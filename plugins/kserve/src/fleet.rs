@@ -211,9 +211,10 @@ impl Fleet {
             };
             match joined {
                 Some(Ok((server, Ok(tensors)))) => {
-                    let slower = asked.iter().filter(|&&other| other != server);
+                    // Those that had it before; a second server that the first one outran is not slow.
+                    let earlier = asked.iter().take_while(|&&other| other != server);
                     let late = "another server answered much earlier";
-                    slower.for_each(|&other| self.servers[other].state().failed(late, Instant::now()));
+                    earlier.for_each(|&other| self.servers[other].state().failed(late, Instant::now()));
                     return Ok(tensors);
                 }
                 Some(Ok((server, Err(failure)))) => {

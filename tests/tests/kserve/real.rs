@@ -63,8 +63,8 @@ impl MlServer {
             fs::write(of_model.join("model-settings.json"), settings).expect("written");
         }
         let log = fs::File::create(folder.path().join("log.txt")).expect("a file");
-        let mut command = Command::new(python());
-        command.args(["-m", "mlserver", "start"]).arg(folder.path());
+        let mut command = Command::new(python().with_file_name("mlserver"));
+        command.arg("start").arg(folder.path());
         command.env("PYTHONPATH", root().join("tests/kserve")).env("PYTHONDONTWRITEBYTECODE", "1");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
         let mut server = Self { process: command.spawn().expect("MLServer starts"), ports, _folder: folder };
