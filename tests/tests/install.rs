@@ -313,7 +313,8 @@ fn libraries_have_their_names_and_search_nowhere() {
     let dynamic = |path: &str| run(Command::new("readelf").arg("-d").arg(prefix.join(path)));
     assert!(dynamic("lib/libscorecam.so.1").contains("soname: [libscorecam.so.1]"));
     let ours = ["lib/libscorecam.so", "bin/scorecam", "lib/scorecam/libscorecam_onnx_cpu.so"];
-    let plugins = ["lib/scorecam/libscorecam_onnx_cuda.so", "lib/scorecam/libscorecam_libtorch.so"];
+    let plugins = ["onnx_cuda", "libtorch", "kserve"].map(|name| format!("lib/scorecam/libscorecam_{name}.so"));
+    let plugins = plugins.iter().map(String::as_str);
     for path in ours.into_iter().chain(plugins) {
         let listed = dynamic(path);
         assert!(!listed.contains("RPATH") && !listed.contains("RUNPATH"), "{path}: {listed}");
@@ -332,7 +333,7 @@ fn the_unpacked_program_finds_its_plugins_and_its_runtime() {
     let prefix = &installed().unpacked;
     let program = prefix.join("bin/scorecam");
     let listed = run(alone(&program, None).arg("plugins"));
-    for plugin in ["onnx_cpu", "onnx_cuda", "libtorch"] {
+    for plugin in ["onnx_cpu", "onnx_cuda", "libtorch", "kserve"] {
         let file = prefix.join(format!("lib/scorecam/libscorecam_{plugin}.so"));
         assert!(listed.contains(&file.display().to_string()), "{listed}");
     }

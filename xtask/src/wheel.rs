@@ -50,6 +50,9 @@ pub(crate) struct Choice {
     /// Run the tests with PyTorch, Keras and the other tools, too: some GB to download
     #[arg(long)]
     torch: bool,
+    /// Run the tests on a Ray of this machine, too: 250 MB to download, and some minutes
+    #[arg(long)]
+    ray: bool,
     /// Build and audit it alone
     #[arg(long)]
     untested: bool,
@@ -240,6 +243,9 @@ impl Fresh {
         if choice.torch {
             self.install(&["--no-deps", "--requirement"], &[&tests.join("with_torch/requirements.txt")])?;
             self.do_without_cuda(workspace)?;
+        }
+        if choice.ray {
+            self.install(&["--requirement"], &[&tests.join("with_ray/requirements.txt")])?;
         }
         let mut pytest = self.command();
         pytest.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&tests);

@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::client::Grpc;
@@ -88,7 +87,7 @@ impl GrpcServer {
             datatype: output.datatype,
             shape: output.shape,
             contents: match is_raw {
-                true => Contents::Raw(raw.next().unwrap_or_else(Bytes::new)),
+                true => Contents::Raw(raw.next().unwrap_or_default()),
                 false => Contents::Numbers(output.contents.unwrap_or_default().fp32_contents),
             },
         };

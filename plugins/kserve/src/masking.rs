@@ -24,7 +24,7 @@ impl Masking {
     /// Of what servers say of it.
     pub(crate) fn new(name: ModelName, metadata: &Metadata) -> Result<Self> {
         let has = |input: &&str| metadata.inputs.iter().any(|i| i.name == **input && i.datatype == "FP32");
-        if metadata.inputs.len() != INPUTS.len() || !INPUTS.iter().all(|input| has(&input)) {
+        if metadata.inputs.len() != INPUTS.len() || !INPUTS.iter().all(has) {
             bail!(
                 model,
                 "model {:?} has not the inputs {} of FP32; scorecam bake --masked writes a model that has",
@@ -42,7 +42,7 @@ impl Masking {
         request.cuts.is_empty()
             && request.fill.is_none()
             && request.image_of_mask.iter().all(|&i| i as usize == image)
-            && wanted.iter().all(|name| gives(&name))
+            && wanted.iter().all(gives)
     }
 
     /// Runs masked images, and hands what is wanted of each batch to `each`.

@@ -55,11 +55,13 @@ pub(crate) struct Served {
     pub(crate) name: &'static str,
     pub(crate) inputs: Vec<(&'static str, Vec<i64>)>,
     pub(crate) outputs: Vec<(&'static str, Vec<i64>)>,
-    pub(crate) run: Box<dyn Fn(&Given, &[&str]) -> Vec<Tensor> + Send + Sync>,
+    pub(crate) run: Box<Run>,
 }
 
 /// The tensors of a request, by their names.
 type Given = HashMap<String, Tensor>;
+/// Gives the outputs that are wanted of them.
+type Run = dyn Fn(&Given, &[&str]) -> Vec<Tensor> + Send + Sync;
 
 /// The toy model, its head, and the model that masks by itself, as `m`, `m-head` and `m-masked`.
 pub(crate) fn toy(model: &Arc<Model>) -> Vec<Served> {

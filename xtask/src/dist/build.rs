@@ -9,12 +9,19 @@ use crate::workspace::{Workspace, run};
 
 /// The packages that are shipped. The toy backend is for tests. They are built by one command, as `cargo build`
 /// of the workspace builds them: dependencies get the same features then and are not compiled twice.
-pub(crate) const PACKAGES: [&str; 5] =
-    ["scorecam-ffi", "scorecam-cli", "scorecam-onnx-cpu", "scorecam-onnx-cuda", "scorecam-libtorch"];
+pub(crate) const PACKAGES: [&str; 6] = [
+    "scorecam-ffi",
+    "scorecam-cli",
+    "scorecam-onnx-cpu",
+    "scorecam-onnx-cuda",
+    "scorecam-libtorch",
+    "scorecam-kserve",
+];
 
 /// The plugins among them, by their libraries. onnx-cuda comes without its runtime, which is large and of use on few
 /// machines, and without NVIDIA's libraries, whose licence is NVIDIA's.
-const PLUGINS: [&str; 3] = ["scorecam_onnx_cpu", "scorecam_onnx_cuda", "scorecam_libtorch"];
+const PLUGINS: [&str; 4] =
+    ["scorecam_onnx_cpu", "scorecam_onnx_cuda", "scorecam_libtorch", "scorecam_kserve"];
 
 /// The half of the libtorch plugin that is linked to libtorch.
 const ENGINE: &str = "scorecamtorch";
