@@ -38,7 +38,8 @@ pub(crate) fn request_of(args: &ModelArgs, layer: Option<String>) -> ModelReques
 
 /// The same, with the path and the backend's part of `request` taken from the command line.
 fn load(host: &Host, args: &ModelArgs, request: ModelRequest) -> Result<Model> {
-    let model = host.load_model(ModelRequest { any_layer: request.any_layer, ..request_of(args, request.layer) })?;
+    let model =
+        host.load_model(ModelRequest { any_layer: request.any_layer, ..request_of(args, request.layer) })?;
     if let Some(choice) = model.backend_choice().filter(|choice| choice.is_noteworthy()) {
         terminal::note(format_args!("the backend is {}", choice.reason()));
     }

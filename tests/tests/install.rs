@@ -313,7 +313,8 @@ fn libraries_have_their_names_and_search_nowhere() {
     let dynamic = |path: &str| run(Command::new("readelf").arg("-d").arg(prefix.join(path)));
     assert!(dynamic("lib/libscorecam.so.1").contains("soname: [libscorecam.so.1]"));
     let ours = ["lib/libscorecam.so", "bin/scorecam", "lib/scorecam/libscorecam_onnx_cpu.so"];
-    let plugins = ["onnx_cuda", "libtorch", "kserve"].map(|name| format!("lib/scorecam/libscorecam_{name}.so"));
+    let plugins =
+        ["onnx_cuda", "libtorch", "kserve"].map(|name| format!("lib/scorecam/libscorecam_{name}.so"));
     let plugins = plugins.iter().map(String::as_str);
     for path in ours.into_iter().chain(plugins) {
         let listed = dynamic(path);

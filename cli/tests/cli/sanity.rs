@@ -32,8 +32,7 @@ fn a_cascade_ends_with_a_verdict_from_all_photos() {
     photos(folder.path(), 4);
     let page = folder.path().join("page.html");
     let report = page.to_str().expect("UTF-8");
-    let output =
-        sanity(folder.path(), &golden("plain.toy"), &["--method", "score-cam", "--report", report]);
+    let output = sanity(folder.path(), &golden("plain.toy"), &["--method", "score-cam", "--report", report]);
     let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
     let lines: Vec<&str> = text.lines().collect();
     for (line, words) in
