@@ -334,7 +334,7 @@ mod tests {
 
     /// The values of each tensor of a model's graph, by name.
     fn values_of(model: &[u8]) -> HashMap<String, Vec<f64>> {
-        let graph = fields(model).and_then(|f| Ok(messages_of(&f, 7))).expect("fields");
+        let graph = fields(model).map(|f| messages_of(&f, 7)).expect("fields");
         let tensors = fields(graph[0]).map(|f| messages_of(&f, 5).into_iter().map(<[u8]>::to_vec).collect());
         let tensors: Vec<Vec<u8>> = tensors.expect("fields");
         let read = |tensor: &Vec<u8>| {

@@ -176,6 +176,14 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
     let text = |text, what| unsafe { read_optional(text, what) }.map(|t| t.map(str::to_owned));
     // SAFETY: as the caller promises.
     let settings = unsafe { slice(config.settings, config.setting_count.into(), "config.settings") }?;
+    let random = match config.random_weights.is_null() {
+        true => None,
+        false => {
+            // SAFETY: as the caller promises.
+            let random = unsafe { checked_struct(config.random_weights, "random_weights") }?;
+            Some(weights::read(random)?)
+        }
+    };
     Ok(ModelConfig {
         // SAFETY: as the caller promises.
         path: unsafe { read(config.path, "config.path") }?.into(),
@@ -200,13 +208,7 @@ unsafe fn read_config(config: *const scorecam_model_config) -> Result<ModelConfi
                 Ok((read(s.name, "a setting's name")?.into(), read(s.value, "a setting")?.into()))
             })
             .collect::<Result<_>>()?,
-        random: match config.random_weights.is_null() {
-            true => None,
-            // SAFETY: as the caller promises.
-            false => {
-                Some(weights::read(unsafe { checked_struct(config.random_weights, "random_weights") }?)?)
-            }
-        },
+        random,
     })
 }
 
