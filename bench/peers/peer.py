@@ -99,22 +99,25 @@ def main():
     model, layer = networks.load(network, file)
     model.to(device)
     explain = PEERS[peer](model, layer)
-    serve(answers, lambda request: answer_to(request, (model, explain), device))
+    serve(answers, lambda request: answer_to(request, (model, layer, explain), device))
 
 
 def answer_to(request, tool, device):
-    model, explain = tool
+    model, layer, explain = tool
     image = torch.from_numpy(np.load(request["input"]))[None].to(device)
     if request["do"] == "forward":
         return forward(model, image, request["batch"], request["passes"])
-    count = Count()
-    hook = model.register_forward_pre_hook(count)
+    # A tool may put something in the layer's place: then the network in front of it does not run.
+    whole, front = Count(), Count()
+    hooks = [model.register_forward_pre_hook(whole), layer.register_forward_pre_hook(front)]
     start = now(device)
     result = explain(image, request["class"], request.get("batch"))
     seconds = now(device) - start
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
     np.save(request["map"], torch.as_tensor(result).cpu().numpy().astype(np.float32))
-    facts = {"seconds": seconds, "passes": count.images, "measures": {}}
+    measures = {"head-passes": whole.images - front.images}
+    facts = {"seconds": seconds, "passes": front.images, "measures": measures}
     return facts | {"peak_mb": peak_mb(), "device_mb": device_mb(device)}
 
 
@@ -126,7 +129,7 @@ def now(device):
 
 
 class Count:
-    """Counts the images that go through the network."""
+    """Counts the images that go through a module."""
 
     def __init__(self):
         self.images = 0

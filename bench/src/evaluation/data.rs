@@ -30,6 +30,8 @@ const OF_ORDER: usize = 2;
 /// A set of photos.
 pub(crate) struct Set {
     pub(crate) csv: PathBuf,
+    /// Its lines, as the program names them.
+    pub(crate) samples: Vec<String>,
     /// Photos, of which each object is a line.
     pub(crate) photos: usize,
     /// How many were looked at.
@@ -138,8 +140,8 @@ impl Maker {
             csv.line(&single.files[0], Some(self.stamps[single.stamp].class), &single.files[1]);
         }
         let stamps = order.iter().filter(|(earlier, _)| *earlier == 1).count();
-        let csv = csv.write(&self.folder, &format!("{model}-composites"))?;
-        let set = Set { csv, photos: order.len(), tried: self.singles.len(), stamps };
+        let (csv, samples) = csv.write(&self.folder, &format!("{model}-composites"))?;
+        let set = Set { csv, samples, photos: order.len(), tried: self.singles.len(), stamps };
         Ok((set, seen))
     }
 
@@ -174,8 +176,8 @@ impl Maker {
             }
             stamps.iter().for_each(|stamp| *used.entry(*stamp).or_default() += 1);
         }
-        let csv = csv.write(&self.folder, &format!("{model}-pairs"))?;
-        Ok(Set { csv, photos, tried, stamps: used.len() })
+        let (csv, samples) = csv.write(&self.folder, &format!("{model}-pairs"))?;
+        Ok(Set { csv, samples, photos, tried, stamps: used.len() })
     }
 }
 
@@ -196,8 +198,8 @@ pub(crate) fn photos(cache: &Cache, folder: &Path) -> Outcome<Set> {
         write_anew(&folder.join(&name), &bytes)?;
         csv.line(&name, None, "");
     }
-    let csv = csv.write(folder, "photos")?;
-    Ok(Set { csv, photos: PHOTOS.len(), tried: PHOTOS.len(), stamps: 0 })
+    let (csv, samples) = csv.write(folder, "photos")?;
+    Ok(Set { csv, samples, photos: PHOTOS.len(), tried: PHOTOS.len(), stamps: 0 })
 }
 
 fn write_anew(place: &Path, bytes: &[u8]) -> Outcome {
@@ -207,23 +209,27 @@ fn write_anew(place: &Path, bytes: &[u8]) -> Outcome {
     fs::write(place, bytes).doing(|| format!("write {}", place.display()))
 }
 
-/// Annotations.
-struct Csv(String);
+/// Annotations, and the names that their lines have in the program's results.
+struct Csv {
+    text: String,
+    samples: Vec<String>,
+}
 
 impl Csv {
     fn new() -> Csv {
-        Csv("file,class,mask\n".into())
+        Csv { text: "file,class,mask\n".into(), samples: Vec::new() }
     }
 
     fn line(&mut self, file: &str, class: Option<u64>, mask: &str) {
+        self.samples.push(class.map_or_else(|| file.to_owned(), |class| format!("{file}#{class}")));
         let class = class.map(|class| class.to_string()).unwrap_or_default();
         // Writing into a text cannot fail.
-        let _ = writeln!(self.0, "{file},{class},{mask}");
+        let _ = writeln!(self.text, "{file},{class},{mask}");
     }
 
-    fn write(&self, folder: &Path, name: &str) -> Outcome<PathBuf> {
+    fn write(self, folder: &Path, name: &str) -> Outcome<(PathBuf, Vec<String>)> {
         let place = folder.join(name).with_extension("csv");
-        write_anew(&place, self.0.as_bytes())?;
-        Ok(place)
+        write_anew(&place, self.text.as_bytes())?;
+        Ok((place, self.samples))
     }
 }

@@ -152,6 +152,7 @@ impl<'a> Stage<'a> {
         let evaluate = |backend: &str, ending: &str, methods: &[&'static Method], baselines| {
             program.evaluate(&Run {
                 data: &set.csv,
+                samples: &set.samples,
                 manifest: &self.manifest(model, ending),
                 methods,
                 baselines,

@@ -24,6 +24,8 @@ pub(crate) struct Program<'a> {
 /// One run.
 pub(crate) struct Run<'a> {
     pub(crate) data: &'a Path,
+    /// The names of its lines.
+    pub(crate) samples: &'a [String],
     pub(crate) manifest: &'a Path,
     pub(crate) methods: &'a [&'static Method],
     pub(crate) baselines: Baselines,
@@ -70,7 +72,7 @@ impl Program<'_> {
         let text = fs::read_to_string(&place).doing(|| format!("read {}", place.display()))?;
         let titles: BTreeMap<String, &str> =
             wanted.methods.iter().map(|method| (method.argument(), method.title)).collect();
-        read(&text, &titles).doing(|| format!("read {}", place.display()))
+        chosen(read(&text, &titles)?, wanted.samples).doing(|| format!("read {}", place.display()))
     }
 }
 
@@ -119,6 +121,15 @@ struct MapLine {
     values: BTreeMap<String, f64>,
 }
 
+/// The photos of these names, in their order: a folder that was kept may hold results of more.
+fn chosen(samples: Vec<Sample>, names: &[String]) -> Outcome<Vec<Sample>> {
+    let mut samples: BTreeMap<String, Sample> =
+        samples.into_iter().map(|sample| (sample.name.clone(), sample)).collect();
+    let found =
+        |name: &String| samples.remove(name).ok_or_else(|| Failure::new(format!("{name} was not measured")));
+    names.iter().map(found).collect()
+}
+
 /// Reads `evaluation.jsonl`, whose first line holds the settings. Of a photo that was measured twice the last line counts.
 fn read(text: &str, titles: &BTreeMap<String, &str>) -> Outcome<Vec<Sample>> {
     let (mut samples, mut places) = (Vec::<Sample>::new(), BTreeMap::new());
@@ -138,9 +149,6 @@ fn read(text: &str, titles: &BTreeMap<String, &str>) -> Outcome<Vec<Sample>> {
                 samples.push(sample);
             }
         }
-    }
-    if samples.is_empty() {
-        return Err(Failure::new("no photo was measured"));
     }
     Ok(samples)
 }
@@ -197,8 +205,17 @@ mod tests {
         let found = &samples[0].maps["score-cam-adaptive, 64 passes"];
         assert_eq!((found.passes, found.values[DIFFERENCE]), (3, 0.75));
         assert_eq!(samples[0].maps["sum"].values[DIFFERENCE], 0.25);
-        assert!(read(head[0], &titles).unwrap_err().to_string().contains("no photo"));
+        assert_eq!(read(head[0], &titles).unwrap(), []);
         assert!(read(LINES, &titles).is_err());
+    }
+
+    #[test]
+    fn photos_of_an_earlier_run_are_left_out_and_none_may_be_missing() {
+        let sample = |name: &str| Sample { name: name.into(), ..Sample::default() };
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let found = chosen(vec![sample("a"), sample("b"), sample("c")], &names(&["c", "a"])).unwrap();
+        assert_eq!(found, [sample("c"), sample("a")]);
+        assert!(chosen(found, &names(&["b"])).unwrap_err().to_string().contains("b was not measured"));
     }
 
     #[test]
@@ -222,6 +239,7 @@ mod tests {
         let here = Path::new("here");
         let wanted = Run {
             data: Path::new("a.csv"),
+            samples: &[],
             manifest: Path::new("m.toml"),
             methods: &methods,
             baselines: Baselines::None,

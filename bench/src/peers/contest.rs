@@ -266,7 +266,7 @@ impl Contender {
         self.channels = channels.unwrap_or(self.channels);
         self.row = Row { passes, head_passes, peak_mb, device_mb, estimated_error, ..self.row.clone() };
         let tool = format!("{} ({})", self.row.tool.replace("**", ""), self.row.map);
-        println!("  {tool:<68}{seconds:>9.3} s {passes:>5} passes {head_passes:>5} of the head");
+        println!("  {tool:<68}{seconds:>9.4} s {passes:>5} passes {head_passes:>5} of the head");
         Ok(seconds)
     }
 
