@@ -1,6 +1,9 @@
 //! What each map costs: one photo, explained a few times by each method, beside bare passes of the same engine.
+//!
+//! Times are those of the processor where the system tells, so that they hold on a machine that does something else, too.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::json;
 use xtask::failure::Outcome;
@@ -9,11 +12,9 @@ use super::Stage;
 use super::plan::{self, Method, Model};
 use super::report::Cost;
 use crate::peers::report::median;
-use crate::peers::worker::{Explained, Ours, Worker};
+use crate::peers::worker::{Ours, Worker};
 
-/// Bare passes, one image each: the time of one is their median.
-const PASSES: usize = 25;
-/// How often an explanation is made at most, after one that is not counted.
+/// Times that something is run at most, after one that is not counted; the median counts.
 const RUNS: usize = 25;
 /// No further run is begun after this time. What takes longer runs once.
 const LONG_SECONDS: f64 = 2.0;
@@ -32,36 +33,44 @@ pub(super) fn measure(stage: &Stage<'_>, model: &Model) -> Outcome<BTreeMap<Stri
         let input = stage.folder.join(format!("{}-costs.npy", model.name));
         let class = worker.prepare(&stage.photo(), &input)?;
         let map = stage.folder.join(format!("{}-costs-map.npy", model.name));
+        let pass = time(&mut worker, |worker| worker.forward(&input, 1, 1).map(drop))?;
         for method in methods {
             let set: BTreeMap<&str, &str> = method.set.iter().copied().collect();
             let request = json!({
                 "do": "explain", "input": input, "class": class, "map": map, "method": method.id, "set": set,
             });
-            worker.forward(&input, 1, 1)?;
-            let passes = (0..PASSES).map(|_| worker.forward(&input, 1, 1)).collect::<Outcome<_>>()?;
-            let pass = median(passes);
-            let Explained { seconds, head_passes, passes, .. } = explained(&mut worker, &request)?;
-            let milliseconds = 1000.0 * seconds;
+            let mut head_passes = 0;
+            let seconds = time(&mut worker, |worker| {
+                head_passes = worker.explain(&request)?.head_passes;
+                Ok(())
+            })?;
+            let cost = Cost { head_passes, times_a_pass: seconds / pass, milliseconds: 1000.0 * seconds };
             println!(
-                "  {:<36}{milliseconds:>10.1} ms {passes:>5} passes {head_passes:>5} of the head",
-                method.title
+                "  {:<36}{:>10.1} ms {:>9.1} passes",
+                method.title, cost.milliseconds, cost.times_a_pass
             );
-            let cost = Cost { head_passes, times_a_pass: milliseconds / pass, milliseconds };
             costs.insert(method.title.to_owned(), cost);
         }
     }
     Ok(costs)
 }
 
-/// The first run, with the median of the times of the next ones.
-fn explained(worker: &mut Worker, request: &serde_json::Value) -> Outcome<Explained> {
-    let first = worker.explain(request)?;
-    if first.seconds > LONG_SECONDS {
-        return Ok(first);
+/// The median of the times, in seconds, that something takes in a process.
+fn time(worker: &mut Worker, mut run: impl FnMut(&mut Worker) -> Outcome) -> Outcome<f64> {
+    let (mut times, begun) = (Vec::new(), Instant::now());
+    // The first run makes what the next ones use.
+    for number in 0..=RUNS {
+        let (start, before) = (Instant::now(), worker.processor_seconds());
+        run(worker)?;
+        let spent = before.zip(worker.processor_seconds()).map(|(before, after)| after - before);
+        let spent = spent.unwrap_or_else(|| start.elapsed().as_secs_f64());
+        let is_long = begun.elapsed().as_secs_f64() > LONG_SECONDS;
+        if number > 0 || is_long {
+            times.push(spent);
+        }
+        if is_long {
+            break;
+        }
     }
-    let mut times = Vec::new();
-    while times.is_empty() || times.len() < RUNS && times.iter().sum::<f64>() < LONG_SECONDS {
-        times.push(worker.explain(request)?.seconds);
-    }
-    Ok(Explained { seconds: median(times), ..first })
+    Ok(median(times))
 }

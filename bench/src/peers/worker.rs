@@ -155,6 +155,18 @@ impl Worker {
         if self.on_gpu { nvidia::held_by(self.child.id()) } else { None }
     }
 
+    /// The processor time that the process has taken so far, in seconds, where the system tells: unlike the time that
+    /// passes, it does not grow with what else the machine does.
+    pub(crate) fn processor_seconds(&self) -> Option<f64> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let nanoseconds = threads.flatten().filter_map(|thread| {
+            let times = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            times.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        // A process that is there has a thread.
+        Some(nanoseconds.sum::<u64>()).filter(|sum| *sum > 0).map(|sum| sum as f64 / 1e9)
+    }
+
     fn ask(&mut self, request: &Value) -> Outcome<Value> {
         let asked = writeln!(self.asks, "{request}").is_ok();
         let mut line = String::new();
@@ -217,6 +229,11 @@ mod tests {
             assert!(failure.starts_with("the peer ") && failure.contains(expected), "{failure}");
             assert!(!failure.contains('\n'), "{failure}");
         };
+        let mut command = Command::new("python3");
+        command.args(["-c", "sum(range(10**7)); print('{}', flush=True); input()"]);
+        let mut busy = workers.start(command, "the peer", "leave it out").unwrap();
+        assert!(busy.explain(&json!({})).is_err());
+        assert!(!cfg!(target_os = "linux") || busy.processor_seconds().unwrap() > 0.01);
         check("import no_such_module", "No module named 'no_such_module'; leave it out");
         check("input(); print('{\"error\": \"no memory\"}')", "failed: no memory; leave it out");
         check("input(); print('no JSON')", "not understood: no JSON");
