@@ -31,12 +31,21 @@ def main():
     core = openvino.Core()
     settings = {"INFERENCE_NUM_THREADS": int(threads), "INFERENCE_PRECISION_HINT": "f32"}
     network = core.read_model(file)
+    layer = node_of(network, layer)
     method = ReciproCAM(network, target_layer=layer, embed_scaling=kind == "bytes", prepare_model=False)
     # As the tool would load it, but with these settings.
     method._model_compiled = core.compile_model(method.prepare_model(load_model=False), "CPU", settings)
     plain = core.compile_model(network, "CPU", settings)
     tools = {"explain": lambda request: explain(method, request), "forward": lambda request: forward(plain, request)}
     serve(answers, lambda request: tools[request["do"]](request))
+
+
+def node_of(network, tensor):
+    """The name of the node whose output an ONNX file calls so; the tool knows nodes only."""
+    for node in network.get_ordered_ops():
+        if any(tensor in output.get_names() for output in node.outputs()):
+            return node.get_friendly_name()
+    raise ValueError(f"the network has no tensor {tensor}")
 
 
 def explain(method, request):
