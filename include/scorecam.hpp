@@ -1,22 +1,22 @@
-// scorecam for C++17: explains what an image classifier looks at. Header only, over scorecam.h.
+// scorecam for C++17: saliency maps that explain the decisions of vision models. Header-only, over scorecam.h.
 //
 //     scorecam::Host host = scorecam::Host::create();
 //     scorecam::Model model = host.load_model("resnet18.toml");
 //     scorecam::Explanation found = model.explain(scorecam::Image::photo(pixels, width, height));
-//     scorecam::MapView map = found.map(0);            // [map.height(), map.width()], 0 to 1 as a rule
+//     scorecam::MapView map = found.map(0);            // [map.height(), map.width()], usually 0 to 1
 //
-// Failures: see scorecam/result.hpp. A call throws scorecam::Error, or, with SCORECAM_NO_EXCEPTIONS (which
-// -fno-exceptions does by itself), returns scorecam::Result<T>: what is declared Outcome<T> is the one or the
-// other. A status is one of SCORECAM_ERR_*.
+// Failures: see scorecam/result.hpp. A failing call throws scorecam::Error. With SCORECAM_NO_EXCEPTIONS (implied by
+// -fno-exceptions), calls return scorecam::Result<T> instead. The return type Outcome<T> stands for T or Result<T>. A
+// status is one of SCORECAM_ERR_*.
 //
-// Lifetime: Host, Model and Explanation own a handle, can be moved and not copied, and free it when they end.
-// Models live on without their host, explanations without their model. Images and views own nothing. Strings
-// are UTF-8; what is returned as std::string is a copy. An empty string among the options means "not given".
+// Lifetime: Host, Model and Explanation own a handle, are movable but not copyable, and free it in the destructor.
+// Models outlive their host, explanations their model. Images and views own nothing. Strings are UTF-8; a returned
+// std::string is a copy. An empty string among the options means "not given".
 //
-// Threads: const functions may be called from several threads at once; moving, assigning and destroying an
-// object excludes every other use of it. Nothing is bound to the thread that made it.
+// Threads: several threads may call const functions concurrently; moving, assigning and destroying an object excludes
+// every other use of it. No object is bound to a thread.
 //
-// OpenCV: include it first, or include scorecam/opencv.hpp, for cv::Mat in and out.
+// OpenCV: include it first, or include scorecam/opencv.hpp, to use cv::Mat.
 #ifndef SCORECAM_HPP
 #define SCORECAM_HPP
 
@@ -39,10 +39,10 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
-// The library's version, as in "1.0.0".
+// The library's version, such as "1.0.0".
 inline std::string version() { return scorecam_version(); }
 
-// The name of a status, as in "SCORECAM_ERR_NOT_FOUND".
+// The name of a status, such as "SCORECAM_ERR_NOT_FOUND".
 inline std::string status_name(std::int32_t status) { return scorecam_status_name(status); }
 
 // One backend or method of a host.
@@ -52,35 +52,36 @@ struct PluginInfo {
     std::string id{};
     std::string version{};
     std::string summary{};
-    // The plugin's file; none for what is built in.
+    // The plugin's file; none for built-in items.
     std::optional<std::string> path{};
-    // How its layout is known: "built in", "layout verified" or "version checked".
+    // How its layout was verified: "built in", "layout verified" or "version checked".
     std::string proof{};
-    // A sum of SCORECAM_ABILITY_*: what a backend's models can have at most, what a method needs of a model.
+    // A sum of SCORECAM_ABILITY_*: the abilities that a backend's models may have, or that a method needs.
     std::uint32_t abilities = 0;
 };
 
-// How to load a model. What is not given comes from the manifest, and else from the model's file.
+// How to load a model. The defaults come from the manifest, or else from the model's file.
 struct ModelOptions {
-    // For the engine; 0 for all cores.
+    // Threads for the runtime; 0 for all cores.
     std::uint32_t threads = 0;
-    // The backend's id; "auto" for the best one that works here, as when neither this nor the manifest says.
+    // The backend's id, or "auto" for the best one that is ready on this machine; if empty, the manifest's, or else
+    // "auto".
     std::string backend{};
     // The layer to explain.
     std::string layer{};
-    // As in "cpu" or "cuda:0".
+    // Such as "cpu" or "cuda:0".
     std::string device{};
-    // Of the backend; an unknown one is an error.
+    // Settings of the backend; an unknown one is an error.
     std::vector<Option> settings{};
-    // The manifest's text (TOML), read in place of a manifest on disk.
+    // The text of a manifest (TOML) that replaces the one on disk.
     std::string manifest{};
-    // A manifest's file, read in place of the one beside the model.
+    // The file of a manifest that replaces the one beside the model.
     std::string manifest_file{};
-    // The model itself in memory; its path is then its name alone, such as "net.onnx".
+    // The model in memory; the path is then only its name, such as "net.onnx".
     View<const std::uint8_t> data{};
 };
 
-// What a model gives.
+// The kind of a model's output.
 enum class OutputKind : std::uint32_t {
     Other = SCORECAM_MODEL_OTHER,
     Classes = SCORECAM_MODEL_CLASSES,
@@ -90,21 +91,21 @@ enum class OutputKind : std::uint32_t {
     Embedding = SCORECAM_MODEL_EMBEDDING,
 };
 
-// What a model takes and gives; a size of 0 is free.
+// The input and output of a model; a size of 0 is variable.
 struct ModelInfo {
     OutputKind output_kind = OutputKind::Other;
-    // 0 where the model gives no class scores, or their number is free.
+    // The number of classes; 0 if it is variable or the model has no class scores.
     std::uint64_t class_count = 0;
     std::uint64_t channels = 0;
     std::uint64_t height = 0;
     std::uint64_t width = 0;
     // The model's file, or "the application's model".
     std::string name{};
-    // The id of the backend that runs it.
+    // The id of its backend.
     std::string backend{};
-    // Why that one; none where there was nothing to choose.
+    // The reason for this backend; none if there was no choice.
     std::optional<std::string> backend_reason{};
-    // The layer that is explained when none is named.
+    // The default layer.
     std::optional<std::string> layer{};
 };
 
@@ -114,28 +115,28 @@ struct ClassScores {
     std::vector<float> outputs{};
 };
 
-// A layer that can be explained or tapped.
+// A layer of a model.
 struct LayerInfo {
     std::string name{};
-    // What it does, in the model's own words ("Conv").
+    // Its operation, as the model names it ("Conv").
     std::string operation{};
-    // Of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a saliency
-    // map needs. 0 is free.
+    // The shape of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a
+    // saliency map requires. A size of 0 is variable.
     Shape shape{};
-    // Whether it is explained when none is named.
+    // Whether it is the default layer.
     bool is_default = false;
 };
 
-// How a call goes on that has reported progress.
+// The answer to a progress report.
 enum class Flow {
     Continue,
-    // It ends with SCORECAM_ERR_CANCELLED.
+    // The call ends with SCORECAM_ERR_CANCELLED.
     Cancel,
 };
 
-// Receives that `passes` images were run through the model of `expected`, which is 0 while not known. It may
-// throw: the call is then cancelled, and throws the same. Called on the thread of explain() unless a plugin
-// runs its passes on another; never twice at once.
+// Reports progress: the model has run `passes` of `expected` images; `expected` is 0 if unknown. It may throw: the
+// call is then cancelled and rethrows the exception. Called on the thread of explain() unless a plugin runs its
+// passes on another; never concurrently.
 using Progress = std::function<Flow(std::uint64_t passes, std::uint64_t expected)>;
 
 class Explanation;
@@ -146,172 +147,173 @@ struct ExplainOptions {
     std::string method{};
     // A preset of the method.
     std::string preset{};
-    // Options of the method, which come before the preset's.
+    // Options of the method, which override the preset's.
     std::vector<Option> options{};
-    // The classes to explain, all from the same passes; when empty, those with the highest scores.
+    // The classes to explain, which share the same forward passes; if empty, those with the highest scores.
     std::vector<std::uint64_t> classes{};
-    // How many of these; 0 for one.
+    // The number of top-scoring classes; 0 for one.
     std::uint64_t top_k = 0;
-    // Targets in words, in place of classes: "box:0", "contrast:tabby-lynx"; docs/targets.md has all of them.
+    // Targets instead of classes, as text: "box:0", "contrast:tabby-lynx"; docs/targets.md lists all forms.
     std::vector<std::string> targets{};
-    // The least score of a detection, 0 to 1; 0 for 0.25.
+    // The minimum score of a detection, 0 to 1; 0 for 0.25.
     double min_score = 0.0;
-    // The layer to explain, or several with commas between; the model's when empty.
+    // The layer to explain, or several separated by commas; if empty, the model's.
     std::string layer{};
-    // How the maps of several layers become one: "mean", "max" or "product"; "mean" when empty.
+    // How to fuse the maps of several layers: "mean" (also if empty), "max" or "product".
     std::string fuse{};
-    // Whether the mirrored image is explained as well, and the mean of both maps taken.
+    // Whether to average the maps of the image and of its mirror image.
     bool augment = false;
-    // Images in a pass; 0 for what the model runs fastest.
+    // Images per forward pass; 0 for the fastest size for the model.
     std::uint64_t batch_size = 0;
-    // Another image that some options compare with, of the same input shape.
+    // A reference image for the options that need one, of the same input shape.
     std::optional<Image> reference{};
-    // The explanation of a video's frame before, which outlives the call: "score-cam-adaptive" begins with what it learned
-    // of it. Not for explain_many().
+    // The explanation of a video's previous frame, from which "score-cam-adaptive" starts; it must outlive the call.
+    // Not for explain_many().
     const Explanation *previous = nullptr;
     Progress progress{};
-    // How long the passes of an image may take, from its first one; 0 for no limit. Then "score-cam-adaptive" and
-    // "rise" make their map of the passes that were made; an explanation by another method has targets and no maps.
+    // Time limit for the forward passes of an image, from its first pass; 0 for no limit. At the limit,
+    // "score-cam-adaptive" and "rise" return the map of the passes so far; with other methods the explanation has
+    // targets but no maps.
     std::chrono::duration<double> time_limit{0.0};
-    // Images of explain_many() at work at once; 0 for 3.
+    // Images that explain_many() processes concurrently; 0 for 3.
     std::uint32_t jobs = 0;
 };
 
-// Left, top, right and bottom edge, in pixels.
+// Left, top, right and bottom edges in pixels.
 using Edges = std::array<double, 4>;
 
-// A box that a target is about.
+// The box of a target.
 struct Detection {
-    // Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    // Left, top, right and bottom edges in pixels of the photo, or of the input if a tensor was explained.
     Edges rect{};
-    // How sure the detector is, 0 to 1.
+    // The detector's score, 0 to 1.
     double score = 0.0;
 };
 
 // An explained target.
 struct Target {
-    // The class that it is about; SCORECAM_NO_CLASS where it is about none.
+    // The class of the target, or SCORECAM_NO_CLASS.
     std::uint64_t class_index = 0;
-    // A class's probability on the image, 0 to 1; the number of another target.
+    // The probability of a class, 0 to 1; for other targets, their value.
     double score = 0.0;
-    // The model's raw output for a class; the number of another target.
+    // The model's raw output for a class; for other targets, their value.
     double output = 0.0;
     std::optional<std::string> label{};
-    // What was asked, in words: "class:285", "box:0".
+    // The target as text: "class:285", "box:0".
     std::string text{};
     std::optional<Detection> detection{};
 };
 
-// The rectangle of the photo and the rectangle of the model's input that show the same scene.
+// Corresponding rectangles of the photo and of the model's input.
 struct Placement {
     // Height and width of the upright photo, and the part of it that the model saw.
     std::uint64_t photo_height = 0;
     std::uint64_t photo_width = 0;
     Edges photo_rect{};
-    // Height and width of the model's input, as of the maps, and the part of it that shows the photo.
+    // Height and width of the model's input and of the maps, and the part of the input that shows the photo.
     std::uint64_t input_height = 0;
     std::uint64_t input_width = 0;
     Edges input_rect{};
 };
 
-// How a map is shown.
+// How to draw a map.
 struct OverlayOptions {
-    // The colour's share of the result: 0 (the photo alone) to 1 (the map alone).
+    // Opacity of the map's colors: 0 (only the photo) to 1 (only the map).
     float opacity = 0.5f;
-    // Which target's map is shown.
+    // The index of the target to draw.
     std::uint64_t target = 0;
-    // "viridis", "turbo", "jet", "inferno" or "gray"; viridis when empty.
+    // "viridis" (also if empty), "turbo", "jet", "inferno" or "gray".
     std::string colormap{};
 };
 
-// Which connected areas of a map become boxes.
+// The connected areas of a map that get a box.
 enum class Areas : std::uint32_t {
-    // The one of the most pixels.
+    // The largest area.
     Largest = SCORECAM_BOXES_LARGEST,
-    // Each, the largest first.
+    // All areas, the largest first.
     All = SCORECAM_BOXES_ALL,
 };
 
-// How a map becomes boxes.
+// How to derive boxes from a map.
 struct BoxOptions {
-    // A pixel belongs to an area from this share of the map's greatest value on, 0 to 1.
+    // The minimum value of a pixel in an area, as a share of the map's maximum, 0 to 1.
     double threshold = 0.15;
     Areas areas = Areas::Largest;
 };
 
 // A box of a map.
 struct Box {
-    // Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    // Left, top, right and bottom edges in pixels of the photo, or of the input if a tensor was explained.
     Edges rect{};
-    // The share of the map that lies in it, 0 to 1.
+    // The share of the map inside the box, 0 to 1.
     double energy = 0.0;
 };
 
-// How a map lies on a part of the photo.
+// The relation of a map to a part of the photo.
 struct Evidence {
-    // The share of the map on the part, 0 to 1; none for a map without a positive value.
+    // The share of the map on the part, 0 to 1; none for a map without positive values.
     std::optional<double> energy{};
-    // The part's share of the model's input: the energy of a map that knows nothing.
+    // The part's share of the model's input: the energy of an uninformative map.
     double share = 0.0;
-    // The energy by that share: 1 for a map that knows nothing; none where there is no energy.
+    // `energy` divided by `share`: 1 for an uninformative map; none without an energy.
     std::optional<double> lift{};
-    // The share on the part of as many of the greatest pixels as it has, 0 to 1.
+    // The share of the map's top N pixels on the part, where N is the part's number of pixels, 0 to 1.
     double rank_accuracy = 0.0;
-    // The probability that a pixel on the part is above one beside it, 0 to 1; 0.5 where the part is all.
+    // The probability that a pixel on the part is above one outside it, 0 to 1; 0.5 if the part is the whole input.
     double roc_area = 0.0;
-    // Whether the map's greatest pixel lies on the part, or one of several.
+    // Whether a maximum of the map lies on the part.
     bool pointing = false;
 };
 
-// Saliency maps and what belongs to them. It never changes.
+// The result of an explanation: saliency maps and their data. It is immutable.
 class Explanation : public detail::Owner<scorecam_explanation, scorecam_explanation_free> {
    public:
     using Owner::Owner;
 
-    // What was explained: class and scores of each target, in the order of the maps.
+    // The explained targets with their classes and scores, in the order of the maps.
     Outcome<std::vector<Target>> targets() const;
-    // The saliency map of a target; valid as long as this. SCORECAM_ERR_DEADLINE: there are no maps, since the time limit
-    // passed before.
+    // The saliency map of a target; valid as long as this. SCORECAM_ERR_DEADLINE: there are no maps, because the time
+    // limit expired.
     Outcome<MapView> map(std::size_t index) const &;
     void map(std::size_t index) const && = delete;
-    // The standard error of each value of a target's map; valid as long as this. Fails with SCORECAM_ERR_UNSUPPORTED where the
-    // method estimates none; "rise" does.
+    // The standard error of each value in a target's map; valid as long as this. SCORECAM_ERR_UNSUPPORTED: the method
+    // estimates no errors; "rise" does.
     Outcome<MapView> errors(std::size_t index) const &;
     void errors(std::size_t index) const && = delete;
-    // The saliency map of a target at the size of the photo, row after row: bilinear between the map's values, and 0 where the
-    // model did not see the photo. After a photo its upright size is the only one.
+    // The saliency map of a target at the photo's size, row by row: interpolated bilinearly, and 0 where the photo
+    // lies outside the model's input. For a photo, the size must be its upright size.
     Outcome<std::vector<float>> photo_map(std::size_t index, std::size_t height, std::size_t width) const;
-    // The boxes around the great values of a target's map, in pixels of the photo, the largest area first; none for a map that
-    // is flat.
+    // The boxes around the high values in a target's map, in pixels of the photo, the largest area first; none for a
+    // flat map.
     Outcome<std::vector<Box>> boxes(std::size_t index, const BoxOptions &options = {}) const;
-    // How a target's map lies on a part of the photo: on boxes in its pixels, as {{left, top, right, bottom}}, or on a mask
-    // of the photo's size, which is white on the part.
+    // Measures a target's map on a part of the photo: boxes in its pixels, as {{left, top, right, bottom}}, or a mask
+    // of the photo's size, white on the part.
     Outcome<Evidence> region(std::size_t index, const std::vector<Edges> &boxes) const;
     Outcome<Evidence> region(std::size_t index, const Image &mask) const;
-    // Whether there are maps: not where the time limit passed before.
+    // Whether there are maps; false if the time limit expired first.
     Outcome<bool> has_maps() const;
-    // Which part of the photo the model saw; none after a tensor.
+    // The part of the photo that the model saw; none for a tensor.
     Outcome<std::optional<Placement>> placement() const;
-    // How many images were run through the model, the unmasked one included.
+    // The number of images that the model has run, including the unmasked one.
     Outcome<std::uint64_t> passes() const;
     // The layer that was explained.
     Outcome<std::string> layer() const;
-    // What was taken for granted and may be wrong, a line each.
+    // Assumptions that may be wrong, one line each.
     Outcome<std::vector<std::string>> warnings() const;
-    // Numbers that the method reports of its work, by name, such as the "estimated-error" of
-    // "score-cam-adaptive": see scorecam_explanation_measure().
+    // The measures that the method reports, by name, such as "estimated-error" of "score-cam-adaptive": see
+    // scorecam_explanation_measure().
     Outcome<std::map<std::string, double>> measures() const;
 
-    // A map drawn over its photo: 8-bit red, green and blue, [photo.upright_height(), photo.upright_width(),
-    // 3] without gaps. `photo` is what was explained; after a tensor, any photo, of which the input is taken
-    // to have shown all.
+    // A map drawn over its photo: 8-bit red, green and blue, [photo.upright_height(), photo.upright_width(), 3]
+    // without gaps. `photo` is the explained photo; for a tensor, any photo is allowed, and the input counts as the
+    // whole photo.
     Outcome<std::vector<std::uint8_t>> overlay(const Image &photo, const OverlayOptions &options = {}) const;
-    // The same into `out`, with `row_stride` bytes from one row to the next, 0 for rows without gaps.
+    // The same, written to `out` with `row_stride` bytes from one row to the next, 0 for rows without gaps.
     Outcome<void> overlay_into(View<std::uint8_t> out, const Image &photo, const OverlayOptions &options = {},
                                std::size_t row_stride = 0) const;
 };
 
-// What came of one of several images: an explanation, or why there is none.
+// The result of one of several images: an explanation or an error.
 struct Explained {
     Explanation explanation{};
     std::optional<Error> error{};
@@ -322,51 +324,51 @@ class Model : public detail::Owner<scorecam_model, scorecam_model_free> {
    public:
     using Owner::Owner;
 
-    // Explains what the model sees in an image; blocks until done. An image as scorecam::Image says.
+    // Explains an image; blocks until done.
     Outcome<Explanation> explain(const Image &image, const ExplainOptions &options = {}) const;
-    // Explains several images, whose masks share batches of the model. An image that fails does not keep the others; what
-    // came of each, in their order. See scorecam_explain_many() for results as they come.
+    // Explains several images, whose masks share the model's batches. Returns the results in order; an image that
+    // fails does not affect the others. For results as soon as they are ready, use scorecam_explain_many().
     Outcome<std::vector<Explained>> explain_many(const std::vector<Image> &images,
                                                  const ExplainOptions &options = {}) const;
-    // The scores of all classes in one pass, without a map.
+    // The scores of all classes in one forward pass, without a map.
     Outcome<ClassScores> classify(const Image &image) const;
-    // What the model takes and gives.
+    // The model's input, output and default layer.
     Outcome<ModelInfo> info() const;
-    // The layers, in the order in which they run.
+    // The layers in execution order.
     Outcome<std::vector<LayerInfo>> layers() const;
-    // The class that a text names: a number, or a label, or one of a label's comma-separated names.
+    // Finds a class by its number, its label, or one of a label's comma-separated names.
     Outcome<std::uint64_t> class_index(const std::string &text) const;
-    // The label of a class; none where the model has no labels.
+    // The label of a class; none if the model has no labels.
     Outcome<std::optional<std::string>> label(std::uint64_t class_index) const;
 };
 
-// A registry of backends and methods, which begins with the built-in methods.
+// A registry of backends and methods. It starts with the built-in methods.
 class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
    public:
     using Owner::Owner;
 
-    // Plugins that are not loaded by path are looked for, when a backend or method is not known, in the
-    // folders that scorecam_host_create() names.
+    // Creates a host. If a backend or method is unknown, the host searches for plugins in the folders listed at
+    // scorecam_host_create().
     static Outcome<Host> create();
 
-    // Loads the plugin in a file, or every plugin in a folder. Their code then runs in this process; nothing happens
-    // when a file is loaded already. Libraries stay loaded until the process ends.
+    // Loads a plugin file, or every plugin in a folder. Their code then runs in this process. A file that is already
+    // loaded is not opened again. Libraries stay loaded until the process ends.
     Outcome<void> load_plugin(const std::string &path) const;
-    // The backends and methods, in the order of loading.
+    // The backends and methods, in loading order.
     Outcome<std::vector<PluginInfo>> plugins() const;
-    // Adds a plugin whose table lies in the program itself; it must stay valid until the process ends.
+    // Adds a plugin whose table is in the program itself; the table must stay valid until the process ends.
     Outcome<void> add_plugin(const scorecam_plugin_table &table) const;
     // A method's options, with their ranges and defaults, and its presets; valid as long as this.
     Outcome<const scorecam_method_description *> method(const std::string &id) const;
     // Loads a model from its file or its manifest (`.toml`), or from memory.
     Outcome<Model> load_model(const std::string &path, const ModelOptions &options = {}) const;
 
-    // Makes a model of an engine of the application's own, a std::unique_ptr or std::shared_ptr to it. It is
-    // called from any thread, and let go when the model has been freed and its last call has ended, or when
-    // this fails. Of `options` the manifest counts, which says layer, labels, preprocessing and output.
+    // Makes a model from the application's own engine, a std::unique_ptr or std::shared_ptr to it. The engine is
+    // called from any thread, and released once the model has been freed and its last call has ended, or if this
+    // fails. Of `options` only the manifest is used: the layer, the labels, the preprocessing and the output.
     Outcome<Model> adopt(std::shared_ptr<const Engine> engine, const ModelOptions &options = {}) const;
-    // The same for a table of C functions, which get `user_data` as their model. The table is copied. Its
-    // `release` is called once when all is done, and not when this fails.
+    // The same for a table of C functions, which receive `user_data` as their model. The table is copied. Its
+    // `release` is called once at the end, but not if this fails.
     Outcome<Model> adopt(const scorecam_backend &table, void *user_data,
                          const ModelOptions &options = {}) const;
 };
@@ -378,7 +380,7 @@ class Host : public detail::Owner<scorecam_host, scorecam_host_free> {
 
 #endif  // SCORECAM_HPP
 
-// Outside of the guard, so that OpenCV may also come between two includes of this header.
+// Outside of the guard, so that OpenCV may also be included between two includes of this header.
 #if defined(OPENCV_CORE_HPP) || defined(CV_VERSION)
 #include "scorecam/opencv.hpp"
 #endif

@@ -1,17 +1,15 @@
-// scorecam for C++17: plugins. Header only, over scorecam_plugin.h; needs no library.
+// scorecam for C++17: plugins. Header-only, over scorecam_plugin.h; needs no library.
 //
 //     class MyRuntime final : public scorecam::Backend { ... };    // descriptor() and load()
 //     class MyCam final : public scorecam::Method { ... };         // descriptor() and explain()
-//     SCORECAM_PLUGIN(MyRuntime, MyCam);                           // once in a library, outside of
-//     namespaces
+//     SCORECAM_PLUGIN(MyRuntime, MyCam); // once per library, outside of namespaces
 //
-// A backend makes models, each a scorecam::Engine (see scorecam/engine.hpp): describe() and forward(). Build
-// a shared library with hidden visibility; the macro exports `scorecam_plugin_entry`, and nothing else is
-// needed.
+// A backend loads models, each a scorecam::Engine (see scorecam/engine.hpp) with describe() and forward(). Build a
+// shared library with hidden visibility; the macro exports `scorecam_plugin_entry`, the only symbol needed.
 //
-// Whatever the classes throw stops at the functions of the tables and becomes a status and a message: an
-// Error its own, everything else SCORECAM_ERR_INTERNAL. Without exceptions they return Result, see
-// scorecam/result.hpp. All functions are const, because they are called from several threads at once.
+// The functions of the tables catch all exceptions and return a status and a message: those of an Error, or
+// SCORECAM_ERR_INTERNAL for everything else. Without exceptions the classes return Result, see scorecam/result.hpp.
+// All functions are const, because several threads call them concurrently.
 #ifndef SCORECAM_PLUGIN_HPP
 #define SCORECAM_PLUGIN_HPP
 
@@ -37,44 +35,44 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
-// What one item of a plugin is.
+// The description of one item of a plugin.
 struct Descriptor {
-    // By which users choose it: 1 to 64 of a-z, 0-9 and hyphens.
+    // 1 to 64 of a-z, 0-9 and hyphens.
     std::string id{};
     // The plugin's own version.
     std::string version{};
-    // One line on what it is.
+    // A description in one line.
     std::string summary{};
-    // Of a backend: file extensions of its models, without dots.
+    // The file extensions of a backend's models, without dots.
     std::vector<std::string> extensions{};
-    // Of a backend: what can be done with its models, a sum of SCORECAM_ABILITY_*. A model may lack some of
-    // these; one that offers another is refused.
+    // The abilities of a backend's models, a sum of SCORECAM_ABILITY_*. A model may lack some of them; the host
+    // rejects a model that offers others.
     std::uint32_t abilities = 0;
 };
 
-// What a backend needs to load a model.
+// The arguments for loading a model.
 struct ModelConfig {
     // The model's file.
     std::string path{};
-    // Name of the image input; none for the only one.
+    // The name of the image input; none for the only one.
     std::optional<std::string> input{};
-    // Name of the output that class scores are read from; none for the one that looks like class scores.
+    // The name of the output with class scores; none for the one that looks like class scores.
     std::optional<std::string> output{};
-    // The layer that will be explained, as a hint.
+    // A hint: the layer to explain.
     std::optional<std::string> layer{};
-    // As in "cpu" or "cuda:0".
+    // Such as "cpu" or "cuda:0".
     std::optional<std::string> device{};
-    // For the runtime; 0 for all cores.
+    // Threads for the runtime; 0 for all cores.
     std::uint32_t threads = 0;
-    // At which a model of free input size is to run; 0 when not known.
+    // The input size for a model of variable input size; 0 if unknown.
     std::uint64_t input_height = 0;
     std::uint64_t input_width = 0;
-    // Whether the model itself wants [N, H, W, C]: the backend transposes.
+    // Whether the model itself takes [N, H, W, C]; the backend then transposes.
     bool channels_last = false;
-    // Of the backend itself; an unknown one is to be refused, by no_settings() or in another way.
+    // Settings of the backend; an unknown one must be an error, for example by no_settings().
     std::vector<Option> settings{};
 
-    // Fails when there is a setting: for backends that have none.
+    // Fails if there is a setting: for backends without settings.
     Outcome<void> no_settings() const {
         return detail::outcome(
             settings.empty() ? SCORECAM_OK : SCORECAM_ERR_NOT_FOUND,
@@ -83,25 +81,25 @@ struct ModelConfig {
     }
 };
 
-// That a backend can work on this machine.
+// The readiness of a backend on this machine.
 struct Readiness {
-    // Which of several is preferred: the highest, at most SCORECAM_READY_HIGHEST.
+    // The backend with the highest rank is preferred; at most SCORECAM_READY_HIGHEST.
     std::uint32_t rank = SCORECAM_READY_CPU;
-    // What it would run on, in one line ("the CPU"); empty when it does not say.
+    // The device in one line ("the CPU"); may be empty.
     std::string device{};
 };
 
 namespace detail {
 
-// What the host does for this plugin; NULL before it opened it.
+// The host's services for this plugin; NULL before the host opens it.
 SCORECAM_HIDDEN inline std::atomic<const scorecam_services *> services{nullptr};
 
 inline void open_plugin(const scorecam_services *given) noexcept { services.store(given); }
 
 }  // namespace detail
 
-// Writes a line into the host's log, where users find it by SCORECAM_LOG. `level` is one of SCORECAM_LOG_*, `target` says
-// which part of the plugin speaks. Any thread.
+// Writes a line to the host's log, which users enable with SCORECAM_LOG. `level` is one of SCORECAM_LOG_*, `target`
+// is the part of the plugin. May be called from any thread.
 inline void log(std::uint32_t level, const std::string &target, const std::string &text) noexcept {
     const scorecam_services *const host = detail::services.load();
     if (host != nullptr && host->log != nullptr && level <= host->log_level) {
@@ -109,29 +107,29 @@ inline void log(std::uint32_t level, const std::string &target, const std::strin
     }
 }
 
-// A runtime that loads models. One instance is made per process, when it is first asked for.
+// A runtime that loads models. One instance is created per process, on first use.
 class Backend {
    public:
     virtual ~Backend() = default;
     virtual Descriptor descriptor() const = 0;
-    // Whether it can work here, on `device` where one was asked for; fails with what is missing and which
-    // command gets it. Asked before any model is loaded: takes milliseconds and starts no engine.
+    // The readiness on this machine, on `device` if one was requested; fails with the missing part and the command
+    // that installs it. Called before a model is loaded: must take only milliseconds and start no engine.
     virtual Outcome<Readiness> readiness(const std::optional<std::string> &device) const {
         static_cast<void>(device);
         return Readiness();
     }
-    // SCORECAM_ERR_IO: the file cannot be read. SCORECAM_ERR_MODEL: it is wrong.
+    // Loads a model. SCORECAM_ERR_IO: the file cannot be read. SCORECAM_ERR_MODEL: it is invalid.
     virtual Outcome<std::unique_ptr<Engine>> load(const ModelConfig &config) const = 0;
 };
 
-// An explanation algorithm. One instance is made per process, when it is first asked for.
+// An explanation algorithm. One instance is created per process, on first use.
 class Method {
    public:
     virtual ~Method() = default;
     virtual Descriptor descriptor() const = 0;
-    // Its options and presets, and what it needs of a model; called once.
+    // Its options, presets and needs; called once.
     virtual Outcome<MethodDescription> describe() const { return MethodDescription(); }
-    // Explains the study's targets: a map [H, W] for each. `options` has a value for every option.
+    // Explains the study's targets, with a map [H, W] for each. `options` has a value for every option.
     virtual Outcome<MethodResult> explain(const Study &study, const OptionValues &options) const = 0;
 };
 
@@ -190,7 +188,7 @@ class DescriptorTable {
 class MethodTable {
    public:
     explicit MethodTable(MethodDescription said) : said_(std::move(said)), raw_() {
-        // Lists of lists first: what points into them must not see them grow.
+        // Nested lists first: they must not grow once pointers lead into them.
         for (const OptionSpec &option : said_.options) {
             auto &choices = choices_.emplace_back();
             for (const std::string &choice : option.choices) {
@@ -230,7 +228,7 @@ class MethodTable {
     scorecam_method_description raw_;
 };
 
-// A method's result on its way out, and what frees it.
+// A method's result, with the function that frees it.
 struct ResultTable {
     MethodResult made;
     std::vector<scorecam_measure> measures;
@@ -245,8 +243,8 @@ inline Outcome<void> hand_over_result(MethodResult &&made, scorecam_method_resul
     const Tensor &maps = owner->made.maps;
     if (maps.size() == 0 || maps.size() != maps.shape().count()) {
         return failed<void>(SCORECAM_ERR_PLUGIN, "the maps have " + std::to_string(maps.size()) +
-                                                     " values, which is not what shape " +
-                                                     maps.shape().text() + " needs");
+                                                     " values, which does not match shape " +
+                                                     maps.shape().text());
     }
     for (const auto &[name, value] : owner->made.measures) {
         owner->measures.push_back({name.c_str(), value});
@@ -263,14 +261,13 @@ inline Outcome<void> hand_over_result(MethodResult &&made, scorecam_method_resul
     return Outcome<void>();
 }
 
-// What a plugin's class is derived from.
+// The base class of a plugin's class.
 template <typename Item>
 using BaseOf = std::conditional_t<std::is_base_of_v<Backend, Item>, Backend, Method>;
 
-// The one instance of a plugin's class, as its base: overrides may be private. Like all that the host keeps
-// for the life of the process it is never destroyed: threads may still run when a program ends. An exception
-// leaves it unmade, and the next call tries again. Hidden, since each plugin has its own, whatever else is
-// loaded: classes of several plugins may have the same name.
+// The only instance of a plugin's class, as its base, because overrides may be private. Like everything that the host
+// keeps for the life of the process, it is never destroyed: threads may still run when a program ends. After an
+// exception the next call tries again. Hidden, because classes of several plugins may have the same name.
 template <typename Item>
 SCORECAM_HIDDEN const BaseOf<Item> &instance() {
     static const Item *const item = new Item();
@@ -358,12 +355,12 @@ struct ItemOf {
     }
 };
 
-// The entry's two functions for a list of classes.
+// The two functions of the entry for a list of classes.
 template <typename... Items>
 struct PluginOf {
     SCORECAM_HIDDEN static const scorecam_descriptor *descriptor(std::uint32_t index) noexcept {
         const scorecam_descriptor *found = nullptr;
-        // A class that cannot be made has no descriptor, and the host then refuses the plugin.
+        // A class whose construction fails has no descriptor; the host then rejects the plugin.
         guarded(nullptr, [&]() -> Outcome<void> {
             constexpr const scorecam_descriptor *(*kDescriptors[])() = {ItemOf<Items>::descriptor...};
             found = index < sizeof...(Items) ? kDescriptors[index]() : nullptr;
@@ -387,8 +384,7 @@ struct PluginOf {
 }  // namespace SCORECAM_MODE
 }  // namespace scorecam
 
-// Makes a library a plugin that holds the named backends and methods. They need a constructor without
-// arguments.
+// Makes the library a plugin with the given backends and methods, which must be default-constructible.
 #define SCORECAM_PLUGIN(...)                                                      \
     extern "C" SCORECAM_EXPORT const scorecam_plugin_table scorecam_plugin_entry; \
     constexpr scorecam_plugin_table scorecam_plugin_entry = scorecam::detail::PluginOf<__VA_ARGS__>::table()

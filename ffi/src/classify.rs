@@ -8,10 +8,10 @@ use crate::image::{read_image, scorecam_image};
 use crate::model::scorecam_model;
 use crate::read;
 
-/// The scores of all classes in one pass, without a map: probabilities from 0 to 1 into `scores`, and the model's raw outputs
-/// into `outputs`. Each has room for `capacity` numbers, and either may be NULL. `*count` becomes the number of classes, also
-/// with `SCORECAM_ERR_BUFFER_TOO_SMALL`, when nothing else was written. `SCORECAM_ERR_INVALID_ARGUMENT`: the model gives no
-/// class scores.
+/// Computes the scores of all classes in one forward pass, without a map: probabilities from 0 to 1 in `scores`, and
+/// the model's raw outputs in `outputs`. Each has room for `capacity` numbers, and either may be NULL. `*count` is set
+/// to the number of classes, even with `SCORECAM_ERR_BUFFER_TOO_SMALL`, which writes nothing else.
+/// `SCORECAM_ERR_INVALID_ARGUMENT`: the model has no class scores.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_classify(

@@ -16,73 +16,74 @@ mod settings;
 
 use self::settings::{Progress, Settings};
 
-/// Saliency maps and what belongs to them. It needs neither the model nor the host any more, and never
-/// changes. What is read from it is valid until it is freed.
+/// The result of an explanation: saliency maps and their data. It is immutable and independent of the model and the
+/// host. Data read from it is valid until it is freed.
 pub struct scorecam_explanation {
     _opaque: [u8; 0],
 }
 
-/// Receives a report of each batch: `passes` images were run through the model of `expected`, which is 0 while not
-/// known, and in `scorecam_explain_many`. Any result but 0 cancels the call, which returns `SCORECAM_ERR_CANCELLED` and calls
-/// it no more. Called on the thread of the call, never twice at once by one call. Must return: neither throw nor jump out by
-/// longjmp.
+/// Reports progress after each batch: the model has run `passes` of `expected` images. `expected` is 0 if unknown, and
+/// always in `scorecam_explain_many`. Any result other than 0 cancels the call, which then returns
+/// `SCORECAM_ERR_CANCELLED` without further reports. Called on the thread of the call, never concurrently for the same
+/// call. Must return normally: no exception, no longjmp.
 pub type scorecam_progress =
     Option<unsafe extern "C" fn(passes: u64, expected: u64, user_data: *mut c_void) -> i32>;
 
-/// What to explain, and how. Begin with `SCORECAM_EXPLAIN_OPTIONS_INIT`; every field may stay 0.
+/// What to explain, and how. Start with `SCORECAM_EXPLAIN_OPTIONS_INIT`; every field may stay 0.
 #[repr(C)]
 pub struct scorecam_explain_options {
     /// `sizeof(scorecam_explain_options)`.
     pub struct_size: u32,
-    /// Images of `scorecam_explain_many` at work at once, so that their masks share batches, at most 64; 0 for 3.
+    /// Images that `scorecam_explain_many` processes concurrently, so that their masks share batches, at most 64; 0 for
+    /// 3.
     pub jobs: u32,
-    /// The method's id, or "auto" for a map at little cost, by what the model allows; NULL for "score-cam".
+    /// The method's id, or "auto" for a cheap map by a method that the model supports; NULL for "score-cam".
     pub method: *const c_char,
     /// A preset of the method; NULL for its defaults.
     pub preset: *const c_char,
-    /// Options of the method, which come before the preset's.
+    /// Options of the method, which override the preset's.
     pub options: *const scorecam_option,
-    /// How many there are.
+    /// The number of options.
     pub option_count: u64,
-    /// The classes to explain, all from the same passes.
+    /// The classes to explain; all of them share the same forward passes.
     pub classes: *const u64,
-    /// How many there are; 0 to take the classes with the highest scores.
+    /// The number of classes; 0 for the classes with the highest scores.
     pub class_count: u64,
-    /// How many classes with the highest scores, where `class_count` is 0; 0 for one.
+    /// The number of top-scoring classes to explain if `class_count` is 0; 0 for one.
     pub top_k: u64,
-    /// The layer to explain, or several with commas between; NULL for the one named at load, or the default one. A method
-    /// that needs no layer does not look at it.
+    /// The layer to explain, or several separated by commas; NULL for the one given at load, or else the default layer.
+    /// Ignored by methods that need no layer.
     pub layer: *const c_char,
-    /// How the maps of several layers become one: "mean", "max" or "product"; NULL for "mean".
+    /// How to fuse the maps of several layers: "mean", "max" or "product"; NULL for "mean".
     pub fuse: *const c_char,
-    /// 1 to explain the mirrored image as well, for twice the passes and one more, and to take the mean of both maps; else 0.
+    /// 1 to average the maps of the image and of its mirror image, for twice the forward passes plus one; else 0.
     pub augment: u64,
-    /// Images in a pass, at most 4096; 0 for what the model runs fastest.
+    /// Images per forward pass, at most 4096; 0 for the fastest size for the model.
     pub batch_size: u64,
-    /// Another image that some options compare with, of the same input shape; NULL for none.
+    /// A reference image for the options that need one, of the same input shape; NULL for none.
     pub reference: *const scorecam_image,
-    /// The explanation of a video's frame before: "score-cam-adaptive" begins with what it learned of it, and needs fewer
-    /// passes for the same error. NULL to begin anew, as in `scorecam_explain_many`.
+    /// The explanation of a video's previous frame: "score-cam-adaptive" starts from it, and needs fewer passes for the
+    /// same error. NULL to start without one, and in `scorecam_explain_many`.
     pub previous: *const scorecam_explanation,
-    /// Receives progress and may cancel; NULL for nobody.
+    /// Receives progress and may cancel; NULL for none.
     pub progress: scorecam_progress,
     /// Passed to `progress`.
     pub user_data: *mut c_void,
-    /// Targets in words, in place of classes: "box:0", "contrast:tabby-lynx", "region:mask.png:15"; docs/targets.md has
-    /// all of them.
+    /// Targets instead of classes, as text: "box:0", "contrast:tabby-lynx", "region:mask.png:15"; docs/targets.md lists
+    /// all forms.
     pub targets: *const *const c_char,
-    /// How many there are.
+    /// The number of targets.
     pub target_count: u64,
-    /// The least score of a detection, 0 to 1; 0 for 0.25.
+    /// The minimum score of a detection, 0 to 1; 0 for 0.25.
     pub min_score: f64,
-    /// Seconds that the passes of an image may take, from its first one; 0 for no limit. Then no pass begins any more:
-    /// score-cam-adaptive and rise make their map of the passes that were made and say its error; an explanation by another
-    /// method has its targets, and no maps.
+    /// Time limit for the forward passes of an image, in seconds from its first pass; 0 for no limit. No pass starts
+    /// after the limit: score-cam-adaptive and rise then return the map of the passes so far, with its error; with
+    /// other methods the explanation has targets but no maps.
     pub time_limit: f64,
 }
 read::versioned!(scorecam_explain_options = "SCORECAM_EXPLAIN_OPTIONS_INIT");
 
-/// `scorecam_target.class_index`: the target is about no class.
+/// `scorecam_target.class_index`: the target has no class.
 pub const SCORECAM_NO_CLASS: u64 = u64::MAX;
 
 /// An explained target.
@@ -90,52 +91,52 @@ pub const SCORECAM_NO_CLASS: u64 = u64::MAX;
 pub struct scorecam_target {
     /// `sizeof(scorecam_target)`.
     pub struct_size: u32,
-    /// 1 when the target is about a box, else 0.
+    /// 1 if the target has a box, else 0.
     pub has_box: u32,
-    /// The class that it is about, or `SCORECAM_NO_CLASS`.
+    /// The class of the target, or `SCORECAM_NO_CLASS`.
     pub class_index: u64,
-    /// A class's probability on the image, 0 to 1; the number of another target.
+    /// The probability of a class, 0 to 1; for other targets, their value.
     pub score: f64,
-    /// The model's raw output for a class; the number of another target.
+    /// The model's raw output for a class; for other targets, their value.
     pub output: f64,
-    /// The class's label; NULL where no labels file gives one.
+    /// The class's label; NULL if there is none.
     pub label: *const c_char,
-    /// What was asked, in words: "class:285", "box:0".
+    /// The target as text: "class:285", "box:0".
     pub text: *const c_char,
-    /// The box's left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    /// The left, top, right and bottom edges of the box in pixels of the photo, or of the input if a tensor was
+    /// explained.
     pub rect: [f64; 4],
-    /// How sure the detector is of the box, 0 to 1.
+    /// The detector's score of the box, 0 to 1.
     pub box_score: f64,
 }
 read::versioned!(scorecam_target = "SCORECAM_TARGET_INIT");
 
-/// What an explanation holds. The strings are valid until it is freed.
+/// The contents of an explanation. The strings are valid until it is freed.
 #[repr(C)]
 pub struct scorecam_explanation_info {
     /// `sizeof(scorecam_explanation_info)`.
     pub struct_size: u32,
-    /// 1 when there are maps; 0 when the time limit passed before.
+    /// 1 if there are maps; 0 if the time limit expired first.
     pub has_maps: u32,
-    /// How many targets, and as many maps, there are.
+    /// The number of targets, which is also the number of maps.
     pub target_count: u64,
-    /// Images run through the model, the unmasked one included.
+    /// Images that the model has run, including the unmasked one.
     pub passes: u64,
-    /// How many warnings there are.
+    /// The number of warnings.
     pub warning_count: u64,
-    /// How many numbers the method reports of its work, beside the maps.
+    /// The number of measures that the method reports besides the maps.
     pub measure_count: u64,
-    /// The layer that was explained; empty where the method looks at none.
+    /// The explained layer; empty if the method needs none.
     pub layer: *const c_char,
 }
 read::versioned!(scorecam_explanation_info = "SCORECAM_EXPLANATION_INFO_INIT");
 
-/// The rectangle of the photo and the rectangle of the model's input that show the same scene, each as left, top, right and
-/// bottom edge in pixels.
+/// Corresponding rectangles of the photo and of the model's input, each as left, top, right and bottom edges in pixels.
 #[repr(C)]
 pub struct scorecam_placement {
     /// `sizeof(scorecam_placement)`.
     pub struct_size: u32,
-    /// 1 after a photo; 0 after a tensor, of whose photo nothing is known: then the photo's fields are 0.
+    /// 1 for a photo; 0 for a tensor, whose photo is unknown: the photo's fields are then 0.
     pub is_known: u32,
     /// Columns of the upright photo.
     pub photo_width: u64,
@@ -143,19 +144,18 @@ pub struct scorecam_placement {
     pub photo_height: u64,
     /// The part of the photo that the model saw.
     pub photo_rect: [f64; 4],
-    /// Columns of the model's input, as of the maps.
+    /// Columns of the model's input and of the maps.
     pub input_width: u64,
-    /// Rows of the model's input.
+    /// Rows of the model's input and of the maps.
     pub input_height: u64,
     /// The part of the input that shows the photo; the rest is padding.
     pub input_rect: [f64; 4],
 }
 read::versioned!(scorecam_placement = "SCORECAM_PLACEMENT_INIT");
 
-/// Explains what the model sees in an image; blocks until done. `options` may be NULL: Score-CAM of the class
-/// with the highest score.
-/// `SCORECAM_ERR_INVALID_ARGUMENT`: a value, class or image is wrong. `SCORECAM_ERR_NOT_FOUND`: no such
-/// method, preset, option or layer. `SCORECAM_ERR_CANCELLED`: the callback asked to stop.
+/// Explains an image; blocks until done. `options` may be NULL for Score-CAM of the class with the highest score.
+/// `SCORECAM_ERR_INVALID_ARGUMENT`: a value, class or image is invalid. `SCORECAM_ERR_NOT_FOUND`: no such method,
+/// preset, option or layer. `SCORECAM_ERR_CANCELLED`: the callback cancelled the call.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explain(
@@ -177,13 +177,13 @@ pub unsafe extern "C" fn scorecam_explain(
     })
 }
 
-/// Frees an explanation; NULL is right.
+/// Frees an explanation; NULL is allowed.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_explanation_free(explanation: *mut scorecam_explanation) -> scorecam_status {
     export!({ handles::remove(explanation) })
 }
 
-/// What there is to read. Set `out` to `SCORECAM_EXPLANATION_INFO_INIT` first.
+/// Describes the contents of an explanation. Set `out` to `SCORECAM_EXPLANATION_INFO_INIT` first.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_describe(
@@ -197,8 +197,8 @@ pub unsafe extern "C" fn scorecam_explanation_describe(
     })
 }
 
-/// The saliency map of target `index`: `*height` rows of `*width` values, without gaps, all finite. `SCORECAM_ERR_DEADLINE`:
-/// there are no maps, since the time limit passed before.
+/// The saliency map of target `index`: `*height` rows of `*width` values, without gaps, all finite.
+/// `SCORECAM_ERR_DEADLINE`: there are no maps, because the time limit expired.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_map(
@@ -237,8 +237,8 @@ unsafe fn hand_out(
     }
 }
 
-/// The standard error of each value of the map of target `index`, of the map's size and in its units, none below 0.
-/// `SCORECAM_ERR_UNSUPPORTED`: the method estimates none; "rise" does. `SCORECAM_ERR_DEADLINE`: there are no maps.
+/// The standard error of each value in the map of target `index`, with the map's size and units, at least 0.
+/// `SCORECAM_ERR_UNSUPPORTED`: the method estimates no errors; "rise" does. `SCORECAM_ERR_DEADLINE`: there are no maps.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_errors(
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn scorecam_explanation_errors(
     })
 }
 
-/// Target `index`: what was asked, its class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.
+/// Describes target `index`: its text, class, scores and box. Set `out` to `SCORECAM_TARGET_INIT` first.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_target(
@@ -282,10 +282,11 @@ pub unsafe extern "C" fn scorecam_explanation_target(
     })
 }
 
-/// The saliency map of target `index` at the size of the photo: `height` rows of `width` values into `out`, which holds `count`
-/// floats. It is bilinear between the map's values, and 0 where the model did not see the photo. After a photo its upright
-/// size is the only one, see `scorecam_explanation_placement`; after a tensor any size is right, and the input is taken to have
-/// shown all. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the message says how many floats `out` needs, and nothing was written.
+/// Writes the saliency map of target `index` at the photo's size: `height` rows of `width` values into `out`, which has
+/// room for `count` floats. Values are interpolated bilinearly, and 0 where the photo lies outside the model's input.
+/// For a photo, the size must be its upright size (see `scorecam_explanation_placement`); for a tensor, any size is
+/// allowed, and the input counts as the whole photo. `SCORECAM_ERR_BUFFER_TOO_SMALL`: nothing was written, and the
+/// message gives the number of floats needed.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_photo_map(
@@ -313,7 +314,7 @@ pub unsafe extern "C" fn scorecam_explanation_photo_map(
     })
 }
 
-/// Which part of the photo the model saw, and where in its input. Set `out` to `SCORECAM_PLACEMENT_INIT` first.
+/// The part of the photo that the model saw, and its place in the input. Set `out` to `SCORECAM_PLACEMENT_INIT` first.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_placement(
@@ -327,7 +328,7 @@ pub unsafe extern "C" fn scorecam_explanation_placement(
     })
 }
 
-/// Warning `index`, one line: something that was taken for granted and may be wrong.
+/// Warning `index`, in one line: an assumption that may be wrong.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_warning(
@@ -344,9 +345,9 @@ pub unsafe extern "C" fn scorecam_explanation_warning(
     })
 }
 
-/// Number `index` that the method reports, and its name, such as the "estimated-error" of "score-cam-adaptive":
-/// how far a map is from the exact one, relative to its norm, as far as the method can tell. Which numbers there
-/// are, and in which order, is the method's affair: look for the name.
+/// Measure `index` of the method, with its name, such as "estimated-error" of "score-cam-adaptive": the estimated
+/// distance from the exact map, relative to its norm. The measures and their order depend on the method, so select them
+/// by name.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_measure(

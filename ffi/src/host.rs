@@ -12,8 +12,8 @@ use crate::export::{Result, c_text, export};
 use crate::handles::{self, Handle};
 use crate::read;
 
-/// A registry of backends and methods. It begins with the built-in methods; plugins are added to it. Models
-/// keep what they need of their host, so a host may be freed before them.
+/// A registry of backends and methods. It starts with the built-in methods, and plugins add more. A host may be freed
+/// before its models.
 pub struct scorecam_host {
     _opaque: [u8; 0],
 }
@@ -25,27 +25,26 @@ pub struct scorecam_plugin_info {
     pub struct_size: u32,
     /// `SCORECAM_KIND_BACKEND` or `SCORECAM_KIND_METHOD`.
     pub kind: u32,
-    /// The id by which it is chosen.
+    /// Its id.
     pub id: *const c_char,
     /// The plugin's own version.
     pub version: *const c_char,
-    /// One line on what it is.
+    /// A description in one line.
     pub summary: *const c_char,
-    /// The plugin's file; NULL for what is built in.
+    /// The plugin's file; NULL for built-in items.
     pub path: *const c_char,
-    /// How its layout is known: "built in", "layout verified" or "version checked".
+    /// How its layout was verified: "built in", "layout verified" or "version checked".
     pub proof: *const c_char,
-    /// A sum of `SCORECAM_ABILITY_*`: what a backend's models can have at most, what a method needs of a model.
+    /// A sum of `SCORECAM_ABILITY_*`: the abilities that a backend's models may have, or that a method needs.
     pub abilities: u32,
     /// 0.
     pub reserved: u32,
 }
 read::versioned!(scorecam_plugin_info = "SCORECAM_PLUGIN_INFO_INIT");
 
-/// Makes a host. Plugins that are not loaded by path are looked for, when a backend or method is not known or
-/// no backend of a plugin loaded by path is ready for a model's file, in the folders of `SCORECAM_PLUGIN_PATH`,
-/// in those of this library and the program, in `scorecam/` below them, and in `../lib/scorecam` where such a
-/// folder is called `bin`.
+/// Creates a host. It searches for plugins if a backend or method is unknown, or if no backend of a plugin loaded by
+/// path is ready for a model's file. It searches the folders in `SCORECAM_PLUGIN_PATH`, the folders of this library and
+/// of the program, the folder `scorecam` in each of these, and `../lib/scorecam` if such a folder has the name `bin`.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> scorecam_status {
@@ -62,16 +61,16 @@ pub unsafe extern "C" fn scorecam_host_create(out: *mut *mut scorecam_host) -> s
     })
 }
 
-/// Frees a host; NULL is right. Models and explanations made with it live on.
+/// Frees a host; NULL is allowed. Its models and explanations stay valid.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_host_free(host: *mut scorecam_host) -> scorecam_status {
     export!({ handles::remove(host) })
 }
 
-/// Loads the plugin in a file, or every plugin in a folder. A file is not opened again when it is loaded already. Where no
-/// backend is chosen by id, backends loaded so go before those that a search finds. Libraries stay loaded until the process
-/// ends. `SCORECAM_ERR_IO`: no such file, or a folder without plugins. `SCORECAM_ERR_PLUGIN`: a file is no plugin, or of
-/// another version, or the program is linked statically (`-static`) and can open none.
+/// Loads a plugin file, or every plugin in a folder. A file that is already loaded is not opened again. If no backend
+/// is chosen by id, these backends take precedence over those found by a search. Libraries stay loaded until the
+/// process ends. `SCORECAM_ERR_IO`: no such file, or a folder without plugins. `SCORECAM_ERR_PLUGIN`: the file is not a
+/// plugin or has another version, or the program is linked statically (`-static`) and cannot open plugins.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_host_load_plugin(
@@ -86,8 +85,9 @@ pub unsafe extern "C" fn scorecam_host_load_plugin(
     })
 }
 
-/// Adds a plugin whose table lies in the program itself: backends and methods of an application. The table and all that it
-/// leads to must stay valid until the process ends. `SCORECAM_ERR_PLUGIN`: it is of another version, or an id is taken.
+/// Adds a plugin whose table is in the program itself: backends and methods of an application. The table and everything
+/// it points to must stay valid until the process ends. `SCORECAM_ERR_PLUGIN`: the plugin has another version, or an id
+/// is already taken.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_host_add_plugin(
@@ -102,8 +102,8 @@ pub unsafe extern "C" fn scorecam_host_add_plugin(
     })
 }
 
-/// A method's options, with their ranges and defaults, and its presets. Plugins are looked for where the method is not known
-/// yet. What `out` leads to is valid until the host is freed. `SCORECAM_ERR_NOT_FOUND`: no method has this id.
+/// Describes a method: its options with their ranges and defaults, and its presets. Searches for plugins if the method
+/// is unknown. The description is valid until the host is freed. `SCORECAM_ERR_NOT_FOUND`: no method has this id.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_host_method(
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn scorecam_host_method(
     })
 }
 
-/// How many backends and methods the host has, built-in ones included.
+/// The number of backends and methods of the host, including built-in ones.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_host_plugin_count(
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn scorecam_host_plugin_count(
     export!(out from host: |h| { Ok(h.with_items(|items| items.len() as u64)) })
 }
 
-/// Describes backend or method `index`, in the order of loading; an index keeps its meaning. Set `out` to
+/// Describes backend or method `index`, in loading order; indices never change. Set `out` to
 /// `SCORECAM_PLUGIN_INFO_INIT` first.
 #[must_use]
 #[unsafe(no_mangle)]

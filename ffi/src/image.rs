@@ -9,50 +9,49 @@ use scorecam::{Image, TensorView};
 use crate::export::{Failure, Result};
 use crate::read;
 
-/// `scorecam_image.kind`: a photo, made into the model's input as its manifest says.
+/// `scorecam_image.kind`: a photo, preprocessed as the model's manifest specifies.
 pub const SCORECAM_IMAGE_PHOTO: u32 = 0;
-/// `scorecam_image.kind`: the model's input itself, f32 [C, H, W] without gaps, used exactly as it is.
+/// `scorecam_image.kind`: the model's input, f32 [C, H, W] without gaps, used unchanged.
 pub const SCORECAM_IMAGE_TENSOR: u32 = 1;
 
 /// `scorecam_image.format`: red, green, blue.
 pub const SCORECAM_PIXELS_RGB: u32 = 0;
-/// `scorecam_image.format`: blue, green, red, as OpenCV has them.
+/// `scorecam_image.format`: blue, green, red, the order of OpenCV.
 pub const SCORECAM_PIXELS_BGR: u32 = 1;
-/// `scorecam_image.format`: red, green, blue, alpha; alpha is dropped.
+/// `scorecam_image.format`: red, green, blue, alpha; alpha is ignored.
 pub const SCORECAM_PIXELS_RGBA: u32 = 2;
-/// `scorecam_image.format`: blue, green, red, alpha; alpha is dropped.
+/// `scorecam_image.format`: blue, green, red, alpha; alpha is ignored.
 pub const SCORECAM_PIXELS_BGRA: u32 = 3;
 /// `scorecam_image.format`: gray.
 pub const SCORECAM_PIXELS_GRAY: u32 = 4;
-/// `scorecam_image.format`: gray, alpha; alpha is dropped.
+/// `scorecam_image.format`: gray, alpha; alpha is ignored.
 pub const SCORECAM_PIXELS_GRAY_ALPHA: u32 = 5;
 
 /// `scorecam_image.sample_type`: uint8_t, 0 to 255.
 pub const SCORECAM_SAMPLES_U8: u32 = 0;
-/// `scorecam_image.sample_type`: uint16_t in the machine's byte order, 0 to 65535.
+/// `scorecam_image.sample_type`: uint16_t in native byte order, 0 to 65535.
 pub const SCORECAM_SAMPLES_U16: u32 = 1;
 /// `scorecam_image.sample_type`: float; 0 to 1 in a photo, any finite value in a tensor.
 pub const SCORECAM_SAMPLES_F32: u32 = 2;
 
-/// `scorecam_image.layout`: the channels of a pixel side by side.
+/// `scorecam_image.layout`: interleaved channels.
 pub const SCORECAM_LAYOUT_HWC: u32 = 0;
-/// `scorecam_image.layout`: one plane after the other.
+/// `scorecam_image.layout`: one plane per channel.
 pub const SCORECAM_LAYOUT_CHW: u32 = 1;
 
-/// A photo or a tensor in the caller's memory, which is read during the call only. Begin with
-/// `SCORECAM_IMAGE_INIT` (a packed 8-bit RGB photo) or `SCORECAM_TENSOR_INIT`, then set `data`, `data_size`,
-/// `width` and `height`.
+/// A photo or a tensor in the caller's memory, which is read only during the call. Start with `SCORECAM_IMAGE_INIT` (a
+/// packed 8-bit RGB photo) or `SCORECAM_TENSOR_INIT`, then set `data`, `data_size`, `width` and `height`.
 #[repr(C)]
 pub struct scorecam_image {
     /// `sizeof(scorecam_image)`.
     pub struct_size: u32,
     /// One of `SCORECAM_IMAGE_*`.
     pub kind: u32,
-    /// The first sample of the first row, aligned as its type needs.
+    /// The first sample of the first row, aligned for its type.
     pub data: *const c_void,
-    /// How many bytes may be read from `data` on.
+    /// The number of readable bytes at `data`.
     pub data_size: u64,
-    /// Pixels in a row: 1 to 65535.
+    /// Pixels per row: 1 to 65535.
     pub width: u64,
     /// Rows: 1 to 65535.
     pub height: u64,
@@ -60,7 +59,7 @@ pub struct scorecam_image {
     pub row_stride: u64,
     /// Bytes from one plane to the next in CHW; 0 for planes without gaps, and for tensors.
     pub plane_stride: u64,
-    /// One of `SCORECAM_PIXELS_*`; not read for tensors.
+    /// One of `SCORECAM_PIXELS_*`; ignored for tensors.
     pub format: u32,
     /// One of `SCORECAM_SAMPLES_*`; f32 for tensors.
     pub sample_type: u32,
@@ -68,7 +67,7 @@ pub struct scorecam_image {
     pub layout: u32,
     /// EXIF orientation of a photo, 1 (upright) to 8; 0 counts as 1.
     pub orientation: u32,
-    /// Channels of a tensor; not read for photos.
+    /// Channels of a tensor; ignored for photos.
     pub channels: u32,
     /// Must be 0.
     pub reserved: u32,

@@ -9,19 +9,20 @@ use crate::handles;
 use crate::image::{read_image, scorecam_image};
 use crate::read;
 
-/// `scorecam_box_options.areas`: the box around the connected area of the most pixels.
+/// `scorecam_box_options.areas`: the box around the largest connected area.
 pub const SCORECAM_BOXES_LARGEST: u32 = 0;
 /// `scorecam_box_options.areas`: a box around each connected area, the largest area first.
 pub const SCORECAM_BOXES_ALL: u32 = 1;
 
-/// How a map becomes boxes. Begin with `SCORECAM_BOX_OPTIONS_INIT`: the largest area of at least 0.15.
+/// How to derive boxes from a map. Start with `SCORECAM_BOX_OPTIONS_INIT`: the largest area, threshold 0.15.
 #[repr(C)]
 pub struct scorecam_box_options {
     /// `sizeof(scorecam_box_options)`.
     pub struct_size: u32,
     /// One of `SCORECAM_BOXES_*`.
     pub areas: u32,
-    /// A pixel belongs to an area from this share of the map's greatest value on, 0 to 1: 0.15 in Grad-CAM, 0.2 in CAM.
+    /// The minimum value of a pixel in an area, as a share of the map's maximum, 0 to 1: 0.15 in the Grad-CAM paper,
+    /// 0.2 in the CAM paper.
     pub threshold: f64,
 }
 read::versioned!(scorecam_box_options = "SCORECAM_BOX_OPTIONS_INIT");
@@ -29,55 +30,55 @@ read::versioned!(scorecam_box_options = "SCORECAM_BOX_OPTIONS_INIT");
 /// A box.
 #[repr(C)]
 pub struct scorecam_box {
-    /// Left, top, right and bottom edge in pixels of the photo; of the input where a tensor was explained.
+    /// Left, top, right and bottom edges in pixels of the photo, or of the input if a tensor was explained.
     pub rect: [f64; 4],
-    /// The share of the map that lies in the box, 0 to 1; not read where a box is given.
+    /// The share of the map inside the box, 0 to 1; ignored in boxes passed to the library.
     pub energy: f64,
 }
 
-/// A part of the photo: boxes or a mask. Begin with `SCORECAM_REGION_INIT`.
+/// A part of the photo: boxes or a mask. Start with `SCORECAM_REGION_INIT`.
 #[repr(C)]
 pub struct scorecam_region {
     /// `sizeof(scorecam_region)`.
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Boxes in pixels of the photo, whose union it is; they may reach out of it. NULL with a mask.
+    /// Boxes in pixels of the photo, whose union is the region; they may extend beyond the photo. NULL with a mask.
     pub boxes: *const scorecam_box,
-    /// How many there are; 0 with a mask.
+    /// The number of boxes; 0 with a mask.
     pub box_count: u64,
-    /// A photo of the size of the one that was explained, white on the part: above half of the brightest value. NULL with
-    /// boxes.
+    /// A mask of the explained photo's size, white on the region: above half of the maximum value. NULL with boxes.
     pub mask: *const scorecam_image,
 }
 read::versioned!(scorecam_region = "SCORECAM_REGION_INIT");
 
-/// How a map lies on a region. All numbers are finite.
+/// The relation of a map to a region. All numbers are finite.
 #[repr(C)]
 pub struct scorecam_evidence {
     /// `sizeof(scorecam_evidence)`.
     pub struct_size: u32,
-    /// 1 as a rule; 0 for a map without a positive value, of which `energy` and `lift` are 0.
+    /// Usually 1; 0 for a map without positive values, whose `energy` and `lift` are 0.
     pub has_energy: u32,
     /// The share of the map's positive values that lies on the region, 0 to 1.
     pub energy: f64,
-    /// The region's share of the model's input, above 0, at most 1: the energy of a map that knows nothing.
+    /// The region's share of the model's input, above 0 and at most 1: the energy of an uninformative map.
     pub share: f64,
-    /// The energy by that share: 1 for a map that knows nothing.
+    /// `energy` divided by `share`: 1 for an uninformative map.
     pub lift: f64,
-    /// The share on the region of as many of the greatest pixels as it has, 0 to 1.
+    /// The share of the map's top N pixels on the region, where N is the region's number of pixels, 0 to 1.
     pub rank_accuracy: f64,
-    /// The probability that a pixel on the region is above one beside it, 0 to 1; 0.5 where the region is all.
+    /// The probability that a pixel on the region is above one outside it, 0 to 1; 0.5 if the region is the whole
+    /// input.
     pub roc_area: f64,
-    /// 1 when the map's greatest pixel, or one of several, lies on the region, else 0.
+    /// 1 if a maximum of the map lies on the region, else 0.
     pub pointing: u64,
 }
 read::versioned!(scorecam_evidence = "SCORECAM_EVIDENCE_INIT");
 
-/// The boxes around the great values of the map of target `index`, in pixels of the photo, with the model's crop or letterbox
-/// undone. At most `capacity` are written into `boxes`, the largest area first; `*count` becomes the number that there are, 0
-/// for a map that is flat or lies in the padding. `boxes` may be NULL, for the number alone; so may `options`. `SCORECAM_ERR_DEADLINE`: there are no
-/// maps.
+/// The boxes around the high values in the map of target `index`, in pixels of the photo, with the model's crop or
+/// letterbox undone. At most `capacity` boxes are written to `boxes`, the largest area first; `*count` is set to the
+/// total number, 0 for a map that is flat or lies in the padding. `boxes` may be NULL to query the number; `options`
+/// may be NULL. `SCORECAM_ERR_DEADLINE`: there are no maps.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_boxes(
@@ -108,10 +109,10 @@ pub unsafe extern "C" fn scorecam_explanation_boxes(
     })
 }
 
-/// How the map of target `index` lies on a part of the photo: an application that must rest on that part compares `energy` or
-/// `lift` with a limit. Set `out` to `SCORECAM_EVIDENCE_INIT` first. After a tensor boxes are in pixels of the input, and a mask of
-/// any size is right. `SCORECAM_ERR_INVALID_ARGUMENT`: the model sees nothing of the region. `SCORECAM_ERR_DEADLINE`: there are
-/// no maps.
+/// Measures the map of target `index` on a part of the photo: compare `energy` or `lift` with a limit to verify that a
+/// decision is based on that part. Set `out` to `SCORECAM_EVIDENCE_INIT` first. For a tensor, boxes are in pixels of
+/// the input, and a mask may have any size. `SCORECAM_ERR_INVALID_ARGUMENT`: the region lies outside the model's input.
+/// `SCORECAM_ERR_DEADLINE`: there are no maps.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_region(

@@ -17,10 +17,10 @@ use crate::image::{read_image, scorecam_image};
 use crate::model::scorecam_model;
 use crate::read;
 
-/// Receives what came of image `index`: an explanation, which is from then on the callee's to free, or NULL with the status and
-/// the line of text that say why, which is valid during the call only. Any result but 0 ends `scorecam_explain_many`. Called
-/// on the thread of that call, once for each image, mostly but not always in their order. Must return: neither throw nor jump
-/// out by longjmp.
+/// Receives the result of image `index`: an explanation, which the callee must free, or NULL with a status and an error
+/// message, which is valid only during the call. Any result other than 0 ends `scorecam_explain_many`. Called on the
+/// thread of that call, once per image, usually but not always in order. Must return normally: no exception, no
+/// longjmp.
 pub type scorecam_found = Option<
     unsafe extern "C" fn(
         index: u64,
@@ -31,11 +31,11 @@ pub type scorecam_found = Option<
     ) -> i32,
 >;
 
-/// Explains `count` images, `options->jobs` of them at work at once: their masks share batches of the model, so that all are
-/// explained in less time than one after the other. Equal calls make equal batches. Each result goes to `found` as soon as it
-/// is there, and an image that fails does not keep the others. `options->progress` receives the passes of all images together,
-/// and `options->user_data`; `found` receives `user_data`. The call fails where the options are wrong, and with
-/// `SCORECAM_ERR_CANCELLED` where a callback ended it.
+/// Explains `count` images, `options->jobs` of them concurrently: their masks share the model's batches, which is
+/// faster than one image after the other. Equal calls make equal batches. `found` receives each result as soon as it is
+/// ready; an image that fails does not affect the others. `options->progress` receives the passes of all images
+/// together, and `options->user_data`; `found` receives `user_data`. The call fails if the options are invalid, and
+/// with `SCORECAM_ERR_CANCELLED` if a callback ended it.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explain_many(

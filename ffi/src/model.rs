@@ -15,105 +15,106 @@ use crate::handles::{self, Handle};
 use crate::host::{HostObject, optional, scorecam_host};
 use crate::read;
 
-/// A loaded model. Every call that takes it as const may be made from several threads at once.
+/// A loaded model. Several threads may make the calls that take it as const concurrently.
 pub struct scorecam_model {
     _opaque: [u8; 0],
 }
 
-/// How to load a model. Begin with `SCORECAM_MODEL_OPTIONS_INIT`; every field may stay 0. What is not given
-/// comes from the manifest, and else from the model's file.
+/// How to load a model. Start with `SCORECAM_MODEL_OPTIONS_INIT`; every field may stay 0. The defaults come from the
+/// manifest, or else from the model's file.
 #[repr(C)]
 pub struct scorecam_model_options {
     /// `sizeof(scorecam_model_options)`.
     pub struct_size: u32,
-    /// Threads for the engine, at most 1024; 0 for all cores.
+    /// Threads for the runtime, at most 1024; 0 for all cores.
     pub threads: u32,
-    /// The backend's id; "auto" for the best one that loads files of this name and works on this machine. NULL for
-    /// the manifest's, or else as "auto".
+    /// The backend's id, or "auto" for the best one that loads this type of file and is ready on this machine; NULL for
+    /// the manifest's, or else "auto".
     pub backend: *const c_char,
-    /// The layer to explain; NULL for the manifest's or the default one.
+    /// The layer to explain; NULL for the manifest's, or else the default layer.
     pub layer: *const c_char,
-    /// The device, as in "cpu" or "cuda:0"; NULL for the backend's default.
+    /// The device, such as "cpu" or "cuda:0"; NULL for the backend's default.
     pub device: *const c_char,
     /// Settings of the backend; an unknown one is an error.
     pub settings: *const scorecam_option,
-    /// How many there are.
+    /// The number of settings.
     pub setting_count: u64,
-    /// The manifest's text (TOML, at most 16 MiB), read in place of a manifest on disk; NULL for none. Its paths start from
-    /// the current folder.
+    /// The text of a manifest (TOML, at most 16 MiB) that replaces the one on disk; NULL for none. Its relative paths
+    /// start from the current folder.
     pub manifest: *const c_char,
-    /// A manifest's file, read in place of the one beside the model; NULL for none. At most one of both is given.
+    /// The file of a manifest that replaces the one beside the model; NULL for none. At most one of `manifest` and
+    /// `manifest_file` may be set.
     pub manifest_file: *const c_char,
-    /// The model itself in memory, read during the call only; NULL to open the file `path`.
+    /// The model in memory, read only during the call; NULL to open the file `path`.
     pub data: *const c_void,
-    /// Its bytes.
+    /// The number of bytes.
     pub data_size: u64,
 }
 read::versioned!(scorecam_model_options = "SCORECAM_MODEL_OPTIONS_INIT");
 
-/// `scorecam_model_info.output_kind`: none of the kinds below.
+/// `scorecam_model_info.output_kind`: another kind of output.
 pub const SCORECAM_MODEL_OTHER: u32 = 0;
 /// `scorecam_model_info.output_kind`: class scores.
 pub const SCORECAM_MODEL_CLASSES: u32 = 1;
-/// `scorecam_model_info.output_kind`: one number for an image, such as an age.
+/// `scorecam_model_info.output_kind`: one number per image, such as an age.
 pub const SCORECAM_MODEL_VALUE: u32 = 2;
 /// `scorecam_model_info.output_kind`: boxes.
 pub const SCORECAM_MODEL_DETECTIONS: u32 = 3;
-/// `scorecam_model_info.output_kind`: a class for each cell of a map.
+/// `scorecam_model_info.output_kind`: a class per cell of a map.
 pub const SCORECAM_MODEL_SEGMENTS: u32 = 4;
-/// `scorecam_model_info.output_kind`: a vector that is compared with another image's.
+/// `scorecam_model_info.output_kind`: an embedding, a vector to compare with another image's.
 pub const SCORECAM_MODEL_EMBEDDING: u32 = 5;
 
-/// What a model takes and gives. The strings are valid until the model is freed.
+/// The input, output and layers of a model. The strings are valid until the model is freed.
 #[repr(C)]
 pub struct scorecam_model_info {
     /// `sizeof(scorecam_model_info)`.
     pub struct_size: u32,
     /// One of `SCORECAM_MODEL_*`.
     pub output_kind: u32,
-    /// Classes, or 0: their number is free, or the model gives no class scores.
+    /// The number of classes; 0 if it is variable or the model has no class scores.
     pub class_count: u64,
-    /// Channels of its input; 0 when free.
+    /// Channels of the input; 0 if variable.
     pub channels: u64,
-    /// Rows of its input; 0 when free.
+    /// Rows of the input; 0 if variable.
     pub height: u64,
-    /// Columns of its input; 0 when free.
+    /// Columns of the input; 0 if variable.
     pub width: u64,
-    /// How many layers it has.
+    /// The number of layers.
     pub layer_count: u64,
-    /// Its file, or "the application's model".
+    /// The model's file, or "the application's model".
     pub name: *const c_char,
-    /// The id of the backend that runs it; "application" for a model of `scorecam_model_from_backend`.
+    /// The id of its backend; "application" for a model of `scorecam_model_from_backend`.
     pub backend: *const c_char,
-    /// Why this backend, in one line, as in "onnx-cpu on the CPU, since onnx-cuda is not ready: ..."; NULL where there was
-    /// nothing to choose: it was asked for by its id, or is the only one for such files.
+    /// The reason for this backend in one line, such as "onnx-cpu on the CPU, since onnx-cuda is not ready: ..."; NULL
+    /// if there was no choice: it was requested by its id, or it is the only one for this type of file.
     pub backend_reason: *const c_char,
-    /// The layer that is explained when none is named; NULL where the model has none.
+    /// The default layer; NULL if there is none.
     pub layer: *const c_char,
 }
 read::versioned!(scorecam_model_info = "SCORECAM_MODEL_INFO_INIT");
 
-/// A layer that can be explained or tapped. The strings are valid until the model is freed.
+/// A layer of a model. The strings are valid until the model is freed.
 #[repr(C)]
 pub struct scorecam_layer_info {
     /// `sizeof(scorecam_layer_info)`.
     pub struct_size: u32,
-    /// 1 for the layer that is explained when none is named; else 0.
+    /// 1 for the default layer, else 0.
     pub is_default: u32,
-    /// The name to give as layer.
+    /// The name, as in `scorecam_explain_options.layer`.
     pub name: *const c_char,
-    /// What it does, in the model's own words ("Conv").
+    /// Its operation, as the model names it ("Conv").
     pub operation: *const c_char,
-    /// Shape of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a
-    /// saliency map needs. A size of 0 is free.
+    /// Shape of its activations without the batch axis: [K, h, w] for a layer with spatial extent, which a saliency map
+    /// requires. A size of 0 is variable.
     pub shape: scorecam_shape,
 }
 read::versioned!(scorecam_layer_info = "SCORECAM_LAYER_INFO_INIT");
 
-/// Loads a model. `path` is the model's file or its manifest (`.toml`); a manifest of the model's name beside
-/// it is read, too. `options` may be NULL. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_NOT_FOUND`: no such
-/// backend or layer. `SCORECAM_ERR_MODEL`: the file is wrong. With `options.data` the model is there and `path` is its name
-/// alone, such as "net.onnx", whose ending says the format.
+/// Loads a model. `path` is the model's file or its manifest (`.toml`); a manifest beside the model with the same name
+/// is also read. `options` may be NULL. With `options.data` the model comes from memory, and `path` is only its name,
+/// such as "net.onnx", whose extension selects the format. `SCORECAM_ERR_IO`: no such file. `SCORECAM_ERR_NOT_FOUND`:
+/// no such backend or layer. `SCORECAM_ERR_MODEL`: the file is invalid.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_load(
@@ -134,14 +135,14 @@ pub unsafe extern "C" fn scorecam_model_load(
     })
 }
 
-/// Makes a model of an application's own engine: `backend` holds its functions, and `user_data` is what they
-/// get as `model`. `load` is not called and may be NULL; the table itself is copied. Of `options`, which may be NULL, the
-/// manifest counts: the layer, the labels, the input's preprocessing and the output's activation. The functions and
-/// `user_data` must stay valid until the model is released. The functions may be called from any thread, and
-/// from several at once when several threads use the model. `release`, unless NULL, is called with `user_data`
-/// when the model has been freed and its last call has ended; when this function fails it is not called.
-/// `SCORECAM_ERR_PLUGIN`: the table is of another size or lacks a function, or the description is wrong.
-/// `SCORECAM_ERR_NOT_FOUND`: the model has no layer of the manifest's name.
+/// Creates a model from an application's own engine: `backend` holds its functions, which receive `user_data` as
+/// `model`. `load` is not called and may be NULL; the table is copied. `options` may be NULL; only its manifest is
+/// used: the layer, the labels, the input's preprocessing and the output's activation. The functions and `user_data`
+/// must stay valid until the model is released. The functions may be called from any thread, and concurrently if
+/// several threads use the model. `release`, unless NULL, is called with `user_data` once the model has been freed and
+/// its last call has ended, but not if this function fails. `SCORECAM_ERR_PLUGIN`: the table has another size or lacks
+/// a function, or the description is invalid. `SCORECAM_ERR_NOT_FOUND`: the model has no layer with the manifest's
+/// name.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_from_backend(
@@ -167,13 +168,13 @@ pub unsafe extern "C" fn scorecam_model_from_backend(
     })
 }
 
-/// Frees a model; NULL is right. Calls of other threads that use it go on; it goes with the last of them.
+/// Frees a model; NULL is allowed. Calls that use it in other threads continue, and the last of them frees it.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_model_free(model: *mut scorecam_model) -> scorecam_status {
     export!({ handles::remove(model) })
 }
 
-/// What the model takes and gives. Set `out` to `SCORECAM_MODEL_INFO_INIT` first.
+/// Describes the model. Set `out` to `SCORECAM_MODEL_INFO_INIT` first.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_describe(
@@ -187,7 +188,7 @@ pub unsafe extern "C" fn scorecam_model_describe(
     })
 }
 
-/// Describes layer `index`, in the order in which layers run. Set `out` to `SCORECAM_LAYER_INFO_INIT` first.
+/// Describes layer `index`, in execution order. Set `out` to `SCORECAM_LAYER_INFO_INIT` first.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_layer(
@@ -202,8 +203,8 @@ pub unsafe extern "C" fn scorecam_model_layer(
     })
 }
 
-/// The class that a text names: a number, or a label, or one of a label's comma-separated names.
-/// `SCORECAM_ERR_NOT_FOUND`: no label is like it.
+/// Finds a class by its number, its label, or one of a label's comma-separated names. `SCORECAM_ERR_NOT_FOUND`: no
+/// label matches.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_model_find_class(
@@ -217,7 +218,7 @@ pub unsafe extern "C" fn scorecam_model_find_class(
     })
 }
 
-/// The label of a class, valid until the model is freed; NULL where the model has no labels.
+/// The label of a class, valid until the model is freed; NULL if the model has no labels.
 /// `SCORECAM_ERR_INVALID_ARGUMENT`: the model has no such class.
 #[must_use]
 #[unsafe(no_mangle)]

@@ -11,27 +11,26 @@ use crate::handles;
 use crate::image::{read_image, scorecam_image};
 use crate::read;
 
-/// How a map is shown. Begin with `SCORECAM_OVERLAY_OPTIONS_INIT`: target 0, viridis, half transparent.
+/// How to draw a map. Start with `SCORECAM_OVERLAY_OPTIONS_INIT`: target 0, viridis, opacity 0.5.
 #[repr(C)]
 pub struct scorecam_overlay_options {
     /// `sizeof(scorecam_overlay_options)`.
     pub struct_size: u32,
-    /// The colour's share of the result: 0 (the photo alone) to 1 (the map alone).
+    /// Opacity of the map's colors: 0 (only the photo) to 1 (only the map).
     pub opacity: f32,
-    /// Which target's map is shown.
+    /// The index of the target to draw.
     pub target: u64,
     /// "viridis", "turbo", "jet", "inferno" or "gray"; NULL for viridis.
     pub colormap: *const c_char,
-    /// Bytes from one row of the result to the next; 0 for rows without gaps.
+    /// Bytes from one row of the output to the next; 0 for rows without gaps.
     pub row_stride: u64,
 }
 read::versioned!(scorecam_overlay_options = "SCORECAM_OVERLAY_OPTIONS_INIT");
 
-/// Draws a map over its photo, as 8-bit red, green and blue, at the photo's upright size: an orientation of
-/// 5 to 8 swaps width and height. `photo` is the photo that was explained; after a tensor, any photo, of
-/// which the input is taken to have shown all. `options` may be NULL. `SCORECAM_ERR_BUFFER_TOO_SMALL`: the
-/// message says how many bytes `out` needs, and nothing was written. `SCORECAM_ERR_DEADLINE`: there are no maps, since
-/// the time limit passed before.
+/// Draws a map over its photo, as 8-bit red, green and blue, at the photo's upright size: an orientation of 5 to 8
+/// swaps width and height. `photo` is the explained photo; for a tensor, any photo is allowed, and the input counts as
+/// the whole photo. `options` may be NULL. `SCORECAM_ERR_BUFFER_TOO_SMALL`: nothing was written, and the message gives
+/// the number of bytes needed. `SCORECAM_ERR_DEADLINE`: there are no maps, because the time limit expired.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_explanation_overlay(

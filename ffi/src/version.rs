@@ -7,22 +7,22 @@ use scorecam::log_to;
 
 use crate::export::{self, Failure, export};
 
-/// The library's version, as in "1.0.0".
+/// The library's version, such as "1.0.0".
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_version() -> *const c_char {
     export!(c"".as_ptr() => { VERSION.as_ptr() })
 }
 
-/// The version of the plugin ABI that this library speaks: `SCORECAM_ABI_VERSION` of its own header.
+/// The version of the plugin ABI that this library supports: `SCORECAM_ABI_VERSION` of its own header.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_abi_version() -> u32 {
     export!(0 => { abi::SCORECAM_ABI_VERSION })
 }
 
-/// Sends what the library and its plugins log, up to `level` (`SCORECAM_LOG_*`), to `log`: a level, the part that logs and one
-/// line of text, both valid during the call only. `log` may be called from any thread, several at once, until the process ends,
-/// and must return. Plugins keep the level that holds when they are loaded, so call this before the first host is made.
-/// `SCORECAM_ERR_INVALID_ARGUMENT`: the log goes somewhere already.
+/// Sends the log messages of the library and its plugins, up to `level` (`SCORECAM_LOG_*`), to `log`: a level, the
+/// component and one line of text, both valid only during the call. `log` may be called from any thread, concurrently,
+/// until the process ends, and must return. Plugins keep the level at the time when they are loaded, so call this
+/// before creating the first host. `SCORECAM_ERR_INVALID_ARGUMENT`: the log already has a destination.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scorecam_log_to(
@@ -40,20 +40,20 @@ pub unsafe extern "C" fn scorecam_log_to(
     })
 }
 
-/// Receives a line of the log.
+/// Receives a log message.
 pub type scorecam_log = Option<
     unsafe extern "C" fn(user_data: *mut c_void, level: u32, target: *const c_char, text: *const c_char),
 >;
 
-/// Why this thread's last failed call failed: one line of UTF-8 that names the thing, the value and what to
-/// do; empty when none failed. Valid until this thread's next call. A call that succeeds leaves the message
-/// as it is, so it may be read after cleaning up.
+/// The error message of this thread's last failed call: one line of UTF-8 that names the object, the value and the
+/// remedy; empty if no call failed. Valid until this thread's next call. Successful calls keep the message, so it may
+/// be read after cleaning up.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_last_error() -> *const c_char {
     export!(c"".as_ptr() => { export::last_error() })
 }
 
-/// The name of a status, as in "SCORECAM_ERR_NOT_FOUND"; "unknown status" for numbers that are none.
+/// The name of a status, such as "SCORECAM_ERR_NOT_FOUND"; "unknown status" for other numbers.
 #[unsafe(no_mangle)]
 pub extern "C" fn scorecam_status_name(status: scorecam_status) -> *const c_char {
     export!(c"".as_ptr() => {

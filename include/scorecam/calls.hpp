@@ -1,4 +1,4 @@
-// scorecam for C++17: the bodies of what scorecam.hpp declares. Included at its end, and nowhere else.
+// scorecam for C++17: the definitions for scorecam.hpp, which includes this file at its end.
 #ifndef SCORECAM_CALLS_HPP
 #define SCORECAM_CALLS_HPP
 
@@ -6,7 +6,7 @@ namespace scorecam {
 inline namespace SCORECAM_MODE {
 namespace detail {
 
-// A progress function on its way through C.
+// A progress function that is passed through C.
 struct ProgressCall {
     explicit ProgressCall(const Progress &function) : progress(function) {}
 
@@ -56,7 +56,7 @@ auto field(const Explanation &explanation, T scorecam_explanation_info::*member,
     return called(status, [&] { return read(info.*member); });
 }
 
-// Options on their way through C; what they lead to lives as long as this.
+// Options in their C form, with the memory that they point to.
 struct RawExplainOptions {
     explicit RawExplainOptions(const ExplainOptions &options)
         : method_options(raw_options(options.options)), progress(options.progress) {
@@ -94,7 +94,7 @@ struct RawExplainOptions {
     ProgressCall progress;
 };
 
-// What came of each image, on its way out of C.
+// The results of images, received from C.
 struct FoundCall {
     static std::int32_t call(std::uint64_t index, scorecam_explanation *explanation, std::int32_t status,
                              const char *error, void *self) noexcept {
@@ -148,7 +148,7 @@ inline Outcome<std::vector<Box>> Explanation::boxes(std::size_t index, const Box
     scorecam_box_options raw_options = SCORECAM_BOX_OPTIONS_INIT;
     raw_options.areas = static_cast<std::uint32_t>(options.areas);
     raw_options.threshold = options.threshold;
-    // Room for most maps; where it is not enough, the second call has it.
+    // Enough room for most maps; otherwise a second call follows.
     std::vector<scorecam_box> raw(options.areas == Areas::Largest ? 1 : 64);
     std::uint64_t count = 0;
     std::int32_t status = scorecam_explanation_boxes(raw.data(), raw.size(), &count, get(), index, &raw_options);
@@ -268,8 +268,8 @@ inline Outcome<void> Explanation::overlay_into(View<std::uint8_t> out, const Ima
 
 inline Outcome<std::vector<std::uint8_t>> Explanation::overlay(const Image &photo,
                                                                const OverlayOptions &options) const {
-    // A pixel has a sample at least. Where there are more pixels than bytes the photo is wrong, which the
-    // call below says: nothing is to be allocated by its sizes.
+    // A pixel has at least one sample. A photo with more pixels than bytes is invalid, which the call below reports:
+    // do not allocate by its sizes.
     const std::uint64_t width = photo.upright_width(), height = photo.upright_height();
     const bool plausible = width > 0 && height > 0 && height <= photo.raw().data_size / width;
     std::vector<std::uint8_t> out(plausible ? static_cast<std::size_t>(3 * width * height) : 1);
@@ -408,7 +408,7 @@ inline Outcome<Model> Host::adopt(std::shared_ptr<const Engine> engine, const Mo
     scorecam_model *model = nullptr;
     const std::int32_t status = scorecam_model_from_backend(&model, get(), &table, held.get(), &raw);
     if (status == SCORECAM_OK) {
-        // The library's from here on: it calls release_engine.
+        // The library now owns the engine: it calls release_engine.
         static_cast<void>(held.release());
     }
     return detail::called(status, [&] { return Model(model); });

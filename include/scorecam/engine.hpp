@@ -1,9 +1,8 @@
-// scorecam for C++17: a model that C++ code runs. Included by scorecam.hpp and scorecam_plugin.hpp.
+// scorecam for C++17: models that run in C++ code. Included by scorecam.hpp and scorecam_plugin.hpp.
 //
-// An Engine is the same thing on both sides: an application hands its own over with Host::adopt(), a plugin's
-// Backend::load() returns one. First write describe() and forward(); the rest has defaults. Whatever an
-// Engine throws stops here and becomes a status with a message: Error keeps its own, everything else is
-// SCORECAM_ERR_INTERNAL.
+// An Engine serves both sides: an application passes its own to Host::adopt(), and a plugin's Backend::load() returns
+// one. Only describe() and forward() are required; the rest has defaults. Exceptions of an Engine become a status
+// with a message: those of an Error, or SCORECAM_ERR_INTERNAL for everything else.
 #ifndef SCORECAM_ENGINE_HPP
 #define SCORECAM_ENGINE_HPP
 
@@ -24,69 +23,70 @@ inline namespace SCORECAM_MODE {
 // An input of a model.
 struct InputInfo {
     std::string name = "image";
-    // Of an image [N, C, H, W]; 0 is an axis of free length.
+    // For the image [N, C, H, W]; a size of 0 is variable.
     Shape shape{};
-    // The model's own element type; tensors are given in f32.
+    // The model's own element type; tensors are passed in f32.
     scorecam_data_type dtype = kFloat32;
-    // Whether it has a row for each image.
+    // Whether it has a row per image.
     bool per_image = true;
 };
 
 // An output of a model.
 struct OutputInfo {
     std::string name = "scores";
-    // Where it is per image the batch first.
+    // If it is per image, with the batch first.
     Shape shape{};
-    // What the model applies to the values: one of SCORECAM_OUTPUT_*.
+    // The activation that the model applies: one of SCORECAM_OUTPUT_*.
     std::uint32_t activation = SCORECAM_OUTPUT_UNKNOWN;
     // The model's own element type; tensors are returned in f32.
     scorecam_data_type dtype = kFloat32;
-    // Whether it has a row for each image, which detections of all images in one list have not.
+    // Whether it has a row per image, unlike the detections of all images in one list.
     bool per_image = true;
 };
 
-// A layer that can be tapped.
+// A layer whose tensor can be returned.
 struct Layer {
     std::string name{};
-    // What it does, in the model's own words ("Conv").
+    // Its operation, as the model names it ("Conv").
     std::string operation{};
-    // Of its raw tensor without the batch axis.
+    // The shape of its raw tensor without the batch axis.
     Shape shape{};
-    // What these axes are: one of SCORECAM_LAYER_*. Trial passes find out what is unknown.
+    // The meaning of these axes: one of SCORECAM_LAYER_*. The host resolves an unknown meaning by trial passes.
     std::uint32_t meaning = SCORECAM_LAYER_UNKNOWN;
-    // When no layer is named, the one of the highest preference that is known to hold maps is explained.
+    // The default layer is the one with the highest preference that is known to hold maps.
     std::uint32_t preference = 0;
-    // 1 + the index of an earlier layer whose axes mean the same; 0 when there is none.
+    // 1 + the index of an earlier layer whose axes have the same meaning; 0 if there is none.
     std::uint64_t like = 0;
-    // Whether all that lies behind the layer reads the mean of each map alone: then run_from takes means [N, K, 1, 1], too.
+    // Whether the part after the layer depends only on the mean of each map: run_from then also accepts means [N, K,
+    // 1, 1].
     bool pooled = false;
 };
 
-// What a model takes and gives.
+// The inputs, outputs and layers of a model.
 struct ModelDescription {
     // The image input.
     InputInfo input{};
-    // Inputs beside the image.
+    // Inputs other than the image.
     std::vector<InputInfo> other_inputs{};
     std::vector<OutputInfo> outputs{};
-    // Index of the output that class scores are read from; none where there is none.
+    // The index of the output with class scores, if there is one.
     std::optional<std::size_t> score_output = 0;
-    // Why there is none, in one line.
+    // The reason in one line if there is none.
     std::string why_no_scores{};
-    // In the order in which they run.
+    // In execution order.
     std::vector<Layer> layers{};
-    // Index of the last layer with spatial extent before the classifier.
+    // The index of the last layer with spatial extent before the classifier.
     std::optional<std::size_t> default_layer{};
-    // Images in every pass when the model fixes their number; else 0.
+    // The batch size if the model fixes it; else 0.
     std::uint64_t fixed_batch = 0;
-    // Images in a pass at which the model runs fastest.
+    // The batch size at which the model runs fastest.
     std::uint64_t preferred_batch = 1;
 };
 
-// What goes into a call. Valid during the call.
+// The inputs of a call. Valid during the call.
 class Inputs {
    public:
-    // Images alone, [N, C, H, W], which nobody cancels.
+    // Only images, [N, C, H, W], without cancellation.
     explicit Inputs(const TensorView &images) : images_(images) {}
     explicit Inputs(const scorecam_inputs &raw) : images_(raw.images), raw_(&raw) {
         for (std::uint32_t i = 0; i < raw.other_count; i++) {
@@ -96,9 +96,9 @@ class Inputs {
 
     // [N, C, H, W].
     const TensorView &images() const noexcept { return images_; }
-    // Inputs beside the image, for this call in place of what was given when the model was loaded.
+    // Inputs other than the image, which override those given at load for this call.
     const std::vector<NamedTensor> &others() const noexcept { return others_; }
-    // Whether the caller wants the call to end; to be asked on the thread of the call.
+    // Whether the caller cancels the call; query it only on the thread of the call.
     bool cancelled() const noexcept {
         return raw_ != nullptr && raw_->is_cancelled != nullptr && raw_->is_cancelled(raw_->context) != 0;
     }
@@ -109,7 +109,7 @@ class Inputs {
     std::vector<NamedTensor> others_;
 };
 
-// Masked images to run. Image of pass m: U(mask m) * image + (1 - U(mask m)) * fill, U being the upsampling to the
+// A request to run masked images. Image m is U(mask m) * image + (1 - U(mask m)) * fill, where U upsamples to the
 // image's size. Valid during the call.
 class MaskedRequest {
    public:
@@ -117,9 +117,9 @@ class MaskedRequest {
 
     // One of SCORECAM_UPSAMPLE_*.
     std::uint32_t upsample() const noexcept { return raw_->upsample; }
-    // Preprocessed images [I, C, H, W], and the other inputs, whose rows are those of the images.
+    // Preprocessed images [I, C, H, W], and the other inputs, whose rows correspond to the images.
     const Inputs &inputs() const noexcept { return inputs_; }
-    // What shows where a mask is 0, [I, C, H, W]; none for zeros.
+    // The fill where a mask is 0, [I, C, H, W]; none for zeros.
     std::optional<TensorView> fill() const noexcept {
         return raw_->fill.data == nullptr ? std::nullopt : std::optional(TensorView(raw_->fill));
     }
@@ -129,11 +129,11 @@ class MaskedRequest {
     std::size_t image_of(std::size_t m) const noexcept {
         return raw_->image_of_mask == nullptr ? 0 : raw_->image_of_mask[m];
     }
-    // Images in a pass.
+    // Images per forward pass.
     std::uint64_t batch_size() const noexcept { return raw_->batch_size; }
 
-    // To be called after each batch with the number of its masks and the tensors that are wanted: a row for each of the masks,
-    // or an output that is not per image whole. A failure is to be passed on.
+    // To be called after each batch with the number of its masks and the wanted tensors: a row per mask, or the whole
+    // of an output that is not per image. Return its failures.
     Outcome<void> each(std::size_t masks, const std::vector<Tensor> &tensors) const {
         std::vector<scorecam_tensor> raw;
         for (const Tensor &tensor : tensors) {
@@ -149,36 +149,35 @@ class MaskedRequest {
     Inputs inputs_;
 };
 
-// A loaded model. Its functions are const because they are called from several threads at once: an engine
-// that cannot bear that has a mutable std::mutex and locks it. It is destroyed once, on any thread, when
-// nobody uses it any more.
+// A loaded model. Its functions are const because several threads call them concurrently: an engine that does not
+// support this locks a mutable std::mutex. It is destroyed once, on any thread, when it is no longer in use.
 class Engine {
    public:
     virtual ~Engine() = default;
 
-    // Called once, before everything else.
+    // Called once, before all other functions.
     virtual Outcome<ModelDescription> describe() const = 0;
 
-    // Runs a batch of images and returns the tensors that are wanted, names of outputs and layers alike, raw, in that
-    // order. One that describe() does not list may come, since users choose layers: to be refused by
-    // SCORECAM_ERR_NOT_FOUND, with a text that is shown to them.
+    // Runs a batch of images and returns the wanted raw tensors, in order; the names are those of outputs and layers.
+    // A name may be missing from describe(), because users choose layers: fail with SCORECAM_ERR_NOT_FOUND and a
+    // message for the user.
     virtual Outcome<std::vector<Tensor>> forward(const Inputs &inputs,
                                                  View<const std::string_view> wanted) const = 0;
 
-    // What else it can, a sum of SCORECAM_ABILITY_*: for each of them the function below is to be overridden.
-    // A plugin's descriptor names them, too.
+    // Additional abilities, a sum of SCORECAM_ABILITY_*: override the function below for each of them. A plugin's
+    // descriptor must include them.
     virtual std::uint32_t abilities() const { return 0; }
 
-    // SCORECAM_ABILITY_GRADIENTS: the derivative of the sum of the cotangents times the outputs of their names with
-    // respect to the layer's activations, and of their shape. A cotangent has the shape of its output.
+    // SCORECAM_ABILITY_GRADIENTS: the derivative of the sum of each cotangent times its output, with respect to the
+    // layer's activations, in their shape. A cotangent has the shape of its output.
     virtual Outcome<Tensor> gradients(const Inputs &inputs, const std::string &layer,
                                       View<const NamedTensor> cotangents) const {
         static_cast<void>(inputs), static_cast<void>(layer), static_cast<void>(cotangents);
         return detail::failed<Tensor>(SCORECAM_ERR_UNSUPPORTED, "the engine does not differentiate");
     }
 
-    // SCORECAM_ABILITY_RUN_FROM: the tensors that are wanted, with `activations` in place of the layer's own. The inputs
-    // are those of the one image under explanation.
+    // SCORECAM_ABILITY_RUN_FROM: the wanted tensors, with `activations` in place of the layer's own. The inputs are
+    // those of the image to explain.
     virtual Outcome<std::vector<Tensor>> run_from(const Inputs &inputs, const std::string &layer,
                                                   const TensorView &activations,
                                                   View<const std::string_view> wanted) const {
@@ -188,22 +187,22 @@ class Engine {
                                                    "the engine does not run from a layer");
     }
 
-    // SCORECAM_ABILITY_MASKED: runs masked images batch by batch, all in their order, and calls request.each() after
-    // each batch.
+    // SCORECAM_ABILITY_MASKED: runs masked images in order, batch by batch, and calls request.each() after each
+    // batch.
     virtual Outcome<void> masked(const MaskedRequest &request, View<const std::string_view> wanted) const {
         static_cast<void>(request), static_cast<void>(wanted);
         return detail::failed<void>(SCORECAM_ERR_UNSUPPORTED, "the engine does not mask images");
     }
 
-    // What users should know of how this model runs, one line each and at most 16: that it runs in another
-    // precision than it was exported in, and what that costs. Called once, after loading; every explanation has
-    // them among its warnings.
+    // Remarks for users on how this model runs, one line each and at most 16: for example, that it runs in another
+    // precision than exported, and the resulting error. Called once, after loading; every explanation lists them
+    // among its warnings.
     virtual Outcome<std::vector<std::string>> remarks() const { return std::vector<std::string>(); }
 };
 
 namespace detail {
 
-// Tensors on their way out, and what frees them.
+// Returned tensors, with the function that frees them.
 struct Outputs {
     std::vector<Tensor> tensors;
     std::vector<scorecam_tensor> raw;
@@ -215,12 +214,12 @@ inline Outcome<void> hand_over(std::vector<Tensor> tensors, scorecam_outputs *ou
     auto owner = std::make_unique<Outputs>();
     owner->tensors = std::move(tensors);
     for (const Tensor &tensor : owner->tensors) {
-        // A host reads as many values as the shape says, so this must be found out here.
+        // A host reads as many values as the shape requires, so check this here.
         if (tensor.size() == 0 || tensor.size() != tensor.shape().count()) {
             return failed<void>(SCORECAM_ERR_PLUGIN,
                                 "tensor " + std::to_string(owner->raw.size()) + " of the result has " +
-                                    std::to_string(tensor.size()) + " values, which is not what shape " +
-                                    tensor.shape().text() + " needs");
+                                    std::to_string(tensor.size()) + " values, which does not match shape " +
+                                    tensor.shape().text());
         }
         owner->raw.push_back(tensor.view().raw());
     }
@@ -283,7 +282,7 @@ class DescriptionTable {
     scorecam_model_description raw_;
 };
 
-// What the functions of an engine's table get as their model.
+// The model argument for the functions of an engine's table.
 class HeldEngine {
    public:
     explicit HeldEngine(std::shared_ptr<const Engine> engine) : engine_(std::move(engine)) {}
@@ -291,7 +290,7 @@ class HeldEngine {
     static HeldEngine &of(void *model) noexcept { return *static_cast<HeldEngine *>(model); }
     const Engine &engine() const noexcept { return *engine_; }
 
-    // The description is asked for once, so that what was handed out stays as it is.
+    // The description is queried only once, so that the returned one never changes.
     Outcome<void> describe(const scorecam_model_description **out) {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (description_ == nullptr) {
@@ -306,7 +305,7 @@ class HeldEngine {
         return Outcome<void>();
     }
 
-    // Asked for once, too: by the first line that is wanted.
+    // Also queried only once, for the first remark.
     Outcome<std::vector<std::string>> remarks() {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!remarks_) {
@@ -338,7 +337,7 @@ inline std::int32_t describe_engine(void *model, const scorecam_model_descriptio
     return guarded(why, [&] { return HeldEngine::of(model).describe(description); });
 }
 
-// The names that are wanted.
+// The wanted names.
 inline std::vector<std::string_view> names_of(const char *const *wanted, std::uint64_t count) {
     return count == 0 ? std::vector<std::string_view>() : std::vector<std::string_view>(wanted, wanted + count);
 }
@@ -398,7 +397,7 @@ inline std::int32_t write_remark(void *model, std::uint64_t index, scorecam_mess
         };
         return then(HeldEngine::of(model).remarks(), write);
     });
-    // Nothing but the end of the list is told by this status.
+    // This status means only the end of the list.
     if (status == SCORECAM_ERR_NOT_FOUND) {
         return SCORECAM_ERR_PLUGIN;
     }

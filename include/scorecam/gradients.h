@@ -23,8 +23,8 @@ typedef struct scorecam_gradients {
      */
     uint32_t reserved;
     /**
-     * A vector-Jacobian product: tensor 0 of `outputs` is the derivative of the sum of `cotangents` times the outputs of
-     * their names with respect to the layer's activations, and of their shape. A cotangent has the shape of its output.
+     * Computes a vector-Jacobian product: tensor 0 of `outputs` is the derivative of the sum of each cotangent times
+     * its output, with respect to the layer's activations, in their shape. A cotangent has the shape of its output.
      * [any thread, several at once]
      */
     scorecam_status (*run)(void *model,

@@ -15,7 +15,7 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
-// The order of a pixel's channels. Alpha is dropped.
+// The order of a pixel's channels. Alpha is ignored.
 enum class PixelFormat : std::uint32_t {
     Rgb = SCORECAM_PIXELS_RGB,
     Bgr = SCORECAM_PIXELS_BGR,
@@ -25,21 +25,21 @@ enum class PixelFormat : std::uint32_t {
     GrayAlpha = SCORECAM_PIXELS_GRAY_ALPHA,
 };
 
-// How the channels lie.
+// The layout of the channels.
 enum class Layout : std::uint32_t {
-    // Those of a pixel side by side.
+    // Interleaved channels.
     Hwc = SCORECAM_LAYOUT_HWC,
-    // One plane after the other.
+    // One plane per channel.
     Chw = SCORECAM_LAYOUT_CHW,
 };
 
-// A photo or a tensor in the caller's memory, which must outlive the calls that the image is given to: they
-// read it while they run and keep nothing. Sizes and lengths are checked by these calls.
+// A photo or a tensor in the caller's memory, which must outlive the calls that use the image: they read it only
+// while they run. These calls check sizes and lengths.
 class Image {
    public:
-    // A photo of `width` x `height` pixels, width first, each 1 to 65535, which is made into the model's
-    // input as its manifest says. Samples are 0 to 255, 0 to 65535, or 0 to 1. `row_stride` is in bytes from
-    // one row to the next, 0 for rows without gaps.
+    // A photo of `width` x `height` pixels, width first, each 1 to 65535, which is preprocessed as the model's
+    // manifest specifies. Samples are 0 to 255, 0 to 65535, or 0 to 1. `row_stride` is the number of bytes from one
+    // row to the next, 0 for rows without gaps.
     static Image photo(View<const std::uint8_t> samples, std::size_t width, std::size_t height,
                        PixelFormat format = PixelFormat::Rgb, std::size_t row_stride = 0) noexcept {
         return of_photo(samples, SCORECAM_SAMPLES_U8).with_pixels(width, height, format, row_stride);
@@ -53,19 +53,19 @@ class Image {
         return of_photo(samples, SCORECAM_SAMPLES_F32).with_pixels(width, height, format, row_stride);
     }
 
-    // The model's input itself, [C, H, W] without gaps, height first, used exactly as it is.
+    // The model's input, [C, H, W] without gaps, height first, used unchanged.
     static Image tensor(View<const float> values, std::size_t channels, std::size_t height,
                         std::size_t width) noexcept {
         const scorecam_image init = SCORECAM_TENSOR_INIT;
         Image image(init, values.data(), values.size() * sizeof(float));
-        // Too many channels stay too many in 32 bits.
+        // Clamped, so that too many channels stay too many in 32 bits.
         image.raw_.channels = channels < UINT32_MAX ? static_cast<std::uint32_t>(channels) : UINT32_MAX;
         image.raw_.height = height;
         image.raw_.width = width;
         return image;
     }
 
-    // No image of a temporary, which would end before the image is explained: give the samples a name first.
+    // Not from a temporary, which would end before the image is explained: store the samples in a variable first.
     template <typename T, typename Allocator, typename... Rest>
     static Image photo(const std::vector<T, Allocator> &&samples, Rest...) = delete;
     template <typename T, std::size_t Size, typename... Rest>
@@ -75,22 +75,22 @@ class Image {
     template <typename T, std::size_t Size, typename... Rest>
     static Image tensor(const std::array<T, Size> &&values, Rest...) = delete;
 
-    // The same photo in planes. `plane_stride` is in bytes from one plane to the next, 0 for planes without
-    // gaps.
+    // The same photo in planes. `plane_stride` is the number of bytes from one plane to the next, 0 for planes
+    // without gaps.
     Image with_layout(Layout layout, std::size_t plane_stride = 0) const noexcept {
         Image image = *this;
         image.raw_.layout = static_cast<std::uint32_t>(layout);
         image.raw_.plane_stride = plane_stride;
         return image;
     }
-    // The same photo, lying as EXIF says: 1 (upright) to 8.
+    // The same photo with an EXIF orientation, 1 (upright) to 8.
     Image with_orientation(std::uint32_t orientation) const noexcept {
         Image image = *this;
         image.raw_.orientation = orientation;
         return image;
     }
 
-    // What an overlay of this photo measures: an orientation of 5 to 8 swaps width and height.
+    // The size of an overlay of this photo: an orientation of 5 to 8 swaps width and height.
     std::size_t upright_width() const noexcept { return size_of(lies() ? raw_.height : raw_.width); }
     std::size_t upright_height() const noexcept { return size_of(lies() ? raw_.width : raw_.height); }
 
@@ -139,7 +139,7 @@ class MapView {
     // All values, row after row.
     View<const float> values() const noexcept { return View<const float>(data_, height_ * width_); }
 
-    // One value, row first; both numbers are checked.
+    // One value, row first; both indices are checked.
     Outcome<float> at(std::size_t y, std::size_t x) const {
         const bool inside = y < height_ && x < width_;
         const auto why = [&] {
@@ -148,13 +148,13 @@ class MapView {
         return detail::outcome(inside ? SCORECAM_OK : SCORECAM_ERR_INVALID_ARGUMENT, why,
                                [&] { return data_[y * width_ + x]; });
     }
-    // One row; its number is checked.
+    // One row; its index is checked.
     Outcome<View<const float>> row(std::size_t y) const {
         const auto why = [&] { return "row " + std::to_string(y) + outside(); };
         return detail::outcome(y < height_ ? SCORECAM_OK : SCORECAM_ERR_INVALID_ARGUMENT, why,
                                [&] { return View<const float>(data_ + y * width_, width_); });
     }
-    // As at(), checked in debug builds alone.
+    // Like at(), but checked only in debug builds.
     float operator()(std::size_t y, std::size_t x) const {
         assert(y < height_ && x < width_);
         return data_[y * width_ + x];

@@ -1,4 +1,4 @@
-// scorecam for C++17: what methods share. Included by scorecam_plugin.hpp.
+// scorecam for C++17: functions that methods share. Included by scorecam_plugin.hpp.
 #ifndef SCORECAM_MAPS_HPP
 #define SCORECAM_MAPS_HPP
 
@@ -14,8 +14,8 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
-// The score of a class in one row of `outputs`, as the host reads it: its softmax probability where these are logits, its
-// sigmoid where they are a single logit in two columns, else the output itself. `activation` is that of the study.
+// The score of a class in one row of `outputs`, as the host computes it: the softmax probability for logits, the
+// sigmoid for a single logit in two columns, else the output itself. `activation` is that of the study.
 inline double class_score(std::uint32_t activation, View<const float> outputs, std::size_t class_index) {
     const double raw = outputs[class_index];
     if (activation == SCORECAM_OUTPUT_BINARY) {
@@ -32,8 +32,8 @@ inline double class_score(std::uint32_t activation, View<const float> outputs, s
     return std::exp(raw - greatest) / sum;
 }
 
-// The scores of the study's targets, [N, targets], in the class scores [N, classes] of any of its passes; each as class_score()
-// reads it.
+// The scores of the study's targets, [N, targets], from the class scores [N, classes] of any of its passes, as
+// class_score() computes them.
 inline Tensor target_scores(const Study &study, const Tensor &outputs) {
     const std::size_t rows = outputs.size() == 0 ? 0 : static_cast<std::size_t>(outputs.shape()[0]);
     const View<const std::uint64_t> targets = study.targets();
@@ -46,7 +46,7 @@ inline Tensor target_scores(const Study &study, const Tensor &outputs) {
     return made;
 }
 
-// Adds `weight` times `map` to `sum`, which is of its size.
+// Adds `weight` times `map` to `sum`, which has the same size.
 inline void add_weighted(View<float> sum, float weight, View<const float> map) {
     assert(map.size() == sum.size());
     for (std::size_t i = 0; i < sum.size(); i++) {
@@ -54,7 +54,8 @@ inline void add_weighted(View<float> sum, float weight, View<const float> map) {
     }
 }
 
-// `map` [h, w] at the size [height, width]: bilinear with half-pixel centers, edges held, as SCORECAM_UPSAMPLE_HALF_PIXEL.
+// Resizes `map` [h, w] to [height, width]: bilinear with half-pixel centers and clamped edges, like
+// SCORECAM_UPSAMPLE_HALF_PIXEL.
 inline std::vector<float> resized(View<const float> map, std::size_t h, std::size_t w, std::size_t height,
                                   std::size_t width) {
     assert(map.size() == h * w && h > 0 && w > 0);
@@ -62,7 +63,7 @@ inline std::vector<float> resized(View<const float> map, std::size_t h, std::siz
         std::size_t low, high;
         float share;
     };
-    // Where each of `to` pixels lies among `from` cells.
+    // The position of each of `to` pixels among `from` cells.
     const auto places_of = [](std::size_t from, std::size_t to) {
         std::vector<Place> made(to);
         for (std::size_t i = 0; i < to; i++) {
@@ -87,7 +88,7 @@ inline std::vector<float> resized(View<const float> map, std::size_t h, std::siz
     return made;
 }
 
-// Brings `map` to [0, 1] by its least and its greatest value; one that is flat becomes zeros.
+// Scales `map` to [0, 1] by its minimum and maximum; a flat map becomes zeros.
 inline void normalize(View<float> map) {
     if (map.empty()) {
         return;

@@ -1,4 +1,4 @@
-// scorecam for C++17: an explanation algorithm that C++ code runs. Included by scorecam_plugin.hpp.
+// scorecam for C++17: explanation algorithms in C++ code. Included by scorecam_plugin.hpp.
 #ifndef SCORECAM_METHOD_HPP
 #define SCORECAM_METHOD_HPP
 
@@ -19,15 +19,15 @@ inline namespace SCORECAM_MODE {
 // One option of a method.
 struct OptionSpec {
     std::string name{};
-    // One line on what it decides.
+    // A description in one line.
     std::string help{};
-    // The value when none is given.
+    // The default value.
     std::string default_value{};
     // One of SCORECAM_OPTION_*.
     std::uint32_t kind = SCORECAM_OPTION_TEXT;
     // For SCORECAM_OPTION_CHOICE.
     std::vector<std::string> choices{};
-    // The least and the greatest value of a number.
+    // The minimum and maximum of a number.
     double min = 0.0;
     double max = 0.0;
 };
@@ -35,33 +35,33 @@ struct OptionSpec {
 // A named set of option values.
 struct Preset {
     std::string name{};
-    // One line on what it reproduces.
+    // A description in one line.
     std::string summary{};
     // Values that differ from the defaults.
     std::vector<Option> values{};
 };
 
-// How a method can be set, and what it needs.
+// The options, presets and needs of a method.
 struct MethodDescription {
-    // The abilities without which it cannot work, a sum of SCORECAM_ABILITY_*, and SCORECAM_NEEDS_NO_LAYER.
+    // The abilities that the method requires, a sum of SCORECAM_ABILITY_*, plus SCORECAM_NEEDS_NO_LAYER.
     std::uint32_t needs = 0;
     std::vector<OptionSpec> options{};
     std::vector<Preset> presets{};
 };
 
-// What a method returns.
+// The result of a method.
 struct MethodResult {
     // [targets, H, W], all values finite.
     Tensor maps{};
-    // Numbers worth reporting.
+    // Numbers to report.
     std::vector<std::pair<std::string, double>> measures{};
-    // What the user should know, a line each.
+    // Warnings for the user, one line each.
     std::vector<std::string> warnings{};
-    // The standard error of each value of the maps, of their shape; none where the method estimates none.
+    // The standard error of each value in the maps, in their shape; none if the method estimates none.
     std::optional<Tensor> errors{};
 };
 
-// A value for every option of the method. The host has checked them against its description.
+// A value for every option of the method, validated by the host.
 class OptionValues {
    public:
     OptionValues(const scorecam_option *values, std::uint64_t count) noexcept
@@ -78,7 +78,7 @@ class OptionValues {
         return detail::then(text(name),
                             [](const std::string &value) -> Outcome<bool> { return value == "true"; });
     }
-    // A whole number of SCORECAM_OPTION_INTEGER.
+    // An integer of SCORECAM_OPTION_INTEGER.
     Outcome<std::int64_t> integer(std::string_view name) const { return parsed<std::int64_t>(name); }
     Outcome<double> number(std::string_view name) const { return parsed<double>(name); }
 
@@ -96,7 +96,7 @@ class OptionValues {
     Outcome<T> parsed(std::string_view name) const {
         return detail::then(text(name), [&](const std::string &value) {
             std::istringstream in(value);
-            // The decimal point does not depend on where the user lives.
+            // The decimal point must not depend on the locale.
             in.imbue(std::locale::classic());
             T number{};
             const bool read = static_cast<bool>(in >> number);
@@ -110,35 +110,35 @@ class OptionValues {
     View<const scorecam_option> values_;
 };
 
-// Small masks and how they cover the study's input, which is the image of every masked request. The image of mask m is
-// U(mask m) * input + (1 - U(mask m)) * fill, U being the upsampling to the input's size.
+// Small masks for the study's input. Image m is U(mask m) * input + (1 - U(mask m)) * fill, where U upsamples to the
+// input's size.
 struct Masks {
     // [M, h, w].
     TensorView masks{};
     // One of SCORECAM_UPSAMPLE_*.
     std::uint32_t upsample = SCORECAM_UPSAMPLE_HALF_PIXEL;
-    // What shows where a mask is 0, [1, C, H, W]; none for zeros.
+    // The fill where a mask is 0, [1, C, H, W]; none for zeros.
     std::optional<TensorView> fill = std::nullopt;
 };
 
-// One image under explanation: what a method is given. Every pass through it is counted and reported, and may
-// be cancelled: a failure is to be passed on. Valid during the call.
+// One image to explain: the inputs of a method, and its access to the model. The host counts and reports every pass,
+// and may cancel: return failures to the host. Valid during the call.
 class Study {
    public:
     explicit Study(const scorecam_study &raw) noexcept : raw_(&raw) {}
 
-    // What the model applies to its scores: one of SCORECAM_OUTPUT_*, never unknown.
+    // The activation that the model applies to its scores: one of SCORECAM_OUTPUT_*, never unknown.
     std::uint32_t output_activation() const noexcept { return raw_->output_activation; }
     // The preprocessed input, [1, C, H, W].
     TensorView input() const noexcept { return TensorView(raw_->input); }
-    // An image to compare with, of the input's shape.
+    // The reference image, of the input's shape.
     std::optional<TensorView> reference() const noexcept {
         return raw_->reference.data == nullptr ? std::nullopt : std::optional(TensorView(raw_->reference));
     }
-    // Of the target layer, [1, K, h, w]; without values where the method needs no layer.
+    // Those of the target layer, [1, K, h, w]; without values if the method needs no layer.
     TensorView activations() const noexcept { return TensorView(raw_->activations); }
     const char *layer() const noexcept { return raw_->layer; }
-    // The class scores of the input, one number a class.
+    // The class scores of the input, one number per class.
     View<const float> scores() const noexcept {
         return {raw_->scores, static_cast<std::size_t>(raw_->class_count)};
     }
@@ -146,10 +146,10 @@ class Study {
     View<const std::uint64_t> targets() const noexcept {
         return {raw_->targets, static_cast<std::size_t>(raw_->target_count)};
     }
-    // Images in a pass.
+    // Images per forward pass.
     std::uint64_t batch_size() const noexcept { return raw_->batch_size; }
 
-    // Says how many passes will be made, for progress reports.
+    // Announces the number of passes, for progress reports.
     Outcome<void> expect_passes(std::uint64_t passes) const {
         scorecam_message why{};
         const std::int32_t status = raw_->expect_passes(raw_->context, passes, &why);
@@ -173,15 +173,16 @@ class Study {
         });
     }
     // Class scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's. Fails with
-    // SCORECAM_ERR_UNSUPPORTED where the model cannot; what a method names as its needs is never lacking.
+    // SCORECAM_ERR_UNSUPPORTED if the model lacks this ability; it never lacks an ability that the method lists among
+    // its needs.
     Outcome<Tensor> scores_from_layer(const TensorView &activations) const {
         const scorecam_tensor raw = activations.raw();
         return made([&](scorecam_outputs *outputs, scorecam_message *why) {
             return raw_->scores_from_layer(raw_->context, &raw, outputs, why);
         });
     }
-    // The derivatives [1, K, h, w] of a class's score with respect to the target layer's activations. Fails as
-    // scores_from_layer() does.
+    // The derivatives [1, K, h, w] of a class score with respect to the target layer's activations. Fails like
+    // scores_from_layer().
     Outcome<Tensor> gradients(std::uint64_t class_index) const {
         return made([&](scorecam_outputs *outputs, scorecam_message *why) {
             return raw_->gradients(raw_->context, class_index, outputs, why);
@@ -189,7 +190,7 @@ class Study {
     }
 
    private:
-    // Calls a function of the study, and copies the tensor that it made.
+    // Calls a function of the study, and copies the tensor that it returns.
     template <typename Call>
     Outcome<Tensor> made(Call &&call) const {
         scorecam_outputs outputs{};
@@ -201,7 +202,7 @@ class Study {
             [&] { return outputs.count == 0 ? Tensor() : Tensor(TensorView(outputs.tensors[0])); });
     }
 
-    // Frees what a call made, also when copying it fails. A call that fails makes nothing.
+    // Frees the result of a call, even if copying it fails. A failed call returns nothing to free.
     struct Released {
         const scorecam_outputs &outputs;
         ~Released() {

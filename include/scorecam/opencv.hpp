@@ -1,7 +1,7 @@
-// scorecam for C++17: cv::Mat in and out. Included by scorecam.hpp when OpenCV was included before it.
+// scorecam for C++17: conversions from and to cv::Mat. Included by scorecam.hpp if OpenCV was included before it.
 //
-// Needs opencv_core alone. Colours are in OpenCV's order, blue first. Matrices may be parts of others: rows
-// with gaps between them are read and written as they lie.
+// Needs only opencv_core. Colors are in OpenCV's order, blue first. Matrices may be parts of others, with gaps
+// between rows.
 #ifndef SCORECAM_OPENCV_HPP
 #define SCORECAM_OPENCV_HPP
 
@@ -18,8 +18,8 @@ inline namespace SCORECAM_MODE {
 Outcome<Image> photo_of(const cv::Mat &mat);
 Outcome<Image> photo_of(const cv::Mat &&mat) = delete;
 
-// The model's input in a continuous CV_32F matrix [1, C, H, W] or [C, H, W], as cv::dnn::blobFromImage makes
-// it, used exactly as it is. The values stay in `blob`, a variable that must outlive the image.
+// The model's input in a continuous CV_32F matrix [1, C, H, W] or [C, H, W], such as from cv::dnn::blobFromImage,
+// used unchanged. The values stay in `blob`, a variable that must outlive the image.
 Outcome<Image> tensor_of(const cv::Mat &blob);
 Outcome<Image> tensor_of(const cv::Mat &&blob) = delete;
 

@@ -1,4 +1,4 @@
-// scorecam for C++17: what owns a handle, and how C calls are made. Included by scorecam.hpp.
+// scorecam for C++17: ownership of handles, and calls of the C API. Included by scorecam.hpp.
 #ifndef SCORECAM_OWNER_HPP
 #define SCORECAM_OWNER_HPP
 
@@ -15,13 +15,13 @@ namespace scorecam {
 inline namespace SCORECAM_MODE {
 namespace detail {
 
-// The one owner of a handle, or of none: after a move, or when made without one. Calls on an empty one fail
-// with SCORECAM_ERR_INVALID_HANDLE.
+// The unique owner of a handle; empty after a move or default construction. Calls on an empty owner fail with
+// SCORECAM_ERR_INVALID_HANDLE.
 template <typename Raw, std::int32_t (*Free)(Raw *)>
 class Owner {
    public:
     Owner() noexcept = default;
-    // Takes over a handle of the C API.
+    // Takes ownership of a handle of the C API.
     explicit Owner(Raw *raw) noexcept : raw_(raw) {}
     Owner(Owner &&other) noexcept : raw_(other.release()) {}
     Owner &operator=(Owner &&other) noexcept {
@@ -32,20 +32,20 @@ class Owner {
     }
     Owner(const Owner &) = delete;
     Owner &operator=(const Owner &) = delete;
-    // The handle is valid, which is all that freeing can object to.
+    // The handle is valid, so freeing it cannot fail.
     ~Owner() { Free(raw_); }
 
     explicit operator bool() const noexcept { return raw_ != nullptr; }
-    // The handle, for functions of the C API; it stays with this object.
+    // The handle, for functions of the C API; this object keeps the ownership.
     Raw *get() const noexcept { return raw_; }
-    // The handle, which is the caller's from here on.
+    // Releases the handle to the caller.
     Raw *release() noexcept { return std::exchange(raw_, nullptr); }
 
    private:
     Raw *raw_ = nullptr;
 };
 
-// What `make` returns when a call of the C API succeeded, and else its error.
+// The result of `make` if a call of the C API succeeded, else its error.
 template <typename Make>
 auto called(std::int32_t status, Make &&make) {
     return outcome(

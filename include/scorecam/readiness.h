@@ -1,5 +1,5 @@
 /*
- * `scorecam.readiness/1`: whether a backend can work on this machine.
+ * `scorecam.readiness/1`: the readiness of a backend on this machine.
  *
  * Part of scorecam_plugin.h. Generated from plugins/sdk/src/abi/readiness.rs by `cargo xtask headers`; do not edit.
  */
@@ -11,23 +11,23 @@
 #include "core.h"
 
 /**
- * `scorecam_readiness`, the rank: a backend that runs models on the processor.
+ * `scorecam_readiness`, the rank: a backend that runs models on the CPU.
  */
 #define SCORECAM_READY_CPU 100
 
 /**
- * `scorecam_readiness`, the rank: a backend that runs models on a graphics card or its like.
+ * `scorecam_readiness`, the rank: a backend that runs models on a GPU or another accelerator.
  */
 #define SCORECAM_READY_ACCELERATOR 200
 
 /**
- * `scorecam_readiness`, the rank: the most that it may be.
+ * `scorecam_readiness`, the rank: the maximum.
  */
 #define SCORECAM_READY_HIGHEST 1000
 
 /**
- * `scorecam.readiness/1`: whether a backend can work on this machine. The plugin's own `get_interface` answers to
- * this id, for the backend's index; where it answers NULL, the backend is taken to be ready, by a processor's rank.
+ * `scorecam.readiness/1`: the readiness of a backend on this machine. Queried through the plugin's `get_interface`
+ * with the backend's index; if that returns NULL, the backend counts as ready, with the rank of a CPU.
  */
 typedef struct scorecam_readiness {
     /**
@@ -39,11 +39,11 @@ typedef struct scorecam_readiness {
      */
     uint32_t reserved;
     /**
-     * Called before any model is loaded, to choose among the backends that load such files. Takes
-     * milliseconds and starts no engine. `device` is what was asked for, as in "cpu" or "cuda:0", or NULL. When the
-     * backend can work, sets `*rank`, which is `SCORECAM_READY_CPU` before (the highest is preferred), writes
-     * into `text`, in one line, what it would run on ("the CPU"), and returns `SCORECAM_OK`. When it cannot,
-     * returns another status and writes why not, and which command gets what is missing. [any thread]
+     * Called before a model is loaded, to choose among the backends that load its type of file. Must take only
+     * milliseconds and start no engine. `device` is the requested device, such as "cpu" or "cuda:0", or NULL. If the
+     * backend is ready, sets `*rank` (the initial value is `SCORECAM_READY_CPU`; the highest rank is preferred),
+     * writes the device in one line to `text` ("the CPU"), and returns `SCORECAM_OK`. Otherwise returns another status
+     * and writes the reason, with the command that installs the missing part. [any thread]
      */
     scorecam_status (*assess)(const char *device, uint32_t *rank, scorecam_message *text);
 } scorecam_readiness;

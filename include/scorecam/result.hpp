@@ -1,12 +1,11 @@
-// scorecam for C++17: how failures are told. Included by scorecam.hpp and scorecam_plugin.hpp.
+// scorecam for C++17: error handling. Included by scorecam.hpp and scorecam_plugin.hpp.
 //
-// Whoever includes the headers chooses:
-//  - by default a call that fails throws scorecam::Error, and Outcome<T> is T itself;
-//  - with SCORECAM_NO_EXCEPTIONS defined, which -fno-exceptions does by itself, a call returns
-//    scorecam::Result<T>, which holds a T or an Error, and Outcome<T> is that.
-// Nothing else differs. Programs may hold translation units of both kinds, and libraries that were built with
-// other versions of these headers: the names of each kind and version lie in an inline namespace of its own,
-// so the linker never takes one for the other.
+// There are two modes:
+//  - by default a failing call throws scorecam::Error, and Outcome<T> is T itself;
+//  - with SCORECAM_NO_EXCEPTIONS, which -fno-exceptions implies, a call returns scorecam::Result<T>, which holds a T
+//    or an Error, and Outcome<T> is that. Nothing else differs. A program may contain translation units of both
+//    modes, and libraries built with other versions of these headers: the names of each mode and version are in a
+//    separate inline namespace, so the linker never confuses them.
 #ifndef SCORECAM_RESULT_HPP
 #define SCORECAM_RESULT_HPP
 
@@ -28,8 +27,8 @@
 #define SCORECAM_NO_EXCEPTIONS
 #endif
 
-// The third kind differs from the second in what it does with exceptions of the code that it calls. The
-// number rises with every release in which a class or the body of a function changes.
+// The third mode differs from the second in its handling of exceptions from the code that it calls. The number is
+// increased in every release that changes a class or the body of a function.
 #if !defined(SCORECAM_NO_EXCEPTIONS)
 #define SCORECAM_MODE throws_1
 #elif defined(__cpp_exceptions)
@@ -38,8 +37,8 @@
 #define SCORECAM_MODE results_without_exceptions_1
 #endif
 
-// Keeps a variable, or a function with variables in it, to the library that it was compiled into: gcc makes
-// one of all that are visible and have the same name, in the whole process.
+// Makes a variable, or a function with static variables, local to its library: gcc merges all visible ones of the
+// same name in the whole process.
 #if defined(__GNUC__)
 #define SCORECAM_HIDDEN __attribute__((visibility("hidden")))
 #else
@@ -49,10 +48,11 @@
 namespace scorecam {
 inline namespace SCORECAM_MODE {
 
-// Why a call failed: one of SCORECAM_ERR_*, and in one line the thing, the value and what to do.
+// The error of a failed call: one of SCORECAM_ERR_*, and a message in one line that names the object, the value and
+// the remedy.
 class Error : public std::runtime_error {
    public:
-    // SCORECAM_OK is no reason to fail, and counts as SCORECAM_ERR_INTERNAL.
+    // SCORECAM_OK is not an error, and counts as SCORECAM_ERR_INTERNAL.
     Error(std::int32_t status, const std::string &message)
         : std::runtime_error(message), status_(status == SCORECAM_OK ? SCORECAM_ERR_INTERNAL : status) {}
     std::int32_t status() const noexcept { return status_; }
@@ -65,7 +65,7 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-// Whether a T is itself a yes or a no.
+// Whether a T converts to bool itself.
 template <typename T>
 struct IsAnswer : std::is_same<T, bool> {};
 template <typename T>
@@ -73,7 +73,7 @@ struct IsAnswer<std::optional<T>> : std::true_type {};
 
 }  // namespace detail
 
-// A T, or the Error why there is none. Asking for what is not there ends the program with the error's line.
+// A T or an Error. Reading the one that is not there aborts the program with the error's message.
 template <typename T>
 class [[nodiscard]] Result {
    public:
@@ -83,7 +83,7 @@ class [[nodiscard]] Result {
     Result(Error error) : held_(std::in_place_index<1>, std::move(error)) {}
 
     bool ok() const noexcept { return held_.index() == 0; }
-    // As ok(). Not there for bool and std::optional, where `if (result)` would seem to ask for the value.
+    // Like ok(). Not available for bool and std::optional, where `if (result)` would seem to test the value.
     template <typename U = T, typename = std::enable_if_t<!detail::IsAnswer<U>::value>>
     explicit operator bool() const noexcept {
         return ok();
@@ -91,14 +91,14 @@ class [[nodiscard]] Result {
     // SCORECAM_OK, or the error's status.
     std::int32_t status() const noexcept { return ok() ? SCORECAM_OK : std::get_if<1>(&held_)->status(); }
 
-    // Of a temporary the value itself, not a reference: `for (... : *model.layers())` keeps it.
+    // For a temporary the value itself, not a reference: `for (... : *model.layers())` keeps it alive.
     T &value() & { return *need(); }
     const T &value() const & { return *const_cast<Result *>(this)->need(); }
     T value() && { return std::move(*need()); }
     T &operator*() & { return value(); }
     const T &operator*() const & { return value(); }
     T operator*() && { return std::move(*this).value(); }
-    // What is got through a temporary would end with it: give it a name first.
+    // A pointer into a temporary would dangle: store the result in a variable first.
     T *operator->() & { return &value(); }
     const T *operator->() const & { return &value(); }
     const T *operator->() const && = delete;
@@ -106,7 +106,7 @@ class [[nodiscard]] Result {
 
     const Error &error() const {
         if (ok()) {
-            std::fputs("scorecam: an error was asked for where the call succeeded\n", stderr);
+            std::fputs("scorecam: error() was called on a successful result\n", stderr);
             std::abort();
         }
         return *std::get_if<1>(&held_);
@@ -115,7 +115,7 @@ class [[nodiscard]] Result {
    private:
     T *need() {
         if (!ok()) {
-            std::fprintf(stderr, "scorecam: a value was asked for where the call failed: %s\n",
+            std::fprintf(stderr, "scorecam: value() was called on a failed result: %s\n",
                          error().what());
             std::abort();
         }
@@ -125,7 +125,7 @@ class [[nodiscard]] Result {
     std::variant<T, Error> held_;
 };
 
-// Success, or the Error why not.
+// Success or an Error.
 template <>
 class [[nodiscard]] Result<void> {
    public:
@@ -137,14 +137,14 @@ class [[nodiscard]] Result<void> {
     std::int32_t status() const noexcept { return ok() ? SCORECAM_OK : failed_->status(); }
     void value() const {
         if (!ok()) {
-            std::fprintf(stderr, "scorecam: success was asked for where the call failed: %s\n",
+            std::fprintf(stderr, "scorecam: value() was called on a failed result: %s\n",
                          error().what());
             std::abort();
         }
     }
     const Error &error() const {
         if (ok()) {
-            std::fputs("scorecam: an error was asked for where the call succeeded\n", stderr);
+            std::fputs("scorecam: error() was called on a successful result\n", stderr);
             std::abort();
         }
         return *failed_;
@@ -159,13 +159,13 @@ using Outcome = Result<T>;
 
 #else
 
-// What a call returns: the value itself, since failures are thrown.
+// The return type of calls: the value itself, because failures are thrown.
 template <typename T>
 using Outcome = T;
 
 #endif
 
-// Where the two kinds meet. All other code is written once, in these words.
+// The code that differs between the modes. All other code is built on these functions.
 namespace detail {
 
 #ifdef SCORECAM_NO_EXCEPTIONS
@@ -175,7 +175,7 @@ Outcome<T> failed(std::int32_t status, const std::string &message) {
     return Error(status, message);
 }
 
-// The value of `result` goes to `use`, which returns an Outcome; an error goes on to the caller.
+// Passes the value of `result` to `use`, which returns an Outcome; an error is returned to the caller.
 template <typename T, typename Use>
 auto then(Result<T> &&result, Use &&use) -> decltype(use(*std::move(result))) {
     if (!result.ok()) {
@@ -184,7 +184,7 @@ auto then(Result<T> &&result, Use &&use) -> decltype(use(*std::move(result))) {
     return use(*std::move(result));
 }
 
-// What `make` returns, or the error of `status`.
+// The result of `make`, or the error of `status`.
 template <typename Make, typename Message>
 auto outcome(std::int32_t status, Message &&message, Make &&make) -> Outcome<decltype(make())> {
     if (status != SCORECAM_OK) {
@@ -220,11 +220,11 @@ auto outcome(std::int32_t status, Message &&message, Make &&make) -> Outcome<dec
 
 #endif
 
-// What a callback threw on its way through C, which no exception may cross.
+// An exception of a callback, kept because it must not cross C.
 class Thrown {
    public:
 #ifdef __cpp_exceptions
-    // The status that `call` returns, or SCORECAM_ERR_CANCELLED when it throws; it is not called again then.
+    // The status of `call`, or SCORECAM_ERR_CANCELLED if it throws; it is then not called again.
     template <typename Call>
     std::int32_t kept(Call &&call) noexcept {
         if (what_ != nullptr) {
@@ -238,7 +238,7 @@ class Thrown {
         }
     }
 
-    // Goes on with what was thrown, when something was.
+    // Rethrows the exception, if there is one.
     void rethrow() const {
         if (what_ != nullptr) {
             std::rethrow_exception(what_);
@@ -257,7 +257,7 @@ class Thrown {
 #endif
 };
 
-// Writes a failure as the ABI wants it: a status, and one line that ends with NUL.
+// Reports a failure in the ABI's form: a status, and one line that ends with NUL.
 inline std::int32_t report(scorecam_message *why, std::int32_t status, const char *text) noexcept {
     if (why != nullptr) {
         std::size_t end = 0;
@@ -265,7 +265,7 @@ inline std::int32_t report(scorecam_message *why, std::int32_t status, const cha
             const auto byte = static_cast<unsigned char>(text[end]);
             why->text[end] = byte < 0x20 || byte == 0x7f ? ' ' : text[end];
         }
-        // A character that was cut in two goes altogether.
+        // Removes a character that was cut in two.
         if (text != nullptr && text[end] != '\0') {
             while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
                 end--;
@@ -276,7 +276,7 @@ inline std::int32_t report(scorecam_message *why, std::int32_t status, const cha
     return status;
 }
 
-// Runs the `body` of a C function, an Outcome<void>. Nothing leaves it but a status and a message.
+// Runs the `body` of a C function, an Outcome<void>, and converts every failure to a status and a message.
 template <typename Body>
 std::int32_t guarded(scorecam_message *why, Body &&body) noexcept {
 #ifdef __cpp_exceptions
@@ -297,7 +297,7 @@ std::int32_t guarded(scorecam_message *why, Body &&body) noexcept {
     } catch (const std::exception &error) {
         return report(why, SCORECAM_ERR_INTERNAL, error.what());
     } catch (...) {
-        return report(why, SCORECAM_ERR_INTERNAL, "an exception that is no std::exception was caught");
+        return report(why, SCORECAM_ERR_INTERNAL, "an exception that is not a std::exception was caught");
     }
 #endif
 }

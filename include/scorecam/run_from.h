@@ -23,9 +23,9 @@ typedef struct scorecam_run_from {
      */
     uint32_t reserved;
     /**
-     * Puts `activations`, of the layer's shape behind N, in place of the layer's own, and returns the tensors that are
-     * `wanted`. `inputs` holds the one image [1, C, H, W] under explanation: what goes round the layer is that of its own
-     * pass. [any thread, several at once]
+     * Replaces the layer's activations with `activations`, which have the layer's shape after N, and returns the
+     * `wanted` tensors. `inputs` holds the image to explain, [1, C, H, W]: paths that bypass the layer keep the values
+     * of its own forward pass. [any thread, several at once]
      */
     scorecam_status (*run)(void *model,
                            const scorecam_inputs *inputs,

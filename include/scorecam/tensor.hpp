@@ -1,7 +1,7 @@
 // scorecam for C++17: views, shapes and tensors. Included by scorecam.hpp and scorecam_plugin.hpp.
 //
-// All tensors are dense f32, row-major, the outermost axis first: a batch is [N, C, H, W]. Views own nothing
-// and are as cheap to pass as a pointer; what they lead to must outlive them.
+// All tensors are dense f32, row-major, the outermost axis first: a batch is [N, C, H, W]. Views own nothing and are
+// as cheap to pass as a pointer; the memory must outlive them.
 #ifndef SCORECAM_TENSOR_HPP
 #define SCORECAM_TENSOR_HPP
 
@@ -31,7 +31,7 @@ namespace detail {
 template <typename Container>
 using ElementOf = std::remove_pointer_t<decltype(std::declval<Container &>().data())>;
 
-// Whether a container's elements can be seen as T: of the same type, give or take const.
+// Whether a container's elements can be viewed as T: the same type up to const.
 template <typename Container, typename T, typename = void>
 struct Shows : std::false_type {};
 template <typename Container, typename T>
@@ -40,9 +40,8 @@ struct Shows<Container, T, std::void_t<ElementOf<Container>, decltype(std::declv
 
 }  // namespace detail
 
-// Elements that lie side by side and belong to somebody else. Made from a pointer and a length, or from
-// whatever has data() and size(): std::vector, std::array, std::span. A View<const T> takes temporaries,
-// too, as an argument of a call.
+// A view of contiguous elements. Constructed from a pointer and a length, or from any type with data() and size():
+// std::vector, std::array, std::span. As the argument of a call, a View<const T> also accepts temporaries.
 template <typename T>
 class View {
    public:
@@ -70,8 +69,8 @@ class View {
     std::size_t size_ = 0;
 };
 
-// Up to SCORECAM_MAX_RANK sizes. In a description of a model, 0 is an axis of free length; a size below 0, by
-// which some runtimes say that, becomes 0.
+// Up to SCORECAM_MAX_RANK sizes. In a description of a model, a size of 0 is variable; negative sizes, which some
+// runtimes use for that, become 0.
 class Shape {
    public:
     Shape() noexcept : raw_() {}
@@ -94,7 +93,7 @@ class Shape {
     const std::uint64_t *end() const noexcept { return raw_.sizes + raw_.rank; }
     const scorecam_shape &raw() const noexcept { return raw_; }
 
-    // How many values a tensor of this shape has; the greatest number where it is out of reach.
+    // The number of values of a tensor of this shape; the maximum of the type on overflow.
     std::size_t count() const noexcept {
         std::size_t count = raw_.rank == 0 ? 0 : 1;
         for (const std::uint64_t size : *this) {
@@ -106,7 +105,7 @@ class Shape {
         return count;
     }
 
-    // As in "[1, 3, 32, 32]", for messages.
+    // A text such as "[1, 3, 32, 32]", for messages.
     std::string text() const {
         std::string text = "[";
         for (const std::uint64_t size : *this) {
@@ -140,12 +139,12 @@ class Shape {
 // The element type of all tensors.
 inline constexpr scorecam_data_type kFloat32 = {SCORECAM_TYPE_FLOAT, 32, 1};
 
-// A tensor in somebody else's memory.
+// A view of a tensor.
 class TensorView {
    public:
     TensorView() noexcept = default;
     TensorView(const Shape &shape, View<const float> values) noexcept : shape_(shape), values_(values) {}
-    // One that crossed the ABI, which promises f32 on the CPU, and as many values as the shape says.
+    // A tensor that crossed the ABI, which guarantees f32 on the CPU, and as many values as the shape requires.
     explicit TensorView(const scorecam_tensor &raw) noexcept : shape_(raw.shape) {
         values_ = View<const float>(static_cast<const float *>(raw.data),
                                     raw.data == nullptr ? 0 : shape_.count());
@@ -174,13 +173,14 @@ class TensorView {
     View<const float> values_;
 };
 
-// A tensor with memory of its own.
+// A tensor that owns its memory.
 class Tensor {
    public:
     Tensor() = default;
     // All zeros.
     explicit Tensor(const Shape &shape) : shape_(shape), values_(shape.count()) {}
-    // `values` holds as many as the shape says; a tensor where it doesn't is refused where it is handed over.
+    // `values` must have as many elements as the shape requires; otherwise the tensor is rejected when it is passed
+    // on.
     Tensor(const Shape &shape, std::vector<float> values) : shape_(shape), values_(std::move(values)) {}
     explicit Tensor(const TensorView &view) : shape_(view.shape()), values_(view.begin(), view.end()) {}
 
@@ -214,13 +214,13 @@ class Tensor {
     std::vector<float> values_;
 };
 
-// A tensor and the name of the input or output that it is for. The name is a view, too.
+// A tensor and the name of its input or output. The name is also a view.
 struct NamedTensor {
     std::string_view name;
     TensorView tensor;
 };
 
-// A name and a value, both text: a setting of a backend, an option of a method.
+// A name and a value, both text: a setting of a backend or an option of a method.
 struct Option {
     std::string name{};
     std::string value{};
@@ -230,7 +230,7 @@ struct Option {
 }  // namespace scorecam
 
 #ifdef __cpp_lib_span
-// A view outlives nothing and owns nothing, so a span may be made from a temporary one.
+// A view owns nothing, so a span may be constructed from a temporary one.
 template <typename T>
 inline constexpr bool std::ranges::enable_borrowed_range<scorecam::View<T>> = true;
 #endif

@@ -221,7 +221,7 @@ void what_an_engine_throws_becomes_a_status(const scorecam::Host &host, const Im
 #ifdef __cpp_exceptions
     FAILS(SCORECAM_ERR_INTERNAL, "the runtime broke in two", explain_with(Fault::StandardError));
     FAILS(SCORECAM_ERR_INTERNAL, "memory ran out", explain_with(Fault::OutOfMemory));
-    FAILS(SCORECAM_ERR_INTERNAL, "no std::exception", explain_with(Fault::Number));
+    FAILS(SCORECAM_ERR_INTERNAL, "not a std::exception", explain_with(Fault::Number));
 #endif
 }
 

@@ -252,7 +252,7 @@ fn nothing_leaves_a_cpp_plugin_but_a_status_and_a_message() {
     let thrown = [
         ("std", Internal, "the weights are gone"),
         ("memory", Internal, "memory ran out"),
-        ("number", Internal, "an exception that is no std::exception was caught"),
+        ("number", Internal, "an exception that is not a std::exception was caught"),
     ];
     let modes: [(&[&str], Vec<_>); 2] =
         [(&[], [&returned[..], &thrown].concat()), (&["-fno-exceptions", "-fno-rtti"], returned.to_vec())];

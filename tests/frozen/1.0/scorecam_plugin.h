@@ -1,21 +1,20 @@
 /*
- * scorecam's plugin ABI: C tables and the numbers in them, a header for each object.
+ * The plugin ABI of scorecam: C tables and their constants, with one header per object.
  *
- * A plugin is a shared library with one data symbol, the variable
- *     const scorecam_plugin_table scorecam_plugin_entry;
- * Interface ids and their tables, for its get_interface: "scorecam.backend/1" is a scorecam_backend,
- * "scorecam.method/1" a scorecam_method, "scorecam.readiness/1" a scorecam_readiness; and for that of a model:
- * "scorecam.masked/1" a scorecam_masked, "scorecam.run-from/1" a scorecam_run_from, "scorecam.gradients/1" a
- * scorecam_gradients, "scorecam.remarks/1" a scorecam_remarks, "scorecam.bake/1" a scorecam_bake,
- * "scorecam.weights/1" a scorecam_weights.
+ * A plugin is a shared library that exports one data symbol, the variable const scorecam_plugin_table
+ *     scorecam_plugin_entry; The interface ids and tables of its get_interface: "scorecam.backend/1" is a
+ *     scorecam_backend, "scorecam.method/1" a scorecam_method, "scorecam.readiness/1" a scorecam_readiness. Those of
+ *     a model's get_interface: "scorecam.masked/1" is a scorecam_masked, "scorecam.run-from/1" a scorecam_run_from,
+ *     "scorecam.gradients/1" a scorecam_gradients, "scorecam.remarks/1" a scorecam_remarks, "scorecam.bake/1" a
+ *     scorecam_bake, "scorecam.weights/1" a scorecam_weights.
  *
- * A struct behind an interface id never changes; a new ability is a new id. Strings are UTF-8, end with NUL,
- * and have at most SCORECAM_MAX_STRING bytes. Whoever made memory frees it: `release` stands next to what it
- * frees. No exception may leave a function; it becomes a status and a message.
+ * The struct of an interface id never changes; a new ability gets a new id. Strings are UTF-8, end with NUL, and have
+ * at most SCORECAM_MAX_STRING bytes. The side that allocates memory frees it: each struct has a `release` for its
+ * memory. No exception may leave a function: return a status and a message instead.
  *
- * Each function says which threads may call it. [any thread]: any one, and those of "several at once" while
- * others are in a call for the same object. [thread of the call]: the one that made the call under way. [any
- * thread of the method]: those that a method starts itself, too, as long as its call lasts.
+ * Each function documents the threads that may call it. [any thread]: every thread; with "several at once", calls for
+ * the same object may overlap. [thread of the call]: the thread of the current call. [any thread of the method]: also
+ * threads that the method starts itself, until its call ends.
  */
 
 #ifndef SCORECAM_PLUGIN_H

@@ -17,8 +17,8 @@ pub struct scorecam_gradients {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// A vector-Jacobian product: tensor 0 of `outputs` is the derivative of the sum of `cotangents` times the outputs of
-    /// their names with respect to the layer's activations, and of their shape. A cotangent has the shape of its output.
+    /// Computes a vector-Jacobian product: tensor 0 of `outputs` is the derivative of the sum of each cotangent times
+    /// its output, with respect to the layer's activations, in their shape. A cotangent has the shape of its output.
     /// [any thread, several at once]
     pub run: Option<
         unsafe extern "C" fn(

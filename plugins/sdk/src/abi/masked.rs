@@ -9,17 +9,17 @@ use abi_stable::StableAbi;
 use super::backend::scorecam_inputs;
 use super::core::*;
 
-/// A mask of the image's size by the rank of each pixel: 0 on the `count` pixels that come first, 1 on all others.
+/// A mask of the image's size from the ranks of pixels: 0 where the rank is below `count`, 1 elsewhere.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct scorecam_cut {
-    /// Which of the rank maps.
+    /// The index of the rank map.
     pub map: u32,
-    /// How many pixels the mask takes away.
+    /// The number of pixels that the mask removes.
     pub count: u32,
 }
 
-/// Masked images to run. Image of pass m: `U(mask m) * image + (1 - U(mask m)) * fill`, U being the upsampling to the
+/// A request to run masked images. Image m is `U(mask m) * image + (1 - U(mask m)) * fill`, where U upsamples to the
 /// image's size.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -28,28 +28,28 @@ pub struct scorecam_masked_request {
     pub struct_size: u32,
     /// One of `SCORECAM_UPSAMPLE_*`.
     pub upsample: u32,
-    /// Preprocessed images, [I, C, H, W], and the other inputs, whose rows are those of the images.
+    /// Preprocessed images, [I, C, H, W], and the other inputs, whose rows correspond to the images.
     pub inputs: *const scorecam_inputs,
-    /// What shows where a mask is 0, [I, C, H, W]; `data` is NULL for zeros.
+    /// The fill where a mask is 0, [I, C, H, W]; `data` is NULL for zeros.
     pub fill: scorecam_tensor,
-    /// Small masks, [M, h, w]. With `cuts`: rank maps [R, H, W] of the images' size, whose values are whole numbers from 0 to
-    /// H W - 1.
+    /// Small masks, [M, h, w]. With `cuts`: rank maps [R, H, W] of the images' size, whose values are integers from 0
+    /// to H W - 1.
     pub masks: scorecam_tensor,
-    /// The M masks, where they are cuts of rank maps, which need no upsampling; else NULL.
+    /// The M masks if they are cuts of rank maps, which need no upsampling; else NULL.
     pub cuts: *const scorecam_cut,
-    /// How many cuts there are; 0 where `masks` holds small masks.
+    /// The number of cuts; 0 if `masks` holds small masks.
     pub cut_count: u64,
-    /// For each mask the index of its image; NULL when there is one image.
+    /// For each mask the index of its image; NULL if there is one image.
     pub image_of_mask: *const u32,
-    /// Images in a pass: 1 to 4096, and as many as the model fixes where it does. A backend is never asked for more
-    /// than there are masks, except where the model fixes them.
+    /// Images per forward pass: 1 to 4096, or the model's fixed batch size. Unless the model fixes it, it never exceeds
+    /// the number of masks.
     pub batch_size: u64,
     /// Passed to `each`.
     pub context: *mut c_void,
-    /// To be called after every batch with the number of its masks and the tensors that are wanted, in that order: a row for
-    /// each of the masks, or an output that is not per image whole. They need not stay valid after it has returned. All masks
-    /// come in their order, in the end each once, or the run is refused. Any status but `SCORECAM_OK` must end the run and be
-    /// returned. [thread of the call]
+    /// To be called after every batch with the number of its masks and the wanted tensors, in that order: a row per
+    /// mask, or the whole of an output that is not per image. They need not stay valid after it returns. Every mask
+    /// must occur once, in order, or the host rejects the run. Any status other than `SCORECAM_OK` must end the run and
+    /// be returned. [thread of the call]
     pub each: Option<
         unsafe extern "C" fn(
             context: *mut c_void,
@@ -66,10 +66,10 @@ pub struct scorecam_masked_request {
 pub struct scorecam_masked {
     /// `sizeof(scorecam_masked)`.
     pub struct_size: u32,
-    /// 1 where `run` takes cuts of rank maps, too; with 0 it never gets any.
+    /// 1 if `run` also accepts cuts of rank maps; with 0 it never receives any.
     pub cuts: u32,
-    /// Runs masked images, batch by batch, and hands the tensors that are `wanted` to `request->each`.
-    /// [any thread, several at once]
+    /// Runs masked images, batch by batch, and passes the `wanted` tensors to `request->each`. [any thread, several at
+    /// once]
     pub run: Option<
         unsafe extern "C" fn(
             model: *mut c_void,

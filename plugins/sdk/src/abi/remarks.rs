@@ -1,4 +1,4 @@
-//! `scorecam.remarks/1`: what a model has to say of how it runs.
+//! `scorecam.remarks/1`: a model's remarks on how it runs.
 // Types carry their C names, so that one name is searched for in both languages.
 #![allow(non_camel_case_types)]
 
@@ -8,7 +8,7 @@ use abi_stable::StableAbi;
 
 use super::core::*;
 
-/// `scorecam.remarks/1`: a model has something to say of how it runs, for every explanation's warnings.
+/// `scorecam.remarks/1`: a model's remarks on how it runs, which every explanation lists among its warnings.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct scorecam_remarks {
@@ -16,8 +16,8 @@ pub struct scorecam_remarks {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
-    /// last one. Asked once, when a model has been loaded, for at most 16. [any thread]
+    /// Writes remark `index` in one line to `text` and returns `SCORECAM_OK`; returns `SCORECAM_ERR_NOT_FOUND` after
+    /// the last one. Called once per index after loading, for at most 16 remarks. [any thread]
     pub remark: Option<
         unsafe extern "C" fn(model: *mut c_void, index: u64, text: *mut scorecam_message) -> scorecam_status,
     >,

@@ -17,9 +17,9 @@ pub struct scorecam_run_from {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Puts `activations`, of the layer's shape behind N, in place of the layer's own, and returns the tensors that are
-    /// `wanted`. `inputs` holds the one image [1, C, H, W] under explanation: what goes round the layer is that of its own
-    /// pass. [any thread, several at once]
+    /// Replaces the layer's activations with `activations`, which have the layer's shape after N, and returns the
+    /// `wanted` tensors. `inputs` holds the image to explain, [1, C, H, W]: paths that bypass the layer keep the values
+    /// of its own forward pass. [any thread, several at once]
     pub run: Option<
         unsafe extern "C" fn(
             model: *mut c_void,

@@ -8,8 +8,8 @@ use abi_stable::StableAbi;
 
 use super::core::*;
 
-/// `scorecam.weights/1`: the model lists its layers with weights, and its backend loads it with random weights in some of
-/// them where `scorecam_model_config.random_weights` asks for that.
+/// `scorecam.weights/1`: the model lists its layers with weights, and its backend can load it with random weights in
+/// some of them, see `scorecam_model_config.random_weights`.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct scorecam_weights {
@@ -17,9 +17,9 @@ pub struct scorecam_weights {
     pub struct_size: u32,
     /// Must be 0.
     pub reserved: u32,
-    /// Writes the name of layer `index`, in the order in which layers run, in one line into `text`, and returns
-    /// `SCORECAM_OK`; returns `SCORECAM_ERR_NOT_FOUND` behind the last one, and another status where the weights of the
-    /// model cannot be replaced, with the reason in `text`. [any thread, several at once]
+    /// Writes the name of layer `index`, in execution order, in one line to `text`, and returns `SCORECAM_OK`; returns
+    /// `SCORECAM_ERR_NOT_FOUND` after the last one. If the weights of the model cannot be replaced, returns another
+    /// status and writes the reason to `text`. [any thread, several at once]
     pub name: Option<
         unsafe extern "C" fn(model: *mut c_void, index: u64, text: *mut scorecam_message) -> scorecam_status,
     >,

@@ -11,27 +11,27 @@
 #include "core.h"
 
 /**
- * The axes of a layer behind the batch: not known; trial passes find out when the model is loaded.
+ * Axes of a layer after the batch: unknown; the host finds out by trial passes when it loads the model.
  */
 #define SCORECAM_LAYER_UNKNOWN 0
 
 /**
- * The axes of a layer behind the batch: maps [K, h, w].
+ * Axes of a layer after the batch: maps [K, h, w].
  */
 #define SCORECAM_LAYER_MAPS 1
 
 /**
- * The axes of a layer behind the batch: maps [h, w, K].
+ * Axes of a layer after the batch: maps [h, w, K].
  */
 #define SCORECAM_LAYER_CHANNELS_LAST 2
 
 /**
- * The axes of a layer behind the batch: no map of the image, such as attention scores.
+ * Axes of a layer after the batch: not maps of the image, such as attention scores.
  */
 #define SCORECAM_LAYER_NO_MAP 3
 
 /**
- * `scorecam_random_weights.draw`: normal, with mean and deviation of the trained tensor.
+ * `scorecam_random_weights.draw`: normal, with the mean and deviation of the trained tensor.
  */
 #define SCORECAM_WEIGHTS_MATCHED 1
 
@@ -41,12 +41,12 @@
 #define SCORECAM_WEIGHTS_PERMUTED 2
 
 /**
- * `scorecam_random_weights.draw`: as layers are initialized before training, uniform within 1 / sqrt(fan in) of 0.
+ * `scorecam_random_weights.draw`: the usual initialization before training, uniform within 1 / sqrt(fan in) of 0.
  */
 #define SCORECAM_WEIGHTS_INITIAL 3
 
 /**
- * Random weights in place of trained ones.
+ * Random weights instead of trained ones.
  */
 typedef struct scorecam_random_weights {
     /**
@@ -58,21 +58,21 @@ typedef struct scorecam_random_weights {
      */
     uint32_t draw;
     /**
-     * What all draws are made from; a layer must draw the same whichever others do.
+     * The seed; a layer must get the same weights whichever other layers are random.
      */
     uint64_t seed;
     /**
-     * The first layer that draws, by its index in `scorecam_weights`.
+     * The first random layer, by its index in `scorecam_weights`.
      */
     uint64_t first_layer;
     /**
-     * How many layers draw, from that one on; at least 1.
+     * The number of random layers from that one on; at least 1.
      */
     uint64_t layer_count;
 } scorecam_random_weights;
 
 /**
- * What a backend needs to load a model.
+ * The arguments for loading a model.
  */
 typedef struct scorecam_model_config {
     /**
@@ -88,45 +88,45 @@ typedef struct scorecam_model_config {
      */
     const char *path;
     /**
-     * Name of the image input; NULL for the only one.
+     * The name of the image input; NULL for the only one.
      */
     const char *input;
     /**
-     * Name of the output that class scores are read from; NULL for the one that looks like class scores.
+     * The name of the output with class scores; NULL for the one that looks like class scores.
      */
     const char *output;
     /**
-     * The layer that will be explained, as a hint; NULL for the default one.
+     * A hint: the layer to explain; NULL for the default layer.
      */
     const char *layer;
     /**
-     * The device, as in "cpu" or "cuda:0"; NULL for the backend's default.
+     * The device, such as "cpu" or "cuda:0"; NULL for the backend's default.
      */
     const char *device;
     /**
-     * Height at which a model of free input size is to run; 0 when not known.
+     * The input height for a model of variable input size; 0 if unknown.
      */
     uint64_t input_height;
     /**
-     * Width at which a model of free input size is to run; 0 when not known.
+     * The input width for a model of variable input size; 0 if unknown.
      */
     uint64_t input_width;
     /**
-     * 1 when the model itself wants [N, H, W, C]: the backend transposes. 2 when it wants [N, C, H, W], 0 when its
-     * shape must tell.
+     * 1 if the model itself takes [N, H, W, C] (the backend then transposes), 2 if it takes [N, C, H, W], 0 to infer
+     * the order from its shape.
      */
     uint32_t channels_last;
     /**
-     * How many settings follow.
+     * The number of settings.
      */
     uint32_t setting_count;
     /**
-     * Settings of the backend itself; an unknown one is an error.
+     * Settings of the backend; an unknown one must be an error.
      */
     const scorecam_option *settings;
     /**
-     * Random weights in place of trained ones; NULL for the trained ones. Never given to a backend whose models do not
-     * answer to "scorecam.weights/1".
+     * Random weights instead of trained ones; NULL for the trained ones. Always NULL for a backend whose models do not
+     * offer "scorecam.weights/1".
      */
     const struct scorecam_random_weights *random_weights;
 } scorecam_model_config;
@@ -140,16 +140,16 @@ typedef struct scorecam_input_info {
      */
     const char *name;
     /**
-     * Its shape; that of an image [N, C, H, W], whatever the model's own order.
+     * The shape; for the image [N, C, H, W], whatever the model's own order.
      */
     scorecam_shape shape;
     /**
-     * The model's own element type. Tensors are given in f32, and the backend converts them. Bytes (u8) say that the
-     * model takes pixels as they are, 0 to 255.
+     * The model's own element type. Tensors are passed in f32, and the backend converts them. Bytes (u8) mean that the
+     * model takes raw pixel values, 0 to 255.
      */
     scorecam_data_type dtype;
     /**
-     * 1 when it has a row for each image, so that its first axis is the batch. Else 0. Not read for the image.
+     * 1 if it has a row per image, so that its first axis is the batch, else 0. Ignored for the image input.
      */
     uint32_t per_image;
 } scorecam_input_info;
@@ -163,20 +163,20 @@ typedef struct scorecam_output_info {
      */
     const char *name;
     /**
-     * Its shape; where it is per image the batch first.
+     * The shape; if it is per image, with the batch first.
      */
     scorecam_shape shape;
     /**
-     * The model's own element type. Tensors are returned in f32, whichever it is.
+     * The model's own element type. Tensors are always returned in f32.
      */
     scorecam_data_type dtype;
     /**
-     * What the model applies to the values: one of `SCORECAM_OUTPUT_*`.
+     * The activation that the model applies: one of `SCORECAM_OUTPUT_*`.
      */
     uint32_t activation;
     /**
-     * 1 when it has a row for each image, so that its first axis is the batch. 0 when it has not, such as detections of all
-     * images in one list; class scores are not read from it.
+     * 1 if it has a row per image, so that its first axis is the batch. 0 if not, such as the detections of all images
+     * in one list; class scores are then not read from it.
      */
     uint32_t per_image;
     /**
@@ -186,38 +186,38 @@ typedef struct scorecam_output_info {
 } scorecam_output_info;
 
 /**
- * A layer that can be tapped.
+ * A layer whose tensor can be returned.
  */
 typedef struct scorecam_layer {
     /**
-     * The name to give as target layer.
+     * The name of the layer.
      */
     const char *name;
     /**
-     * What it does, in the model's own words.
+     * Its operation, as the model names it.
      */
     const char *operation;
     /**
-     * Shape of its raw tensor without the batch axis.
+     * The shape of its raw tensor without the batch axis.
      */
     scorecam_shape shape;
     /**
-     * What these axes are: one of `SCORECAM_LAYER_*`.
+     * The meaning of these axes: one of `SCORECAM_LAYER_*`.
      */
     uint32_t meaning;
     /**
-     * When no layer is named, the one of the highest preference that is known to hold maps is explained. 0 for one that
-     * is never taken unasked, unless it is the description's default.
+     * The default layer is the one with the highest preference that is known to hold maps. 0 for a layer that is never
+     * chosen automatically, unless it is `default_layer`.
      */
     uint32_t preference;
     /**
-     * 1 + the index of an earlier layer whose axes behind the batch mean the same, though the last may have another
-     * length; 0 when there is none. Trial passes look at one of such a family.
+     * 1 + the index of an earlier layer whose axes after the batch have the same meaning, though the last may have
+     * another length; 0 if there is none. Trial passes examine one layer of such a family.
      */
     uint64_t like;
     /**
-     * 1 where all that lies behind the layer reads the mean of each map alone, so that `run_from` takes means [N, K, 1, 1]
-     * as well as maps [N, K, h, w]: a classifier that begins with global average pooling. Else 0.
+     * 1 if the part of the model after the layer depends only on the mean of each map, so that `run_from` accepts
+     * means [N, K, 1, 1] as well as maps [N, K, h, w]: a classifier that starts with global average pooling. Else 0.
      */
     uint32_t pooled;
     /**
@@ -227,7 +227,7 @@ typedef struct scorecam_layer {
 } scorecam_layer;
 
 /**
- * What a model takes and gives.
+ * The inputs, outputs and layers of a model.
  */
 typedef struct scorecam_model_description {
     /**
@@ -235,7 +235,7 @@ typedef struct scorecam_model_description {
      */
     uint32_t struct_size;
     /**
-     * Index of the image input.
+     * The index of the image input.
      */
     uint32_t image_input;
     /**
@@ -243,7 +243,7 @@ typedef struct scorecam_model_description {
      */
     const struct scorecam_input_info *inputs;
     /**
-     * How many there are, at least 1.
+     * The number of inputs, at least 1.
      */
     uint64_t input_count;
     /**
@@ -251,42 +251,42 @@ typedef struct scorecam_model_description {
      */
     const struct scorecam_output_info *outputs;
     /**
-     * How many there are, at least 1.
+     * The number of outputs, at least 1.
      */
     uint64_t output_count;
     /**
-     * Index of the output that class scores are read from: [N, classes], with axes of length 1 anywhere, or `[N]` for one
-     * value an image. -1 when there is none.
+     * The index of the output with class scores: [N, classes], with axes of length 1 anywhere, or `[N]` for one value
+     * per image. -1 if there is none.
      */
     int64_t score_output;
     /**
-     * Why there is none, in one line; NULL when there is one.
+     * The reason in one line if there is none; else NULL.
      */
     const char *why_no_scores;
     /**
-     * The layers, in the order in which they run.
+     * The layers in execution order.
      */
     const struct scorecam_layer *layers;
     /**
-     * How many layers there are.
+     * The number of layers.
      */
     uint64_t layer_count;
     /**
-     * Index of the last layer with spatial extent before the classifier; -1 when there is none.
+     * The index of the last layer with spatial extent before the classifier; -1 if there is none.
      */
     int64_t default_layer;
     /**
-     * Images in every pass when the model fixes their number, at most 4096; else 0.
+     * The batch size if the model fixes it, at most 4096; else 0.
      */
     uint64_t fixed_batch;
     /**
-     * Images in a pass at which the model runs fastest: 1 to 4096.
+     * The batch size at which the model runs fastest: 1 to 4096.
      */
     uint64_t preferred_batch;
 } scorecam_model_description;
 
 /**
- * What goes into a call.
+ * The inputs of a call.
  */
 typedef struct scorecam_inputs {
     /**
@@ -294,7 +294,7 @@ typedef struct scorecam_inputs {
      */
     uint32_t struct_size;
     /**
-     * How many `others` there are.
+     * The number of `others`.
      */
     uint32_t other_count;
     /**
@@ -302,8 +302,8 @@ typedef struct scorecam_inputs {
      */
     scorecam_tensor images;
     /**
-     * Inputs beside the image, for this call in place of what was given when the model was loaded. One that is per image
-     * has a row for each image.
+     * Inputs other than the image, which override those given at load for this call. One that is per image has a row
+     * per image.
      */
     const scorecam_named_tensor *others;
     /**
@@ -311,22 +311,22 @@ typedef struct scorecam_inputs {
      */
     void *context;
     /**
-     * Whether the caller wants the call to end: 1 or 0. Then it should return `SCORECAM_ERR_CANCELLED` soon. NULL when
-     * nobody can want that. [thread of the call]
+     * Returns 1 to cancel the call, else 0. A cancelled call should return `SCORECAM_ERR_CANCELLED` soon. NULL if the
+     * call cannot be cancelled. [thread of the call]
      */
     int32_t (*is_cancelled)(void *context);
 } scorecam_inputs;
 
 /**
- * `scorecam.backend/1`: a runtime that loads models and runs them forward.
+ * `scorecam.backend/1`: a runtime that loads models and runs them.
  *
- * A model is called from several threads at once. `load` may be NULL in a table that an application hands
- * over together with a model of its own.
+ * Several threads may call a model concurrently. `load` may be NULL in a table that an application passes together
+ * with its own model.
  *
- * `wanted` names outputs and layers alike. Tensor i of what a function returns is `wanted[i]`, raw, the batch first but for
- * outputs that are not per image; a name may be asked for twice, and one that is both an output and a layer is the output.
- * It may be one that the description does not list, since users and methods choose layers: to be refused by
- * `SCORECAM_ERR_NOT_FOUND`, with a text that is shown to them.
+ * `wanted` names both outputs and layers. Tensor i of the result is the raw tensor `wanted[i]`, with the batch first
+ * except for outputs that are not per image. A name may occur twice, and a name of both an output and a layer means
+ * the output. A name may be missing from the description, because users and methods choose layers: return
+ * `SCORECAM_ERR_NOT_FOUND` with a message for the user.
  */
 typedef struct scorecam_backend {
     /**
@@ -338,21 +338,21 @@ typedef struct scorecam_backend {
      */
     uint32_t reserved;
     /**
-     * Loads a model; on success `*model` is what the other functions take. [any thread]
+     * Loads a model; on success `*model` is the argument for the other functions. [any thread]
      */
     scorecam_status (*load)(const struct scorecam_model_config *config, void **model, scorecam_message *why);
     /**
-     * Frees a model; nobody else uses it any more. May be NULL when there is nothing to free. [any thread]
+     * Frees a model that is no longer in use. May be NULL if there is nothing to free. [any thread]
      */
     void (*release)(void *model);
     /**
-     * Describes a model; the result stays valid and unchanged until `release`. [any thread]
+     * Describes a model; the result must stay valid and unchanged until `release`. [any thread]
      */
     scorecam_status (*describe)(void *model,
                                 const struct scorecam_model_description **description,
                                 scorecam_message *why);
     /**
-     * Runs a batch of images and returns the tensors that are `wanted`. [any thread, several at once]
+     * Runs a batch of images and returns the `wanted` tensors. [any thread, several at once]
      */
     scorecam_status (*forward)(void *model,
                                const struct scorecam_inputs *inputs,
@@ -361,8 +361,9 @@ typedef struct scorecam_backend {
                                scorecam_outputs *outputs,
                                scorecam_message *why);
     /**
-     * The table of a further ability of this model (`scorecam.masked/1`, ...), or NULL. May itself be NULL. The result
-     * stays valid until `release`. The descriptor's `abilities` must name it, too. [any thread]
+     * The table of an additional ability of this model (`scorecam.masked/1`, ...), or NULL. The function itself may be
+     * NULL. The result must stay valid until `release`. The descriptor's `abilities` must include the ability. [any
+     * thread]
      */
     const void *(*get_interface)(void *model, const char *id);
 } scorecam_backend;

@@ -11,8 +11,8 @@
 #include "core.h"
 
 /**
- * `scorecam_bake_request.what`: the model with one more output, `saliency_map` [N, h, w], and an input `saliency_class`
- * with the default -1, the best class.
+ * `scorecam_bake_request.what`: the model with one more output, `saliency_map` [N, h, w], and an input
+ * `saliency_class` with the default -1, the top class.
  */
 #define SCORECAM_BAKE_MAP 1
 
@@ -22,18 +22,18 @@
 #define SCORECAM_BAKE_TAP 2
 
 /**
- * `scorecam_bake_request.what`: the part of the model behind the layer.
+ * `scorecam_bake_request.what`: the part of the model after the layer.
  */
 #define SCORECAM_BAKE_HEAD 3
 
 /**
- * `scorecam_bake_request.what`: the model with its masked images made in it. In place of the images its inputs are
+ * `scorecam_bake_request.what`: the model with the masking built in. Instead of the images its inputs are
  * `saliency_image` [1, C, H, W], `saliency_masks` [M, 1, h, w], `saliency_rows` [H, h] and `saliency_columns` [w, W].
  */
 #define SCORECAM_BAKE_MASKED 4
 
 /**
- * A model file to be made of a model's own.
+ * A request for a model file that is derived from a model's own.
  */
 typedef struct scorecam_bake_request {
     /**
@@ -49,20 +49,20 @@ typedef struct scorecam_bake_request {
      */
     const char *layer;
     /**
-     * Where the caller will write the file: other files that it refers to must be found from there.
+     * The path where the caller will write the file: its references to other files must be valid from there.
      */
     const char *path;
     /**
-     * Rows of the layer's maps; 0 but for `SCORECAM_BAKE_MAP`.
+     * Rows of the layer's maps; 0 except for `SCORECAM_BAKE_MAP`.
      */
     uint64_t grid_height;
     /**
-     * Columns of the layer's maps; 0 but for `SCORECAM_BAKE_MAP`.
+     * Columns of the layer's maps; 0 except for `SCORECAM_BAKE_MAP`.
      */
     uint64_t grid_width;
     /**
-     * For each cell of the grid, row by row, what stays of the layer's raw tensor: [cells, ...], with 1 for an axis along
-     * which it is the same; `data` is NULL but for `SCORECAM_BAKE_MAP`.
+     * For each cell of the grid, row by row, a mask for the layer's raw tensor: [cells, ...], with length 1 for axes
+     * along which it is constant; `data` is NULL except for `SCORECAM_BAKE_MAP`.
      */
     scorecam_tensor cells;
     /**
@@ -70,14 +70,14 @@ typedef struct scorecam_bake_request {
      */
     void *context;
     /**
-     * To be called with the parts of the file, in order, until all is written. Any status but `SCORECAM_OK` must end the
-     * call and be returned. [thread of the call]
+     * Receives the parts of the file, in order. Any status other than `SCORECAM_OK` must end the call and be returned.
+     * [thread of the call]
      */
     scorecam_status (*write)(void *context, const uint8_t *data, uint64_t length);
 } scorecam_bake_request;
 
 /**
- * `scorecam.bake/1`: the backend makes other models of a model's file.
+ * `scorecam.bake/1`: the backend derives other models from a model's file.
  */
 typedef struct scorecam_bake {
     /**
@@ -89,7 +89,7 @@ typedef struct scorecam_bake {
      */
     uint32_t reserved;
     /**
-     * Makes a model file and hands it to `request->write`. [any thread, several at once]
+     * Makes a model file and passes it to `request->write`. [any thread, several at once]
      */
     scorecam_status (*run)(void *model, const struct scorecam_bake_request *request, scorecam_message *why);
 } scorecam_bake;

@@ -1,5 +1,5 @@
 /*
- * What every object of the ABI is made of: the entry table, statuses, strings, shapes, tensors, and what the host serves.
+ * The parts that all objects of the ABI share: the entry table, statuses, strings, shapes, tensors and the host's
  *
  * Part of scorecam_plugin.h. Generated from plugins/sdk/src/abi/core.rs by `cargo xtask headers`; do not edit.
  */
@@ -20,17 +20,17 @@
 #define SCORECAM_CPU { SCORECAM_DEVICE_CPU, 0 }
 
 /**
- * The version of this ABI, first field of the entry table. A plugin of another version is refused.
+ * The version of this ABI, the first field of the entry table. The host rejects plugins of another version.
  */
 #define SCORECAM_ABI_VERSION 2
 
 /**
- * The most bytes that a string may have, its NUL included.
+ * The maximum length of a string in bytes, including its NUL.
  */
 #define SCORECAM_MAX_STRING 4096
 
 /**
- * The most axes that a shape may have.
+ * The maximum number of axes of a shape.
  */
 #define SCORECAM_MAX_RANK 8
 
@@ -40,7 +40,7 @@
 #define SCORECAM_OK 0
 
 /**
- * An argument is out of range, NULL where it must not be, or contradicts another.
+ * An argument is out of range, NULL but required, or contradicts another.
  */
 #define SCORECAM_ERR_INVALID_ARGUMENT 1
 
@@ -50,17 +50,17 @@
 #define SCORECAM_ERR_NOT_FOUND 2
 
 /**
- * The backend or method lacks the ability, or the model has a form that is not handled.
+ * The backend or method lacks the ability, or the model's form is not supported.
  */
 #define SCORECAM_ERR_UNSUPPORTED 3
 
 /**
- * The model's file is wrong, or the runtime failed while it ran the model.
+ * The model's file is invalid, or the runtime failed to run the model.
  */
 #define SCORECAM_ERR_MODEL 4
 
 /**
- * A library is no plugin, is of another version, or broke its contract.
+ * A library is not a plugin, has another version, or violated its contract.
  */
 #define SCORECAM_ERR_PLUGIN 5
 
@@ -70,27 +70,27 @@
 #define SCORECAM_ERR_IO 6
 
 /**
- * A callback asked to stop.
+ * A callback cancelled the call.
  */
 #define SCORECAM_ERR_CANCELLED 7
 
 /**
- * A fault of the library itself: a panic that was caught.
+ * A bug in the library: a caught panic.
  */
 #define SCORECAM_ERR_INTERNAL 8
 
 /**
- * A handle was freed, is of another type, or never was one.
+ * A handle was freed, has another type, or was never created.
  */
 #define SCORECAM_ERR_INVALID_HANDLE 9
 
 /**
- * A buffer is too small; the message says what it must hold.
+ * A buffer is too small; the message gives the required size.
  */
 #define SCORECAM_ERR_BUFFER_TOO_SMALL 10
 
 /**
- * The caller's time limit has passed; a method may end with what it has, or with this status.
+ * The caller's time limit expired; a method may return what it has, or this status.
  */
 #define SCORECAM_ERR_DEADLINE 11
 
@@ -105,32 +105,32 @@
 #define SCORECAM_KIND_METHOD 2
 
 /**
- * What a backend offers or a method needs: outputs are differentiated, `scorecam.gradients/1`.
+ * Ability of a backend, or need of a method: differentiation of outputs, `scorecam.gradients/1`.
  */
 #define SCORECAM_ABILITY_GRADIENTS 1
 
 /**
- * What a backend offers or a method needs: a model is run from an inner layer, `scorecam.run-from/1`.
+ * Ability of a backend, or need of a method: running a model from an inner layer, `scorecam.run-from/1`.
  */
 #define SCORECAM_ABILITY_RUN_FROM 2
 
 /**
- * What a backend offers: masked images are made by the backend itself, `scorecam.masked/1`.
+ * Ability of a backend: making masked images itself, `scorecam.masked/1`.
  */
 #define SCORECAM_ABILITY_MASKED 4
 
 /**
- * What a method needs: `SCORECAM_ABILITY_GRADIENTS` or `SCORECAM_ABILITY_RUN_FROM`, whichever a model has.
+ * Need of a method: `SCORECAM_ABILITY_GRADIENTS` or `SCORECAM_ABILITY_RUN_FROM`, whichever the model has.
  */
 #define SCORECAM_ABILITY_SLOPES 8
 
 /**
- * `scorecam_data_type.code`: signed whole numbers.
+ * `scorecam_data_type.code`: signed integers.
  */
 #define SCORECAM_TYPE_INT 0
 
 /**
- * `scorecam_data_type.code`: unsigned whole numbers.
+ * `scorecam_data_type.code`: unsigned integers.
  */
 #define SCORECAM_TYPE_UINT 1
 
@@ -145,7 +145,7 @@
 #define SCORECAM_TYPE_BFLOAT 4
 
 /**
- * `scorecam_data_type.code`: truth values.
+ * `scorecam_data_type.code`: booleans.
  */
 #define SCORECAM_TYPE_BOOL 6
 
@@ -155,7 +155,7 @@
 #define SCORECAM_DEVICE_CPU 1
 
 /**
- * `scorecam_device.kind`: a GPU of CUDA.
+ * `scorecam_device.kind`: a CUDA GPU.
  */
 #define SCORECAM_DEVICE_CUDA 2
 
@@ -165,7 +165,7 @@
 #define SCORECAM_UPSAMPLE_HALF_PIXEL 0
 
 /**
- * Mask upsampling: bilinear, corners on corners.
+ * Mask upsampling: bilinear, aligned corners.
  */
 #define SCORECAM_UPSAMPLE_ALIGN_CORNERS 1
 
@@ -175,7 +175,7 @@
 #define SCORECAM_UPSAMPLE_BICUBIC 2
 
 /**
- * Mask upsampling: bilinear, half-pixel, positions mirrored at the edges.
+ * Mask upsampling: bilinear, half-pixel centers, mirrored at the edges.
  */
 #define SCORECAM_UPSAMPLE_MIRROR 3
 
@@ -185,88 +185,88 @@
 #define SCORECAM_UPSAMPLE_NEAREST 4
 
 /**
- * What is applied to values: not known.
+ * Activation of an output: unknown.
  */
 #define SCORECAM_OUTPUT_UNKNOWN 0
 
 /**
- * What is applied to values: nothing, they are logits.
+ * Activation of an output: none, the values are logits.
  */
 #define SCORECAM_OUTPUT_LOGITS 1
 
 /**
- * What is applied to values: softmax.
+ * Activation of an output: softmax.
  */
 #define SCORECAM_OUTPUT_SOFTMAX 2
 
 /**
- * What is applied to values: sigmoid.
+ * Activation of an output: sigmoid.
  */
 #define SCORECAM_OUTPUT_SIGMOID 3
 
 /**
- * What is applied to values: nothing, and they are a single logit in two columns, evidence against it (its negation) and
- * for it. The probability of either is its sigmoid. Only in a study.
+ * Activation of an output: none; a single logit in two columns, its negation (evidence against) and itself (evidence
+ * for). The probability of each column is its sigmoid. Only in a study.
  */
 #define SCORECAM_OUTPUT_BINARY 4
 
 /**
- * What is applied to values: they are a single probability in two columns, 1 - p and p. Only in a study.
+ * Activation of an output: a single probability in two columns, 1 - p and p. Only in a study.
  */
 #define SCORECAM_OUTPUT_PROBABILITY 5
 
 /**
- * What is applied to values: they are a single number in two columns, its negation and itself. Only in a study.
+ * Activation of an output: none; a single number in two columns, its negation and itself. Only in a study.
  */
 #define SCORECAM_OUTPUT_VALUE 6
 
 /**
- * What is applied to values: they are scaled to length 1, an embedding that scores no class.
+ * Activation of an output: scaling to length 1, for an embedding without class scores.
  */
 #define SCORECAM_OUTPUT_UNIT_LENGTH 7
 
 /**
- * `scorecam_services.log`: something failed.
+ * `scorecam_services.log`: a failure.
  */
 #define SCORECAM_LOG_ERROR 1
 
 /**
- * `scorecam_services.log`: something that a user should know.
+ * `scorecam_services.log`: a warning for users.
  */
 #define SCORECAM_LOG_WARN 2
 
 /**
- * `scorecam_services.log`: something that happens once or now and then.
+ * `scorecam_services.log`: a rare event.
  */
 #define SCORECAM_LOG_INFO 3
 
 /**
- * `scorecam_services.log`: what helps to find a fault.
+ * `scorecam_services.log`: information for debugging.
  */
 #define SCORECAM_LOG_DEBUG 4
 
 /**
- * `scorecam_services.log`: all there is.
+ * `scorecam_services.log`: everything.
  */
 #define SCORECAM_LOG_TRACE 5
 
 /**
- * How a call went: `SCORECAM_OK` or one of `SCORECAM_ERR_*`.
+ * The result of a call: `SCORECAM_OK` or one of `SCORECAM_ERR_*`.
  */
 typedef int32_t scorecam_status;
 
 /**
- * Where a function writes, in one line ending with NUL, why it failed. The caller owns it.
+ * The buffer for the error message of a function: one line that ends with NUL. The caller owns it.
  */
 typedef struct scorecam_message {
     /**
-     * The text; empty when nothing was written.
+     * The text; empty if nothing was written.
      */
     char text[1024];
 } scorecam_message;
 
 /**
- * A shape: `rank` sizes, the outermost axis first. A size of 0 in a description means that it is free.
+ * A shape: `rank` sizes, the outermost axis first. A size of 0 in a description is variable.
  */
 typedef struct scorecam_shape {
     /**
@@ -284,7 +284,7 @@ typedef struct scorecam_shape {
 } scorecam_shape;
 
 /**
- * An element type, by DLPack's numbers: f32 is {`SCORECAM_TYPE_FLOAT`, 32, 1}.
+ * An element type, with DLPack's numbers: f32 is {`SCORECAM_TYPE_FLOAT`, 32, 1}.
  */
 typedef struct scorecam_data_type {
     /**
@@ -292,17 +292,17 @@ typedef struct scorecam_data_type {
      */
     uint8_t code;
     /**
-     * Bits of one number.
+     * Bits per number.
      */
     uint8_t bits;
     /**
-     * Numbers of one element: 1 but for vectors.
+     * Numbers per element: 1 except for vectors.
      */
     uint16_t lanes;
 } scorecam_data_type;
 
 /**
- * Where memory is, by DLPack's numbers: the CPU is {`SCORECAM_DEVICE_CPU`, 0}.
+ * The location of memory, with DLPack's numbers: the CPU is {`SCORECAM_DEVICE_CPU`, 0}.
  */
 typedef struct scorecam_device {
     /**
@@ -310,18 +310,18 @@ typedef struct scorecam_device {
      */
     int32_t kind;
     /**
-     * Which of several.
+     * The index of the device.
      */
     int32_t id;
 } scorecam_device;
 
 /**
- * A dense tensor, row-major, that somebody else owns. Today every tensor is f32 on the CPU, and another one is refused.
- * `data` may be NULL only where that is said.
+ * A dense, row-major tensor that borrows its memory. At present every tensor must be f32 on the CPU. `data` may be
+ * NULL only where documented.
  */
 typedef struct scorecam_tensor {
     /**
-     * As many elements as the product of the shape's sizes, aligned as their type needs.
+     * The elements, as many as the product of the shape's sizes, aligned for their type.
      */
     const void *data;
     /**
@@ -337,13 +337,13 @@ typedef struct scorecam_tensor {
      */
     uint32_t reserved;
     /**
-     * The shape. Only an axis of a result that the description leaves free may have the length 0.
+     * The shape. A length of 0 is allowed only in results, for an axis that is variable in the description.
      */
     struct scorecam_shape shape;
 } scorecam_tensor;
 
 /**
- * A tensor and the name of the input or output that it is for.
+ * A tensor and the name of its input or output.
  */
 typedef struct scorecam_named_tensor {
     /**
@@ -357,8 +357,8 @@ typedef struct scorecam_named_tensor {
 } scorecam_named_tensor;
 
 /**
- * Tensors that a callee made. The caller calls `release(owner)` once when it has read them, if the call
- * succeeded and `release` is not NULL.
+ * Tensors that a callee returns. After reading them, the caller calls `release(owner)` once if the call succeeded and
+ * `release` is not NULL.
  */
 typedef struct scorecam_outputs {
     /**
@@ -366,7 +366,7 @@ typedef struct scorecam_outputs {
      */
     const struct scorecam_tensor *tensors;
     /**
-     * How many there are.
+     * The number of tensors.
      */
     uint64_t count;
     /**
@@ -374,13 +374,13 @@ typedef struct scorecam_outputs {
      */
     void *owner;
     /**
-     * Frees `tensors` and all they point to; may be NULL. [any thread]
+     * Frees `tensors` and everything they point to; may be NULL. [any thread]
      */
     void (*release)(void *owner);
 } scorecam_outputs;
 
 /**
- * What the host does for a plugin. Valid for the life of the process.
+ * The host's services for a plugin. Valid for the life of the process.
  */
 typedef struct scorecam_services {
     /**
@@ -388,7 +388,7 @@ typedef struct scorecam_services {
      */
     uint32_t struct_size;
     /**
-     * The most that anybody listens to, one of `SCORECAM_LOG_*`; 0 when nobody does. What is beyond need not be logged.
+     * The maximum level that is logged, one of `SCORECAM_LOG_*`; 0 for none. Messages of higher levels may be omitted.
      */
     uint32_t log_level;
     /**
@@ -396,14 +396,14 @@ typedef struct scorecam_services {
      */
     void *context;
     /**
-     * Writes a line into the host's log, where users find it by SCORECAM_LOG. `level` is one of `SCORECAM_LOG_*`,
-     * `target` says which part of the plugin speaks, `text` is one line; both are copied. [any thread]
+     * Writes a line to the host's log, which users enable with SCORECAM_LOG. `level` is one of `SCORECAM_LOG_*`,
+     * `target` is the part of the plugin, `text` is one line; both are copied. [any thread]
      */
     void (*log)(void *context, uint32_t level, const char *target, const char *text);
 } scorecam_services;
 
 /**
- * What one item of a plugin is.
+ * The description of one item of a plugin.
  */
 typedef struct scorecam_descriptor {
     /**
@@ -411,11 +411,11 @@ typedef struct scorecam_descriptor {
      */
     uint32_t struct_size;
     /**
-     * `SCORECAM_KIND_BACKEND` or `SCORECAM_KIND_METHOD`; hosts pass over kinds that they do not know.
+     * `SCORECAM_KIND_BACKEND` or `SCORECAM_KIND_METHOD`; hosts ignore unknown kinds.
      */
     uint32_t kind;
     /**
-     * The id by which users choose it: a-z, 0-9 and hyphens.
+     * The id: a-z, 0-9 and hyphens.
      */
     const char *id;
     /**
@@ -423,16 +423,16 @@ typedef struct scorecam_descriptor {
      */
     const char *version;
     /**
-     * One line on what it is.
+     * A description in one line.
      */
     const char *summary;
     /**
-     * For a backend: file extensions of its models, without dots, separated by spaces. Else NULL.
+     * The file extensions of a backend's models, without dots, separated by spaces; NULL for a method.
      */
     const char *extensions;
     /**
-     * For a backend: what can be done with its models, a sum of `SCORECAM_ABILITY_*`. A model may lack some of
-     * these; one that offers another is refused. Else 0.
+     * The abilities of a backend's models, a sum of `SCORECAM_ABILITY_*`; 0 for a method. A model may lack some of
+     * them; the host rejects a model that offers others.
      */
     uint32_t abilities;
     /**
@@ -442,7 +442,7 @@ typedef struct scorecam_descriptor {
 } scorecam_descriptor;
 
 /**
- * The one data symbol of a plugin: a variable of this type called `scorecam_plugin_entry`.
+ * The only data symbol of a plugin: a variable of this type with the name `scorecam_plugin_entry`.
  */
 typedef struct scorecam_plugin_table {
     /**
@@ -454,7 +454,7 @@ typedef struct scorecam_plugin_table {
      */
     uint32_t struct_size;
     /**
-     * How many backends and methods the plugin holds.
+     * The number of backends and methods in the plugin.
      */
     uint32_t count;
     /**
@@ -462,23 +462,23 @@ typedef struct scorecam_plugin_table {
      */
     uint32_t reserved;
     /**
-     * Hands over the host's services before any other function is called; may be NULL. Where several threads open the
-     * plugin at once it may be called more than once, with the same services. [any thread]
+     * Receives the host's services before any other function is called; may be NULL. If several threads open the
+     * plugin concurrently, it may be called more than once, with the same services. [any thread]
      */
     void (*open)(const struct scorecam_services *services);
     /**
-     * Describes item `index` (0 to `count` - 1). The result stays valid for the life of the process. [any thread]
+     * Describes item `index` (0 to `count` - 1). The result must stay valid for the life of the process. [any thread]
      */
     const struct scorecam_descriptor *(*descriptor)(uint32_t index);
     /**
-     * The table of item `index` behind an interface id, or NULL. It stays valid for the life of the process.
-     * [any thread]
+     * The table of item `index` for an interface id; NULL if the id is unknown. It must stay valid for the life of the
+     * process. [any thread]
      */
     const void *(*get_interface)(uint32_t index, const char *id);
 } scorecam_plugin_table;
 
 /**
- * A name and a value, both text.
+ * An option: a name and a value, both text.
  */
 typedef struct scorecam_option {
     /**
@@ -486,7 +486,7 @@ typedef struct scorecam_option {
      */
     const char *name;
     /**
-     * Its value, as a user writes it.
+     * The value, as the user typed it.
      */
     const char *value;
 } scorecam_option;

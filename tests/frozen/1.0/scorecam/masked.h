@@ -11,21 +11,21 @@
 #include "backend.h"
 
 /**
- * A mask of the image's size by the rank of each pixel: 0 on the `count` pixels that come first, 1 on all others.
+ * A mask of the image's size from the ranks of pixels: 0 where the rank is below `count`, 1 elsewhere.
  */
 typedef struct scorecam_cut {
     /**
-     * Which of the rank maps.
+     * The index of the rank map.
      */
     uint32_t map;
     /**
-     * How many pixels the mask takes away.
+     * The number of pixels that the mask removes.
      */
     uint32_t count;
 } scorecam_cut;
 
 /**
- * Masked images to run. Image of pass m: `U(mask m) * image + (1 - U(mask m)) * fill`, U being the upsampling to the
+ * A request to run masked images. Image m is `U(mask m) * image + (1 - U(mask m)) * fill`, where U upsamples to the
  * image's size.
  */
 typedef struct scorecam_masked_request {
@@ -38,33 +38,33 @@ typedef struct scorecam_masked_request {
      */
     uint32_t upsample;
     /**
-     * Preprocessed images, [I, C, H, W], and the other inputs, whose rows are those of the images.
+     * Preprocessed images, [I, C, H, W], and the other inputs, whose rows correspond to the images.
      */
     const scorecam_inputs *inputs;
     /**
-     * What shows where a mask is 0, [I, C, H, W]; `data` is NULL for zeros.
+     * The fill where a mask is 0, [I, C, H, W]; `data` is NULL for zeros.
      */
     scorecam_tensor fill;
     /**
-     * Small masks, [M, h, w]. With `cuts`: rank maps [R, H, W] of the images' size, whose values are whole numbers from 0 to
-     * H W - 1.
+     * Small masks, [M, h, w]. With `cuts`: rank maps [R, H, W] of the images' size, whose values are integers from 0
+     * to H W - 1.
      */
     scorecam_tensor masks;
     /**
-     * The M masks, where they are cuts of rank maps, which need no upsampling; else NULL.
+     * The M masks if they are cuts of rank maps, which need no upsampling; else NULL.
      */
     const struct scorecam_cut *cuts;
     /**
-     * How many cuts there are; 0 where `masks` holds small masks.
+     * The number of cuts; 0 if `masks` holds small masks.
      */
     uint64_t cut_count;
     /**
-     * For each mask the index of its image; NULL when there is one image.
+     * For each mask the index of its image; NULL if there is one image.
      */
     const uint32_t *image_of_mask;
     /**
-     * Images in a pass: 1 to 4096, and as many as the model fixes where it does. A backend is never asked for more
-     * than there are masks, except where the model fixes them.
+     * Images per forward pass: 1 to 4096, or the model's fixed batch size. Unless the model fixes it, it never exceeds
+     * the number of masks.
      */
     uint64_t batch_size;
     /**
@@ -72,10 +72,10 @@ typedef struct scorecam_masked_request {
      */
     void *context;
     /**
-     * To be called after every batch with the number of its masks and the tensors that are wanted, in that order: a row for
-     * each of the masks, or an output that is not per image whole. They need not stay valid after it has returned. All masks
-     * come in their order, in the end each once, or the run is refused. Any status but `SCORECAM_OK` must end the run and be
-     * returned. [thread of the call]
+     * To be called after every batch with the number of its masks and the wanted tensors, in that order: a row per
+     * mask, or the whole of an output that is not per image. They need not stay valid after it returns. Every mask
+     * must occur once, in order, or the host rejects the run. Any status other than `SCORECAM_OK` must end the run and
+     * be returned. [thread of the call]
      */
     scorecam_status (*each)(void *context,
                             uint64_t mask_count,
@@ -92,12 +92,12 @@ typedef struct scorecam_masked {
      */
     uint32_t struct_size;
     /**
-     * 1 where `run` takes cuts of rank maps, too; with 0 it never gets any.
+     * 1 if `run` also accepts cuts of rank maps; with 0 it never receives any.
      */
     uint32_t cuts;
     /**
-     * Runs masked images, batch by batch, and hands the tensors that are `wanted` to `request->each`.
-     * [any thread, several at once]
+     * Runs masked images, batch by batch, and passes the `wanted` tensors to `request->each`. [any thread, several at
+     * once]
      */
     scorecam_status (*run)(void *model,
                            const struct scorecam_masked_request *request,

@@ -16,7 +16,7 @@
 #define SCORECAM_OPTION_FLAG 1
 
 /**
- * Option kinds: a whole number from `min` to `max`.
+ * Option kinds: an integer from `min` to `max`.
  */
 #define SCORECAM_OPTION_INTEGER 2
 
@@ -31,12 +31,12 @@
 #define SCORECAM_OPTION_CHOICE 4
 
 /**
- * Option kinds: text, read by the method.
+ * Option kinds: text that the method parses.
  */
 #define SCORECAM_OPTION_TEXT 5
 
 /**
- * In `needs` of a method: it looks at no target layer. Then no layer is looked for in the model, and its studies have no
+ * In `needs` of a method: it needs no target layer. The host then does not look for a layer, and its studies have no
  * activations.
  */
 #define SCORECAM_NEEDS_NO_LAYER 65536
@@ -50,11 +50,11 @@ typedef struct scorecam_option_spec {
      */
     const char *name;
     /**
-     * One line on what it decides.
+     * A description in one line.
      */
     const char *help;
     /**
-     * The value when none is given.
+     * The default value.
      */
     const char *default_value;
     /**
@@ -62,7 +62,7 @@ typedef struct scorecam_option_spec {
      */
     uint32_t kind;
     /**
-     * How many choices there are, for `SCORECAM_OPTION_CHOICE`.
+     * The number of choices, for `SCORECAM_OPTION_CHOICE`.
      */
     uint32_t choice_count;
     /**
@@ -70,11 +70,11 @@ typedef struct scorecam_option_spec {
      */
     const char *const *choices;
     /**
-     * The least value of a number.
+     * The minimum of a number.
      */
     double min;
     /**
-     * The greatest value of a number.
+     * The maximum of a number.
      */
     double max;
 } scorecam_option_spec;
@@ -88,7 +88,7 @@ typedef struct scorecam_preset {
      */
     const char *name;
     /**
-     * One line on what it reproduces.
+     * A description in one line.
      */
     const char *summary;
     /**
@@ -96,13 +96,13 @@ typedef struct scorecam_preset {
      */
     const scorecam_option *values;
     /**
-     * How many there are.
+     * The number of values.
      */
     uint64_t value_count;
 } scorecam_preset;
 
 /**
- * How a method can be set, and what it needs.
+ * The options, presets and needs of a method.
  */
 typedef struct scorecam_method_description {
     /**
@@ -110,7 +110,7 @@ typedef struct scorecam_method_description {
      */
     uint32_t struct_size;
     /**
-     * The abilities without which it cannot work, a sum of `SCORECAM_ABILITY_*`, and `SCORECAM_NEEDS_NO_LAYER`.
+     * The abilities that the method requires, a sum of `SCORECAM_ABILITY_*`, plus `SCORECAM_NEEDS_NO_LAYER`.
      */
     uint32_t needs;
     /**
@@ -118,7 +118,7 @@ typedef struct scorecam_method_description {
      */
     const struct scorecam_option_spec *options;
     /**
-     * How many there are.
+     * The number of options.
      */
     uint64_t option_count;
     /**
@@ -126,14 +126,14 @@ typedef struct scorecam_method_description {
      */
     const struct scorecam_preset *presets;
     /**
-     * How many there are.
+     * The number of presets.
      */
     uint64_t preset_count;
 } scorecam_method_description;
 
 /**
- * Small masks and how they cover the study's input. The image of pass m is `U(mask m) * input + (1 - U(mask m)) * fill`,
- * U being the upsampling to the input's size.
+ * Small masks for the study's input. Image m is `U(mask m) * input + (1 - U(mask m)) * fill`, where U upsamples to the
+ * input's size.
  */
 typedef struct scorecam_masks {
     /**
@@ -149,15 +149,15 @@ typedef struct scorecam_masks {
      */
     scorecam_tensor masks;
     /**
-     * What shows where a mask is 0, [1, C, H, W]; `data` is NULL for zeros.
+     * The fill where a mask is 0, [1, C, H, W]; `data` is NULL for zeros.
      */
     scorecam_tensor fill;
 } scorecam_masks;
 
 /**
- * One image under explanation: all that a method is given, and its way to the model. Every pass is counted and
- * reported, cut into batches that the model takes, and may be cancelled: then a function returns
- * `SCORECAM_ERR_CANCELLED`, and the method should end with that. Each function puts its result into tensor 0 of `outputs`.
+ * One image to explain: the inputs of a method, and its access to the model. The host counts and reports every pass,
+ * cuts passes into batches that the model accepts, and may cancel them: a function then returns
+ * `SCORECAM_ERR_CANCELLED`, which the method should return. Each function puts its result into tensor 0 of `outputs`.
  */
 typedef struct scorecam_study {
     /**
@@ -165,7 +165,7 @@ typedef struct scorecam_study {
      */
     uint32_t struct_size;
     /**
-     * What the model applies to its scores: one of `SCORECAM_OUTPUT_*`, never unknown.
+     * The activation that the model applies to its scores: one of `SCORECAM_OUTPUT_*`, never unknown.
      */
     uint32_t output_activation;
     /**
@@ -173,23 +173,23 @@ typedef struct scorecam_study {
      */
     scorecam_tensor input;
     /**
-     * An image to compare with, of the input's shape; `data` is NULL when there is none.
+     * The reference image, of the input's shape; `data` is NULL if there is none.
      */
     scorecam_tensor reference;
     /**
-     * Activations of the target layer, [1, K, h, w]; `data` is NULL where the method needs no layer.
+     * Activations of the target layer, [1, K, h, w]; `data` is NULL if the method needs no layer.
      */
     scorecam_tensor activations;
     /**
-     * The target layer's name; empty where the method needs none.
+     * The target layer's name; empty if the method needs none.
      */
     const char *layer;
     /**
-     * The class scores of the input, one number a class.
+     * The class scores of the input, one number per class.
      */
     const float *scores;
     /**
-     * How many classes there are.
+     * The number of classes.
      */
     uint64_t class_count;
     /**
@@ -197,11 +197,11 @@ typedef struct scorecam_study {
      */
     const uint64_t *targets;
     /**
-     * How many there are, at least 1.
+     * The number of targets, at least 1.
      */
     uint64_t target_count;
     /**
-     * Images in a pass of a batch, 1 to 4096.
+     * Images per batch, 1 to 4096.
      */
     uint64_t batch_size;
     /**
@@ -209,34 +209,34 @@ typedef struct scorecam_study {
      */
     void *context;
     /**
-     * Says how many passes will be made, for progress reports. [any thread of the method]
+     * Announces the number of passes, for progress reports. [any thread of the method]
      */
     scorecam_status (*expect_passes)(void *context, uint64_t passes, scorecam_message *why);
     /**
-     * The class scores [M, classes] of the input under each of M masks. [any thread of the method]
+     * Computes the class scores [M, classes] of the input under each of M masks. [any thread of the method]
      */
     scorecam_status (*masked_scores)(void *context,
                                      const struct scorecam_masks *masks,
                                      scorecam_outputs *outputs,
                                      scorecam_message *why);
     /**
-     * The class scores [N, classes] of images [N, C, H, W]. [any thread of the method]
+     * Computes the class scores [N, classes] of images [N, C, H, W]. [any thread of the method]
      */
     scorecam_status (*image_scores)(void *context,
                                     const scorecam_tensor *images,
                                     scorecam_outputs *outputs,
                                     scorecam_message *why);
     /**
-     * The class scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's.
-     * [any thread of the method]
+     * Computes the class scores [N, classes] with `activations` [N, K, h, w] in place of the target layer's. [any
+     * thread of the method]
      */
     scorecam_status (*scores_from_layer)(void *context,
                                          const scorecam_tensor *activations,
                                          scorecam_outputs *outputs,
                                          scorecam_message *why);
     /**
-     * The derivatives [1, K, h, w] of a class's score with respect to the target layer's activations on the input.
-     * [any thread of the method]
+     * Computes the derivatives [1, K, h, w] of a class score with respect to the target layer's activations on the
+     * input. [any thread of the method]
      */
     scorecam_status (*gradients)(void *context,
                                  uint64_t class_index,
@@ -259,8 +259,8 @@ typedef struct scorecam_measure {
 } scorecam_measure;
 
 /**
- * What a method returns. The caller calls `release(owner)` once when it has read it, if the call succeeded
- * and `release` is not NULL.
+ * The result of a method. After reading it, the caller calls `release(owner)` once if the call succeeded and `release`
+ * is not NULL.
  */
 typedef struct scorecam_method_result {
     /**
@@ -268,24 +268,24 @@ typedef struct scorecam_method_result {
      */
     scorecam_tensor maps;
     /**
-     * The standard error of each value of the maps, of their shape, finite and at least 0; `data` is NULL where the method
-     * estimates none.
+     * The standard error of each value in the maps, in their shape, finite and at least 0; `data` is NULL if the
+     * method estimates none.
      */
     scorecam_tensor errors;
     /**
-     * Numbers worth reporting; may be NULL when there are none.
+     * Numbers to report; may be NULL if there are none.
      */
     const struct scorecam_measure *measures;
     /**
-     * How many there are.
+     * The number of measures.
      */
     uint64_t measure_count;
     /**
-     * What the user should know, a line each; may be NULL when there are none.
+     * Warnings for the user, one line each; may be NULL if there are none.
      */
     const char *const *warnings;
     /**
-     * How many there are.
+     * The number of warnings.
      */
     uint64_t warning_count;
     /**
@@ -299,7 +299,8 @@ typedef struct scorecam_method_result {
 } scorecam_method_result;
 
 /**
- * `scorecam.method/1`: an explanation algorithm. Called from several threads at once, as a rule on a thread of its own.
+ * `scorecam.method/1`: an explanation algorithm. Several threads may call it concurrently, and each call usually has
+ * its own thread.
  */
 typedef struct scorecam_method {
     /**
@@ -311,12 +312,12 @@ typedef struct scorecam_method {
      */
     uint32_t reserved;
     /**
-     * Describes the method; the result stays valid for the life of the process. [any thread]
+     * Describes the method; the result must stay valid for the life of the process. [any thread]
      */
     scorecam_status (*describe)(const struct scorecam_method_description **description, scorecam_message *why);
     /**
-     * Explains the study's targets. `options` holds a checked value for every option of the
-     * method. [any thread, several at once]
+     * Explains the study's targets. `options` holds a validated value for every option of the method. [any thread,
+     * several at once]
      */
     scorecam_status (*explain)(const struct scorecam_study *study,
                                const scorecam_option *options,

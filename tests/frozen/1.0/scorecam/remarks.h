@@ -1,5 +1,5 @@
 /*
- * `scorecam.remarks/1`: what a model has to say of how it runs.
+ * `scorecam.remarks/1`: a model's remarks on how it runs.
  *
  * Part of scorecam_plugin.h. Generated from plugins/sdk/src/abi/remarks.rs by `cargo xtask headers`; do not edit.
  */
@@ -11,7 +11,7 @@
 #include "core.h"
 
 /**
- * `scorecam.remarks/1`: a model has something to say of how it runs, for every explanation's warnings.
+ * `scorecam.remarks/1`: a model's remarks on how it runs, which every explanation lists among its warnings.
  */
 typedef struct scorecam_remarks {
     /**
@@ -23,8 +23,8 @@ typedef struct scorecam_remarks {
      */
     uint32_t reserved;
     /**
-     * Writes remark `index`, in one line, into `text` and returns `SCORECAM_OK`; `SCORECAM_ERR_NOT_FOUND` behind the
-     * last one. Asked once, when a model has been loaded, for at most 16. [any thread]
+     * Writes remark `index` in one line to `text` and returns `SCORECAM_OK`; returns `SCORECAM_ERR_NOT_FOUND` after
+     * the last one. Called once per index after loading, for at most 16 remarks. [any thread]
      */
     scorecam_status (*remark)(void *model, uint64_t index, scorecam_message *text);
 } scorecam_remarks;

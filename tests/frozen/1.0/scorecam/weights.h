@@ -11,8 +11,8 @@
 #include "core.h"
 
 /**
- * `scorecam.weights/1`: the model lists its layers with weights, and its backend loads it with random weights in some of
- * them where `scorecam_model_config.random_weights` asks for that.
+ * `scorecam.weights/1`: the model lists its layers with weights, and its backend can load it with random weights in
+ * some of them, see `scorecam_model_config.random_weights`.
  */
 typedef struct scorecam_weights {
     /**
@@ -24,9 +24,9 @@ typedef struct scorecam_weights {
      */
     uint32_t reserved;
     /**
-     * Writes the name of layer `index`, in the order in which layers run, in one line into `text`, and returns
-     * `SCORECAM_OK`; returns `SCORECAM_ERR_NOT_FOUND` behind the last one, and another status where the weights of the
-     * model cannot be replaced, with the reason in `text`. [any thread, several at once]
+     * Writes the name of layer `index`, in execution order, in one line to `text`, and returns `SCORECAM_OK`; returns
+     * `SCORECAM_ERR_NOT_FOUND` after the last one. If the weights of the model cannot be replaced, returns another
+     * status and writes the reason to `text`. [any thread, several at once]
      */
     scorecam_status (*name)(void *model, uint64_t index, scorecam_message *text);
 } scorecam_weights;
