@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::parallel::on_all_cores;
 use super::points::{CurvePoints, Way};
 use super::{Curve, Fill, Protocol, Road, RoadScore, SaliencyMap, gain, increase};
 use crate::ask::{Ask, Desk, MaskedImages};
@@ -52,7 +53,7 @@ pub struct EvaluationRequest<'a> {
     pub measures: &'a Measures,
     /// Images per pass; the model's preference when `None`.
     pub batch_size: Option<usize>,
-    /// Receives a report of each batch, on the calling thread; breaking off cancels.
+    /// Receives a report after each batch, on the calling thread; breaking off cancels.
     pub progress: Option<Box<Report<'a>>>,
 }
 
@@ -281,8 +282,9 @@ impl Scorer<'_> {
 
     async fn road(&self, road: &Road, map: &SaliencyMap) -> Result<Option<RoadScore>> {
         let removed = road.removed(map);
-        let images = removed.iter().enumerate().map(|(i, removed)| road.image(self.input.view(), removed, i));
-        let [_, shape @ ..] = self.input.view().dims::<4>("the input")?;
+        let input = self.input.view();
+        let images = on_all_cores(removed.len(), |i| road.image(input, &removed[i], i));
+        let [_, shape @ ..] = input.dims::<4>("the input")?;
         let mut all = room_for(&[&[removed.len()], &shape[..]].concat())?;
         images.into_iter().try_for_each(|image| image.map(|image| all.extend_from_slice(image.data())))?;
         let images = Arc::new(Tensor::new([&[removed.len()], &shape[..]].concat(), all)?);
