@@ -62,7 +62,7 @@ def load(name, file):
 
 
 def write_resnet50(folder):
-    # Without training, batch normalisation passes everything on: nearly all maps of the last layer are alive,
+    # Without training, batch normalization passes everything on: nearly all maps of the last layer are alive,
     # and masks move the class's probability from nothing to most of what the whole photo gets.
     torch.manual_seed(0)
     network = torchvision.models.resnet50(weights=None).eval()

@@ -24,24 +24,24 @@ use xtask::workspace::Workspace;
 use crate::peers::Choice;
 use crate::speed::Rows;
 
-/// Measure explain calls against raw forward passes of the same engine, and print a table
+/// Compare the time of explanations with that of raw forward passes in the same engine, and print a table
 ///
-/// With --peers or --quality it measures something else instead.
+/// --peers, --quality and --maps select another measurement.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Arguments {
-    /// Measure other tools and ours in turn, and write docs/benchmarks.md and docs/benchmarks.svg
+    /// Compare scorecam with other tools, and write docs/benchmarks.md and docs/benchmarks.svg
     ///
     /// On a GPU (--device) the files are docs/benchmarks-gpu.md and docs/benchmarks-gpu.svg.
-    /// Installs torch-cam, grad-cam, captum and PyTorch in a Python environment of their own (some GB).
+    /// Installs the other tools and PyTorch into separate Python environments (several GB).
     #[arg(long)]
     peers: bool,
-    /// Measure how close maps of fewer passes are to the exact one, and print a table; needs no Python packages
+    /// Measure the similarity of maps from fewer passes to the exact map, and print a table; needs no Python packages
     #[arg(long, conflicts_with = "peers")]
     quality: bool,
     /// Evaluate the maps of every method, and write docs/quality.md and docs/quality.svg: `cargo xtask quality`
     ///
-    /// Fetches stamps and textures (175 MB) and builds the engine of libtorch.
+    /// Fetches stamps and textures (175 MB) and builds the libtorch engine.
     #[arg(long, conflicts_with_all = ["peers", "quality", "device"])]
     maps: bool,
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub(crate) struct Rows {
     /// A backend to measure; may be repeated [default: libtorch, and onnx-cpu or, on a GPU, onnx-cuda]
     #[arg(long, value_enum, value_name = "ID", conflicts_with_all = ["peers", "quality"])]
     backend: Vec<Backend>,
-    /// A model's manifest to measure with every backend; may be repeated [default: those of the cache]
+    /// A model's manifest to measure with every backend; may be repeated [default: the models in the cache]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["peers", "quality"])]
     model: Vec<PathBuf>,
 }

@@ -1,7 +1,7 @@
 // An alarm where a decision rests on something else than the part: evidence_gate PLUGIN MODEL PHOTO.ppm LEAST X0 Y0 X1 Y1
 //
 // The part is a box in pixels of the photo, LEAST the share of the evidence that must lie on it, 0 to 1. Printed are the share,
-// its lift over a map that knows nothing, and the boxes of the evidence. The exit status is 0 where it is enough, 1 where it is
+// its lift over an uninformative map, and the boxes of the evidence. The exit status is 0 where it is enough, 1 where it is
 // less, and 2 where the photo could not be judged: a gate must not be open by mistake. Build, where scorecam is installed:
 //     c++ -std=c++17 evidence_gate.cpp $(pkg-config --cflags --libs scorecam) -o evidence_gate
 #include "scorecam.hpp"

@@ -21,7 +21,7 @@
 
 class DnnEngine final : public scorecam::Engine {
  public:
-    // A model of colour images. cv::dnn does not tell for which size it was made, so the caller says: photos
+    // A model of color images. cv::dnn does not tell for which size it was made, so the caller says: photos
     // become inputs of `size`, and a manifest that gives input.size has to give the same.
     DnnEngine(std::string path, cv::Size size);
 

@@ -226,7 +226,7 @@ static void where_the_evidence_lies(const scorecam_model *model)
     region.boxes = boxes;
     region.box_count = count < 8 ? count : 8;
     demand(scorecam_explanation_region(&left, explanation, 0, &region), "the evidence in the boxes");
-    check(left.has_energy && left.lift > 1.0 && left.pointing, "more than a map that knows nothing has");
+    check(left.has_energy && left.lift > 1.0 && left.pointing, "more than an uninformative map has");
     memset(&half, 0, sizeof half);
     half.rect[2] = 32.0;
     half.rect[3] = 32.0;

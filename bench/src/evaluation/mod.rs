@@ -33,7 +33,7 @@ use crate::docs::write_docs;
 use crate::peers::machine;
 use crate::peers::worker::{Ours, Workers};
 
-/// What one can choose about a run.
+/// The options of a run.
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Choice {
@@ -43,7 +43,7 @@ pub(crate) struct Choice {
     /// With --maps: photos with two objects
     #[arg(long, value_name = "N", default_value_t = plan::PAIRS, value_parser = clap::value_parser!(u16).range(2..))]
     pairs: u16,
-    /// With --maps: keep photos and results here, where a later run goes on [default: a temporary folder]
+    /// With --maps: keep photos and results in this folder, so that a later run can resume [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }

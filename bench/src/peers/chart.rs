@@ -21,7 +21,7 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 30.0;
 const TOP: f64 = 84.0;
 const BOTTOM: f64 = 64.0;
-/// Colours that those who see some of them poorly can tell apart (Okabe and Ito), one a method.
+/// Colors that those who see some of them poorly can tell apart (Okabe and Ito), one a method.
 const COLOURS: [&str; 4] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7"];
 
 /// The chart as SVG.

@@ -33,26 +33,26 @@ use crate::device::Device;
 use crate::docs::write_docs;
 use crate::environment::{self, Environments};
 
-/// What one can choose about a run.
+/// The options of a run.
 #[derive(clap::Args)]
 pub(crate) struct Choice {
-    /// Photos for the maps of fewer passes [default: those of the cache]
+    /// Photos for the maps from fewer passes [default: the photos in the cache]
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
-    /// Where the models of every tool run: cpu, cuda, or cuda:N
+    /// The device for the models of every tool: cpu, cuda, or cuda:N
     #[arg(long, value_name = "DEVICE", default_value_t)]
     pub(crate) device: Device,
-    /// Threads of every tool [default: all cores]
+    /// Threads per tool [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Compare this map of ours alone, on the trained models, and print what is found instead of writing the page; may be
-    /// repeated
+    /// Compare only this map of scorecam, on the trained models, and print the result instead of writing the page; may
+    /// be repeated
     #[arg(long = "map", value_name = "METHOD:PRESET", requires = "peers")]
     only: Vec<OurMap>,
-    /// How often each tool runs, unless it takes long
+    /// Runs per tool, fewer for slow tools
     #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Make the Python environments in this folder and leave them for the next run [default: a temporary folder]
+    /// Keep the Python environments in this folder for the next run [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     environment: Option<PathBuf>,
 }
