@@ -26,8 +26,10 @@ OF_MAPS = (
     "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "LPPool2d", "Dropout2d", "PixelShuffle", "PixelUnshuffle",
     "LocalResponseNorm", "ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d", "UpsamplingBilinear2d",
 )  # fmt: skip
-# Images per pass on a CPU, and on anything else.
-PREFERRED = (16, 64)
+# Images per pass on an accelerator. On a CPU as many as have this many pixels: more of them leave its caches, which costs
+# time (ResNet-18 at 224 x 224 takes a tenth more for each image of 16 than of 8, and a quarter more of 32) and memory.
+PREFERRED = 64
+PIXELS, LEAST, MOST = 8 * 224 * 224, 4, 32
 
 _locks: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
 _locks_lock = threading.Lock()
@@ -75,7 +77,7 @@ class TorchEngine(Engine):
         self._device = first.device if first is not None else torch.device("cpu")
         self._dtype = first.dtype if first is not None and first.is_floating_point() else torch.float32
         self._runs: dict[str, int] = {}
-        preferred = PREFERRED[0] if self._device.type == "cpu" else PREFERRED[1]
+        preferred = images_per_pass(example.shape[2:]) if self._device.type == "cpu" else PREFERRED
         with self._lock, torch.no_grad(), in_eval_mode(module):
             layers, outputs = self._look(example.to(self._device, self._dtype))
         self.info = {
@@ -265,6 +267,11 @@ class TorchEngine(Engine):
         return np.zeros(tuple(leaf.shape), dtype=np.float32) if found is None else self._floats(found)
 
 
+def images_per_pass(sides: Sequence[int]) -> int:
+    """Images [H, W] per pass on a CPU."""
+    return min(max(PIXELS // (sides[0] * sides[1]), LEAST), MOST)
+
+
 def makes_masks(device: Any) -> bool:
     """Whether masked images are made on the module's own device; a CPU gains nothing by it."""
     return bool(device.type != "cpu")
@@ -313,8 +320,9 @@ def from_torch(
 ) -> Model:
     """Explain a PyTorch module as it is in memory.
 
-    The module stays on its device and in its precision. It runs in eval mode, and has its own modes back after each pass;
-    hooks are removed after each pass, too. Gradients need no parameters that require them.
+    The module stays on its device, in its precision and its memory format: convolutions of many a CPU take a tenth less
+    time after `module.to(memory_format=torch.channels_last)`. It runs in eval mode, and has its own modes back after each
+    pass; hooks are removed after each pass, too. Gradients need no parameters that require them.
 
     Parameters
     ----------
@@ -331,7 +339,7 @@ def from_torch(
     arguments : list, optional
         What the module takes behind the images; a tensor [1, ...] is repeated for each image.
     batch_size : int, optional
-        Images per pass when a call does not say; 16 on a CPU, else 64.
+        Images per pass when a call does not say: on a CPU 8 of 224 x 224, more of smaller ones, else 64.
     labels : list of str or path, optional
         The names of the classes.
     mean, std : list of float, optional
