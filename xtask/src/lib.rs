@@ -1,21 +1,22 @@
 //! The repository's own commands, run as `cargo xtask COMMAND`.
 //!
-//! `demo` shows the project at work on a fresh machine, `test` is what has to pass before a change goes in,
-//! `soak` runs what is too long for that, `fetch` fills the cache that they use, `libtorch` builds the plugin
-//! that needs more than cargo, `pictures` makes those of the documentation, `bench` measures and `quality` judges maps (a crate
-//! of its own, `bench/`, which uses the public modules of this one), `zoo` explains real exports and judges their maps, `fuzz` looks for inputs that break something, `headers`
-//! writes the C headers, `dist` makes what is installed, and `tools` lists what must be there beside cargo. They live
-//! in Rust rather than in shell so that they behave the same wherever the project builds. This crate depends on none
-//! of the workspace's own crates: it must compile when they don't, and it reaches them only through cargo and the
+//! `demo` demonstrates the project on a fresh machine, `test` must pass before a change is merged, `soak` runs the long
+//! tests, `fetch` fills the cache that they use, `libtorch` builds the libtorch plugin, `pictures` makes the pictures of
+//! the documentation, `bench` measures speed and `quality` the maps (in the crate `bench/`, which uses the public
+//! modules of this one), `zoo` explains real exports and checks their maps, `fuzz` runs the fuzzer, `headers` writes the
+//! C headers, `dist` makes the installation, and `tools` lists the tools that are needed besides cargo. The commands are
+//! written in Rust rather than in shell so that they behave the same wherever the project builds. This crate depends on
+//! no other crate of the workspace: it must compile when they don't, and it reaches them only through cargo and the
 //! `scorecam` program.
 //!
-//! Exit status: 0, 1 for a command that failed (the last line on standard error says what and what to do), 2
-//! for wrong usage.
+//! Exit status: 0 for success, 1 if a command failed (the last line on standard error names the failure and the remedy),
+//! 2 for wrong usage.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a terminal")]
 
 mod abi_page;
 mod begin_values;
 pub mod cache;
+mod checkers;
 mod demo;
 mod dist;
 pub mod environment;
@@ -26,6 +27,7 @@ mod hash;
 mod headers;
 pub mod libtorch;
 mod pictures;
+mod site;
 mod soak;
 mod steps;
 mod test;
@@ -55,115 +57,119 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Explain three photos with a real network and show the result as a web page
+    /// Explain three photos with a real network and write the result as a web page
     Demo,
-    /// Make the pictures of docs/targets.md by the commands on that page
+    /// Make the pictures of the documentation with the commands on its pages
     Pictures {
-        /// Build and use cargo's dev profile
+        /// Build in cargo's dev profile
         #[arg(long)]
         debug: bool,
     },
-    /// Do everything the tests need, and run them all
+    /// Build the documentation site with the reference of the crates, and check each of its links
     ///
-    /// Compilers and tools that are missing are installed on Debian, as root or with `sudo -n`. Elsewhere the command
-    /// ends with the list of them before it does anything else.
+    /// The site is `target/site/html`. mdBook comes by pip (5 MB).
+    Site,
+    /// Prepare everything that the tests need, and run all tests
+    ///
+    /// On Debian, missing compilers and tools are installed, as root or with `sudo -n`. Elsewhere the command stops at
+    /// once and lists them.
     Test {
-        /// Passed on to `cargo test --workspace`
+        /// Arguments for `cargo test --workspace`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CARGO TEST ARGUMENT")]
         arguments: Vec<String>,
     },
-    /// Download the runtimes, models and photos that demo and test use into the cache
+    /// Download the runtimes, models and photos for demo and test into the cache
     ///
     /// The cache is $SCORECAM_CACHE, or `scorecam` in the platform's cache folder. Downloads go through pip of
-    /// `python3`, or of the interpreter that $PYTHON names.
+    /// `python3`, or of the interpreter in $PYTHON.
     Fetch {
-        /// What to fetch; when left out, everything but what serves GPUs
+        /// The items to fetch [default: all except those for GPUs]
         #[arg(value_enum)]
         what: Vec<What>,
     },
-    /// Get libtorch and build the libtorch plugin and its engine, in release
+    /// Fetch libtorch and build the libtorch plugin and its engine, in release
     ///
-    /// libtorch comes from the folder that $LIBTORCH names, with lib/ and include/, or from the cache, which is
-    /// filled first. The first build compiles for some minutes.
+    /// libtorch comes from the folder in $LIBTORCH, which contains lib/ and include/, or from the cache, which is filled
+    /// first. The first build takes a few minutes.
     Libtorch {
-        /// Build in cargo's dev profile instead, into target/debug
+        /// Build in cargo's dev profile, into target/debug
         #[arg(long)]
         debug: bool,
     },
-    /// Measure; `cargo xtask bench --help` says what
+    /// Measure speed; see `cargo xtask bench --help`
     #[command(disable_help_flag = true)]
     Bench {
-        /// Passed on to the program of the crate `scorecam-bench`
+        /// Arguments for the program of the crate `scorecam-bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<String>,
     },
-    /// Evaluate the maps of every method of the program, and write docs/quality.md and docs/quality.svg
+    /// Evaluate the maps of every built-in method, and write docs/quality.md and docs/quality.svg
     ///
-    /// Makes photos of which it is known where each object lies, out of stamps and textures (175 MB to download), and
-    /// builds in release. Takes --composites N, --pairs N, --threads N and --keep DIR, a folder where photos and
-    /// results stay and a later run goes on. About half an hour on two cores.
+    /// Builds in release, and composes photos with known object positions out of stamps and textures (a download of
+    /// 175 MB). Takes --composites N, --pairs N, --threads N and --keep DIR, a folder that keeps photos and results so
+    /// that a later run can resume. About half an hour on two cores.
     Quality {
-        /// Passed on to the program of the crate `scorecam-bench`
+        /// Arguments for the program of the crate `scorecam-bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<String>,
     },
-    /// Export the zoo of real networks, explain each, and judge layer and map
+    /// Export a zoo of real networks, explain each, and check the layer and the map
     ///
-    /// Exports and the Python environment that makes them (PyTorch, timm, torchvision: some GB) are kept in the
-    /// cache. Fails when fewer than 95 % of the files are explained right without a word from the user, or when a
-    /// wrong map comes without a warning. The first run takes an hour or two.
+    /// The cache keeps the exports and the Python environment that makes them (PyTorch, timm, torchvision: several GB).
+    /// The command fails if fewer than 95 % of the files are explained correctly without any options, or if a wrong
+    /// map comes without a warning. The first run takes an hour or two.
     Zoo(zoo::Choice),
-    /// Run the long tests: many threads for minutes, thousands of calls, sanitizers, fuzzing
+    /// Run the long tests: threads for minutes, thousands of calls, sanitizers, fuzzing
     Soak {
-        /// Minutes for the test of many threads
+        /// Duration of the test of threads, in minutes
         #[arg(long, default_value_t = 5)]
         minutes: u32,
     },
-    /// Try to break everything that reads foreign bytes, with bytes that a fuzzer makes up
+    /// Fuzz everything that reads untrusted bytes
     ///
-    /// Inputs on which a target fails are kept in tests/fuzz/crashes. Needs a nightly compiler and cargo-fuzz.
+    /// Inputs that fail are kept in tests/fuzz/crashes. Needs a nightly compiler and cargo-fuzz.
     Fuzz {
-        /// How long each target runs
+        /// Duration per target, in seconds
         #[arg(long, default_value_t = 60)]
         seconds: u32,
-        /// What to fuzz; every target when left out
+        /// The targets to fuzz [default: all]
         target: Vec<String>,
     },
     /// Write include/scorecam.h and include/scorecam_plugin.h from the Rust sources
     Headers {
-        /// Write nothing; fail if a header differs from its source
+        /// Only check: fail if a header differs from its source
         #[arg(long)]
         check: bool,
     },
-    /// Build what is installed, and put it below a folder, into packages, or both
+    /// Build the installation, and write it to a folder, into packages, or both
     ///
-    /// That is the program, libscorecam (shared and static) with its headers, its CMake package and its files for
-    /// pkg-config, and the plugins: onnx-cpu with ONNX Runtime; onnx-cuda, without its ONNX Runtime and NVIDIA's
-    /// libraries; and libtorch, with its engine where `cargo xtask libtorch` has built it (libtorch itself is not part
-    /// of it). The tree can be moved as a whole.
+    /// The installation consists of the program, libscorecam (shared and static) with its headers, its CMake package and
+    /// its pkg-config files, and the plugins: onnx-cpu with ONNX Runtime; onnx-cuda, without its ONNX Runtime and
+    /// NVIDIA's libraries; and libtorch, with its engine if `cargo xtask libtorch` has built it, but without libtorch
+    /// itself. The tree is relocatable as a whole.
     #[command(group = ArgGroup::new("out").required(true).multiple(true).args(["prefix", "packages"]))]
     Dist {
-        /// Install below this folder: replaces its own files, touches no others
+        /// Install into this folder; only files of an earlier installation are replaced
         #[arg(long, value_name = "DIR")]
         prefix: Option<PathBuf>,
-        /// Write a .tar.gz and a Debian package into this folder, the same bytes for the same build
+        /// Write a reproducible .tar.gz and Debian package into this folder
         #[arg(long, value_name = "DIR")]
         packages: Option<PathBuf>,
-        /// Leave ONNX Runtime out; the plugin then looks for the one that $ORT_DYLIB_PATH names
+        /// Leave ONNX Runtime out; the plugin then loads the one in $ORT_DYLIB_PATH
         #[arg(long)]
         without_onnxruntime: bool,
-        /// Build in cargo's dev profile, and compress packages little
+        /// Build in cargo's dev profile, with fast compression of packages
         #[arg(long)]
         debug: bool,
     },
     /// Build the Python package as a wheel into target/wheels, audit it, and test it in a fresh environment
     ///
-    /// Every library and program in it must run with the glibc that its name promises. Python packages come by pip, into
-    /// environments in the cache.
+    /// Every library and program in the wheel must run with the glibc version in its name. pip installs the Python
+    /// packages that are needed into environments in the cache.
     Wheel(wheel::Choice),
-    /// List the compilers and tools that tests and examples need beside cargo, and fail when one is missing
+    /// List the compilers and tools that tests and examples need besides cargo, and fail if one is missing
     ///
-    /// `test` installs those that are missing where it may: the Debian packages, as root or with `sudo -n`.
+    /// On Debian, `cargo xtask test` installs the missing ones, as root or with `sudo -n`.
     Tools,
 }
 
@@ -189,6 +195,7 @@ fn run_command(command: Command) -> Outcome<ExitCode> {
         Command::Zoo(choice) => zoo::zoo(&workspace, &Cache::locate()?, &choice),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Pictures { debug } => pictures::pictures(&workspace, &Cache::locate()?, profile(debug)),
+        Command::Site => site::site(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {
             fetch::fetch(&workspace, &Cache::locate()?, &fetch::all())

@@ -1,8 +1,8 @@
-//! `cargo xtask pictures`: makes the pictures of docs/targets.md by the commands on that page.
+//! `cargo xtask pictures`: makes the pictures of the documentation with the commands on its pages.
 //!
-//! A command is a line in a fenced block that begins with `scorecam explain $C/`, `$C` being the cache. It is run as it
-//! stands, by a shell, in an empty folder beside a link to `docs`; the overlay that it writes, `targets-NAME.png`, becomes
-//! `docs/images/targets-NAME.jpg`, small enough for a repository. The page shows nothing that its command does not make.
+//! A command is a line in a fenced block that begins with `scorecam explain $C/`, where `$C` is the cache. A shell runs it
+//! unchanged, in an empty folder beside a link to `docs`. The overlay that it writes, `PAGE-NAME.png`, becomes
+//! `docs/images/PAGE-NAME.jpg`, small enough for a repository. A page shows only pictures that its commands make.
 
 use std::fs;
 use std::io::BufWriter;
@@ -18,15 +18,16 @@ use crate::fetch::{self, What};
 use crate::libtorch::Profile;
 use crate::workspace::{Workspace, run};
 
-const PAGE: &str = "docs/targets.md";
+/// The pages with commands; a picture's name begins with that of its page.
+const PAGES: [&str; 3] = ["start", "choose", "targets"];
 const IMAGES: &str = "docs/images";
-/// What a command of the page begins with.
+/// The beginning of a command on a page.
 const BEGINNING: &str = "scorecam explain $C/";
 /// Pixels of a picture's width.
 const WIDTH: u32 = 320;
 const QUALITY: u8 = 80;
 
-/// A command of the page.
+/// A command of a page.
 #[derive(Debug, PartialEq)]
 struct Example {
     command: String,
@@ -34,7 +35,7 @@ struct Example {
     picture: String,
 }
 
-/// Runs every command of the page and writes its pictures anew.
+/// Runs every command of the pages and writes their pictures anew.
 pub(crate) fn pictures(workspace: &Workspace, cache: &Cache, profile: Profile) -> Outcome {
     let needed = [
         What::Onnxruntime,
@@ -49,7 +50,10 @@ pub(crate) fn pictures(workspace: &Workspace, cache: &Cache, profile: Profile) -
     run(workspace.cargo(&["build"]).args(packages), "cargo build")?;
     let images = workspace.path(IMAGES);
     fs::create_dir_all(&images).doing(|| format!("make {}", images.display()))?;
-    make((workspace, cache, profile), &examples(&page(workspace)?)?, &images)
+    for name in PAGES {
+        make((workspace, cache, profile), &examples(name, &page(workspace, name)?)?, &images)?;
+    }
+    Ok(())
 }
 
 /// Runs examples with the program of a profile, and writes their pictures into a folder.
@@ -96,12 +100,14 @@ fn shrink(from: &Path, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .write_with_encoder(JpegEncoder::new_with_quality(BufWriter::new(fs::File::create(to)?), QUALITY))?)
 }
 
-fn page(workspace: &Workspace) -> Outcome<String> {
-    fs::read_to_string(workspace.path(PAGE)).doing(|| format!("read {PAGE}"))
+fn page(workspace: &Workspace, name: &str) -> Outcome<String> {
+    let path = workspace.path(&format!("docs/{name}.md"));
+    fs::read_to_string(&path).doing(|| format!("read {}", path.display()))
 }
 
 /// The commands of a page; a backslash at a line's end goes on in the next line.
-fn examples(page: &str) -> Outcome<Vec<Example>> {
+fn examples(name: &str, page: &str) -> Outcome<Vec<Example>> {
+    let beginning = format!("{name}-");
     let text = page.replace("\\\n", " ");
     let commands = text.lines().filter(|line| line.starts_with(BEGINNING));
     commands
@@ -109,8 +115,8 @@ fn examples(page: &str) -> Outcome<Vec<Example>> {
             let words: Vec<&str> = command.split_whitespace().collect();
             let overlay = words.windows(2).find_map(|pair| (pair[0] == "--overlay").then_some(pair[1]));
             let picture = overlay.and_then(|overlay| overlay.strip_suffix(".png"));
-            let picture = picture.filter(|name| name.starts_with("targets-")).ok_or_else(|| {
-                Failure::new(format!("{PAGE}: {command} writes no overlay targets-NAME.png"))
+            let picture = picture.filter(|name| name.starts_with(&beginning)).ok_or_else(|| {
+                Failure::new(format!("docs/{name}.md: {command} writes no overlay {name}-NAME.png"))
             })?;
             Ok(Example { command: words.join(" "), picture: picture.to_owned() })
         })
@@ -123,49 +129,51 @@ mod tests {
 
     use super::*;
 
-    fn all() -> (Workspace, String, Vec<Example>) {
-        let workspace = Workspace::find().unwrap();
-        let page = page(&workspace).unwrap();
-        let examples = examples(&page).unwrap();
-        (workspace, page, examples)
+    fn page_with_examples(name: &str) -> (String, Vec<Example>) {
+        let page = page(&Workspace::find().unwrap(), name).unwrap();
+        let examples = examples(name, &page).unwrap();
+        (page, examples)
     }
 
     #[test]
     fn a_command_is_a_line_that_may_go_on_in_the_next() {
         let page = "```\nscorecam explain street.jpg\nscorecam explain $C/a.png \\\n    --overlay targets-a.png\n```\n";
-        let [found] = <[Example; 1]>::try_from(examples(page).unwrap()).unwrap();
+        let [found] = <[Example; 1]>::try_from(examples("targets", page).unwrap()).unwrap();
         assert_eq!(found.command, "scorecam explain $C/a.png --overlay targets-a.png");
         assert_eq!(found.picture, "targets-a");
-        let failure = examples("scorecam explain $C/a.png --overlay a.png\n").unwrap_err().to_string();
+        let failure =
+            examples("targets", "scorecam explain $C/a.png --overlay a.png\n").unwrap_err().to_string();
         assert!(failure.contains("docs/targets.md") && failure.contains("targets-NAME.png"), "{failure}");
     }
 
     #[test]
-    fn every_kind_of_target_has_a_command_and_every_command_a_picture_on_the_page() {
-        let (workspace, page, examples) = all();
-        let made: BTreeSet<String> = examples.iter().map(|e| format!("{}.jpg", e.picture)).collect();
-        assert_eq!(made.len(), examples.len(), "two commands write the same picture");
-        let shown = page.split("](images/").skip(1).filter_map(|rest| rest.split(')').next());
-        let shown = shown.filter(|name| name.ends_with(".jpg"));
-        assert_eq!(
-            made,
-            shown.map(str::to_owned).collect(),
-            "the pictures of the page are others than are made"
-        );
+    fn every_command_has_a_picture_on_its_page_and_every_picture_a_command() {
+        let (mut made, mut commands) = (BTreeSet::new(), 0);
+        for name in PAGES {
+            let (page, examples) = page_with_examples(name);
+            let of_page: BTreeSet<String> = examples.iter().map(|e| format!("{}.jpg", e.picture)).collect();
+            let shown = page.split("](images/").skip(1).filter_map(|rest| rest.split(')').next());
+            let shown = shown.filter(|name| name.ends_with(".jpg"));
+            assert_eq!(of_page, shown.map(str::to_owned).collect(), "made and shown by docs/{name}.md");
+            commands += examples.len();
+            made.extend(of_page);
+        }
+        assert_eq!(made.len(), commands, "two commands write the same picture");
         let (mut kept, mut bytes) = (BTreeSet::new(), 0);
-        for entry in fs::read_dir(workspace.path(IMAGES)).unwrap().map(Result::unwrap) {
+        for entry in fs::read_dir(Workspace::find().unwrap().path(IMAGES)).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
             if name.ends_with(".jpg") {
                 bytes += entry.metadata().unwrap().len();
                 kept.insert(name);
             }
         }
-        assert_eq!(
-            kept, made,
-            "run `cargo xtask pictures`, and remove pictures that the page no longer shows"
-        );
+        assert_eq!(kept, made, "run `cargo xtask pictures`, and remove pictures that no page shows");
         assert!(bytes < 600_000, "{bytes} bytes of pictures");
+    }
 
+    #[test]
+    fn every_kind_of_target_has_a_command() {
+        let (page, examples) = page_with_examples("targets");
         // The table of targets comes first on the page, its words up to what a user fills in: `class:NAME` is `class`.
         let (table, _) = page.split_once("\n## ").unwrap();
         let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
@@ -181,11 +189,14 @@ mod tests {
 
     #[test]
     #[ignore = "long: cargo xtask soak"]
-    fn every_command_of_the_page_runs() {
-        let (workspace, _, examples) = all();
-        let images = tempfile::tempdir().unwrap();
+    fn every_command_of_the_pages_runs() {
+        let workspace = Workspace::find().unwrap();
         let cache = Cache::locate().unwrap();
-        make((&workspace, &cache, Profile::Dev), &examples, images.path()).unwrap();
-        assert_eq!(fs::read_dir(images.path()).unwrap().count(), examples.len());
+        for name in PAGES {
+            let (_, examples) = page_with_examples(name);
+            let images = tempfile::tempdir().unwrap();
+            make((&workspace, &cache, Profile::Dev), &examples, images.path()).unwrap();
+            assert_eq!(fs::read_dir(images.path()).unwrap().count(), examples.len(), "docs/{name}.md");
+        }
     }
 }

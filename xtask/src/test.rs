@@ -5,10 +5,12 @@
 //! and `fetch` use the network, until nothing is missing and the cache is full.
 
 use crate::cache::Cache;
+use crate::checkers::Checkers;
 use crate::failure::Outcome;
 use crate::fetch;
 use crate::headers;
 use crate::libtorch::{self, Engine, Profile};
+use crate::site;
 use crate::steps::Steps;
 use crate::tools;
 use crate::workspace::{Workspace, run};
@@ -34,6 +36,9 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
         cargo("cargo fmt", &["fmt", "--all", "--check"], &[])?;
         libtorch::check_format(workspace)
     })?;
+    let checkers = steps.step("checkers", || Checkers::prepare(workspace, cache))?;
+    steps.step("spelling", || checkers.spelling(workspace))?;
+    steps.step("licenses", || checkers.dependencies(workspace))?;
     steps.step("headers", || headers::check(workspace))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.step("clippy", || cargo("cargo clippy", &clippy, &[]))?;
@@ -48,6 +53,7 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
         cargo("cargo doc", &documentation, &[("RUSTDOCFLAGS", "-D warnings")])?;
         engine.document()
     })?;
+    steps.step("site", || site::site(workspace, cache))?;
     let mut tests = vec!["test", "--workspace"];
     tests.extend(arguments.iter().map(String::as_str));
     steps.step("test", || cargo("cargo test", &tests, &[]))
