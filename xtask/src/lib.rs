@@ -42,6 +42,7 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::cache::Cache;
+use crate::checkers::Checkers;
 use crate::dist::{OnnxRuntime, Request};
 use crate::failure::{Outcome, While};
 use crate::fetch::What;
@@ -65,6 +66,10 @@ enum Command {
         #[arg(long)]
         debug: bool,
     },
+    /// Check dependencies: known vulnerabilities, licenses and sources, by cargo-deny and deny.toml
+    ///
+    /// The list of vulnerabilities comes from the network, by git. `test` checks the rest.
+    Audit,
     /// Build the documentation site with the reference of the crates, and check each of its links
     ///
     /// The site is `target/site/html`. mdBook comes by pip (5 MB).
@@ -195,6 +200,7 @@ fn run_command(command: Command) -> Outcome<ExitCode> {
         Command::Zoo(choice) => zoo::zoo(&workspace, &Cache::locate()?, &choice),
         Command::Demo => demo::demo(&workspace, &Cache::locate()?),
         Command::Pictures { debug } => pictures::pictures(&workspace, &Cache::locate()?, profile(debug)),
+        Command::Audit => Checkers::prepare(&workspace, &Cache::locate()?)?.audit(&workspace),
         Command::Site => site::site(&workspace, &Cache::locate()?),
         Command::Test { arguments } => test::test(&workspace, &Cache::locate()?, &arguments),
         Command::Fetch { what } if what.is_empty() => {

@@ -1,6 +1,6 @@
 // Programs: graphs made out of a model's outline and ready to run.
 //
-// They run on TorchScript's plain interpreter. Its profiling executor would specialise itself on the first
+// They run on TorchScript's plain interpreter. Its profiling executor would specialize itself on the first
 // shapes it sees, so that the same call gave other bits later, and compile for seconds in the middle of a
 // run.
 #pragma once
