@@ -17,6 +17,7 @@ use scorecam_core::{Error, RandomWeights, Result, ensure};
 use scorecam_plugin::read_file;
 
 use crate::proto;
+use crate::reduced::with_axes;
 use crate::wire::DEEPEST;
 use crate::{external_constants, functions, weights};
 
@@ -121,7 +122,7 @@ impl ModelFile {
 fn read(path: &Path) -> Result<(Vec<u8>, Metadata)> {
     let failed = |e: io::Error| match e.kind() {
         io::ErrorKind::FileTooLarge => {
-            Error::model(format!("model {} is no ONNX model: {e}", path.display()))
+            Error::model(format!("model {} is not an ONNX model: {e}", path.display()))
         }
         _ => Error::io(format!("cannot read model {}: {e}", path.display())),
     };
@@ -142,16 +143,16 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
         };
         Error::model(format!("model {name} {what} (protobuf: {e})"))
     })?;
-    let graph = model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
+    let mut graph = model.graph.filter(|g| !g.nodes.is_empty()).ok_or_else(|| {
         Error::model(format!("model {name} is not an ONNX model, or is truncated: it has no graph"))
     })?;
     if graph.nodes.iter().any(|node| node.domain == BLOCKED_DOMAIN) {
         return Err(Error::unsupported(format!(
-            "model {name} was saved by ONNX Runtime after it was optimized for one kind of CPU (operators of {BLOCKED_DOMAIN}): \
-             its layers are not laid out as maps, and on another CPU its results are wrong; use the model that it was made \
-             of, or save it with the optimization level \"extended\""
+            "model {name} was optimized for one kind of CPU by ONNX Runtime (operators of {BLOCKED_DOMAIN}): its \
+             layers do not have the layout of maps, and its results on another CPU are wrong; use the original model, or save it with the optimization level \"extended\""
         )));
     }
+    with_axes(&mut graph, bytes).map_err(|e| e.context(format!("model {name}")))?;
     Ok(Contents { graph, has_functions: !model.functions.is_empty() })
 }
 
@@ -191,7 +192,7 @@ pub(crate) fn check_external_data(model: &Path, graph: &proto::Graph) -> Result<
 }
 
 fn check_graph(model: &Path, graph: &proto::Graph, external: &mut External, depth: usize) -> Result<()> {
-    ensure!(depth <= DEEPEST, model, "model {} has graphs within graphs without end", model.display());
+    ensure!(depth <= DEEPEST, model, "model {} has endlessly nested graphs", model.display());
     let sparse = graph.sparse_initializers.iter().filter_map(|s| s.values.as_ref());
     for initializer in graph.initializers.iter().chain(sparse) {
         // The runtime looks for weights of inner graphs as for constants.

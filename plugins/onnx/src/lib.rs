@@ -2,7 +2,7 @@
 //!
 //! A plugin crate exports an [`OnnxLoader`]; everything about models lives here, so that the plugins for the
 //! CPU and for accelerators differ in a few values only. A load goes through these files in order:
-//! `settings` (what the caller set), `file` (read, recognise, parse), `runtime` (find and open the library),
+//! `settings` (what the caller set), `file` (read, recognize, parse), `runtime` (find and open the library),
 //! `ports` and `extras` (inputs), `layers` with `graph`, `axes`, `applied` and `tap` (what can be explained, and how it is
 //! read), `session` (the runtime's own), and ends as a `model`. `device` says where it runs. On a GPU the masked images are made there, by a graph of our
 //! own (`mask_graph`) in front of the model (`masked`), and `fp16` makes a model of f16 for those who want it.
@@ -32,6 +32,7 @@ mod model;
 mod ports;
 mod precision;
 mod proto;
+mod reduced;
 mod runtime;
 mod session;
 mod settings;

@@ -160,6 +160,11 @@ impl Attribute {
         Self { name: name.into(), integer, kind: Self::INT, ..Self::default() }
     }
 
+    /// A list of integers with a name.
+    pub(crate) fn of_integers(name: &str, integers: Vec<i64>) -> Self {
+        Self { name: name.into(), integers, kind: Self::INTS, ..Self::default() }
+    }
+
     /// Whether it is the number 1.0.
     pub(crate) fn is_one(&self) -> bool {
         self.kind == Self::FLOAT && self.float == 1.0
