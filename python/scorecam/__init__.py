@@ -1,8 +1,9 @@
-"""Saliency maps of any model that a runtime can run forward: Score-CAM and its relatives.
+"""Saliency maps that explain the decisions of any vision model, from forward passes alone: Score-CAM and related
+methods.
 
 A model comes from a file (`load_model`), from bytes (`from_bytes`), from a PyTorch or Keras model in memory
-(`from_torch`, `from_keras`) or from any function that scores a batch of images (`from_callable`). `Model.explain` makes
-an `Explanation` of one image, `Model.explain_many` of many; `evaluate` measures how good maps are.
+(`from_torch`, `from_keras`) or from any function that scores a batch of images (`from_callable`). `Model.explain`
+returns the `Explanation` of one image, `Model.explain_many` those of many; `evaluate` measures the quality of maps.
 
 Examples
 --------

@@ -1,7 +1,7 @@
-"""The program `scorecam`, which the wheel holds beside this module: `python -m scorecam explain cat.jpg --model net.onnx`.
+"""The program `scorecam` of the wheel: `python -m scorecam explain cat.jpg --model net.onnx`.
 
-It is run in the place of this process, with ONNX Runtime's library out of the package `onnxruntime` unless
-`ORT_DYLIB_PATH` names another.
+It replaces this process, and uses ONNX Runtime's library from the package `onnxruntime` unless `ORT_DYLIB_PATH` names
+another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def environment() -> dict[str, str]:
 
 
 def main() -> int:
-    """Run the program with the arguments of this process; does not return where a process can be replaced."""
+    """Run the program with the arguments of this process; does not return if the process can be replaced."""
     path = program()
     if not os.path.isfile(path):
         print(f"error: this installation has no program at {path}; set SCORECAM_PROGRAM to one", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Engines in Python: the functions that the native side calls, and `from_callable`."""
+"""Engines in Python: the functions for the native side, and `from_callable`."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ Function = Callable[[Any], Any]
 
 
 class Engine:
-    """What the native side asks of a model in Python. Every array is the engine's own to keep.
+    """The native side's interface to a model in Python. An engine may keep every array.
 
-    `info` is a dict that is read once: "input" [C, H, W], "outputs" and "layers" with their shapes behind the batch axis,
-    "batch_size", "fixed_batch", and the abilities "masked", "run_from" and "gradients".
+    `info` is a dict that is read once: "input" [C, H, W], "outputs" and "layers" with their shapes after the batch
+    axis, "batch_size", "fixed_batch", and the abilities "masked", "run_from" and "gradients".
     """
 
     info: dict[str, Any]
 
     def forward(self, images: Floats, wanted: Sequence[str]) -> list[Floats]:
-        """The outputs and layers that are `wanted`, of images [N, C, H, W]."""
+        """The `wanted` outputs and layers for images [N, C, H, W]."""
         raise NotImplementedError
 
     def masks(self, images: Floats, fill: Floats | None, rows: Floats, columns: Floats) -> Any:
-        """What makes masked images of `images` [I, C, H, W]: an object whose `run(masks, of, wanted)` gives what is wanted of
-        `mask * images[of] + (1 - mask) * fill[of]`, each mask [h, w] being upsampled to `rows @ mask @ columns.T`."""
+        """Makes masked images of `images` [I, C, H, W]: an object whose `run(masks, of, wanted)` returns the wanted
+        tensors of `mask * images[of] + (1 - mask) * fill[of]`, each mask [h, w] being upsampled to `rows @ mask @
+        columns.T`."""
         raise NotImplementedError
 
     def cuts(self, images: Floats, fill: Floats | None, ranks: Floats) -> Any:
-        """As `masks`, of pairs (map, count): a mask is 0 where `ranks[map]` is below `count`, else 1."""
+        """Like `masks`, for pairs (map, count): a mask is 0 where `ranks[map]` is below `count`, else 1."""
         raise NotImplementedError
 
     def run_from(self, images: Floats, layer: str, activations: Floats, wanted: Sequence[str]) -> list[Floats]:
-        """The outputs when `activations` [N, ...] are those of `layer`, around which the one image goes."""
+        """The outputs with `activations` [N, ...] in place of those of `layer`; paths that bypass the layer use the
+        image."""
         raise NotImplementedError
 
     def gradients(self, images: Floats, layer: str, cotangents: Sequence[tuple[str, Floats]]) -> Floats:
@@ -48,7 +50,7 @@ class Engine:
 
 
 def floats(value: Any) -> Floats:
-    """Whatever a user's function gave, as float32 without gaps."""
+    """The result of a user's function, as contiguous float32."""
     found = np.asarray(_images.array(value), dtype=np.float32)
     return found if found.flags.c_contiguous else np.ascontiguousarray(found)
 
@@ -71,7 +73,7 @@ def scores(value: Any, count: int, who: str) -> Floats:
 def preprocessing(
     manifest: Any, labels: Any, mean: Any, std: Any, scale: Any, layer: str | None
 ) -> tuple[str, str]:
-    """The manifest of a model in memory, with what was given beside it."""
+    """The manifest of a model in memory, with the additional arguments."""
     text, folder = _request.manifest(manifest) or ("", os.getcwd())
     extra = {
         "model": {"labels": labels, "layer": layer},
@@ -176,27 +178,27 @@ def from_callable(
     Parameters
     ----------
     function : callable
-        Takes float32 images [N, C, H, W] as a NumPy array of its own, and returns scores [N, classes] as an array of
-        NumPy, PyTorch, JAX or anything with `__dlpack__`. What it raises comes out of the call as itself.
+        Takes float32 images [N, C, H, W] as a NumPy array, which it may keep, and returns scores [N, classes] as an
+        array of NumPy, PyTorch, JAX or anything with `__dlpack__`. Its exceptions propagate unchanged.
     input_shape : tuple of int
         (channels, height, width).
     activations : callable or dict of callables, optional
-        The activation maps [N, K, h, w] of a batch, or functions for several layers by name. Methods that need no layer,
-        such as "rise", do without.
+        The activation maps [N, K, h, w] of a batch, or functions for several layers by name. Methods that need no
+        layer, such as "rise", do not use it.
     run_from : callable or dict of callables, optional
         The scores of activations [N, K, h, w], for methods that run a model from its layer, such as "recipro-cam".
     batch_size : int
-        Images per pass when a call does not say.
+        The default number of images per pass.
     labels : list of str or path, optional
         The names of the classes.
     mean, std : list of float, optional
-        What photos are normalized by, per channel, in units of pixel * scale.
+        The mean and deviation for normalizing photos, per channel, in units of pixel * scale.
     scale : float, optional
         The factor of pixels, 1/255 when None.
     layer : str, optional
         The layer to explain; the last of `activations` when None.
     manifest : path or dict, optional
-        Everything else that a model's manifest says.
+        All other settings of a model's manifest.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How good maps are, by the model's own scores and by where objects lie."""
+"""The quality of maps, measured with the model's own scores and the locations of objects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Measure:
     Attributes
     ----------
     name : str
-        What `evaluate` takes.
+        The name for `evaluate`.
     summary : str
-        What it is, in a line.
+        A description in one line.
     higher_is_better : bool or None
-        Whether more of it is better; None where neither is.
+        Whether higher is better; None if neither direction is.
     needs : str
         "nothing", "passes", "explanations" or "truth".
     """
@@ -38,18 +38,18 @@ class Measure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a map.
+    """The measurements of a map.
 
     Attributes
     ----------
     values : dict of str to float
-        The measures by name. One without a value for this map (no truth, a flat map) is left out.
+        The measures by name, without those that have no value for this map (no truth, a flat map).
     deletion, insertion : tuple of numpy.ndarray or None
-        The points of a curve: how many pixels were changed, and the score there.
+        The points of a curve: the number of changed pixels, and the score.
     score : float
         The target's score on the image.
     passes : int
-        Passes that were made for all maps together.
+        The number of passes for all maps together.
     """
 
     values: dict[str, float]
@@ -93,7 +93,7 @@ def evaluate(
     progress: ProgressLike = False,
     **options: Any,
 ) -> dict[str, Measurement]:
-    """Measure how good maps of one decision are.
+    """Measure the quality of maps of one decision.
 
     All maps share the passes of one image, so several cost little more than one.
 
@@ -102,25 +102,25 @@ def evaluate(
     model : Model
         The model whose decision the maps explain.
     image : image
-        The image, as `Model.explain` takes it.
+        The image, as in `Model.explain`.
     maps : dict, Explanation or array
-        Maps by names: explanations, or arrays [H, W] of any tool. One alone is called "map".
+        Maps by name: explanations, or arrays [H, W] of any tool. A single map gets the name "map".
     target : int or str, optional
-        What they explain; that of the first explanation among them when None, else the best class.
+        The target of the maps; None for that of the first explanation among them, or else the top class.
     measures : list of str
-        Names of `measures`; without, drop, increase, both curves and all that a truth gives.
+        Names of `measures`; the default is drop, increase, both curves and all measures based on a truth.
     protocol : str
-        A published set of choices: "paper", "rise", "torchcam", "pytorch-grad-cam", "openvino-xai", "xplique".
+        A published set of settings: "paper", "rise", "torchcam", "pytorch-grad-cam", "openvino-xai", "xplique".
     boxes : list of (x0, y0, x1, y1)
-        Where the object lies, in pixels of the photo.
+        The boxes of the object, in pixels of the photo.
     mask : image, optional
         A picture of the photo's size that is white on the object.
     batch_size : int, optional
         Images per pass.
     progress : bool or callable
-        As `Model.explain` takes it.
+        As in `Model.explain`.
     **options
-        Choices in place of the protocol's: score, mask_, drop, points, deletion, insertion, ties, area.
+        Settings that override the protocol's: score, mask_, drop, points, deletion, insertion, ties, area.
 
     Returns
     -------

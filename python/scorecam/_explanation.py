@@ -1,4 +1,4 @@
-"""`Explanation`: maps with all that is known of them, and ways to show them."""
+"""`Explanation`: maps with their data, and ways to display them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SHOWN_IN_HTML = 8
 
 @dataclass(frozen=True)
 class Box:
-    """A box in pixels of the photo that was explained, or of the input where that was a tensor.
+    """A box in pixels of the explained photo, or of the input if a tensor was explained.
 
     Attributes
     ----------
     x0, y0, x1, y1 : float
-        Its left, upper, right and lower edge.
+        The left, top, right and bottom edges.
     """
 
     x0: float
@@ -43,19 +43,19 @@ class Target:
     Attributes
     ----------
     text : str
-        What was asked, in words: "class:285", "box:0".
+        The target as text: "class:285", "box:0".
     index : int or None
-        The class that it is about, where there is one.
+        The class, if it has one.
     label : str or None
-        The class's label, where the model has labels.
+        The class's label, if the model has labels.
     score : float
-        A class's probability on the unmasked image; of any other target its number.
+        The probability of a class on the unmasked image; for any other target, its value.
     output : float
-        The model's raw output for a class; of any other target its number.
+        The model's raw output for a class; for any other target, its value.
     box : Box or None
-        The detection that it is about.
+        The box of the detection.
     box_score : float or None
-        How sure the detector is of it.
+        The detector's score of the box.
     """
 
     text: str
@@ -71,9 +71,9 @@ class Target:
 
 
 class Picture:
-    """An RGB picture that shows itself in notebooks.
+    """An RGB picture, which notebooks display.
 
-    `numpy.asarray(picture)` are its pixels, uint8 [H, W, 3].
+    `numpy.asarray(picture)` returns its pixels, uint8 [H, W, 3].
 
     Attributes
     ----------
@@ -90,16 +90,16 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, as Pillow counts."""
+        """Width and height, in Pillow's order."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, whose ending says the format.
+        """Write the picture to a file, in the format of its extension.
 
         Parameters
         ----------
         path : path
-            Ends in ".png", ".jpg" or another format of pictures.
+            A path with the extension ".png", ".jpg" or that of another picture format.
         """
         text = os.fsdecode(path)
         content = _native.encoded(self.pixels, os.path.splitext(text)[1].lstrip(".").lower())
@@ -127,7 +127,7 @@ class Picture:
 class Explanation:
     """Saliency maps of one image.
 
-    It shows itself in notebooks, needs neither model nor image file any more, and is made by `Model.explain`.
+    The result of `Model.explain`. It is independent of the model and the image file, and notebooks display it.
     """
 
     def __init__(self, found: _native.Explanation, image: _native.Image, wanted: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ class Explanation:
 
     @functools.cached_property
     def maps(self) -> npt.NDArray[np.float32]:
-        """All maps, float32 [targets, H, W], as a rule from 0 to 1. TimeoutError where the time limit left none."""
+        """All maps, float32 [targets, H, W], usually from 0 to 1. TimeoutError if the time limit expired first."""
         return self._found.maps()
 
     @property
@@ -148,12 +148,12 @@ class Explanation:
 
     @functools.cached_property
     def errors(self) -> npt.NDArray[np.float32] | None:
-        """The standard error of each value of `maps`, where the method estimates them."""
+        """The standard error of each value in `maps`, if the method estimates it."""
         return self._found.errors()
 
     @functools.cached_property
     def targets(self) -> tuple[Target, ...]:
-        """What was explained, in the order of the maps."""
+        """The explained targets, in the order of the maps."""
         return tuple(
             Target(**{**target, "box": Box(*target["box"]) if target["box"] else None})
             for target in self._found.targets()
@@ -171,44 +171,44 @@ class Explanation:
 
     @property
     def layer(self) -> str:
-        """The target layer; empty where the method needs none."""
+        """The target layer; empty if the method needs none."""
         return self._found.layer
 
     @property
     def passes(self) -> int:
-        """Images run through the model, the unmasked one included."""
+        """The number of images that the model has run, including the unmasked one."""
         return self._found.passes
 
     @property
     def measures(self) -> dict[str, float]:
-        """Numbers that the method reports, by name."""
+        """The measures that the method reports, by name."""
         return dict(self._found.measures)
 
     @property
     def warnings(self) -> list[str]:
-        """What a user should know, a line each."""
+        """Warnings for the user, one line each."""
         return self._found.warnings
 
     @property
     def late(self) -> str | None:
-        """Why there are no maps, where the time limit passed before the method had any."""
+        """The reason for missing maps, if the time limit expired before the method had any; else None."""
         return self._found.late
 
     def boxes(
         self, target: int = 0, *, threshold: float = 0.15, above: str = "at-least", areas: str = "largest"
     ) -> list[Box]:
-        """The boxes around the great values of a map.
+        """The boxes around the high values of a map.
 
         Parameters
         ----------
         target : int
             The number of the target, from 0.
         threshold : float
-            The share of the map's maximum above which a pixel counts.
+            The minimum value of a pixel that counts, as a share of the map's maximum.
         above : str
             "at-least", "strictly" or "quantized".
         areas : str
-            "largest" for the box of the largest connected area, "all" for a box for each.
+            "largest" for the box of the largest connected area, "all" for the boxes of all areas.
 
         Returns
         -------
@@ -218,7 +218,7 @@ class Explanation:
         return [Box(*sides) for sides in self._found.boxes(self._index(target), float(threshold), above, areas)]
 
     def photo_map(self, target: int = 0) -> npt.NDArray[np.float32]:
-        """A map at the size of the photo that was explained.
+        """A map at the size of the explained photo.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class Explanation:
         Returns
         -------
         numpy.ndarray
-            float32 [height, width], 0 where the model did not see the photo.
+            float32 [height, width], 0 where the photo lies outside the model's input.
         """
         pixels = self._photo(None).pixels()
         if pixels is None:
@@ -245,16 +245,16 @@ class Explanation:
         target : int
             The number of the target, from 0.
         photo : image, optional
-            The photo to draw on, where a tensor was explained; any form of image that `Model.explain` takes.
+            The photo to draw on, if a tensor was explained; any image that `Model.explain` accepts.
         colormap : str
             "viridis", "turbo", "jet", "inferno" or "gray".
         opacity : float
-            The color's share, 0 to 1.
+            The opacity of the colors, 0 to 1.
 
         Returns
         -------
         Picture
-            At the size of the photo; a box that the target is about is drawn and named.
+            The overlay at the photo's size; the target's box is drawn and labeled.
         """
         return Picture(self._found.overlay(self._index(target), self._photo(photo), colormap, float(opacity)))
 
@@ -264,9 +264,9 @@ class Explanation:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            The axes for the first target alone; a figure with axes for all of them is made without.
+            The axes for only the first target; without it, a new figure gets axes for all targets.
         **options
-            Those of `overlay`.
+            The options of `overlay`.
 
         Returns
         -------
@@ -290,7 +290,7 @@ class Explanation:
         ax.set_axis_off()
 
     def _picture(self, index: int, **options: Any) -> Picture:
-        """The overlay, or the map alone where there is no photo to lay it over."""
+        """The overlay, or only the map if there is no photo."""
         if options.get("photo") is not None or self._image.pixels() is not None:
             return self.overlay(index, **options)
         options.pop("photo", None)

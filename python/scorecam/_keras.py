@@ -1,4 +1,4 @@
-"""`from_keras`: a Keras 3 model in memory, on any of Keras' backends."""
+"""`from_keras`: a Keras 3 model in memory, on any Keras backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._model import Model
 
 
 class KerasEngine(Engine):
-    """An engine over a functional model: one model per set of layers that are wanted."""
+    """An engine over a functional model: one model per set of wanted layers."""
 
     def __init__(self, model: Any, batch_size: int) -> None:
         import keras
@@ -81,7 +81,7 @@ class KerasEngine(Engine):
         return [turned[name] if name in self._layers else scores(turned[name], len(images), "the model") for name in wanted]
 
     def _without_graph(self) -> contextlib.AbstractContextManager[Any]:
-        """Where PyTorch computes, it keeps no graph for gradients."""
+        """Disables PyTorch's graph for gradients, if PyTorch is the backend."""
         if self._keras.backend.backend() != "torch":
             return contextlib.nullcontext()
         import torch
@@ -103,23 +103,23 @@ def from_keras(
     scale: float | None = None,
     manifest: str | os.PathLike[str] | Mapping[str, Any] | None = None,
 ) -> Model:
-    """Explain a Keras 3 model as it is in memory, on any of Keras' backends.
+    """Explain a Keras 3 model in memory, on any Keras backend.
 
     Parameters
     ----------
     model : keras.Model
         A functional or sequential model with one image input and one output of class scores.
     layer : str, optional
-        The layer to explain; the last one with spatial extent when None.
+        The layer to explain; None for the last one with spatial extent.
     batch_size : int
-        Images per pass when a call does not say.
+        The default number of images per pass.
     labels, mean, std, scale, manifest
-        As `from_torch` takes them.
+        As in `from_torch`.
 
     Returns
     -------
     Model
-        Its images are [C, H, W], also where the model's own are [H, W, C].
+        Its images are [C, H, W], even if the model's own are [H, W, C].
 
     Raises
     ------

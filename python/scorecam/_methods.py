@@ -1,4 +1,4 @@
-"""What there is to choose from: methods with their options and presets, and backends."""
+"""The available methods with their options and presets, and backends."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class MethodOption:
     name : str
         The name, as a keyword argument of `Model.explain`.
     help : str
-        What it decides.
+        A description.
     kind : str
         "flag", "integer", "number", "choice" or "text".
     default : str
-        Its value when none is given.
+        The default value.
     range : tuple of float or None
-        The least and the greatest number.
+        The minimum and maximum of a number.
     choices : tuple of str
-        The words that it takes.
+        The words that it accepts.
     """
 
     name: str
@@ -43,17 +43,17 @@ class Method:
     Attributes
     ----------
     id : str
-        What `Model.explain` takes as `method`.
+        The id for `Model.explain`.
     summary : str
-        What it does, in a line.
+        A description in one line.
     needs : tuple of str
-        What a model must be able to do: "gradients", "run-from", "gradients or run-from".
+        The abilities that a model needs: "gradients", "run-from", "gradients or run-from".
     needs_layer : bool
-        Whether it looks at a target layer.
+        Whether it needs a target layer.
     options : tuple of MethodOption
         Its options.
     presets : dict of str to str
-        Its presets, each with what it reproduces.
+        Its presets with their descriptions.
     """
 
     id: str
@@ -71,13 +71,13 @@ class Backend:
     Attributes
     ----------
     id : str
-        What `load_model` takes as `backend`.
+        The id for `load_model`.
     extensions : tuple of str
-        The endings of its models' files.
+        The extensions of its models' files.
     device : str
-        What models would run on, or what is missing.
+        The device of its models, or the missing part.
     ready : bool
-        Whether it can work on this machine.
+        Whether it is ready on this machine.
     """
 
     id: str
@@ -144,9 +144,9 @@ def load_plugin(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        There is no such file, or no plugin in the folder.
+        The file does not exist, or the folder has no plugins.
     RuntimeError
-        The file is no plugin, or one of another version.
+        The file is not a plugin, or a plugin of another version.
     """
     _runtime.prepare()
     _native.load_plugin(os.fspath(path))

@@ -1,4 +1,4 @@
-"""`Model`: a loaded model, and what can be asked of it."""
+"""`Model`: a loaded model and its methods."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ProgressLike = bool | Callable[["Progress"], object]
 
 
 class Progress(NamedTuple):
-    """Where an explain call stands.
+    """The progress of an explain call.
 
     Attributes
     ----------
     stage : str
-        "forward" for the unmasked pass, "passes" for the method at work, "done".
+        "forward" for the unmasked pass, "passes" for the method's passes, "done".
     passes : int
-        Passes made so far.
+        The number of passes so far.
     expected : int
-        Passes expected in all; 0 while that is not known.
+        The expected total of passes; 0 if unknown.
     """
 
     stage: str
@@ -41,11 +41,11 @@ class Layer:
     Attributes
     ----------
     name : str
-        What `Model.explain` takes as `layer`.
+        The name for `Model.explain`.
     operator : str
-        What it does, in the model's own words.
+        Its operation, as the model names it.
     shape : tuple of int or None
-        [K, h, w] where it is known to hold maps, else its own without the batch axis; None for a free length.
+        [K, h, w] if it is known to hold maps, else its raw shape without the batch axis; None for a variable length.
     maps : bool
         Whether it is known to hold activation maps.
     """
@@ -60,9 +60,9 @@ class Layer:
 
 
 class Model:
-    """A loaded model. Several threads may use it at once.
+    """A loaded model. Several threads may use it concurrently.
 
-    `load_model`, `from_bytes`, `from_torch`, `from_keras` and `from_callable` make one.
+    Created by `load_model`, `from_bytes`, `from_torch`, `from_keras` and `from_callable`.
     """
 
     def __init__(self, native: _native.Model) -> None:
@@ -70,49 +70,49 @@ class Model:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return self._native.name
 
     @property
     def backend(self) -> str:
-        """The backend that runs it; "application" for a model in memory."""
+        """The id of its backend; "application" for a model in memory."""
         return self._native.backend
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """[N, C, H, W] of its input; None for an axis of free length."""
+        """[N, C, H, W] of its input; None for an axis of variable length."""
         return tuple(self._native.input_shape)
 
     @property
     def layers(self) -> list[Layer]:
-        """Its layers, in the order in which they run."""
+        """Its layers, in execution order."""
         return [Layer(name, operator, tuple(shape), maps) for name, operator, shape, maps in self._native.layers()]
 
     @property
     def layer(self) -> str | None:
-        """The layer that is explained unless another is named."""
+        """The default layer."""
         return self._native.layer
 
     @property
     def labels(self) -> list[str | None] | None:
-        """The label of each class; None where nothing names them."""
+        """The label of each class; None if there are none."""
         count = self._native.classes or 0
         labels = [self._native.label(index) for index in range(count)]
         return labels if any(label is not None for label in labels) else None
 
     @property
     def classes(self) -> int | None:
-        """How many classes it scores; None where it scores none, or that is not known."""
+        """The number of classes; None if it has no class scores or the number is unknown."""
         return self._native.classes
 
     @property
     def abilities(self) -> tuple[str, ...]:
-        """What it can do beyond a forward pass: "gradients", "run-from", "masked"."""
+        """Its abilities beyond forward passes: "gradients", "run-from", "masked"."""
         return tuple(ability for ability in self._native.abilities.split(", ") if ability)
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know of how it runs, a line each."""
+        """Remarks for the user on how it runs, one line each."""
         return self._native.remarks
 
     def classify(self, image: Any) -> npt.NDArray[np.float64]:
@@ -121,12 +121,12 @@ class Model:
         Parameters
         ----------
         image : image
-            As `explain` takes it.
+            As in `explain`.
 
         Returns
         -------
         numpy.ndarray
-            float64 [classes]: probabilities, or the model's own numbers where it gives such.
+            float64 [classes]: probabilities, or plain values for a model with such an output.
 
         Examples
         --------
@@ -157,7 +157,7 @@ class Model:
     ) -> Explanation:
         """Explain the model's decision on one image.
 
-        Other threads run meanwhile, and Ctrl-C ends the call after the batch that is running.
+        Other Python threads run during the call, and Ctrl-C ends it after the current batch.
 
         Parameters
         ----------
@@ -165,28 +165,28 @@ class Model:
             A path, a PIL image, uint8 pixels [H, W, 3], or the model's input as float32 [C, H, W]: NumPy, PyTorch or
             anything with `__dlpack__`.
         target : int, str, or a list of these, optional
-            Classes by number or label, "top:5", or words: "box:0", "contrast:tabby-lynx", "region:predicted". The class
-            with the highest score when None.
+            Classes by number or label, "top:5", or other targets: "box:0", "contrast:tabby-lynx", "region:predicted".
+            None for the class with the highest score.
         method : str
-            A method's id, see `methods`, or "auto" for a map at little cost.
+            A method's id, see `methods`, or "auto" for a cheap map.
         preset : str, optional
             A preset of the method.
         layer : str or list of str, optional
-            The target layer, or several whose maps become one; the model's own when None.
+            The target layer, or several whose maps are fused; None for the model's own.
         progress : bool or callable
-            True for a bar by tqdm; a function gets a `Progress` for each batch.
+            True for a tqdm bar; a function receives a `Progress` after each batch.
         fuse : str
             "mean", "max" or "product" of the maps of several layers.
         augment : bool
-            Explain the mirrored image as well, and give the mean of both maps.
+            Average the maps of the image and of its mirror image.
         batch_size : int, optional
             Images per pass.
         reference : image, optional
-            Another image, for options that compare with one.
+            A reference image, for options that need one.
         time_limit : float, optional
-            Seconds that the passes may take.
+            Time limit for the passes, in seconds.
         detections : dict, optional
-            What counts as a detection: "score", "overlap", "most".
+            The selection of detections: "score", "overlap", "most".
         previous : Explanation, optional
             That of a video's frame before, from which the adaptive method learns.
         **options
@@ -255,18 +255,18 @@ class Model:
         Parameters
         ----------
         images : iterable of images
-            It is asked for an image when there is room for one, on the thread that iterates over the result.
+            Images are read on demand, on the thread that iterates over the result.
         target, method, preset, layer, progress
-            As `explain` takes them.
+            As in `explain`.
         at_once : int
-            Images at work at a time, 1 to 64.
+            Images to process concurrently, 1 to 64.
         **arguments
-            All others of `explain` but `previous`.
+            All other arguments of `explain` except `previous`.
 
         Returns
         -------
         Explanations
-            An iterator over an explanation per image, in their order.
+            An iterator with one explanation per image, in order.
 
         Examples
         --------
@@ -298,9 +298,9 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class Explanations(Iterator[Explanation]):
-    """Explanations of many images, in their order; `Model.explain_many` makes one.
+    """Explanations of many images, in order; returned by `Model.explain_many`.
 
-    An image that fails raises at its turn; the next call goes on with the image behind it.
+    A failing image raises its exception in its turn; the next call continues with the next image.
     """
 
     def __init__(
@@ -337,7 +337,7 @@ class Explanations(Iterator[Explanation]):
         return Explanation(found, image, self._wanted)
 
     def close(self) -> None:
-        """End the work after the batch that is running."""
+        """End the work after the current batch."""
         self._stream.close()
         self._images.clear()
         self._finish()
@@ -355,7 +355,7 @@ class Explanations(Iterator[Explanation]):
 
 
 class _Feed(Iterator["_native.Image"]):
-    """A user's images as the native side takes them; each is kept until its explanation is handed out."""
+    """A user's images for the native side; each is kept until its explanation is returned."""
 
     def __init__(self, explanations: Explanations) -> None:
         self._to = explanations
@@ -418,21 +418,22 @@ def load_model(
     Parameters
     ----------
     path : path
-        The model's file, or its manifest (".toml"). A manifest of the model's name beside it is read, too.
+        The model's file, or its manifest (".toml"). A manifest beside the model with the same name is also read.
     threads : int, optional
-        Threads of the runtime; all cores when None.
+        Threads of the runtime; None for all cores.
     device : str, optional
         "cpu", "cuda:0".
     backend : str, optional
-        A backend's id, see `backends`; the best one that works when None.
+        A backend's id, see `backends`; None for the best available one.
     layer : str, optional
         The layer to explain.
     layer_form : str, optional
-        How maps lie in that layer, such as "maps" or "tokens:1+14x14".
+        The layout of that layer, such as "maps" or "tokens:1+14x14".
     manifest : path or dict, optional
-        What the model's file does not say: `{"input": {"mean": [...], "std": [...]}, "model": {"labels": [...]}}`.
+        Information that the model's file lacks: `{"input": {"mean": [...], "std": [...]}, "model": {"labels":
+        [...]}}`.
     runtime : path, optional
-        The library of ONNX Runtime; that of the package `onnxruntime` when None.
+        The library of ONNX Runtime; None for that of the package `onnxruntime`.
     settings : dict, optional
         Settings of the backend.
 
@@ -443,9 +444,9 @@ def load_model(
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     RuntimeError
-        The file is no model that a backend loads.
+        The file is not a model that a backend loads.
     """
     return _load(
         _images.existing(path), None, threads, device, backend, layer, layer_form, manifest, runtime, settings
@@ -472,9 +473,9 @@ def from_bytes(
     content : bytes
         The content of a model's file.
     name : str
-        Its name, whose ending says the format.
+        Its name, whose extension selects the format.
     threads, device, backend, layer, layer_form, manifest, runtime, settings
-        As `load_model` takes them.
+        As in `load_model`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""An explain call's arguments, as the native side takes them."""
+"""An explain call's arguments, for the native side."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def request(target: Any, layer: Any, options: Mapping[str, Any], **given: Any) -
 
 
 def targets(target: Any) -> tuple[int, list[str]]:
-    """How many of the best classes, or what is asked in words."""
+    """The number of top classes, or the targets as text."""
     if target is None:
         return 1, []
     if isinstance(target, str) and target.startswith("top:"):
@@ -46,7 +46,7 @@ def top(text: str) -> int:
 
 
 def asked(target: Any) -> list[str]:
-    """A target, or several, in words."""
+    """A target, or several, as text."""
     if isinstance(target, str):
         return [target if WORDS.match(target) else f"class:{target}"]
     if isinstance(target, bool):
@@ -68,7 +68,7 @@ def asked(target: Any) -> list[str]:
 
 
 def layers(layer: Any) -> str | None:
-    """The name of a layer, or of several with commas between."""
+    """The name of a layer, or of several separated by commas."""
     if layer is None:
         return None
     if isinstance(layer, str):
@@ -81,7 +81,7 @@ def layers(layer: Any) -> str | None:
 
 
 def word(value: Any) -> str:
-    """An option's value as the library writes it."""
+    """An option's value as the library's text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -90,7 +90,7 @@ def word(value: Any) -> str:
 
 
 def kept(detections: Mapping[str, Any]) -> tuple[float, float, int]:
-    """Which candidates count as detections."""
+    """The selection of detections."""
     known = {"score": 0.25, "overlap": 0.45, "most": 100}
     unknown = [name for name in detections if name not in known]
     if unknown:
@@ -100,7 +100,7 @@ def kept(detections: Mapping[str, Any]) -> tuple[float, float, int]:
 
 
 def manifest(given: Any) -> tuple[str, str] | None:
-    """A manifest's text, and the folder that its paths start from."""
+    """A manifest's text, and the base folder of its paths."""
     if given is None:
         return None
     if isinstance(given, Mapping):

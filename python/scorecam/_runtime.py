@@ -22,7 +22,7 @@ def folder() -> str | None:
 
 
 def prepare() -> None:
-    """Tells the native side where ONNX Runtime lies. Called before whatever may load a model."""
+    """Passes the location of ONNX Runtime to the native side. Called before every function that may load a model."""
     found = folder()
     if found is not None:
         _native.set_runtime_folder(found)

@@ -1,8 +1,8 @@
 """Many photos on a cluster: Ray Data, or Spark, as tables of results.
 
-`explain` runs a data set of photos through actors of Ray and writes a Parquet folder that a later run completes. What an
-actor does is an `Explain`, a function of tables that Spark's `mapInPandas` takes, too. A photo that fails is a row with
-its error, so that one bad file of a million ends nothing.
+`explain` runs a dataset of photos through actors of Ray and writes a Parquet folder that a later run can complete. An
+actor's work is an `Explain`, a function of tables that Spark's `mapInPandas` also accepts. A photo that fails becomes
+a row with its error, so that one bad file in a million does not end the run.
 """
 
 from __future__ import annotations
@@ -41,25 +41,27 @@ ModelSource = str | Callable[[], Model]
 
 
 class Explain:
-    """A function of tables of photos: a row of results for each photo and target.
+    """A function from tables of photos to tables with a row per photo and target.
 
-    It carries no model, but where one comes from, so it can be sent to another process; the model is loaded there by the
-    first call.
+    It contains only the source of the model, so it can be sent to another process, where the first call loads the
+    model.
 
     Parameters
     ----------
     model : str or callable
-        The path of a model or manifest that each worker can read, or a function without arguments that gives a `Model`.
+        The path of a model or manifest that each worker can read, or a function without arguments that returns a
+        `Model`.
     path : str
-        The column with each photo's path, local or of an object storage that PyArrow reads (`s3://`). It names the photo.
+        The column with the path of each photo, local or in an object storage that PyArrow reads (`s3://`). It
+        identifies the photo.
     content : str
-        A column with the bytes of the photos' files, used where there is one.
+        An optional column with the bytes of the photos' files.
     at_once : int
-        Photos at work at a time, whose masks share batches.
+        Photos to process concurrently, whose masks share batches.
     maps : bool
-        Whether rows hold the maps: float32, row by row, in the column `map`.
+        Whether rows include the maps: float32, row by row, in the column `map`.
     threads : int, optional
-        Threads per worker; all cores when None.
+        Threads per worker; None for all cores.
     **arguments
         Those of `Model.explain`: `target`, `method`, `preset`, `layer`, `batch_size`, options.
 
@@ -185,7 +187,7 @@ def map_of(row: Any) -> np.ndarray[Any, Any]:
     Raises
     ------
     ValueError
-        The row has no map: its photo failed, or maps were not kept.
+        The row has no map: its photo failed, or the maps were not kept.
     """
     if not row["map_height"]:
         raise ValueError(f"{row['path']} has no map: {row['error'] or 'maps were not kept'}")
@@ -205,37 +207,37 @@ def explain(
     path: str = "path",
     **arguments: Any,
 ) -> Any:
-    """Explain photos by actors of Ray, and write the results as Parquet.
+    """Explain photos with actors of Ray, and write the results as Parquet.
 
-    Results are written as they come. A run that finds results in `output` explains the photos that are missing there, so a run
-    that was ended goes on.
+    Results are written as they become ready. If `output` has results, only the missing photos are explained, so an
+    interrupted run can resume.
 
     Parameters
     ----------
     photos : ray.data.Dataset or iterable of str
-        A data set with a column `path`, and perhaps one with the files' `bytes`, or the paths themselves.
+        A dataset with a column `path`, and optionally one with the files' `bytes`, or the paths themselves.
     model : str or callable
-        As `Explain` takes it.
+        As in `Explain`.
     output : str
-        A folder for the Parquet files, local or of an object storage.
+        A folder for the Parquet files, local or in an object storage.
     actors : int
-        Processes, each with a model of its own.
+        The number of processes, each with its own model.
     cpus, gpus : float
-        What Ray sets aside for each. Leave some CPU for the tasks that read: with one CPU for each of as many actors as there
-        are CPUs, nothing is ever read.
+        The resources that Ray reserves for each actor. Leave some CPUs for the tasks that read: if the actors reserve
+        all CPUs, nothing is ever read.
     batch_size : int
         Photos per call of an actor; the results of a call are written, or lost, together.
     retry_failures : bool
-        Whether photos whose row holds an error are explained again.
+        Whether photos whose row has an error are explained again.
     path : str
-        The column that names photos.
+        The column that identifies photos.
     **arguments
         Those of `Explain` and `Model.explain`.
 
     Returns
     -------
     ray.data.Dataset
-        All results in `output`, those of earlier runs included.
+        All results in `output`, including those of earlier runs.
     """
     import ray.data
 
