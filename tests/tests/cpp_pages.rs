@@ -90,3 +90,15 @@ fn the_cpp_blocks_of_the_other_pages_are_a_program() {
         run(compiler_named(name, "c++17").arg("-fsyntax-only").args(&flags).arg(&path));
     }
 }
+
+/// The program of the page on C++, as a reader copies it.
+#[test]
+fn the_cpp_block_of_the_page_on_cpp_is_a_program() {
+    let [program] = blocks("cpp.md", "cpp");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("my_program.cpp");
+    std::fs::write(&path, program).expect("the folder is writable");
+    for name in ["g++", "clang++"] {
+        run(compiler_named(name, "c++17").arg("-fsyntax-only").arg(&path));
+    }
+}

@@ -86,7 +86,9 @@ fn every_dotted_key_that_a_page_mentions_exists() {
 
 #[test]
 fn every_example_of_a_manifest_parses() {
-    for (path, least) in [("docs/manifest.md", 12), ("docs/torchscript.md", 1), ("README.md", 1)] {
+    for (path, least) in
+        [("docs/manifest.md", 12), ("docs/torchscript.md", 1), ("docs/start.md", 1), ("README.md", 1)]
+    {
         let blocks = blocks(&page(path));
         assert!(blocks.len() >= least, "{path} has {} examples", blocks.len());
         // Dependency lines of Cargo are TOML, too.
