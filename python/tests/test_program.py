@@ -37,3 +37,12 @@ def test_onnx_runtime_is_taken_from_its_package(monkeypatch):
     assert "onnxruntime" in program.environment()["ORT_DYLIB_PATH"]
     monkeypatch.setenv("ORT_DYLIB_PATH", "mine")
     assert program.environment()["ORT_DYLIB_PATH"] == "mine"
+
+
+@pytest.mark.skipif(not os.path.isfile(program.program()), reason="this installation has no program")
+def test_licences_of_what_is_linked_in_are_installed():
+    folder = os.path.join(os.path.dirname(program.__file__), "_third_party")
+    with open(os.path.join(folder, "crates.txt"), encoding="utf-8") as file:
+        text = file.read()
+    names = {line.split(" ")[0] for line in text.splitlines()[:400]}
+    assert {"pyo3", "numpy", "clap", "ort"} <= names and "Permission is hereby granted" in text

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cache::Cache;
-use crate::dist::glibc;
+use crate::dist::{glibc, of_packages, of_the_standard_library};
 use crate::environment::{Environment, Recipe};
 use crate::failure::{Failure, Outcome, While};
 use crate::libtorch::Profile;
@@ -31,6 +31,9 @@ const BUILDING: &str = "wheel/packaging";
 const TESTING: &str = "wheel/fresh";
 /// Where maturin looks for the program and its plugin.
 const PROGRAM: &str = "python/scorecam/_program";
+/// Where it looks for the licences of others, and what is linked into the wheel.
+const NOTICES: &str = "python/scorecam/_third_party";
+const LINKED: [&str; 3] = ["scorecam-python", "scorecam-cli", "scorecam-onnx-cpu"];
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Three lines of a user, run before anything else is installed beside the wheel.
@@ -44,16 +47,19 @@ pub(crate) struct Choice {
     /// Build in cargo's dev profile
     #[arg(long)]
     debug: bool,
-    /// The oldest glibc that it must run with, as in 2.17: links by zig. Without it that of this machine
+    /// The oldest glibc to support, such as 2.17; links with zig [default: this machine's glibc]
     #[arg(long, value_name = "VERSION")]
     glibc: Option<String>,
-    /// Run the tests with PyTorch, Keras and the other tools, too: some GB to download
+    /// Also run the tests with PyTorch, Keras and other tools (several GB to download)
     #[arg(long)]
     torch: bool,
-    /// Run the tests on a Ray of this machine, too: 250 MB to download, and some minutes
+    /// Also run the tests of Keras with TensorFlow and tf-keras-vis (1 GB to download)
+    #[arg(long)]
+    tensorflow: bool,
+    /// Also run the tests with Ray on this machine (250 MB to download, a few minutes)
     #[arg(long)]
     ray: bool,
-    /// Build and audit it alone
+    /// Build and audit, without tests
     #[arg(long)]
     untested: bool,
 }
@@ -64,6 +70,7 @@ pub(crate) fn wheel(workspace: &Workspace, cache: &Cache, choice: &Choice) -> Ou
     let packaging = Environment::make(workspace, &PACKAGING, &cache.path(BUILDING))?;
     let builder = Builder { workspace, packaging: &packaging, choice };
     builder.program()?;
+    builder.notices()?;
     let wheel = builder.wheel()?;
     builder.audit(&wheel)?;
     if !choice.untested {
@@ -118,6 +125,20 @@ impl Builder<'_> {
             let (from, to) = (target.join(profile.folder()).join(&name), folder.join(&name));
             fs::copy(&from, &to).doing(|| format!("copy {}", from.display()))?;
             strip(&to)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the licences of all crates in the wheel where it takes them from.
+    fn notices(&self) -> Outcome {
+        let folder = self.workspace.path(NOTICES);
+        fs::create_dir_all(&folder).doing(|| format!("make {}", folder.display()))?;
+        let crates = folder.join("crates.txt");
+        fs::write(&crates, of_packages(self.workspace, &LINKED)?)
+            .doing(|| format!("write {}", crates.display()))?;
+        if let Some(standard) = of_the_standard_library() {
+            fs::copy(&standard, folder.join("rust-standard-library.html"))
+                .doing(|| format!("copy {}", standard.display()))?;
         }
         Ok(())
     }
@@ -250,6 +271,19 @@ impl Fresh {
         let mut pytest = self.command();
         pytest.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&tests);
         run(&mut pytest, "pytest")?;
+        if choice.tensorflow {
+            self.install(&["--requirement"], &[&tests.join("with_tensorflow/requirements.txt")])?;
+            let mut pytest = self.command();
+            pytest.env("KERAS_BACKEND", "tensorflow").args([
+                "-B",
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+            ]);
+            run(pytest.arg(tests.join("test_keras_compat.py")), "pytest with TensorFlow")?;
+        }
         let mut notebooks = self.command();
         notebooks.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake"]);
         let needs_torch = "your_pytorch_model.ipynb";

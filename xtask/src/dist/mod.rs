@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use self::build::Built;
 use self::layout::{Parts, Release};
+pub(crate) use self::notices::{of_packages, of_the_standard_library};
 pub(crate) use self::symbols::glibc;
 use crate::cache::Cache;
 use crate::failure::{Failure, Outcome, While};

@@ -1,5 +1,5 @@
 //! Licences of others whose code is in what is shipped: of each Rust crate that is linked in, its name, version and
-//! licence, and the licence files of its package. Crates that only build or test are not in it, nor are
+//! license, and the license files of its package. Crates that only build or test are not in it, nor are
 //! procedural macros, which run in the compiler.
 //!
 //! `cargo tree` knows which crates are linked in and comes with cargo; cargo-about would be some two hundred crates to
@@ -19,7 +19,7 @@ use crate::workspace::{Workspace, output};
 /// The workspace of the libtorch engine, and its package.
 const ENGINE: (&str, &str) = ("plugins/libtorch/engine/Cargo.toml", "scorecam-libtorch-engine");
 
-/// What a file of a package is called when it states a licence.
+/// What a file of a package is called when it states a license.
 const NAMES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice", "unlicense"];
 
 /// The notices of all crates as one text; `engine` says whether the libtorch engine is shipped, too.
@@ -28,9 +28,18 @@ pub(crate) fn of_crates(workspace: &Workspace, engine: bool) -> Outcome<String> 
     if engine {
         crates.append(&mut linked(workspace, ENGINE.0, &[ENGINE.1])?);
     }
+    text(&crates)
+}
+
+/// The notices of the crates in these packages of the repository.
+pub(crate) fn of_packages(workspace: &Workspace, packages: &[&str]) -> Outcome<String> {
+    text(&linked(workspace, "Cargo.toml", packages)?)
+}
+
+fn text(crates: &BTreeSet<Crate>) -> Outcome<String> {
     let mut list = String::new();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Crate { name, version, license, repository, folder } in &crates {
+    for Crate { name, version, license, repository, folder } in crates {
         list += &format!("{name} {version}: {license} ({repository})\n");
         for text in licence_texts(folder)? {
             texts.entry(text).or_default().push(format!("{name} {version}"));
@@ -118,7 +127,7 @@ fn names(tree: &str) -> BTreeSet<(&str, &str)> {
     crates.map(|(name, rest)| (name, rest.split_once(' ').map_or(rest, |(version, _)| version))).collect()
 }
 
-/// The licence files of a package, in the order of their names.
+/// The license files of a package, in the order of their names.
 fn licence_texts(folder: &Path) -> Outcome<Vec<String>> {
     let reading = || format!("read {}", folder.display());
     let mut files: Vec<PathBuf> = Vec::new();
