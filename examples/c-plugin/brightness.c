@@ -1,16 +1,15 @@
 /*
  * Template of a plugin in C: backend "brightness", whose network is simple enough to check by eye.
  *
- * Build and use it. Where the headers are not in a usual place, $(pkg-config --cflags scorecam) says where.
- *     cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden brightness.c -o brightness.so
- *     echo 4 > four.bright
- *     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
+ * Build and use it. If the headers are not in a standard location, add $(pkg-config --cflags scorecam). cc -std=c11
+ *     -O2 -shared -fPIC -fvisibility=hidden brightness.c -o brightness.so echo 4 > four.bright scorecam explain
+ *     cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
  *
- * A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
- * 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell.
- * The picture's columns are shared out among the classes, from left to right, and a class's score is how
- * bright its columns are. To bring a runtime of your own, change load(), release(), describe() and forward();
- * the rest stays as it is. All functions may be called from several threads at once.
+ * A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of 3 x
+ * 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell. The
+ * picture's columns are divided among the classes, from left to right, and a class's score is the brightness of its
+ * columns. To add your own runtime, change load(), release(), describe() and forward(); the rest stays the same.
+ * Several threads may call all functions concurrently.
  */
 #include "scorecam_plugin.h"
 
@@ -29,7 +28,7 @@ typedef struct model {
     scorecam_model_description description;
 } model;
 
-/* Says why a call failed, and returns its status. */
+/* Writes an error message, and returns the status. */
 static scorecam_status fail(scorecam_message *why, scorecam_status status, const char *what, const char *subject)
 {
     snprintf(why->text, sizeof why->text, "%s: %s", subject, what);
@@ -47,7 +46,7 @@ static scorecam_shape shape_of(uint32_t rank, uint64_t a, uint64_t b, uint64_t c
     return shape;
 }
 
-/* A tensor of 32-bit floating-point numbers in main memory, as all are today. */
+/* A tensor of 32-bit floating-point numbers in main memory. */
 static scorecam_tensor tensor_of(const float *values, scorecam_shape shape)
 {
     scorecam_tensor tensor = { 0, SCORECAM_CPU, SCORECAM_F32, 0, { 0, 0, { 0 } } };
@@ -95,7 +94,7 @@ static scorecam_status load(const scorecam_model_config *config, void **out, sco
     int classes = 0;
     char rest = 0;
     FILE *file;
-    /* A setting that is not understood must not be passed over in silence. */
+    /* Unknown settings must not be ignored silently. */
     if (config->setting_count > 0) {
         return fail(why, SCORECAM_ERR_NOT_FOUND, "unknown setting; there are none", config->settings[0].name);
     }
@@ -151,7 +150,7 @@ static void score(const float *cells, size_t classes, float *scores)
     }
 }
 
-/* What a pass made, in one block: the tensors, then their values. */
+/* The result of a pass in one block: the tensors, then their values. */
 static scorecam_status run(const model *loaded, const scorecam_tensor *batch, const char *const *wanted,
                            uint64_t wanted_count, scorecam_outputs *outputs)
 {
@@ -190,7 +189,7 @@ static scorecam_status forward(void *loaded, const scorecam_inputs *inputs, cons
     scorecam_status status;
     uint64_t i;
 
-    /* Shapes and names come from outside, so they are checked before anything is indexed by them. */
+    /* Shapes and names come from the caller, so validate them before indexing. */
     if (batch->shape.rank != 4 || sizes[1] != CHANNELS || sizes[2] != SIDE || sizes[3] != SIDE) {
         return fail(why, SCORECAM_ERR_INVALID_ARGUMENT, "the model takes [any, 3, 64, 64]", "the batch");
     }
@@ -218,7 +217,7 @@ static const void *get_interface(uint32_t index, const char *id)
     return index == 0 && strcmp(id, "scorecam.backend/1") == 0 ? &backend : NULL;
 }
 
-/* This is all that makes the library a plugin. */
+/* This makes the library a plugin. */
 #if defined(_WIN32)
 __declspec(dllexport)
 #elif defined(__GNUC__)

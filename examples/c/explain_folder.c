@@ -1,9 +1,9 @@
 /*
  * Explains the photos of a folder, two at a time, within a time limit: explain_folder MODEL FOLDER [SECONDS]
  *
- * Photos are the files *.ppm: P6 of 8 bits. Printed are the three likeliest classes of each, with the place that speaks most
- * for the class, or that the photo was late: its passes took longer than SECONDS. Build, where scorecam is installed:
- *     cc explain_folder.c $(pkg-config --cflags --libs scorecam) -o explain_folder
+ * Photos are the files *.ppm: 8-bit P6. Prints the three likeliest classes of each photo, each with the position of
+ *     its strongest evidence, or a message if its passes took longer than SECONDS. Build against an installed
+ *     scorecam: cc explain_folder.c $(pkg-config --cflags --libs scorecam) -o explain_folder
  */
 #include <glob.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 /* Photos in memory. */
 enum { AT_ONCE = 16 };
 
-/* Reads a P6 PPM of 8 bits, whose data is to be freed. Of another file there is none, and no explanation. */
+/* Reads an 8-bit P6 PPM, whose data the caller must free; returns no data for other files. */
 static scorecam_image read_photo(const char *path)
 {
     scorecam_image photo = SCORECAM_IMAGE_INIT;
@@ -33,7 +33,7 @@ static scorecam_image read_photo(const char *path)
     return photo;
 }
 
-/* Prints what came of photo `index`. */
+/* Prints the result of photo `index`. */
 static int32_t print(uint64_t index, scorecam_explanation *found, scorecam_status status, const char *error, void *paths)
 {
     const char *path = ((char **)paths)[index];

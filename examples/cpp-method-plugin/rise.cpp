@@ -29,7 +29,7 @@ class Rise final : public scorecam::Method {
         std::mt19937_64 random(static_cast<std::uint64_t>(options.integer("seed")));
         scorecam::Tensor maps({study.targets().size(), height, width});
         study.expect_passes(count);
-        // A batch at a time, since masks are as large as the input.
+        // One batch at a time, because masks are as large as the input.
         for (std::size_t first = 0; first < count; first += study.batch_size()) {
             scorecam::Tensor masks({std::min<std::size_t>(study.batch_size(), count - first), height, width});
             for (std::size_t m = 0; m < masks.shape()[0]; m++) {
@@ -48,7 +48,7 @@ class Rise final : public scorecam::Method {
     }
 
    private:
-    // Draws cells, one more along each side than the mask shows, so that it can be shifted by up to a cell.
+    // Draws one more cell along each side than the mask shows, so that it can be shifted by up to a cell.
     static void draw(scorecam::View<float> mask, std::size_t height, std::size_t width, std::size_t cells,
                      double keep, std::mt19937_64 &random) {
         std::vector<float> grid((cells + 1) * (cells + 1));
@@ -64,5 +64,5 @@ class Rise final : public scorecam::Method {
     }
 };
 
-// This is all that makes the library a plugin.
+// This makes the library a plugin.
 SCORECAM_PLUGIN(Rise);

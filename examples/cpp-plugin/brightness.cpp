@@ -1,16 +1,15 @@
 // Template of a plugin in C++17: backend "brightness" and method "mean-cells", simple enough to check by eye.
 //
-// Build and use it. plugin.map hides all symbols but the entry, also those of the standard library; where the
-// headers are not in a usual place, $(pkg-config --cflags scorecam) says where they are.
-//     c++ -std=c++17 -O2 -shared -fPIC -Wl,--version-script=plugin.map brightness.cpp -o brightness.so
-//     echo 4 > four.bright
-//     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
+// Build and use it. plugin.map hides all symbols except the entry, including those of the standard library. If the
+//     headers are not in a standard location, add $(pkg-config --cflags scorecam). c++ -std=c++17 -O2 -shared -fPIC
+//     -Wl,--version-script=plugin.map brightness.cpp -o brightness.so echo 4 > four.bright scorecam explain cat.jpg
+//     --model four.bright --overlay cat.png --plugin ./brightness.so
 //
-// A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
-// 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell.
-// The picture's columns are shared out among the classes, from left to right, and a class's score is how
-// bright its columns are. To bring a runtime of your own, change Brightness::load() and
-// BrightnessModel::forward(); for a method, MeanCells::explain(). What they throw becomes a status.
+// A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of 3 x
+// 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell. The
+// picture's columns are divided among the classes, from left to right, and a class's score is the brightness of its
+// columns. To add your own runtime, change Brightness::load() and BrightnessModel::forward(); for a method,
+// MeanCells::explain(). Their exceptions become a status.
 #include "scorecam_plugin.hpp"
 
 #include <algorithm>
@@ -42,14 +41,15 @@ std::vector<float> mean_of_cells(View<const float> image) {
     return cells;
 }
 
-// A loaded model. Calls come from many threads; a runtime that cannot bear that needs a mutable mutex here.
+// A loaded model. Several threads may call it concurrently; a runtime that does not support this needs a mutable
+// mutex here.
 class BrightnessModel final : public scorecam::Engine {
    public:
     explicit BrightnessModel(std::size_t classes) : classes_(classes) {}
 
     scorecam::ModelDescription describe() const override {
         scorecam::ModelDescription description;
-        // 0 is an axis of free length: here the batch.
+        // 0 is an axis of variable length: here the batch.
         description.input.shape = {0, kChannels, kSide, kSide};
         description.outputs = {{"scores", {0, classes_}, SCORECAM_OUTPUT_LOGITS}};
         description.layers = {{"cells", "MeanPool", {kChannels, kGrid, kGrid}, SCORECAM_LAYER_MAPS}};
@@ -61,7 +61,7 @@ class BrightnessModel final : public scorecam::Engine {
     std::vector<scorecam::Tensor> forward(const scorecam::Inputs &inputs,
                                           View<const std::string_view> wanted) const override {
         const TensorView batch = inputs.images();
-        // Shapes and names come from outside, so they are checked before anything is indexed by them.
+        // Shapes and names come from the caller, so validate them before indexing.
         const scorecam::Shape &shape = batch.shape();
         if (shape.rank() != 4 || shape != scorecam::Shape(shape[0], kChannels, kSide, kSide)) {
             throw Error(SCORECAM_ERR_INVALID_ARGUMENT,
@@ -127,7 +127,7 @@ class Brightness final : public scorecam::Backend {
     }
 };
 
-// The mean of the layer's activation maps, each cell shown as it is; the same for every class.
+// The mean of the layer's activation maps, one value per cell; the same for every class.
 class MeanCells final : public scorecam::Method {
    public:
     scorecam::Descriptor descriptor() const override {
@@ -157,8 +157,9 @@ class MeanCells final : public scorecam::Method {
         const auto [least, greatest] = std::minmax_element(mean.begin(), mean.end());
         const float low = *least, range = *greatest > *least ? *greatest - *least : 1.0f;
 
-        // One map is due for each target. A method that weighs maps by class gets class scores from
-        // study.masked_scores() or study.image_scores(), which count passes, report progress and heed cancelling.
+        // Return one map per target. A method with class-specific weights gets class scores from
+        // study.masked_scores() or study.image_scores(), which count passes, report progress and support
+        // cancellation.
         scorecam::Tensor maps({study.targets().size(), height, width});
         for (std::size_t i = 0; i < maps.size(); i++) {
             const std::size_t y = i / width % height, x = i % width;
@@ -170,5 +171,5 @@ class MeanCells final : public scorecam::Method {
 
 }  // namespace
 
-// This is all that makes the library a plugin.
+// This makes the library a plugin.
 SCORECAM_PLUGIN(Brightness, MeanCells);

@@ -1,9 +1,9 @@
-// An alarm where a decision rests on something else than the part: evidence_gate PLUGIN MODEL PHOTO.ppm LEAST X0 Y0 X1 Y1
+// An alarm if a decision is not based on a part of the photo: evidence_gate PLUGIN MODEL PHOTO.ppm LEAST X0 Y0 X1 Y1
 //
-// The part is a box in pixels of the photo, LEAST the share of the evidence that must lie on it, 0 to 1. Printed are the share,
-// its lift over an uninformative map, and the boxes of the evidence. The exit status is 0 where it is enough, 1 where it is
-// less, and 2 where the photo could not be judged: a gate must not be open by mistake. Build, where scorecam is installed:
-//     c++ -std=c++17 evidence_gate.cpp $(pkg-config --cflags --libs scorecam) -o evidence_gate
+// The part is a box in pixels of the photo, LEAST the minimum share of the evidence on it, 0 to 1. Prints the share,
+//     its lift over an uninformative map, and the boxes of the evidence. The exit status is 0 if the share is
+//     sufficient, 1 if it is not, and 2 on errors, so that the gate never opens by mistake. Build against an
+//     installed scorecam: c++ -std=c++17 evidence_gate.cpp $(pkg-config --cflags --libs scorecam) -o evidence_gate
 #include "scorecam.hpp"
 
 #include <fstream>
@@ -40,7 +40,7 @@ bool is_enough(const scorecam::Model &model, const Ppm &photo, double least, con
     const auto image = scorecam::Image::photo(photo.pixels, photo.width, photo.height);
     const scorecam::Explanation found = model.explain(image);
     const scorecam::Evidence evidence = found.region(0, {part});
-    // A map without a positive value is no evidence at all.
+    // A map without positive values has no evidence.
     const double energy = evidence.energy.value_or(0.0);
     std::cout << "on the part: " << energy << ", lift " << evidence.lift.value_or(0.0) << '\n';
     scorecam::BoxOptions half;

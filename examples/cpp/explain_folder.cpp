@@ -1,8 +1,8 @@
 // Explains the photos of a folder in two threads, within a time limit: explain_folder MODEL PHOTOS OUT [SECONDS]
 //
-// Printed are the three likeliest classes of each photo. Folder OUT gets its picture, with the map of the first class over
-// it, unless its passes took longer than SECONDS: then that is printed. Build, where scorecam and OpenCV are installed:
-//     c++ -std=c++17 explain_folder.cpp $(pkg-config --cflags --libs scorecam opencv4) -o explain_folder
+// Prints the three likeliest classes of each photo, and writes its picture with the map of the first class to folder
+//     OUT, or prints a message if its passes took longer than SECONDS. Build against an installed scorecam and
+//     OpenCV: c++ -std=c++17 explain_folder.cpp $(pkg-config --cflags --libs scorecam opencv4) -o explain_folder
 #include <atomic>
 #include <filesystem>
 #include <iostream>
@@ -13,7 +13,7 @@
 
 #include <scorecam.hpp>
 
-// Writes the picture of a photo, and returns what there is to say of it.
+// Writes the picture of a photo, and returns the line to print.
 static std::string explain(const scorecam::Model &model, const scorecam::ExplainOptions &options,
                            const std::string &path, const std::string &picture) try {
     const cv::Mat photo = cv::imread(path);

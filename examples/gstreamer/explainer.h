@@ -1,6 +1,6 @@
 /*
- * Everything that the element asks of scorecam: a model, the explanation in force, and a thread that makes
- * the next one while frames go on. It knows nothing of GStreamer, and the element little of scorecam.
+ * The element's interface to scorecam: a model, the current explanation, and a thread that makes the next one while
+ * frames continue. It is independent of GStreamer.
  */
 #ifndef SCORECAM_EXPLAINER_H
 #define SCORECAM_EXPLAINER_H
@@ -11,7 +11,7 @@
 
 G_BEGIN_DECLS
 
-/* What a user chose; NULL and 0 for what was left to the model. The strings belong to the struct. */
+/* A user's settings; NULL and 0 for the model's defaults. The struct owns the strings. */
 typedef struct {
     gchar *model;
     gchar *plugin;
@@ -29,7 +29,7 @@ typedef struct {
 ExplainerChoices explainer_choices_copy(const ExplainerChoices *choices);
 void explainer_choices_clear(ExplainerChoices *choices);
 
-/* What is told of an explanation. */
+/* The report of an explanation. */
 typedef struct {
     guint64 class_index;
     gdouble score;
@@ -41,38 +41,38 @@ typedef struct _Explainer Explainer;
 
 #define EXPLAINER_ERROR (g_quark_from_static_string("scorecam"))
 
-/* Loads plugin and model; NULL, and scorecam's own line in `error`, when that fails. */
+/* Loads plugin and model; on failure returns NULL, with scorecam's message in `error`. */
 Explainer *explainer_new(const ExplainerChoices *choices, GError **error);
 void explainer_free(Explainer *explainer);
 
-/* Forgets the explanation in force and the one under way, as frames of another size need it. */
+/* Discards the current and the pending explanation, for frames of another size. */
 void explainer_reset(Explainer *explainer);
 
-/* Gives up the explanation under way, and every one until explainer_resume; for another thread than the one
- * that waits for it. */
+/* Cancels the pending explanation, and all others until explainer_resume; call it from another thread than the one
+ * that waits. */
 void explainer_pause(Explainer *explainer);
 
-/* Forgets what explainer_reset forgets, and lets explanations go again. */
+/* Like explainer_reset, and allows explanations again. */
 void explainer_resume(Explainer *explainer);
 
-/* As explainer_pause, but nothing takes it back: only explainer_free is left to call. */
+/* Like explainer_pause, but final: only explainer_free may be called afterwards. */
 void explainer_end(Explainer *explainer);
 
-/* Explains a photo and waits for the result, which is in force from then on. */
+/* Explains a photo and waits for the result, which becomes the current explanation. */
 gboolean explainer_refresh(Explainer *explainer, const scorecam_image *photo, const ExplainerChoices *choices,
                            ExplainerReport *report, GError **error);
 
-/* Copies a photo for the thread to explain; does nothing while one is under way. */
+/* Copies a photo for the thread to explain; does nothing while an explanation is pending. */
 void explainer_request(Explainer *explainer, const scorecam_image *photo, const ExplainerChoices *choices);
 
-/* Takes what the thread has finished: TRUE and a report for a new explanation; FALSE and `error` when it
- * failed, FALSE alone when there is nothing new. */
+/* Takes the thread's result: TRUE and a report for a new explanation; FALSE and `error` if it failed, only FALSE if
+ * there is nothing new. */
 gboolean explainer_collect(Explainer *explainer, ExplainerReport *report, GError **error);
 
-/* Whether an explanation is in force. */
+/* Whether there is a current explanation. */
 gboolean explainer_ready(const Explainer *explainer);
 
-/* Draws the explanation in force over a photo of the size that was explained, as packed or strided RGB. */
+/* Draws the current explanation over a photo of the explained size, as packed or strided RGB. */
 gboolean explainer_draw(const Explainer *explainer, const scorecam_image *photo,
                         const ExplainerChoices *choices, guint8 *out, gsize out_size, gsize row_stride,
                         GError **error);

@@ -1,18 +1,18 @@
 /*
- * A GStreamer element that shows what a model looks at:
- *     gst-launch-1.0 v4l2src ! videoconvert ! scorecamoverlay model=squeezenet1_1.toml async=true \
- *         ! videoconvert ! autovideosink
+ * A GStreamer element that draws a model's saliency maps over a video: gst-launch-1.0 v4l2src ! videoconvert !
+ *     scorecamoverlay model=squeezenet1_1.toml async=true \ ! videoconvert ! autovideosink
  *
- * It explains each frame by Recipro-CAM, which costs about half as much as the model, where the model runs from
- * its layer. A dearer method is for every `every`-th frame, whose map is blended over all frames until the next: in the stream, which waits (a file comes out the same each time), or with async=true on a
- * thread of its own, so that a camera's frames go on. Each new map is announced by an element message
- * "scorecam" with class, label, score and passes (gst-launch-1.0 -m prints it). `gst-inspect-1.0
- * scorecamoverlay` lists the properties. Build, from the repository's folder, after `cargo build --release`:
- *     cc -shared -fPIC -Iinclude examples/gstreamer/scorecamoverlay.c examples/gstreamer/explainer.c \
- *         $(pkg-config --cflags --libs gstreamer-video-1.0) -Ltarget/release -lscorecam -o libgstscorecam.so
- *     GST_PLUGIN_PATH=. LD_LIBRARY_PATH=target/release gst-inspect-1.0 scorecamoverlay
- * or against an installed scorecam, with examples/gstreamer/CMakeLists.txt. A backend beside libscorecam or
- * in SCORECAM_PLUGIN_PATH is found by itself; another's file is given as `plugin`.
+ * It explains each frame by Recipro-CAM, which costs about half as much as the model, if the model can run from its
+ * layer. Use a more expensive method only for every `every`-th frame, whose map is blended over all frames until the
+ * next: in the stream, which waits (a file comes out the same each time), or with async=true on a thread of its own,
+ * so that a camera's frames go on. Each new map is announced by an element message "scorecam" with class, label,
+ * score and passes (gst-launch-1.0 -m prints it). `gst-inspect-1.0 scorecamoverlay` lists the properties. Build, from
+ * the repository's folder, after `cargo build --release`: cc -shared -fPIC -Iinclude
+ * examples/gstreamer/scorecamoverlay.c examples/gstreamer/explainer.c \ $(pkg-config --cflags --libs
+ * gstreamer-video-1.0) -Ltarget/release -lscorecam -o libgstscorecam.so GST_PLUGIN_PATH=.
+ * LD_LIBRARY_PATH=target/release gst-inspect-1.0 scorecamoverlay or against an installed scorecam, with
+ * examples/gstreamer/CMakeLists.txt. A backend beside libscorecam or in SCORECAM_PLUGIN_PATH is found automatically;
+ * for any other, set its file as `plugin`.
  */
 #include <gst/gst.h>
 #include <gst/video/gstvideofilter.h>

@@ -1,4 +1,4 @@
-// Explains each box that a detector finds in a photo, and writes a picture of it: explain_boxes MODEL PHOTO OUT
+// Explains each detected box in a photo, and writes a picture of it: explain_boxes MODEL PHOTO OUT
 //
 // OUT-0.png is the best box with its map, OUT-1.png the next. All boxes share the same passes.
 #include <iostream>

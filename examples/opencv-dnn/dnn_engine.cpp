@@ -8,7 +8,7 @@
 
 namespace {
 
-// More images in a pass gain nothing from here on.
+// Larger batches are not faster.
 constexpr std::uint64_t kPreferredBatch = 8;
 
 // "onnx_node!fire9" and, where nodes have no names, "onnx_node_output_0!fire9" are fire9. Other importers
@@ -26,7 +26,7 @@ scorecam::Tensor copy_of(const cv::Mat &mat, const scorecam::Shape &shape) {
     return scorecam::Tensor(shape, std::vector<float>(values, values + dense.total()));
 }
 
-// OpenCV's complaint, which may run over several lines, as an error of scorecam's, which are of one.
+// Converts OpenCV's error message, which may have several lines, to an error of scorecam, which has one.
 scorecam::Error refusal(const std::string &what, const cv::Exception &error) {
     std::istringstream words(error.err.empty() ? error.msg : error.err);
     std::string line = what + ":";

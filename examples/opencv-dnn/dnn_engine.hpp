@@ -1,12 +1,12 @@
 // OpenCV's cv::dnn as an engine of scorecam.
 //
-// Three things about cv::dnn 4.6 that such an engine has to know:
-//  - Fusion must be off. With it the inputs of some Concat layers are never written, and come out as garbage
-//    when they are asked for; the scores stay right, so nobody notices.
-//  - A Net is not thread-safe, and copies of it share everything. So each call has a net to itself, from a
-//    pool that grows to as many nets as calls were ever made at once.
-//  - A layer goes by the name of its ONNX node, "onnx_node!fire9"; that of the node's output,
-//    "features", is lost in the import. Layers are offered without the prefix: "fire9".
+// Three properties of cv::dnn 4.6 matter for such an engine:
+//  - Fusion must be off. With it the inputs of some Concat layers are never written, and contain garbage when they
+//  are read, although the scores stay correct.
+//  - A Net is not thread-safe, and copies of it share everything. So each call uses its own net, from a pool that
+//  grows to the maximum number of concurrent calls.
+//  - A layer has the name of its ONNX node, "onnx_node!fire9"; the name of the node's output, "features", is lost in
+//  the import. Layers are offered without the prefix: "fire9".
 #ifndef SCORECAM_EXAMPLE_DNN_ENGINE_HPP
 #define SCORECAM_EXAMPLE_DNN_ENGINE_HPP
 
@@ -21,8 +21,8 @@
 
 class DnnEngine final : public scorecam::Engine {
  public:
-    // A model of color images. cv::dnn does not tell for which size it was made, so the caller says: photos
-    // become inputs of `size`, and a manifest that gives input.size has to give the same.
+    // A model of color images. cv::dnn does not report its input size, so the caller passes it: photos become inputs
+    // of `size`, and input.size in a manifest must be the same.
     DnnEngine(std::string path, cv::Size size);
 
     scorecam::ModelDescription describe() const override { return description_; }
@@ -30,15 +30,15 @@ class DnnEngine final : public scorecam::Engine {
                                           scorecam::View<const std::string_view> wanted) const override;
 
  private:
-    // A net for the time of one call. It goes back to the pool at put_back() alone: what threw has left it in
-    // a state that nobody knows, and it ends with the lease.
+    // A net for one call. Only put_back() returns it to the pool: after an exception its state is unknown, and it is
+    // destroyed with the lease.
     class Lease {
      public:
         explicit Lease(const DnnEngine &engine);
         Lease(const Lease &) = delete;
         Lease &operator=(const Lease &) = delete;
         cv::dnn::Net &net() { return net_; }
-        // After the last use of the net, and of what it returned.
+        // Call after the last use of the net and its results.
         void put_back();
 
      private:

@@ -1,15 +1,14 @@
-// An application whose own engine is OpenCV's cv::dnn, explained without any plugin: the class in
-// dnn_engine.hpp is handed over by scorecam::Host::adopt.
+// An application with OpenCV's cv::dnn as its own engine, explained without a plugin: it passes the class in
+// dnn_engine.hpp to scorecam::Host::adopt.
 //
 //     explain_dnn MODEL.onnx PHOTO --size=227 --manifest=squeezenet_dnn.toml --class="Egyptian cat"
 //                 --overlay=cat.png --map=cat.f32
 //
-// Layers are printed; --map is raw f32 in the machine's byte order. The manifest says preprocessing, labels
-// and layer, as for a plugin, but the layer by the name of its ONNX node; without one, pixels are RGB from 0 to 1, and
-// the layer is the last with spatial extent. For the SqueezeNet of `cargo xtask fetch`:
-//     sed 's/"features"/"fire9"/' squeezenet1_1.toml > squeezenet_dnn.toml     (beside it, for its labels)
-// cv::dnn 4.6 imports ONNX up to about opset 10: a Clip whose bounds are inputs, as in EfficientNet-Lite0 of
-// opset 11 and later, is refused with its line.
+// Prints the layers; --map is raw f32 in native byte order. The manifest sets preprocessing, labels and layer, as for
+//     a plugin, but with the layer's ONNX node name; without one, pixels are RGB from 0 to 1, and the layer is the
+//     last one with spatial extent. For the SqueezeNet of `cargo xtask fetch`: sed 's/"features"/"fire9"/'
+//     squeezenet1_1.toml > squeezenet_dnn.toml (beside it, for its labels) cv::dnn 4.6 imports ONNX up to about opset
+//     10: a Clip whose bounds are inputs, as in EfficientNet-Lite0 of opset 11 and later, is refused with its line.
 //
 // Build, from the repository's folder, after `cargo build --release`:
 //     c++ -std=c++17 -O2 -o explain_dnn examples/opencv-dnn/*.cpp -Iinclude -Ltarget/release -lscorecam
@@ -71,7 +70,7 @@ void run(const cv::CommandLineParser &options) {
     const auto path = options.get<std::string>("@photo");
     const cv::Mat photo = cv::imread(path);
     if (photo.empty()) {
-        throw std::runtime_error(path + " is no photo that OpenCV reads");
+        throw std::runtime_error(path + " is not a photo that OpenCV reads");
     }
     scorecam::ExplainOptions wanted;
     wanted.layer = options.get<std::string>("layer");

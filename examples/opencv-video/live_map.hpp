@@ -1,4 +1,4 @@
-// The saliency map of a running video: explained anew every so many frames, drawn over every one.
+// The saliency map of a running video: explained every few frames, drawn over every frame.
 #ifndef SCORECAM_EXAMPLE_LIVE_MAP_HPP
 #define SCORECAM_EXAMPLE_LIVE_MAP_HPP
 
@@ -13,33 +13,33 @@
 
 #include "scorecam/opencv.hpp"
 
-// Whether the video waits for an explanation (each run gives the same frames: for files) or goes on with the
-// map before it (for cameras, whose frames do not wait).
+// Whether the video waits for an explanation (reproducible frames, for files) or continues with the previous map (for
+// cameras).
 enum class Pace { Waiting, GoingOn };
 
 class LiveMap {
  public:
-    // Explains again after `every` frames; 0 for the first frame alone. `model` outlives this.
+    // Explains again after `every` frames; 0 for only the first frame. `model` must outlive this.
     LiveMap(const scorecam::Model &model, scorecam::ExplainOptions options, std::uint64_t every, Pace pace)
         : model_(model), options_(std::move(options)), every_(every), pace_(pace) {
         options_.progress = [this](std::uint64_t, std::uint64_t) {
             return stopping_ ? scorecam::Flow::Cancel : scorecam::Flow::Continue;
         };
     }
-    // An explanation under way is given up: its future waits for its thread.
+    // Cancels the current explanation; its future waits for its thread.
     ~LiveMap() { stopping_ = true; }
     LiveMap(const LiveMap &) = delete;
     LiveMap &operator=(const LiveMap &) = delete;
 
-    // Takes the next frame and returns it with the newest map over it; while there is none, as it is. All
-    // frames are of one size. The flag tells whether the map is new.
+    // Takes the next frame and returns it with the newest map over it, or unchanged if there is none yet. All frames
+    // must have the same size. The flag tells whether the map is new.
     std::pair<cv::Mat, bool> draw(const cv::Mat &frame, const scorecam::OverlayOptions &look) {
         const bool renewed = refresh(frame);
         age_++;
         return {current_ ? scorecam::overlay_of(*current_, frame, look) : frame.clone(), renewed};
     }
 
-    // The explanation in force.
+    // The current explanation.
     const std::optional<scorecam::Explanation> &current() const { return current_; }
 
  private:
@@ -53,7 +53,7 @@ class LiveMap {
         if (!due || next_.valid()) {
             return arrived;
         }
-        // score-cam-adaptive begins with what it learned of the frame before; this one stays until the next arrives.
+        // score-cam-adaptive starts from the previous frame's explanation; it is kept until the next one arrives.
         options_.previous = current_ ? &*current_ : nullptr;
         if (pace_ == Pace::Waiting) {
             adopt(model_.explain(scorecam::photo_of(frame), options_));

@@ -1,16 +1,16 @@
-// A camera or a video file in, the same video with what the model looks at over it out:
+// Draws saliency maps over a video from a camera or a file:
 //
 //     overlay_video clip.mp4 efficientnet-lite0.toml out.avi
 //     overlay_video 0 squeezenet1_1.toml out.avi --async --frames=900
 //     overlay_video clip.mp4 squeezenet1_1.toml out.avi --every=30 --method=score-cam
 //
-// The model is loaded once. Each frame is explained by Recipro-CAM, which costs about half as much as the model,
-// where the model runs from its layer. A dearer method is for every `--every`-th frame, and the newest map is
-// blended over all frames until the next. A file waits for its maps; with --async, for cameras, a thread makes
-// them while frames go on, and the map shown is as old as an explanation takes. Fewer passes make newer maps:
-// --maps=32 explains by Score-CAM with the 32 activation maps that vary most, in 33 passes instead of some 450.
+// The model is loaded once. Each frame is explained by Recipro-CAM, which costs about half as much as the model, if
+// the model can run from its layer. Use a more expensive method only for every `--every`-th frame; the newest map is
+// blended over all frames until the next. A file waits for its maps; with --async, for cameras, a thread makes them
+// while frames continue, so the map is delayed by the time of an explanation. Fewer passes reduce the delay:
+// --maps=32 runs Score-CAM with the 32 activation maps that vary most, in 33 passes instead of about 450.
 //
-// An output called .avi is written as MJPG, every other as mp4v.
+// An output with the extension .avi is written as MJPG, all others as mp4v.
 //
 // Build, from the repository's folder, after `cargo build --release`:
 //     c++ -std=c++17 -O2 -o overlay_video examples/opencv-video/overlay_video.cpp -Iinclude -Ltarget/release
@@ -74,7 +74,7 @@ cv::VideoWriter open_output(const std::string &path, double fps, cv::Size size) 
     const bool avi = path.size() > 4 && path.compare(path.size() - 4, 4, ".avi") == 0;
     const int codec =
         avi ? cv::VideoWriter::fourcc('M', 'J', 'P', 'G') : cv::VideoWriter::fourcc('m', 'p', '4', 'v');
-    // Cameras often do not tell their rate.
+    // Cameras often do not report their frame rate.
     cv::VideoWriter writer(path, codec, fps > 0.0 ? fps : 30.0, size);
     if (!writer.isOpened()) {
         throw std::runtime_error("video " + path + " can't be written");

@@ -1,4 +1,4 @@
-"""Proves that scorecam.py says what scorecam.h says:
+"""Verifies that scorecam.py matches scorecam.h:
     python3 header_check.py > check.cpp && c++ -std=c++17 -fsyntax-only -I../../include check.cpp
 
 Printed is a C++ file that compiles only if every constant, size, offset, field and signature is equal.

@@ -36,7 +36,7 @@ CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1, "GRAY_ALPHA": 2
 
 
 class Handle(Structure):
-    """What the library hands out; its inside is the library's own."""
+    """An opaque object of the library."""
 
 
 class scorecam_host(Handle):
@@ -52,7 +52,7 @@ class scorecam_explanation(Handle):
 
 
 class Sized(Structure):
-    """A struct that begins with its size, as the library's all do."""
+    """A struct that starts with its size, like all structs of the library."""
 
     def __init__(self, **fields):
         super().__init__(struct_size=ctypes.sizeof(self), **fields)
@@ -184,7 +184,7 @@ _library = None
 
 
 def _call(name, *arguments):
-    """Calls a function of the library, which is opened at the first call, and raises what it refuses."""
+    """Calls a function of the library, which is opened on the first call, and raises its errors."""
     global _library
     if _library is None:
         _library = _load_library()
@@ -223,7 +223,7 @@ def _options(values):
 
 
 class Error(Exception):
-    """The library's refusal: `status` is the number, `status_name` its name, the text the library's line."""
+    """An error of the library: `status` is the number, `status_name` its name, the text the library's message."""
 
     def __init__(self, status, status_name, line):
         super().__init__(line)
@@ -246,7 +246,7 @@ Evidence = collections.namedtuple("Evidence", "energy share lift rank_accuracy r
 
 
 class Photo:
-    """A copy of 8-bit pixels. Sizes may be left out where the buffer tells.
+    """A copy of 8-bit pixels. Sizes may be omitted if the buffer has them.
 
     `format` is one of CHANNELS: "RGB" if nothing is said, "BGR" for what OpenCV reads.
     """
@@ -266,7 +266,7 @@ class Photo:
 
 
 class Tensor:
-    """A model's input itself: a buffer of 32-bit floats [C, H, W], used as it is."""
+    """A model's input: a buffer of 32-bit floats [C, H, W], used unchanged."""
 
     def __init__(self, values):
         view = memoryview(values)
@@ -300,7 +300,7 @@ class Owner:
 
 
 class Host(Owner):
-    """Backends and methods: the built-in ones, and those of the plugins whose files are given."""
+    """Backends and methods: the built-in ones, and those of the given plugins."""
 
     _free = "scorecam_host_free"
 
@@ -321,12 +321,12 @@ class Host(Owner):
 
 
 class Model(Owner):
-    """A loaded model, for as many threads as like to use it."""
+    """A loaded model. Several threads may use it concurrently."""
 
     _free = "scorecam_model_free"
 
     def layers(self):
-        """Name, operation and shape without the batch axis of each layer, in the order in which they run."""
+        """Name, operation and shape without the batch axis of each layer, in execution order."""
         found = []
         for index in range(self._info.layer_count):
             info = scorecam_layer_info()
@@ -337,12 +337,12 @@ class Model(Owner):
 
     @property
     def backend(self):
-        """The id of the backend that runs it."""
+        """The id of its backend."""
         return self._info.backend.decode()
 
     @property
     def backend_reason(self):
-        """Why that one, or None where there was nothing to choose."""
+        """The reason for this backend, or None if there was no choice."""
         reason = self._info.backend_reason
         return None if reason is None else reason.decode()
 
@@ -414,7 +414,7 @@ def _interrupts():
 
 
 class Explanation(Owner):
-    """Maps and what belongs to them."""
+    """The result of an explanation: maps and their data."""
 
     _free = "scorecam_explanation_free"
 
@@ -433,7 +433,7 @@ class Explanation(Owner):
         return memoryview(values).cast("f", [height.value, width.value])
 
     def target(self, index=0):
-        """What map `index` explains, a Target."""
+        """The Target of map `index`."""
         found = scorecam_target()
         _call("scorecam_explanation_target", byref(found), self._handle, index)
         is_class, is_box = found.class_index != CONSTANTS["SCORECAM_NO_CLASS"], bool(found.has_box)
@@ -444,7 +444,7 @@ class Explanation(Owner):
 
     @property
     def targets(self):
-        """All of them, in the order of the maps."""
+        """All targets, in the order of the maps."""
         return [self.target(index) for index in range(len(self))]
 
     @property

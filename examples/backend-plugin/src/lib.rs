@@ -9,11 +9,10 @@
 //!     --plugin target/release/libscorecam_example_backend.so
 //! ```
 //!
-//! A model is a file `name.bright` that holds the number of classes, 1 to 8. The "network" cuts an image of
-//! 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, `cells`, holds the mean of each color in each
-//! cell. The picture's columns are shared out among the classes, from left to right, and a class's score is
-//! how bright its columns are. To bring a runtime of your own, change [`Brightness::load`] and
-//! [`BrightnessModel::forward`]; the rest stays as it is.
+//! A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of 3 x
+//! 64 x 64 into a grid of 8 x 8 cells. Its one layer, `cells`, holds the mean of each color in each cell. The picture's
+//! columns are divided among the classes, from left to right, and a class's score is the brightness of its columns. To
+//! add your own runtime, change [`Brightness::load`] and [`BrightnessModel::forward`]; the rest stays the same.
 
 use scorecam_plugin::{
     Abilities, BackendLoader, BatchRule, Error, InputInfo, Inputs, LayerInfo, ModelBackend, ModelConfig, ModelInfo,
@@ -28,7 +27,7 @@ const GRID: usize = 8;
 /// Pixels of a cell in each direction.
 const CELL: usize = SIDE / GRID;
 
-// This is all that makes the library a plugin.
+// This makes the library a plugin.
 scorecam_plugin::export_plugin! {
     backend: Brightness,
 }
@@ -50,7 +49,7 @@ impl BackendLoader for Brightness {
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
-        // A setting that is not understood must not be passed over in silence.
+        // Unknown settings must not be ignored silently.
         if let Some(key) = config.settings.keys().next() {
             return Err(Error::not_found(format!("setting {key:?} is unknown; this backend has none")));
         }
@@ -64,7 +63,7 @@ impl BackendLoader for Brightness {
     }
 }
 
-/// A loaded model. Calls may come from many threads, so a runtime that cannot bear that needs a lock here.
+/// A loaded model. Several threads may call it concurrently, so a runtime that does not support this needs a lock here.
 struct BrightnessModel {
     info: ModelInfo,
     classes: usize,
@@ -74,7 +73,7 @@ impl BrightnessModel {
     fn new(classes: usize) -> Self {
         let layer = LayerInfo::maps("cells", "MeanPool", vec![Some(CHANNELS), Some(GRID), Some(GRID)]);
         let info = ModelInfo {
-            // `None` is an axis of free length: here the batch.
+            // `None` is an axis of variable length: here the batch.
             input: InputInfo::image("image", vec![None, Some(CHANNELS), Some(SIDE), Some(SIDE)]),
             other_inputs: Vec::new(),
             outputs: vec![OutputInfo::new("scores", vec![None, Some(classes)], OutputActivation::None)],
@@ -107,7 +106,7 @@ impl ModelBackend for BrightnessModel {
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
         let batch = inputs.images;
-        // Shapes and names come from outside, so they are checked before anything is indexed by them.
+        // Shapes and names come from the caller, so validate them before indexing.
         let [images, channels, height, width] = batch.dims("the batch")?;
         if [channels, height, width] != [CHANNELS, SIDE, SIDE] {
             return Err(Error::invalid(format!(

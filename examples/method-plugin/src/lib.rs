@@ -1,5 +1,5 @@
-//! Template of a method plugin: `my-eigen-cam` (Muhammad and Yeasin, 2020), which shows what most of the target layer's
-//! activation maps have in common, whatever the class. It needs no passes beyond the first.
+//! Template of a method plugin: `my-eigen-cam` (Muhammad and Yeasin, 2020), which shows the common pattern of the
+//! target layer's activation maps, whatever the class. It needs no passes beyond the first.
 //!
 //! ```text
 //! cargo build --release
@@ -10,7 +10,7 @@
 use scorecam_plugin::methods::{finish::Finish, map};
 use scorecam_plugin::{Abilities, CamMethod, MethodInfo, MethodOutput, Options, Study, Upsample, Work};
 
-// This is all that makes the library a plugin.
+// This makes the library a plugin.
 scorecam_plugin::export_plugin! {
     method: EigenCam(MethodInfo {
         id: "my-eigen-cam".into(),
@@ -23,7 +23,7 @@ scorecam_plugin::export_plugin! {
     }),
 }
 
-/// It holds nothing of any image: calls may come from many threads.
+/// It has no state per image, because several threads may call it concurrently.
 struct EigenCam(MethodInfo);
 
 impl CamMethod for EigenCam {
@@ -33,8 +33,8 @@ impl CamMethod for EigenCam {
 
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s> {
         Box::pin(async move {
-            // The first pass is made: its activations are [1, K, h, w], the input is [1, C, H, W]. A method that asks
-            // for more passes awaits them, as in `study.masked_scores(masks).await?`.
+            // The first pass is done: its activations are [1, K, h, w], the input is [1, C, H, W]. A method that needs
+            // more passes awaits them, as in `study.masked_scores(masks).await?`.
             let [_, _, height, width] = study.context.input.view().dims("the input")?;
             let [_, _, h, w] = study.context.activations.view().dims("the activations")?;
             let activations = study.context.activations.data().chunks_exact(h * w);
@@ -49,7 +49,7 @@ impl CamMethod for EigenCam {
                 let length = common.iter().map(|v| v * v).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
                 common.iter_mut().for_each(|v| *v /= length);
             }
-            // Its sign is free: activations count for, not against.
+            // Its sign is arbitrary: activations must count as evidence for, not against.
             let sign = common.iter().zip(&mean.values).map(|(a, b)| a * b).sum::<f64>().signum();
             let finish = Finish::read(options)?;
             let map = || map::Map { size: (h, w), values: common.iter().map(|v| v * sign).collect() };
@@ -59,7 +59,7 @@ impl CamMethod for EigenCam {
     }
 }
 
-/// A map less its mean.
+/// A map minus its mean.
 fn centered(map: &[f32]) -> Vec<f32> {
     let mean = map.iter().sum::<f32>() / map.len() as f32;
     map.iter().map(|v| v - mean).collect()

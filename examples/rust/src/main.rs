@@ -1,4 +1,4 @@
-//! Explains the photos of a folder: `explain-folder MODEL PHOTOS OUT` writes a picture of each into folder OUT.
+//! Explains the photos of a folder: `explain-folder MODEL PHOTOS OUT` writes a picture of each to folder OUT.
 
 use std::error::Error;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn explain(explainer: &Explainer<'_>, path: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
-    let photo = Image::open(path)?.into_photo().ok_or("it is a tensor, of which there is no picture")?;
+    let photo = Image::open(path)?.into_photo().ok_or("it is a tensor, not a photo")?;
     let explanation = explainer.explain(&photo.clone().into())?;
     let overlay = explanation.overlay(0, &photo, &Overlay::default())?;
     let (width, height) = (overlay.width() as u32, overlay.height() as u32);
