@@ -91,6 +91,10 @@ PRESETS = {
     "ss-cam": {**_TORCHCAM, "noise": 2.0},
     "is-cam": {**_TORCHCAM, "steps": 10, "strengths": "summed"},
     "interpretdl": {"flat": "keep", "post_relu": False, "final": "none"},
+    "matheushent": {"upsample": "mirror", "flat": "zero", "combine": "normalised", "reduce": "max"},
+    "bunbunjp": {
+        "norm": "range", "flat": "keep", "combine": "raw", "post_relu": False, "final": "max", "output": "layer",
+    },
 }
 
 

@@ -67,4 +67,14 @@ pub(super) const PRESETS: &[(&str, &str, &str)] = &[
          final_eps=1e-8 output=layer steps=10 strengths=summed",
     ),
     ("interpretdl", "InterpretDL", "flat=keep post_relu=false final=none"),
+    (
+        "matheushent",
+        "matheushent/score-cam (Keras): the maximum over channels, of masks resized as scikit-image does",
+        "upsample=mirror flat=zero combine=normalised reduce=max",
+    ),
+    (
+        "bunbunjp",
+        "bunbunjp/Score-CAM-VGG16 (Keras): not rectified, so the map may be negative",
+        "norm=range flat=keep combine=raw post_relu=false final=max output=layer",
+    ),
 ];
