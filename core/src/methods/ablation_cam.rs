@@ -1,7 +1,7 @@
 //! Ablation-CAM (Desai and Ramaswamy, 2020, WACV): activation maps weighted by the score that is lost without them.
 //!
-//! For each map the part of the model behind the layer runs once, on activations without that map. The weight is the part
-//! of the score that is lost (the paper's equation 3), which changes its sign with the score's: where the score may be
+//! For each map that is not zero already the part of the model behind the layer runs once, on activations without that map.
+//! The weight is the part of the score that is lost (the paper's equation 3), which changes its sign with the score's: where the score may be
 //! negative, `weight=difference` is what is meant. The map is the ReLU of the weighted sum.
 
 use std::sync::LazyLock;
@@ -54,7 +54,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "what stands in the place of a map: zeros, or a number far below all activations where these can be negative",
         ),
         spec("weight", choice(LOSS), "relative", "the lost score, divided by the score or as it is"),
-        spec("score", choice(SCORE), "logit", "what the score of a class is"),
+        spec("score", choice(SCORE), "logit", "the score of a class"),
     ];
     options.push(Reduce::spec());
     options.extend(Finish::specs(Upsample::HalfPixel));
@@ -91,9 +91,12 @@ impl CamMethod for AblationCam {
                 Ablated::Below if least != 0.0 => least - FAR,
                 _ => 0.0,
             };
-            study.expect_passes(channels)?;
-            let without = |i: usize| (i * cells..(i + 1) * cells).map(move |cell| (cell, fill));
-            let scores = study.scores_of_changes(Base::Own, channels, without).await?;
+            // A map that holds nothing else already loses nothing.
+            let is_left = |i: &usize| activations[i * cells..][..cells].iter().any(|&value| value != fill);
+            let left: Vec<usize> = (0..channels).filter(is_left).collect();
+            study.expect_passes(left.len())?;
+            let without = |i: usize| (left[i] * cells..(left[i] + 1) * cells).map(|cell| (cell, fill));
+            let scores = study.scores_of_changes(Base::Own, left.len(), without).await?;
             let mut warnings = Vec::new();
             let maps = map::of_targets(study, |_, class| {
                 let of = |outputs: &[f32]| class_score(score, context.output_activation, outputs, class);
@@ -104,7 +107,10 @@ impl CamMethod for AblationCam {
                     ));
                 }
                 let divisor = if loss == Loss::Relative && whole != 0.0 { whole } else { 1.0 };
-                let weights = (0..channels).map(|i| (whole - of(scores.item(i))) / divisor);
+                let mut weights = vec![0.0; channels];
+                for (row, &channel) in left.iter().enumerate() {
+                    weights[channel] = (whole - of(scores.item(row))) / divisor;
+                }
                 let map = reduce.apply((height, width), activations.chunks_exact(cells).zip(weights))?;
                 finish.apply(map, input_size)
             })?;
