@@ -181,7 +181,7 @@ mod tests {
         let page = render(&report).unwrap();
         for line in [
             "cargo xtask quality",
-            "It makes 14 thousand passes in all",
+            "It makes 14 thousand passes in total",
             "| map | deletion ↓ | insertion − deletion ↑ | lift ↑ |",
             "| score-cam | 0.125 ±0.050 | 0.250 ±0.100 | 3.000 ±0.500 |",
             "| score-cam | -0.010 [-0.030, +0.010] | **+0.050 [+0.010, +0.090]** | – |",
@@ -189,7 +189,7 @@ mod tests {
             "| sum | – | – | – | – | 0.190 | 2.000 | 0.150 |",
             "better than the sum: `score-cam`",
             "worse: none",
-            "not told apart: `recipro-cam`",
+            "no clear difference: `recipro-cam`",
             "2 of 9 composites",
             "A Processor, 2 cores, 23 GB of memory",
             "| ONNX Runtime | 9.8.7 |",

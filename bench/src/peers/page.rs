@@ -159,7 +159,7 @@ mod tests {
         ] {
             assert!(known.contains(line), "{line} is not on the page:\n{known}");
         }
-        assert!(with(None).unwrap().contains("nvidia-smi tells nothing; device `cuda:1`."));
+        assert!(with(None).unwrap().contains("An unknown GPU (no output of nvidia-smi); device `cuda:1`."));
         let cpu = page(|_| ()).unwrap();
         for word in ["GPU, or", "](benchmarks.svg)", "# Benchmarks\n"] {
             assert!(cpu.contains(word), "{cpu}");
