@@ -2,7 +2,7 @@
 methods.
 
 A model comes from a file (`load_model`), from bytes (`from_bytes`), from a PyTorch or Keras model in memory
-(`from_torch`, `from_keras`) or from any function that scores a batch of images (`from_callable`). `Model.explain`
+(`from_torch`, `from_keras`), from functions of JAX (`from_jax`) or from any function that scores a batch of images (`from_callable`). `Model.explain`
 returns the `Explanation` of one image, `Model.explain_many` those of many; `evaluate` measures the quality of maps.
 
 Examples
@@ -24,6 +24,7 @@ from __future__ import annotations
 from ._engines import from_callable
 from ._evaluate import Measurement, Measure, evaluate, measures
 from ._explanation import Box, Explanation, Picture, Target
+from ._jax import from_jax
 from ._keras import from_keras
 from ._methods import Backend, Method, MethodOption, backends, load_plugin, methods
 from ._model import Explanations, Layer, Model, Progress, from_bytes, load_model
@@ -47,6 +48,7 @@ __all__ = [
     "evaluate",
     "from_bytes",
     "from_callable",
+    "from_jax",
     "from_keras",
     "from_torch",
     "load_model",

@@ -56,7 +56,7 @@ def test_every_public_name_is_described():
 
 def test_every_argument_is_described():
     functions = [scorecam.load_model, scorecam.from_bytes, scorecam.from_callable, scorecam.from_torch, scorecam.evaluate]
-    functions += [scorecam.from_keras, scorecam.Model.explain, scorecam.Model.explain_many, scorecam.Explanation.overlay]
+    functions += [scorecam.from_keras, scorecam.from_jax, scorecam.Model.explain, scorecam.Model.explain_many, scorecam.Explanation.overlay]
     for function in functions:
         text = inspect.getdoc(function)
         for argument in inspect.signature(function).parameters:

@@ -161,7 +161,7 @@ def main():
         ratio = statistics.median(a / b for a, b in zip(seconds[name], bare))
         again = [sys.executable, __file__, "--side", str(asked.side), "--threads", str(asked.threads), "--peak", name]
         found = subprocess.run(again, capture_output=True, text=True, check=True, env=os.environ).stdout.split()[-1]
-        print(f"{name:40} {statistics.median(seconds[name]):7.2f} {ratio:21.3f} {found:>6}")
+        print(f"{name:40} {statistics.median(seconds[name]):7.2f} {ratio:21.3f} {found:>6}", flush=True)
     for ours, theirs in SAME:
         print(f"{ours}: the map differs from {theirs}'s by {np.abs(maps[ours] - maps[theirs]).max():.1e}")
 
