@@ -255,7 +255,7 @@ def explain(
         fn_constructor_kwargs={"path": path, **arguments},
         batch_format="pandas",
         batch_size=batch_size,
-        concurrency=actors,
+        compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=cpus,
         num_gpus=gpus or None,
     )

@@ -286,10 +286,13 @@ impl Fresh {
         }
         let mut notebooks = self.command();
         notebooks.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake"]);
-        let needs_torch = "your_pytorch_model.ipynb";
         let folder = workspace.path("python/notebooks");
-        if !choice.torch {
-            notebooks.arg("--ignore").arg(folder.join(needs_torch));
+        for (is_there, needs_it) in
+            [(choice.torch, "your_pytorch_model.ipynb"), (choice.ray, "many_photos_on_ray.ipynb")]
+        {
+            if !is_there {
+                notebooks.arg("--ignore").arg(folder.join(needs_it));
+            }
         }
         run(notebooks.arg(folder), "the notebooks")
     }
