@@ -1,6 +1,6 @@
-//! What can be typed, and what of it is wrong before anything is opened.
+//! The command line, with the checks that need no file.
 //!
-//! Values that only model or method can judge (layers, labels, options) are passed on as text.
+//! Values that only a model or a method can check (layers, labels, options) are passed on as text.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::located::LocateArgs;
 use crate::sanity::{self, SanityArgs};
 use crate::survey;
 
-/// Shows where in a photo a network found the evidence for a class (Score-CAM and its relatives).
+/// Shows which parts of a photo a network bases a class on (Score-CAM and related methods).
 #[derive(Debug, Parser)]
 #[command(name = "scorecam", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -28,37 +28,38 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Explain what a model sees in photos: a saliency map for each class
+    /// Explain photos: a saliency map for each class
     #[command(after_help = EXAMPLES)]
     Explain(Box<ExplainArgs>),
-    /// Measure how good maps are, over a set of photos: faithful to the model, and on the object
+    /// Measure the quality of maps over a set of photos: faithfulness to the model, localization of the object
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(Box<EvaluateArgs>),
-    /// Say whether two models, two engines or two methods decide on the same evidence, over a set of photos
+    /// Compare the maps of two models, backends or methods over a set of photos
     #[command(after_help = compare::EXAMPLES)]
     Compare(Box<CompareArgs>),
-    /// Set what a model predicts against what it should: both maps, where the evidence lies, and what happens without it
+    /// Compare the predicted class with the expected one: both maps, where their evidence lies, and its effect on the
+    /// score
     #[command(after_help = debug::EXAMPLES)]
     Debug(Box<DebugArgs>),
-    /// Check that maps depend on what a model learned: they must change when its weights are random
+    /// Check that maps depend on the trained weights: they must change when the weights are random
     #[command(after_help = sanity::EXAMPLES)]
     Sanity(Box<SanityArgs>),
-    /// List the layers of a model that can be explained
+    /// List a model's layers that can be explained
     Layers(LayersArgs),
-    /// Write a model that gives a map by itself, on any runtime
+    /// Write a model that returns a map as one of its outputs, in any runtime
     ///
-    /// The new model has one more output, saliency_map [N, h, w], for its best class; where a runtime lets the input
-    /// saliency_class be given, for that class. It is the map of recipro-cam with preset openvino-xai, of which
-    /// networks that end in pooling and a linear layer need no further pass.
+    /// The new model has one more output, saliency_map [N, h, w], for its top class, or for the class in its optional
+    /// input saliency_class if the runtime supports optional inputs. It is the map of recipro-cam with preset
+    /// openvino-xai; networks that end in pooling and a linear layer need no further forward pass for it.
     Bake(BakeArgs),
-    /// List the plugins that are found, and where they are looked for
+    /// List the plugins and the folders that are searched for them
     Plugins(PluginsArgs),
     /// List the methods with their options and presets
     Methods(PluginsArgs),
-    /// Try a plugin out, each check in a process of its own
+    /// Validate a plugin; each check runs in its own process
     ///
-    /// A check that fails, crashes, ends the process or takes too long is a line in the table; the program then
-    /// ends with 1.
+    /// The table has a line for every check that fails, crashes, ends its process or times out; the exit status is
+    /// then 1.
     Check(CheckArgs),
     #[command(name = "__check", hide = true)]
     CheckOne(CheckOneArgs),
@@ -66,56 +67,55 @@ pub(crate) enum Command {
 
 const EXAMPLES: &str = "\
 Examples:
-  The class that the model is most sure of, drawn over the photo:
+  The top class, drawn over the photo:
     scorecam explain cat.jpg --model net.onnx --overlay cat-map.png
 
   Two classes by name, and their maps as numbers:
     scorecam explain cat.jpg --model net.toml --class tabby \\
         --class 'remote control' --map maps.npy
 
-  The five best classes of each photo in a folder, with out/results.json:
+  The top five classes of each photo in a folder, with out/results.json:
     scorecam explain photos/ --model net.toml --class top:5 --out out
 
   All photos of a folder tree; the same command resumes an interrupted run:
     scorecam explain photos/ --recursive --model net.toml --out out \\
         --skip-existing
 
-  As the authors' code computes it, on an input that was prepared elsewhere:
+  The result of the authors' code, for an input tensor from elsewhere:
     scorecam explain input.npy --model net.onnx --preset official --map map.npy
 
-What a model wants of its pixels (mean, deviation, crop, order of colours) and
-the names of its classes are told by a TOML file of the model's name beside it.
-scorecam layers, methods and plugins list what there is to choose from.";
+A TOML file beside the model, of the same name, sets its preprocessing (mean,
+deviation, crop, channel order) and class names: see docs/manifest.md.
+scorecam layers, methods and plugins list the available choices.";
 
 const WHAT: &str = "What to explain";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// Photos, folders of photos, or .npy files with f32 tensors [C, H, W] that are used as they are
+    /// Photos, folders of photos, or .npy files with f32 input tensors [C, H, W], used without preprocessing
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     /// Walk folders recursively; --out mirrors the folder tree
     #[arg(long, help_heading = WHAT)]
     pub(crate) recursive: bool,
-    /// Sample values that become black and white in photos of more than 8 bits: 0..4095 for 12-bit data [default:
-    /// 0..65535]
+    /// The sample values of black and white in photos of more than 8 bits: 0..4095 for 12-bit data [default: 0..65535]
     #[arg(long, value_name = "LOW..HIGH", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) range: Option<Range>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The layer to explain, or several with commas between, whose maps become one [default: the manifest's, or the
-    /// last one with spatial extent]
+    /// The layer to explain, or several separated by commas, whose maps are fused [default: the manifest's, or the last
+    /// one with spatial extent]
     #[arg(long, value_name = "NAME[,NAME]", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
-    /// A class by number or label, several numbers (1,2,3), or the K best (top:K); may be repeated
+    /// A class by number or label, several numbers (1,2,3), or the top K (top:K); may be repeated
     #[arg(long = "class", value_name = "N|LABEL|top:K", default_value = "top:1", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) classes: Vec<ClassArg>,
-    /// Another question than a class: not:NAME, value, contrast:A-B, like:PHOTO, region:MASK, region:predicted, boxes,
-    /// box:NUMBER, box:X0,Y0,X1,Y1 (docs/targets.md); may be repeated [default: boxes of a detector, the predicted
-    /// region of a segmenter]
+    /// A target other than a class: not:NAME, value, contrast:A-B, like:PHOTO, region:MASK, region:predicted, boxes,
+    /// box:NUMBER, box:X0,Y0,X1,Y1 (docs/targets.md); may be repeated [default: the boxes of a detector, the predicted
+    /// region of a segmentation model]
     #[arg(long = "target", value_name = "TARGET", conflicts_with = "classes", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) targets: Vec<String>,
-    /// The least score of a detection that is explained, 0 to 1
+    /// The minimum score of the detections to explain, 0 to 1
     #[arg(long, value_name = "F", default_value_t = 0.25, value_parser = share, help_heading = WHAT)]
     pub(crate) min_score: f64,
     #[command(flatten)]
@@ -132,8 +132,7 @@ pub(crate) struct ModelArgs {
     /// The model's file or its manifest (.toml)
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
-    /// The backend that runs it, or auto: the best one for such files that works here [default: auto, or the
-    /// manifest's]
+    /// The backend that runs the model, or auto: the best available one for the file [default: the manifest's, or auto]
     #[arg(long, value_name = "ID")]
     pub(crate) backend: Option<String>,
     #[command(flatten)]
@@ -141,21 +140,21 @@ pub(crate) struct ModelArgs {
     /// Threads for the backend, at most 1024 [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// The device, by number or name ("cpu", "cuda:1") [default: the backend's]
+    /// The device by number or name ("cpu", "cuda:1") [default: the backend's]
     #[arg(long, value_name = "N")]
     pub(crate) device: Option<String>,
     /// A setting of the backend; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) backend_set: Vec<(String, String)>,
-    /// How maps lie in the layer's tensor, where that is not found out: nchw, nhwc, or tokens=BEFORE+ROWSxCOLUMNS
-    /// as in tokens=1+14x14 (one class token, then a grid)
+    /// The layout of the layer's tensor, if it cannot be inferred: nchw, nhwc, or tokens=BEFORE+ROWSxCOLUMNS, such as
+    /// tokens=1+14x14 (one class token, then a grid)
     #[arg(long, value_name = "GRID")]
     pub(crate) layer_grid: Option<Form>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginFiles {
-    /// A plugin, or a folder of plugins, to load before all else; may be repeated
+    /// A plugin, or a folder of plugins, to load first; may be repeated
     #[arg(long = "plugin", value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -163,36 +162,35 @@ pub(crate) struct PluginFiles {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Method")]
 pub(crate) struct MethodArgs {
-    /// The method; auto for a map at little cost: recipro-cam, or what the model allows
+    /// The method, or auto for a cheap map: recipro-cam, or another cheap method that the model supports
     #[arg(long, value_name = "ID", default_value = "score-cam")]
     pub(crate) method: String,
     /// A named set of the method's options
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
-    /// An option of the method, over the preset's; may be repeated
+    /// An option of the method, which overrides the preset's; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) set: Vec<(String, String)>,
-    /// Another photo or tensor, for options that compare with one
+    /// A second photo or tensor, for options that need a reference
     #[arg(long, value_name = "FILE")]
     pub(crate) reference: Option<PathBuf>,
-    /// How the maps of several layers become one: mean, max or product
+    /// How to fuse the maps of several layers: mean, max or product
     #[arg(long, value_name = "HOW", default_value = "mean")]
     pub(crate) fuse: Fuse,
-    /// Explain the mirrored image as well, for twice the passes, and take the mean of both maps
+    /// Average the maps of the image and of its mirror image, for twice the forward passes
     #[arg(long)]
     pub(crate) augment: bool,
-    /// Masked images in one forward pass, at most 4096 [default: what is fastest for the model]
+    /// Masked images per forward pass, at most 4096 [default: the fastest size for the model]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
-    /// Seconds that the passes of a photo may take; then score-cam-adaptive and rise make their map of the passes that were
-    /// made, and other methods fail [default: no limit]
+    /// Time limit for the forward passes of a photo; at the limit, score-cam-adaptive and rise return the map of the
+    /// passes so far, other methods fail [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<f64>,
-    /// Take the inputs for frames of a video, in their order: score-cam-adaptive begins with what it learned of the one
-    /// before
+    /// Treat the inputs as frames of a video, in order: score-cam-adaptive starts from its result for the previous frame
     #[arg(long, conflicts_with = "jobs")]
     pub(crate) warm: bool,
-    /// Photos at work at once, at most 64: their masks fill the model's batches together
+    /// Photos to process concurrently (1 to 64); their masks share the model's batches
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: u8,
 }
@@ -203,36 +201,36 @@ pub(crate) struct OutputArgs {
     /// Write the map: f32 [H, W], or [targets, H, W] for several classes or targets; - for standard output
     #[arg(long, value_name = "OUT.npy", value_parser = npy_path)]
     pub(crate) map: Option<PathBuf>,
-    /// Write the standard error of each value of the map, of the model's input's size; of methods that estimate it, as
-    /// rise does
+    /// Write the standard error of each value of the map, f32 at the model's input size, for methods that estimate it,
+    /// such as rise
     #[arg(long, value_name = "OUT.npy", value_parser = errors_path)]
     pub(crate) errors: Option<PathBuf>,
-    /// The size of maps: that of the model's input, or of the photo, where a map is 0 beside a crop
+    /// The size of maps: input for the model's input, photo for the photo, with 0 outside the crop
     #[arg(long, value_name = "SIZE", default_value = "input")]
     pub(crate) map_size: MapSize,
-    /// Write the photo with the map over it; several classes or targets make OUT-CLASS.png each
+    /// Write the photo with the map over it; several classes or targets write one OUT-CLASS.png each
     #[arg(long, value_name = "OUT.png", value_parser = png_path)]
     pub(crate) overlay: Option<PathBuf>,
     /// Write the results of this run as JSON; - for standard output
     #[arg(long, value_name = "OUT.json")]
     pub(crate) json: Option<PathBuf>,
-    /// Write a report: one page with the photos, whose maps switch and fade
+    /// Write a report: one HTML page with the photos, whose maps can be switched and faded
     #[arg(long, value_name = "OUT.html", value_parser = survey::html_path)]
     pub(crate) report: Option<PathBuf>,
-    /// Write the map, overlays and results of each input to this folder, created if missing; results.json keeps the
-    /// results of earlier runs
+    /// Write the map, overlays and results of each input to this folder, which is created if missing; results.json
+    /// keeps the results of earlier runs
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Skip inputs whose results are already in --out, to resume an interrupted run
+    /// Skip inputs whose results are already in --out; resumes an interrupted run
     #[arg(long, requires = "out", conflicts_with = "overwrite")]
     pub(crate) skip_existing: bool,
     /// Replace files in --out that scorecam did not write, and results made with other settings
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
-    /// Colours of overlays: viridis, turbo, jet, inferno or gray
+    /// Colormap of overlays: viridis, turbo, jet, inferno or gray
     #[arg(long, value_name = "NAME", default_value = "viridis")]
     pub(crate) colormap: Colormap,
-    /// How much of the photo the colours cover, 0 to 1
+    /// Opacity of the colors over the photo, 0 to 1
     #[arg(long, value_name = "F", default_value_t = 0.5, value_parser = opacity, allow_hyphen_values = true)]
     pub(crate) opacity: f32,
 }
@@ -248,7 +246,8 @@ pub(crate) enum MapSize {
 pub(crate) struct LayersArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Explain this photo by each of the five most likely layers, and say which map keeps most of the class's score
+    /// Explain this photo at each of the five most promising layers, and rank their maps by the share of the class score
+    /// that each map preserves
     #[arg(long, value_name = "PHOTO")]
     pub(crate) rank: Option<PathBuf>,
 }
@@ -260,19 +259,20 @@ pub(crate) struct BakeArgs {
     /// The file to write
     #[arg(short, long, value_name = "OUT.onnx")]
     pub(crate) output: PathBuf,
-    /// The layer whose map it is [default: the manifest's, or the last one with spatial extent]
+    /// The layer of the map [default: the manifest's, or the last one with spatial extent]
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Option<String>,
-    /// In place of a map, the model with this layer as one more output
+    /// Instead of a map, add this layer as an output
     #[arg(long, value_name = "LAYER", conflicts_with_all = ["layer", "head"])]
     pub(crate) tap: Option<String>,
-    /// In place of a map, the part of the model behind this layer
+    /// Instead of a map, write the part of the model after this layer
     #[arg(long, value_name = "LAYER", conflicts_with = "layer")]
     pub(crate) head: Option<String>,
-    /// In place of a map, the model with masked images made in it: its inputs are an image, small masks and the upsampling
+    /// Instead of a map, write the model with the masking built in: its inputs are an image, small masks and the
+    /// upsampling mode
     #[arg(long, conflicts_with_all = ["layer", "tap", "head"])]
     pub(crate) masked: bool,
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     pub(crate) overwrite: bool,
 }
@@ -288,10 +288,10 @@ pub(crate) struct CheckArgs {
     /// The plugin's file
     #[arg(value_name = "PLUGIN")]
     pub(crate) plugin: PathBuf,
-    /// Load this model, too, and run it: by the plugin's backend, or for the plugin's methods
+    /// Also load this model and run it, with the plugin's backend or for the plugin's methods
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
-    /// How many seconds one check may take
+    /// Time limit per check
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) time_limit: u64,
 }
@@ -306,13 +306,13 @@ pub(crate) struct CheckOneArgs {
 /// A number from 0 to 1.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| "a number from 0 to 1 is needed".into())
+    number.ok_or_else(|| "give a number from 0 to 1".into())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     let number =
         text.parse::<f64>().ok().filter(|&n| n > 0.0 && std::time::Duration::try_from_secs_f64(n).is_ok());
-    number.ok_or_else(|| "a number of seconds above 0 is needed".into())
+    number.ok_or_else(|| "give a number of seconds above 0".into())
 }
 
 /// One value of `--class`.
@@ -326,7 +326,7 @@ pub(crate) enum ClassArg {
     Label(String),
 }
 
-/// As it is typed.
+/// As typed.
 impl fmt::Display for ClassArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -345,7 +345,7 @@ impl FromStr for ClassArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(k) = text.strip_prefix("top:") {
-            let k = k.parse().map_err(|_| format!("top: takes a whole number, as in top:5, not {k:?}"))?;
+            let k = k.parse().map_err(|_| format!("top: takes a whole number, such as top:5, not {k:?}"))?;
             return Ok(Self::Top(k));
         }
         if text.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! `scorecam bake`: models that give a map by themselves, on any runtime.
+//! `scorecam bake`: models that return a map as one of their outputs, in any runtime.
 
 use scorecam::{Host, Result};
 use scorecam_core::{Bake, bail, ensure};
@@ -8,7 +8,7 @@ use crate::output::{Existing, write_bytes};
 use crate::same_file::key;
 use crate::{list, terminal};
 
-/// Writes a model that is made of another one.
+/// Writes a model that is derived from another one.
 pub(crate) fn run(args: &BakeArgs) -> Result<()> {
     let (host, output) = (Host::new()?, &args.output);
     list::load_plugins(&host, &args.model.plugins)?;
@@ -18,11 +18,11 @@ pub(crate) fn run(args: &BakeArgs) -> Result<()> {
     ensure!(
         own.iter().all(|file| key(file) != key(output)),
         invalid,
-        "{} is the model itself; give another name",
+        "{} is the model itself; choose another name",
         output.display()
     );
     if output.exists() && !args.overwrite {
-        bail!(invalid, "{} is there already; give another name, or --overwrite", output.display());
+        bail!(invalid, "{} already exists; choose another name, or give --overwrite", output.display());
     }
     let layer = model.info().layer(model.layer())?.name.clone();
     let made = match (&args.tap, &args.head) {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &BakeArgs) -> Result<()> {
     };
     write_bytes(output, &made, if args.overwrite { Existing::Replaced } else { Existing::Kept })?;
     terminal::print(&format!(
-        "wrote {}, {} bytes, of {} at layer {layer}\n",
+        "wrote {}, {} bytes, from {} at layer {layer}\n",
         output.display(),
         made.len(),
         model.name()

@@ -33,7 +33,7 @@ pub(crate) fn write(run: &Run, (args, plan): (&ExplainArgs, &Plan), model: &Mode
         None => results,
     };
     let text = serde_json::to_string_pretty(&dataset(path, &results, model))
-        .map_err(|e| Error::internal(format!("the boxes cannot be written as JSON: {e}")))?;
+        .map_err(|e| Error::internal(format!("cannot write the boxes as JSON: {e}")))?;
     output::write_text(path, &(text + "\n"))
 }
 
@@ -75,7 +75,7 @@ fn dataset(path: &Path, results: &[Outcome], model: &Model) -> Value {
         |(category, id): (&Category<'_>, &usize)| json!({ "id": id, "name": name(category, results, model) });
     json!({
         "info": {
-            "description": "boxes of saliency maps, found by scorecam",
+            "description": "boxes around saliency maps, by scorecam",
             "version": env!("CARGO_PKG_VERSION"),
         },
         "images": images,

@@ -75,7 +75,7 @@ fn refuse_read(read: &Files, path: &Path, what: &str) -> Result<()> {
     match read.find(path) {
         None => Ok(()),
         Some(named) => Err(Error::invalid(format!(
-            "{what} {} would replace {} {}; give another name or folder",
+            "{what} {} would replace {} {}; choose another name or folder",
             path.display(),
             named.what,
             named.path.display()
@@ -88,7 +88,7 @@ pub(crate) fn refuse_stranger(folder: &OutFolder, path: &Path) -> Result<()> {
     match path.symlink_metadata().is_ok() && folder.existing(path) == Existing::Kept {
         false => Ok(()),
         true => Err(Error::invalid(format!(
-            "{} already exists and is not listed in {}; move it, give another --out, or --overwrite",
+            "{} already exists and is not listed in {}; move it, choose another --out, or give --overwrite",
             path.display(),
             folder.path.join(RESULTS).display()
         ))),
@@ -97,7 +97,7 @@ pub(crate) fn refuse_stranger(folder: &OutFolder, path: &Path) -> Result<()> {
 
 fn same_output(what: &str, path: &Path, other: &Named) -> Error {
     Error::invalid(format!(
-        "{} {} and {what} {} are the same file; give each its own name",
+        "{} {} and {what} {} are the same file; give each a different name",
         other.what,
         other.path.display(),
         path.display()

@@ -86,7 +86,10 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
 fn prepare_outputs(args: &ExplainArgs, plan: &Plan) -> Result<Option<Journal>> {
     let outputs = &args.outputs;
     if outputs.map.as_deref() == Some(Path::new("-")) && std::io::stdout().is_terminal() {
-        bail!(invalid, "--map - would write a .npy file to the terminal; send it to a file or a program");
+        bail!(
+            invalid,
+            "--map - would write a .npy file to the terminal; redirect it to a file or pipe it to a program"
+        );
     }
     let named =
         [&outputs.json, &outputs.map, &outputs.errors, &outputs.overlay, &args.locate.coco, &outputs.report];
@@ -120,7 +123,7 @@ fn one_layer(args: &ExplainArgs) -> Result<Option<String>, Failure> {
     match args.layer.clone().filter(|names| names.contains(',')) {
         None => Ok(args.layer.clone()),
         Some(_) if args.model.layer_grid.is_some() => {
-            Err(Failure::Usage("--layer-grid tells the axes of one layer, but --layer names several".into()))
+            Err(Failure::Usage("--layer-grid describes one layer, but --layer names several".into()))
         }
         Some(_) => Ok(None),
     }
@@ -130,7 +133,7 @@ fn check_classes(classes: &[ClassArg]) -> Result<(), Failure> {
     match classes {
         [_] => Ok(()),
         _ if classes.iter().any(|c| matches!(c, ClassArg::Top(_))) => {
-            Err(Failure::Usage("--class top:K stands alone; it cannot be given with other classes".into()))
+            Err(Failure::Usage("--class top:K cannot be combined with other classes".into()))
         }
         _ => Ok(()),
     }
@@ -222,7 +225,7 @@ impl<'a> Work<'a> {
         ensure!(
             !args.how.warm || method == LEARNS,
             invalid,
-            "--warm is for method {LEARNS}; {method} learns nothing of an image that helps with the next"
+            "--warm needs --method {LEARNS}; {method} learns nothing from one image for the next"
         );
         for warning in explainer.warnings() {
             let path = reference.map(|path| path.display().to_string()).unwrap_or_default();
@@ -237,13 +240,13 @@ impl<'a> Work<'a> {
         let (read, inputs) = sync_channel(0);
         let (explained, outputs) = sync_channel(0);
         thread::scope(|scope| {
-            let failed = |e| Error::io(format!("a thread cannot be started: {e}"));
+            let failed = |e| Error::io(format!("cannot start a thread: {e}"));
             let thread = |name: &str| thread::Builder::new().name(name.into());
             thread("read").spawn_scoped(scope, || self.read(read)).map_err(failed)?;
             let write = || self.write_all(outputs, results);
             let writer = thread("write").spawn_scoped(scope, write).map_err(failed)?;
             self.explain(inputs, explained, bars);
-            writer.join().map_err(|_| Error::internal("the thread that writes has panicked"))?
+            writer.join().map_err(|_| Error::internal("the writer thread panicked"))?
         })
     }
 
@@ -405,7 +408,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// An explanation that has maps; else the error that keeps what is known.
+/// An explanation with maps, or an error with the scores that are known.
 fn in_time(found: Explanation) -> Result<Explanation> {
     let Some(late) = &found.late else { return Ok(found) };
     let scores = found.targets.iter().map(|target| {
@@ -413,7 +416,8 @@ fn in_time(found: Explanation) -> Result<Explanation> {
         format!("{}{name} {:.4}", target.text, target.score)
     });
     Err(Error::deadline(format!(
-        "there is no map: {late}; what is known: {}; give more time, or take --method score-cam-adaptive, which ends in time",
+        "no map was made: {late}; the scores: {}; allow more time, or use --method score-cam-adaptive, which meets \
+         a time limit",
         scores.collect::<Vec<_>>().join(", ")
     )))
 }

@@ -32,11 +32,11 @@ impl Journal {
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         let busy = || {
             Error::io(format!(
-                "another run is writing into folder {}; wait for it, or give another --out",
+                "another run is writing to folder {}; wait for it, or choose another --out",
                 folder.display()
             ))
         };
-        // Some network file systems know no locks; a run is possible there, only not guarded.
+        // Some network file systems have no locks; a run is possible there, but unguarded.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(busy());
         }
@@ -56,7 +56,7 @@ impl Journal {
     /// Adds a line.
     pub(crate) fn add(&self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)
-            .map_err(|e| Error::internal(format!("a result cannot be written as JSON: {e}")))?;
+            .map_err(|e| Error::internal(format!("cannot write a result as JSON: {e}")))?;
         text.push('\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(text.as_bytes())
@@ -107,7 +107,7 @@ mod tests {
         let record = || Record::read(folder.path()).expect("a record");
         let journal = Journal::open(folder.path(), &record()).expect("free");
         let error = Journal::open(folder.path(), &record()).err().expect("busy").to_string();
-        assert!(error.contains("another run is writing into folder"), "{error}");
+        assert!(error.contains("another run is writing to folder"), "{error}");
         let failed = |input: &str| {
             Line::Error(FailedInput { input: input.into(), error: "broken".into(), file: Some(input.into()) })
         };

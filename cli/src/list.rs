@@ -1,7 +1,7 @@
-//! `scorecam plugins`, `methods` and `layers`: what there is to choose from.
+//! `scorecam plugins`, `methods` and `layers`: the available choices.
 //!
-//! Everything is read off the host and off what plugins say of themselves; no backend or method is known
-//! here by name. Loading plugins and models for the other commands stands here, too.
+//! Everything comes from the host and from the plugins' own descriptions; this module knows no backend or method by
+//! name. It also loads plugins and models for the other commands.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,17 @@ use crate::args::{LayersArgs, ModelArgs, PluginFiles};
 use crate::table::{lines, row};
 use crate::{rank, terminal};
 
-/// Loads the plugins that were named; the first one that fails ends it.
+/// Loads the named plugins, and stops at the first failure.
 pub(crate) fn load_plugins(host: &Host, plugins: &PluginFiles) -> Result<()> {
     plugins.files.iter().try_for_each(|file| host.load_plugin(file))
 }
 
-/// Loads the model that was named; what is to be known of the backend's choice goes to stderr.
+/// Loads the named model; a noteworthy choice of the backend is reported on stderr.
 pub(crate) fn load_model(host: &Host, args: &ModelArgs, layer: Option<String>) -> Result<Model> {
     load(host, args, ModelRequest { layer, ..ModelRequest::default() })
 }
 
-/// What the command line says of a model.
+/// The model request of a command line.
 pub(crate) fn request_of(args: &ModelArgs, layer: Option<String>) -> ModelRequest {
     ModelRequest {
         path: args.model.clone(),
@@ -54,13 +54,13 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
         let model = load_model(&host, &args.model, None)?;
         return terminal::print(&rank::rank(&host, &model, photo)?);
     }
-    // A wrong name in the manifest keeps nobody from the list of right ones.
+    // A wrong name in the manifest must not hide the list of valid names.
     let model = load(&host, &args.model, ModelRequest { any_layer: true, ..ModelRequest::default() })?;
     let named = model.manifest_layer().filter(|&name| model.info().layer(Some(name)).is_ok());
     let chosen = model.info().layer(named).ok().map(|l| l.name.as_str());
     let reason = match named {
-        Some(_) => "default: the manifest names it",
-        None => "default: the last one before the classifier that is known to hold maps",
+        Some(_) => "default: named in the manifest",
+        None => "default: the last layer before the classifier that is known to hold maps",
     };
     let layers = model.all_raw_layers()?;
     let (spatial, others): (Vec<&LayerInfo>, Vec<_>) =
@@ -73,8 +73,7 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
     }
     let mut text = String::new();
     match spatial.len() {
-        0 => text
-            .push_str("no layer of the model is known to have spatial extent, which a saliency map needs\n"),
+        0 => text.push_str("no layer is known to have spatial extent, which a saliency map requires\n"),
         _ => text.push_str(&lines(&rows, 0)),
     }
     text.push_str(&left_out(&others));
@@ -83,7 +82,7 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
     }
     if let (Some(wrong), None) = (model.manifest_layer(), named) {
         terminal::warning(format_args!(
-            "model.layer of the manifest is {wrong:?}, and the model has no such layer: put one of the names listed there"
+            "the model has no layer {wrong:?}, which model.layer of the manifest names; use one of the listed names"
         ));
     }
     terminal::print(&text)
@@ -110,7 +109,7 @@ fn meaning(layer: &LayerInfo) -> String {
     text
 }
 
-/// How many layers are not listed, and why.
+/// The numbers of unlisted layers, with the reasons.
 fn left_out(layers: &[&LayerInfo]) -> String {
     let is_flat = |l: &&&LayerInfo| l.map_shape().is_some();
     let is_no_map = |l: &&&LayerInfo| l.meaning == Meaning::NoMap;
@@ -121,7 +120,7 @@ fn left_out(layers: &[&LayerInfo]) -> String {
         text.push_str(&format!("{flat} more without spatial extent, which cannot be explained\n"));
     }
     if no_map > 0 {
-        text.push_str(&format!("{no_map} more that hold no map of the image, such as attention scores\n"));
+        text.push_str(&format!("{no_map} more that hold no maps, such as attention scores\n"));
     }
     let unknown: Vec<String> = layers
         .iter()
@@ -130,7 +129,7 @@ fn left_out(layers: &[&LayerInfo]) -> String {
         .collect();
     if !unknown.is_empty() {
         text.push_str(&format!(
-            "{} more whose axes are not certain; --layer NAME --layer-grid GRID explains one: {}\n",
+            "{} more whose layout is uncertain; to explain one, give --layer NAME --layer-grid GRID: {}\n",
             unknown.len(),
             unknown.join(", ")
         ));
@@ -155,19 +154,19 @@ pub(crate) fn plugins(named: &PluginFiles) -> Result<()> {
     }
     let mut text = lines(&rows, 0);
     text.push_str(&readiness(&host));
-    text.push_str("\nplugins are looked for in:\n");
+    text.push_str("\nplugin folders:\n");
     for folder in host.search_path() {
         let mark = if folder.is_dir() { "" } else { "  (does not exist)" };
         text.push_str(&format!("  {}{mark}\n", folder.display()));
     }
     if !failures.is_empty() {
-        text.push_str("\nthese could not be loaded:\n");
+        text.push_str("\nfailed to load:\n");
         failures.iter().for_each(|e| text.push_str(&format!("  {e}\n")));
     }
     terminal::print(&text)
 }
 
-/// Which backends can work here, and which one is taken for which files.
+/// The readiness of backends on this machine, and the choice for each file type.
 fn readiness(host: &Host) -> String {
     let backends = host.backends_here(None);
     if backends.is_empty() {
@@ -189,7 +188,7 @@ fn readiness(host: &Host) -> String {
     let states: Vec<_> = backends.iter().map(state).collect();
     let files: Vec<_> = files.iter().map(|(taken, files)| row![files.join(", "), taken]).collect();
     format!(
-        "\nbackends on this machine:\n{}\nfiles, and what --backend auto takes for them:\n{}",
+        "\nbackends on this machine:\n{}\nbackends that --backend auto chooses, by file type:\n{}",
         lines(&states, 2),
         lines(&files, 2)
     )
@@ -203,7 +202,7 @@ fn taken_for(host: &Host, extension: &str) -> String {
         wanted.map(|b| b.id.as_str()).collect::<Vec<_>>()
     };
     match ids(true)[..] {
-        [] => format!("none is ready ({})", ids(false).join(", ")),
+        [] => format!("none ready ({})", ids(false).join(", ")),
         ref ready => ready.join(", else "),
     }
 }
@@ -221,7 +220,7 @@ fn plugin_row(plugin: &PluginRecord, item: &Descriptor) -> Vec<String> {
     row![item.id, kind(item), item.version, plugin.proof, file, summary]
 }
 
-/// What an item is, in a word.
+/// The kind of an item, in one word.
 pub(crate) fn kind(item: &Descriptor) -> &'static str {
     match item.kind {
         abi::SCORECAM_KIND_BACKEND => "backend",
@@ -234,7 +233,7 @@ pub(crate) fn kind(item: &Descriptor) -> &'static str {
 pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
     let host = Host::new()?;
     load_plugins(&host, named)?;
-    // What cannot be loaded is listed by `plugins`; here it would only stand in the way.
+    // `scorecam plugins` lists the plugins that fail to load.
     host.discover();
     let texts: Vec<String> = host.methods().iter().map(|m| method_text(m.info())).collect();
     terminal::print(&texts.join("\n"))
@@ -243,10 +242,13 @@ pub(crate) fn methods(named: &PluginFiles) -> Result<()> {
 fn method_text(info: &MethodInfo) -> String {
     let mut text = format!("{} {}: {}\n", info.id, info.version, info.summary);
     if !info.needs_layer {
-        text.push_str("  looks at no layer, so it explains models of any kind\n");
+        text.push_str("  needs no layer, so it supports models of any kind\n");
     }
     if info.needs != Abilities::NONE {
-        text.push_str(&format!("  needs {}; scorecam plugins lists which backends offer that\n", info.needs));
+        text.push_str(&format!(
+            "  needs {}; scorecam plugins lists the backends that offer it\n",
+            info.needs
+        ));
     }
     if !info.options.is_empty() {
         let mut rows = vec![row!["OPTION", "DEFAULT", "VALUES", ""]];

@@ -14,26 +14,26 @@ use crate::args::share;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where the evidence lies")]
 pub(crate) struct LocateArgs {
-    /// Find the box around each map's pixels of at least this share of its greatest value, in pixels of the photo;
-    /// Grad-CAM takes 0.15, CAM 0.2
+    /// Find the box around each map's pixels of at least this share of the map's maximum, in pixels of the photo (0.15
+    /// in the Grad-CAM paper, 0.2 in the CAM paper)
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) boxes: Option<f64>,
-    /// The box around the largest connected area, or boxes around all: largest or all
+    /// The connected areas that get a box: largest or all
     #[arg(long, value_name = "WHICH", default_value = "largest", requires = "boxes")]
     pub(crate) box_areas: Areas,
     /// Write the boxes of all photos as one COCO file, with their scores
     #[arg(long, value_name = "OUT.json", requires = "boxes", value_parser = coco_path)]
     pub(crate) coco: Option<PathBuf>,
-    /// Say how much of each map lies on a part of the photo: a mask of the photo's size, white on the part, or a box in
+    /// Report the share of each map on a part of the photo: a mask of the photo's size, white on the part, or a box in
     /// pixels of the photo
     #[arg(long, value_name = "MASK|X0,Y0,X1,Y1", allow_hyphen_values = true)]
     pub(crate) region: Option<RegionArg>,
-    /// End with status 1 where less than this share of a map lies on --region
+    /// The minimum share of a map on --region, 0 to 1; below it, the exit status is 1
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "region")]
     pub(crate) least_energy: Option<f64>,
 }
 
-/// A part of a photo, as it is typed.
+/// A part of a photo, as typed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RegionArg {
     Mask(PathBuf),
@@ -48,7 +48,7 @@ impl FromStr for RegionArg {
         match numbers.as_deref() {
             Some(&[x0, y0, x1, y1]) if x0 < x1 && y0 < y1 => Ok(Self::Box([x0, y0, x1, y1])),
             Some(_) => {
-                Err("a box is X0,Y0,X1,Y1 with X0 below X1 and Y0 below Y1, as in 10,20,110,90".into())
+                Err("a box is X0,Y0,X1,Y1 with X0 below X1 and Y0 below Y1, such as 10,20,110,90".into())
             }
             None => Ok(Self::Mask(text.into())),
         }
@@ -67,8 +67,8 @@ impl std::fmt::Display for RegionArg {
 /// Where the evidence for one target lies.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Located {
-    /// Boxes of the map, the largest area first: x0, y0, x1, y1 in pixels of the photo; of the input where a tensor was
-    /// explained.
+    /// Boxes of the map, the largest area first: x0, y0, x1, y1 in pixels of the photo, or of the input if the input was
+    /// a tensor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) boxes: Option<Vec<[f64; 4]>>,
     /// The share of the map in each box, 0 to 1.
@@ -87,7 +87,7 @@ pub(crate) struct Located {
 pub(crate) struct OnRegion {
     /// The share of the map, 0 to 1.
     pub(crate) energy: Option<f64>,
-    /// The energy by the region's share of the model's input: 1 for a map that knows nothing.
+    /// The energy by the region's share of the model's input: 1 for a map that is uninformative.
     pub(crate) lift: Option<f64>,
     /// Whether the map's greatest pixel is on it.
     pub(crate) pointing: Option<bool>,
@@ -106,7 +106,7 @@ impl LocateArgs {
         ensure!(
             self.coco.is_none() || input.placement.is_some(),
             invalid,
-            "--coco is of photos; leave the tensor out, or take --json"
+            "--coco needs photos; remove the tensor, or use --json"
         );
         let truth = self.region.as_ref().map(|region| truth(region, reader, input)).transpose()?;
         let one = |i: usize| {
@@ -165,7 +165,7 @@ impl Located {
         let region = self.on_region.as_ref().map(|on| {
             let shown =
                 |value: Option<f64>| value.map_or_else(|| "none".into(), |value| format!("{value:.3}"));
-            let enough = if on.enough == Some(false) { ": less than --least-energy" } else { "" };
+            let enough = if on.enough == Some(false) { ": below --least-energy" } else { "" };
             format!("  on the region: energy {}, lift {}{enough}\n", shown(on.energy), shown(on.lift))
         });
         boxes.unwrap_or_default() + &region.unwrap_or_default()
@@ -189,7 +189,7 @@ fn truth(region: &RegionArg, reader: &Reader, input: &Input) -> Result<Truth> {
         RegionArg::Mask(path) => {
             let image = reader.read(path)?;
             let Some(mask) = image.photo() else {
-                bail!(invalid, "{}: a mask must be a picture", path.display())
+                bail!(invalid, "{}: a mask must be a photo, not a tensor", path.display())
             };
             Truth::of_mask(mask, placement).map_err(|e| e.context(path.display()))
         }

@@ -159,7 +159,7 @@ fn write(
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
     let help = match error.kind() {
-        io::ErrorKind::AlreadyExists => "; move it, give another --out, or --overwrite",
+        io::ErrorKind::AlreadyExists => "; move it, choose another --out, or give --overwrite",
         _ => "",
     };
     Error::io(format!("cannot write {}: {error}{help}", path.display()))

@@ -107,8 +107,8 @@ impl Plan {
         self.sources.retain(|source| seen.insert(key(&source.path)));
         match before - self.sources.len() {
             0 => {}
-            1 => self.notes.push("passed over: 1 input that was given twice".into()),
-            n => self.notes.push(format!("passed over: {n} inputs that were given twice")),
+            1 => self.notes.push("skipped: 1 duplicate input".into()),
+            n => self.notes.push(format!("skipped: {n} duplicate inputs")),
         }
     }
 
@@ -159,8 +159,7 @@ impl Plan {
         if !folder.done.is_empty() {
             let (done, path) = (folder.done.len(), folder.path.join(RESULTS));
             let inputs = if done == 1 { "input" } else { "inputs" };
-            let note =
-                format!("passed over: {done} {inputs} whose results are already in {}", path.display());
+            let note = format!("skipped: {done} {inputs} whose results are already in {}", path.display());
             self.notes.push(note);
         }
         self.folder = Some(folder);
@@ -244,7 +243,7 @@ impl OutFolder {
         let value =
             |of: &Settings| of.get(name).map_or(format!("no {name}"), |value| format!("{name} {value:?}"));
         Err(Error::invalid(format!(
-            "{} has results of {} made with {}; this run has {}; give another --out, or --overwrite",
+            "{} has results of {} made with {}; this run has {}; choose another --out, or give --overwrite",
             self.path.join(RESULTS).display(),
             input.display(),
             value(&earlier.settings),

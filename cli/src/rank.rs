@@ -33,10 +33,10 @@ pub(crate) fn rank(host: &Host, model: &Model, photo: &Path) -> Result<String> {
     );
     let advice = match (ranked.first(), model.info().layer(model.layer())) {
         (Some(best), Ok(default)) if best.layer != default.name => {
-            format!("on this photo --layer {} keeps most of the score\n", best.layer)
+            format!("on this photo, --layer {} keeps the largest share of the score\n", best.layer)
         }
-        (Some(_), _) => "on this photo the default keeps most of the score\n".to_owned(),
-        (None, _) => "no layer is known to hold maps, so there is none to rank\n".to_owned(),
+        (Some(_), _) => "on this photo, the default layer keeps the largest share of the score\n".to_owned(),
+        (None, _) => "no layer is known to hold maps, so there is nothing to rank\n".to_owned(),
     };
     Ok(format!("{}{advice}", lines(&rows, 0)))
 }

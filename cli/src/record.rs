@@ -114,7 +114,7 @@ impl Record {
         let text = Texts::read(folder)?;
         let stranger = |name: &str, why: &dyn std::fmt::Display| {
             Error::io(format!(
-                "{} is not a results file of scorecam ({why}); give another --out, or move the file",
+                "{} is not a results file of scorecam ({why}); choose another --out, or move the file",
                 folder.join(name).display()
             ))
         };

@@ -122,7 +122,7 @@ fn last_of<T>(mut items: Vec<T>, is_new: impl FnMut(&T) -> bool) -> Vec<T> {
 impl Run {
     pub(crate) fn json(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
-            .map_err(|e| Error::internal(format!("the results cannot be written as JSON: {e}")))?;
+            .map_err(|e| Error::internal(format!("cannot write the results as JSON: {e}")))?;
         Ok(text + "\n")
     }
 

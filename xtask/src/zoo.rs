@@ -1,6 +1,6 @@
-//! `cargo xtask zoo`: real exports of many architectures, explained as by a user who knows nothing of them.
+//! `cargo xtask zoo`: explains real exports of many architectures without any options, as a new user would.
 //!
-//! The zoo itself is Python, in `tests/zoo`, since PyTorch's exporters are. This prepares what it works with: an
+//! The zoo itself is written in Python, in `tests/zoo`, because PyTorch's exporters are. This module prepares its
 //! environment and a folder for exports, both in the cache, the release program, and the libtorch plugin.
 
 use std::env::consts::EXE_SUFFIX;
@@ -13,11 +13,11 @@ use crate::fetch::{self, What};
 use crate::libtorch::{self, Profile};
 use crate::workspace::{Workspace, run};
 
-/// The exporters and networks of the zoo. Its list is complete, and leaves CUDA out, which PyTorch would need.
+/// The exporters and networks of the zoo. The list is complete, and omits CUDA, which PyTorch depends on.
 const ZOO: Recipe = Recipe {
     scripts: "tests/zoo",
     pip: &["--no-deps"],
-    room: "free some 3 GB, or set SCORECAM_CACHE to a folder on another disk",
+    room: "free 3 GB, or set SCORECAM_CACHE to a folder on another disk",
     elsewhere: "remove it, or set SCORECAM_CACHE to another folder",
 };
 
@@ -25,10 +25,10 @@ const ZOO: Recipe = Recipe {
 const ENVIRONMENT: &str = "zoo/environment";
 const MODELS: &str = "zoo/models";
 
-/// What one can choose about a run.
+/// The options of a run.
 #[derive(clap::Args)]
 pub(crate) struct Choice {
-    /// Only architectures or families of this name, or of this pattern: 'swin*', CNN
+    /// Only architectures or families with this name or pattern, such as 'swin*' or CNN
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
     /// Write the table to this file, as Markdown

@@ -15,7 +15,7 @@ pub(super) const VERDICT: &str = "scorecam-check-ok: ";
 
 /// The outcome of a check, in a word and a line.
 pub(super) fn in_child(name: &str, subject: &Subject) -> Result<(&'static str, String)> {
-    let failed = |e: std::io::Error| Error::io(format!("check {name:?} cannot be run: {e}"));
+    let failed = |e: std::io::Error| Error::io(format!("cannot run check {name:?}: {e}"));
     // Files and not pipes: nobody has to read them for the child to go on writing.
     let (mut stdout, mut stderr) =
         (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
@@ -38,7 +38,7 @@ pub(super) fn in_child(name: &str, subject: &Subject) -> Result<(&'static str, S
         .map_err(failed)?;
     let Some(status) = child.wait_timeout(Duration::from_secs(subject.time_limit)).map_err(failed)? else {
         child.kill().and_then(|()| child.wait()).map_err(failed)?;
-        return Ok(("timed out", format!("no end after {} s", subject.time_limit)));
+        return Ok(("timed out", format!("no result after {} s", subject.time_limit)));
     };
     let said = contents(&mut stdout).map_err(failed)?;
     let complained = contents(&mut stderr).map_err(failed)?;
@@ -52,7 +52,7 @@ fn verdict(status: ExitStatus, said: &str, complained: &str) -> (&'static str, S
         (true, Some(detail), _) => ("ok", detail.to_owned()),
         (_, _, Some(signal)) => ("crashed", format!("signal {signal}{}", signal_name(signal))),
         (_, _, None) => {
-            let silent = || format!("the plugin ended the process ({status}) before the check was done");
+            let silent = || format!("the plugin ended the process ({status}) before the check finished");
             ("failed", error.map_or_else(silent, str::to_owned))
         }
     }

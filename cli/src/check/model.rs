@@ -34,7 +34,7 @@ pub(super) fn description(subject: &Subject) -> Result<String> {
     let info = model.info();
     if info.input.shape.len() != 4 {
         let axes = info.input.shape.len();
-        return Err(Error::plugin(format!("it describes an input of {axes} axes; [N, C, H, W] is needed")));
+        return Err(Error::plugin(format!("its input has {axes} axes; it must be [N, C, H, W]")));
     }
     if let Some(name) = repeated(info.layers.iter().map(|l| l.name.as_str())) {
         bail!(plugin, "it lists the layer {name:?} twice");
@@ -59,12 +59,14 @@ pub(super) fn batch(subject: &Subject) -> Result<String> {
     };
     let together = loaded.scores(images)?;
     for image in 0..images {
-        let what = format!("image {image} of a batch of {images} equal ones");
+        let what = format!("image {image} of a batch of {images} equal images");
         compare(together.item(image), alone.item(0), &what)?;
     }
     Ok(match loaded.model.info().batch {
-        BatchRule::Fixed(_) => format!("{images} images, as the model fixes it"),
-        BatchRule::Any { .. } => format!("{images} images, as it prefers; the scores are those of one alone"),
+        BatchRule::Fixed(_) => format!("{images} images, the model's fixed batch size"),
+        BatchRule::Any { .. } => {
+            format!("{images} images, its preferred batch size; the scores equal those of a single image")
+        }
     })
 }
 
@@ -74,7 +76,11 @@ pub(super) fn activations(subject: &Subject) -> Result<String> {
     let layer = info.layer(loaded.model.layer())?;
     let images = loaded.least_batch();
     let forward = loaded.model.backend().forward(loaded.input(images)?.view(), &[&layer.name])?;
-    compare(forward.scores.item(0), loaded.scores(images)?.item(0), "the scores of a pass with activations")?;
+    compare(
+        forward.scores.item(0),
+        loaded.scores(images)?.item(0),
+        "the scores of a forward pass with activations",
+    )?;
     let maps = forward.activations.first().ok_or_else(|| Error::internal("no activations were taken"))?;
     finite(maps.data(), "an activation")?;
     match maps.shape() {
@@ -82,7 +88,7 @@ pub(super) fn activations(subject: &Subject) -> Result<String> {
             Ok(format!("{} of layer {:?}", axes(maps.shape()), layer.name))
         }
         shape => Err(Error::plugin(format!(
-            "layer {:?} gave activations of {} for {images} images, which is not what its description says",
+            "layer {:?} returned activations of {} for {images} images, which contradicts its description",
             layer.name,
             axes(shape)
         ))),
@@ -93,17 +99,17 @@ pub(super) fn repeats(subject: &Subject) -> Result<String> {
     let loaded = Loaded::new(subject)?;
     let images = loaded.least_batch();
     let (first, second) = (loaded.scores(images)?, loaded.scores(images)?);
-    compare(second.item(0), first.item(0), "the scores of the same input the second time")?;
+    compare(second.item(0), first.item(0), "the scores of the same input in a second pass")?;
     let equal = first == second;
     Ok(if equal {
         "equal input, equal scores, bit for bit"
     } else {
-        "equal input, equal scores but for rounding"
+        "equal input, equal scores except for rounding"
     }
     .into())
 }
 
-/// A model must outlive others of its file, and its file must load again after it was freed.
+/// A model must outlive others of the same file, and the file must load again after it was freed.
 pub(super) fn frees(subject: &Subject) -> Result<String> {
     let first = Loaded::new(subject)?;
     let images = first.least_batch();
@@ -127,9 +133,9 @@ pub(super) fn threads(subject: &Subject) -> Result<String> {
     });
     for scores in found {
         let scores = scores.map_err(|_| Error::plugin("a thread that ran the model panicked"))??;
-        compare(scores.item(0), expected.item(0), &format!("the scores with {THREADS} threads at once"))?;
+        compare(scores.item(0), expected.item(0), &format!("the scores with {THREADS} concurrent threads"))?;
     }
-    Ok(format!("{THREADS} at once, the scores of one"))
+    Ok(format!("{THREADS} concurrent threads, the same scores as one"))
 }
 
 /// Explains by every method of the plugin, or by the default one if it holds none; a long run is cancelled, which
@@ -205,7 +211,7 @@ impl Loaded {
                 Ok(scores)
             }
             shape => Err(Error::plugin(format!(
-                "it gave scores of {} for {images} images, where {} was described",
+                "it returned scores of {} for {images} images, but describes them as {}",
                 axes(shape),
                 classes.map_or("[N, classes]".into(), |c| format!("[N, {c}]"))
             ))),
@@ -243,7 +249,7 @@ fn load(host: &Host, plugin: &scorecam::PluginRecord, path: &Path) -> Result<Mod
     let model = host.load_model(ModelRequest { path: path.into(), backend, ..ModelRequest::default() })?;
     if backends().next().is_some() && backends().all(|id| id != model.backend_id()) {
         return Err(Error::invalid(format!(
-            "{} is loaded by {:?}, which is not of this plugin; give a model that the plugin loads",
+            "{} is loaded by {:?}, which is not in this plugin; give a model that the plugin loads",
             path.display(),
             model.backend_id()
         )));
@@ -252,12 +258,12 @@ fn load(host: &Host, plugin: &scorecam::PluginRecord, path: &Path) -> Result<Mod
 }
 
 fn compare(is: &[f32], expected: &[f32], what: &str) -> Result<()> {
-    ensure!(is.len() == expected.len(), plugin, "{what} are {} and not {}", is.len(), expected.len());
+    ensure!(is.len() == expected.len(), plugin, "{what}: {} values, expected {}", is.len(), expected.len());
     let largest = expected.iter().fold(1.0f32, |most, v| most.max(v.abs()));
     let differs = is.iter().zip(expected).position(|(a, b)| (a - b).abs() > ROUNDING * largest);
     match differs {
         None => Ok(()),
-        Some(i) => bail!(plugin, "{what}: the score of class {i} is {} and not {}", is[i], expected[i]),
+        Some(i) => bail!(plugin, "{what}: the score of class {i} is {}, expected {}", is[i], expected[i]),
     }
 }
 

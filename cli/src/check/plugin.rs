@@ -31,7 +31,7 @@ pub(super) fn file(subject: &Subject) -> Result<String> {
 pub(super) fn loads(subject: &Subject) -> Result<String> {
     let (_, record) = hosted(&subject.plugin)?;
     match record.items.len() {
-        0 => Err(Error::plugin("it holds nothing that this version knows")),
+        0 => Err(Error::plugin("it has no item that this version of scorecam supports")),
         n => Ok(format!("{n} {}", if n == 1 { "item" } else { "items" })),
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn descriptors(subject: &Subject) -> Result<String> {
     for item in &record.items {
         let usable = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if item.id.is_empty() || !item.id.chars().all(usable) {
-            bail!(plugin, "the id {:?} cannot be typed; use letters, digits and - _ .", item.id);
+            bail!(plugin, "the id {:?} has other characters than letters, digits and - _ .", item.id);
         }
         ensure!(!item.version.is_empty(), plugin, "{:?} has no version", item.id);
         if let Some(bad) =
@@ -65,14 +65,18 @@ pub(super) fn layout(subject: &Subject) -> Result<String> {
 /// How long an answer may take: every load without a chosen backend waits for it.
 const PROMPT: Duration = Duration::from_millis(500);
 
-/// A backend may be ready or not; either is an answer. What cannot be one is a fault, and so is being slow.
+/// A backend may be ready or not. An invalid answer is a fault, and so is a slow one.
 pub(super) fn readiness(subject: &Subject) -> Result<String> {
     let (host, _) = hosted(&subject.plugin)?;
     let started = Instant::now();
     let backends = host.backends_here(None);
     let took = started.elapsed();
     if took > PROMPT * backends.len().max(1) as u32 {
-        bail!(plugin, "its answer took {} ms; it is to look at files, and start no engine", took.as_millis());
+        bail!(
+            plugin,
+            "its answer took {} ms; it must only check files, not start an engine",
+            took.as_millis()
+        );
     }
     let reported: Result<Vec<String>> = backends
         .iter()
@@ -100,10 +104,10 @@ pub(super) fn loads_again(subject: &Subject) -> Result<String> {
     for record in second {
         let record = record.map_err(|_| Error::plugin("a thread that loaded it panicked"))??;
         if record.items != first.items {
-            return Err(Error::plugin("it describes itself differently when it is loaded again"));
+            return Err(Error::plugin("its description changes when it is loaded again"));
         }
     }
-    Ok("in one host, and in four more on threads of their own".into())
+    Ok("in one host, and in four more on separate threads".into())
 }
 
 /// The methods of the plugin.
@@ -140,16 +144,16 @@ pub(super) fn method_texts(subject: &Subject) -> Result<String> {
     for method in &methods {
         let info = method.info();
         if let Some(name) = repeated(info.options.iter().map(|o| o.name.as_str())) {
-            bail!(plugin, "method {:?} has option {name:?} twice", info.id);
+            bail!(plugin, "method {:?} lists option {name:?} twice", info.id);
         }
         if info.summary.is_empty() || info.options.iter().any(|o| o.help.is_empty()) {
-            return Err(Error::plugin(format!("method {:?} leaves a summary or help text empty", info.id)));
+            return Err(Error::plugin(format!("method {:?} has an empty summary or help text", info.id)));
         }
     }
     Ok(if methods.is_empty() {
         "it has no methods".into()
     } else {
-        "no option twice, none without help".into()
+        "no duplicate options, none without help".into()
     })
 }
 
@@ -174,10 +178,10 @@ pub(super) fn folder_as_model(subject: &Subject) -> Result<String> {
     refuses_model(&subject.plugin, |path| std::fs::create_dir(path))
 }
 
-/// Each backend must answer what `make` puts in a model's place with an error.
+/// Each backend must return an error for the invalid model that `make` creates.
 fn refuses_model(plugin: &Path, make: impl Fn(&Path) -> std::io::Result<()>) -> Result<String> {
     let (host, record) = hosted(plugin)?;
-    let failed = |e: std::io::Error| Error::io(format!("a file to try cannot be made: {e}"));
+    let failed = |e: std::io::Error| Error::io(format!("cannot create a test file: {e}"));
     let mut answer = None;
     for backend in record.items.iter().filter(|item| list::kind(item) == "backend") {
         let folder = tempfile::tempdir().map_err(failed)?;
@@ -186,7 +190,7 @@ fn refuses_model(plugin: &Path, make: impl Fn(&Path) -> std::io::Result<()>) -> 
         make(&path).map_err(failed)?;
         let request = ModelRequest { path, backend: Some(backend.id.clone()), ..ModelRequest::default() };
         match host.load_model(request) {
-            Ok(_) => return Err(Error::plugin(format!("backend {:?} loads it as a model", backend.id))),
+            Ok(_) => return Err(Error::plugin(format!("backend {:?} accepts it as a model", backend.id))),
             Err(error) => answer = Some(error.to_string()),
         }
     }

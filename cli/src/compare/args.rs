@@ -1,4 +1,4 @@
-//! What can be typed after `scorecam compare`.
+//! The arguments of `scorecam compare`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,15 +13,16 @@ use crate::survey::FindingsArgs;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  Whether a quantized model decides on the same evidence, as a gate:
+  Gate a quantized model: fail if it relies on other evidence:
     scorecam compare photos/ --model net.onnx --with-model net-int8.onnx \\
         --least 0.9
 
-  Before and after training, with a report whose first photos differ most:
+  Before and after training, with a report that starts with the greatest
+  differences:
     scorecam compare photos/ --model before.pt --with-model after.pt \\
         --report training.html
 
-  One model on two engines:
+  One model on two backends:
     scorecam compare photos/ --model net.onnx --backend onnx-cpu \\
         --with-backend onnx-cuda --measure spearman --least 0.99
 
@@ -29,13 +30,13 @@ Examples:
     scorecam compare photos/ --model net.onnx --method score-cam \\
         --with-method recipro-cam
 
-Exit status 1 says that a photo is below --least, or was left out.";
+The exit status is 1 if a photo is below --least or was left out.";
 
 const WHAT: &str = "What to compare";
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A photo, a folder, or a dataset as of evaluate
+    /// A photo, a folder, or a dataset as in scorecam evaluate
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
     /// Walk folders recursively
@@ -43,39 +44,39 @@ pub(crate) struct CompareArgs {
     pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The method, with a preset and options where they are not the usual ones, as in score-cam:torchcam
+    /// The method, optionally with a preset and options, such as score-cam:torchcam
     #[arg(long, value_name = "ID[:PRESET][,KEY=VALUE]", default_value = "score-cam", help_heading = WHAT)]
     pub(crate) method: MethodArg,
     /// The layer to explain [default: the manifest's, or the last one with spatial extent]
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
-    /// The class whose maps are compared, by number or label [default: the one that the first model predicts]
+    /// The class whose maps are compared, by number or label [default: the first model's prediction]
     #[arg(long, value_name = "N|LABEL", help_heading = WHAT)]
     pub(crate) class: Option<String>,
-    /// A target in the place of a class, as of explain
+    /// A target instead of a class, as in scorecam explain
     #[arg(long, value_name = "TARGET", conflicts_with = "class", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) with: WithArgs,
-    /// Images in one forward pass, at most 4096 [default: what is fastest for the model]
+    /// Images per forward pass, at most 4096 [default: the fastest size for the model]
     #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) batch_size: Option<usize>,
-    /// The similarity by which photos are sorted: pearson, spearman, ssim or hog
+    /// The similarity that sorts photos: pearson, spearman, ssim or hog
     #[arg(long, value_name = "NAME", default_value = "pearson", help_heading = "Similarity")]
     pub(crate) measure: Likeness,
-    /// End with status 1, and name the photos, where the similarity is less than this
+    /// The minimum similarity, -1 to 1; photos below it are listed, and the exit status is 1
     #[arg(long, value_name = "F", value_parser = least, allow_hyphen_values = true, help_heading = "Similarity")]
     pub(crate) least: Option<f64>,
     #[command(flatten)]
     pub(crate) findings: FindingsArgs,
 }
 
-/// The other side. What is not given is as on the first one; of another model file only the method and the number of threads
-/// are.
+/// The second side. Every option that is not given is that of the first side; with another model file this holds only
+/// for the method and the number of threads.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Compared with")]
 pub(crate) struct WithArgs {
-    /// Another model's file or manifest; its backend, device, settings and layer are its own
+    /// Another model's file or manifest; it does not share the first one's backend, device, settings or layer
     #[arg(id = "with-model", long = "with-model", value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
     /// Another backend
@@ -96,7 +97,7 @@ pub(crate) struct WithArgs {
 }
 
 impl WithArgs {
-    /// Whether the other side is another model in memory.
+    /// Whether the second side needs a model of its own in memory.
     pub(crate) fn is_loaded(&self) -> bool {
         self.model.is_some()
             || self.backend.is_some()
@@ -111,7 +112,7 @@ impl WithArgs {
 }
 
 impl CompareArgs {
-    /// How the other side's model is loaded; `first` is the one that runs the first side.
+    /// How to load the second side's model; `first` is the model of the first side.
     pub(crate) fn other_model(&self, first: &Model) -> (ModelArgs, Option<String>) {
         let (one, with) = (&self.model, &self.with);
         let is_same = with.model.is_none();
@@ -119,7 +120,7 @@ impl CompareArgs {
             other.clone().or_else(|| first.clone().filter(|_| is_same))
         };
         let mut backend = own(&with.backend, &one.backend);
-        // One that was chosen for the first side would else be chosen anew for another device.
+        // Otherwise another device could change the choice of the backend.
         if is_same && backend.as_deref().is_none_or(|id| id == AUTO) {
             backend = Some(first.backend_id().to_owned());
         }
@@ -156,7 +157,7 @@ impl Likeness {
         ["pearson", "spearman", "ssim", "hog"][self as usize]
     }
 
-    /// What it is, in a line.
+    /// A description in one line.
     pub(crate) fn summary(self) -> &'static str {
         match self {
             Self::Pearson => "linear correlation of the values",
@@ -187,5 +188,5 @@ impl FromStr for Likeness {
 
 fn least(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (-1.0..=1.0).contains(number));
-    number.ok_or_else(|| "a similarity from -1 to 1 is needed".into())
+    number.ok_or_else(|| "give a number from -1 to 1".into())
 }

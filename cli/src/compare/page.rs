@@ -81,8 +81,7 @@ fn section(summary: &Summary) -> Section {
         y: Axis { title: "similarity".into(), range: None },
         series: summary.rows.iter().map(series).collect(),
     };
-    let note = "1 for maps that are equal; 0 for maps that have nothing to do with each other. Means have bootstrap \
-                intervals of 95 %.";
+    let note = "1 for equal maps, 0 for unrelated ones. Means have 95 % bootstrap intervals.";
     let charts = if summary.photos > 1 { vec![chart] } else { Vec::new() };
     let rows = summary.rows.iter().map(row).collect();
     Section {

@@ -92,7 +92,7 @@ pub(super) fn worst(found: &[Compared], (measure, least): (Likeness, Option<f64>
             };
             (below, format!("{count} below --least {least} by {}:\n", measure.name()))
         }
-        None => (found.iter().take(LISTED).collect(), format!("the least alike by {}:\n", measure.name())),
+        None => (found.iter().take(LISTED).collect(), format!("the least similar by {}:\n", measure.name())),
     };
     let row = |photo: &&Compared| {
         let predicted = match &photo.predicted {

@@ -75,8 +75,7 @@ impl<'a> Work<'a> {
         ensure!(
             one == other || self.args.target.is_some(),
             invalid,
-            "{} has {one} classes and {} has {other}, so a class of one is not that of the other; give models of the same \
-             classes",
+            "{} has {one} classes and {} has {other}; only models with the same classes can be compared",
             name(0),
             name(1)
         );
@@ -86,7 +85,7 @@ impl<'a> Work<'a> {
         });
         if let Some((class, one, other)) = differing {
             crate::terminal::warning(format_args!(
-                "class {class} is {one:?} in {} and {other:?} in {}; classes are compared by their numbers",
+                "class {class} is {one:?} in {} and {other:?} in {}; classes are compared by number",
                 name(0),
                 name(1)
             ));
@@ -128,7 +127,7 @@ impl<'a> Work<'a> {
             passes += explained.passes;
             found.push(explained);
         }
-        let [first, second] = &found[..] else { bail!(internal, "two sides gave other than two maps") };
+        let [first, second] = &found[..] else { bail!(internal, "two sides did not return two maps") };
         let maps = [first.saliency(0)?, second.saliency(0)?];
         let flat = maps.each_ref().map(is_flat);
         let (shared, part) = comparable([(&maps[0], first), (&maps[1], second)])?;

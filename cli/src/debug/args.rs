@@ -1,4 +1,4 @@
-//! What can be typed after `scorecam debug`.
+//! The arguments of `scorecam debug`.
 
 use std::path::PathBuf;
 
@@ -12,37 +12,37 @@ use crate::survey::FindingsArgs;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  Why a photo is taken for something else:
+  Why does the model misclassify a photo?
     scorecam debug dog.jpg --model net.toml --expected 'golden retriever' \\
         --report dog.html
 
-  What decisions rest on, right ones and wrong ones, with boxes from a COCO file:
+  What are right and wrong decisions based on? With boxes from a COCO file:
     scorecam debug val.json --model net.toml --report bias.html
 
-  Whether the model looks at a watermark in the lowest tenth of the photos:
+  Does the model use a watermark in the bottom tenth of the photos?
     scorecam debug photos-by-class/ --model net.toml \\
         --region 0%,90%,100%,100%
 
-Exit status 1 says that photos or annotations were left out.
-docs/evaluation.md says what the figures mean, and how data are laid out.";
+The exit status is 1 if photos or annotations were left out.
+docs/evaluation.md explains the figures and the layouts of data.";
 
-const WHAT: &str = "What to look into";
+const WHAT: &str = "What to debug";
 
 #[derive(Debug, Args)]
 pub(crate) struct DebugArgs {
-    /// Photos with the classes that they show: a folder of one folder for each class, a COCO .json, a folder with Pascal VOC
-    /// .xml, or a .csv; with --expected a photo or a folder
+    /// Photos with their classes: a folder with one folder per class, a COCO .json, a folder with Pascal VOC .xml, or a
+    /// .csv; with --expected a photo or a folder
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
     /// Walk folders recursively
     #[arg(long, help_heading = WHAT)]
     pub(crate) recursive: bool,
-    /// The class that all photos show, by number or label, where none is annotated
+    /// The class of photos without an annotation, by number or label
     #[arg(long, value_name = "N|LABEL", help_heading = WHAT)]
     pub(crate) expected: Option<String>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The method, with a preset and options where they are not the usual ones, as in score-cam:torchcam
+    /// The method, optionally with a preset and options, such as score-cam:torchcam
     #[arg(long, value_name = "ID[:PRESET][,KEY=VALUE]", default_value = "score-cam", help_heading = WHAT)]
     pub(crate) method: MethodArg,
     /// The layer to explain [default: the manifest's, or the last one with spatial extent]
@@ -55,14 +55,13 @@ pub(crate) struct DebugArgs {
     /// The width of the border whose evidence is measured, as a share of the shorter side; 0 for none
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = border, help_heading = WHAT)]
     pub(crate) border: f64,
-    /// What takes the place of a part that is removed, in the model's normalized input: zero, mean, blur or a number
+    /// The fill of removed parts, in the model's normalized input: zero, mean, blur or a number
     #[arg(long, value_name = "FILL", default_value = "zero", allow_hyphen_values = true, help_heading = WHAT)]
     pub(crate) fill: Fill,
-    /// The share of its greatest value from which a pixel belongs to a map, where the parts are found that only one of two
-    /// maps has
+    /// The threshold for the parts that only one of the two maps covers, as a share of a map's maximum
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share, help_heading = WHAT)]
     pub(crate) threshold: f64,
-    /// Images in one forward pass, at most 4096 [default: what is fastest for the model]
+    /// Images per forward pass, at most 4096 [default: the fastest size for the model]
     #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) batch_size: Option<usize>,
     #[command(flatten)]
@@ -71,5 +70,5 @@ pub(crate) struct DebugArgs {
 
 fn border(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=0.5).contains(number));
-    number.ok_or_else(|| "a share from 0 to 0.5 is needed".into())
+    number.ok_or_else(|| "give a share from 0 to 0.5".into())
 }

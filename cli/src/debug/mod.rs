@@ -30,7 +30,7 @@ pub(crate) fn run(args: &DebugArgs) -> Result<(), Failure> {
     let annotated = data.samples.iter().find(|sample| sample.class.is_some());
     if let (Some(_), Some(sample)) = (&args.expected, annotated) {
         return Err(Error::invalid(format!(
-            "--expected is for photos without an annotated class, and {} has one; leave it out",
+            "--expected is for photos without an annotated class, but {} has one; remove --expected",
             sample.name
         ))
         .into());

@@ -28,7 +28,7 @@ pub(super) fn write(path: &Path, head: Head<'_>, (found, gallery): (&[Found], &G
     let parts = &head.summary.parts;
     let energies = parts.iter().map(|&part| column(part.name(), Quantity::Energy));
     let report = Report {
-        title: "What decisions rest on".into(),
+        title: "The evidence behind decisions".into(),
         facts: head.facts,
         notes: head.notes,
         command: Some(survey::command()),
@@ -69,11 +69,11 @@ fn sections(summary: &Summary) -> Vec<Section> {
         std::iter::once(Cell::text(words)).chain(cells).collect()
     };
     let notes = [
-        "Energy is the share of a map on a part of the photo; lift is the energy by the part's share of the image, 1 for a map \
-         that knows nothing.",
-        "A map says where the evidence seems to lie; the scores without a part and with it alone say whether the decision \
-         depends on it.",
-        "Means over photos, with bootstrap intervals of 95 %.",
+        "Energy is the share of a map on a part of the photo. Lift is the energy divided by the part's share of the image: 1 for \
+         an uninformative map.",
+        "A map shows where the evidence seems to lie. The scores without a part and with only that part show whether the \
+         decision depends on it.",
+        "Means over photos, with 95 % bootstrap intervals.",
     ];
     let mut sections = vec![Section {
         title: "Where the evidence lies".into(),
@@ -95,7 +95,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         };
         let columns = [("expected", Values::Text), ("predicted", Values::Text), ("photos", Values::Number)];
         sections.push(Section {
-            title: "What is taken for what".into(),
+            title: "Confusions".into(),
             tables: vec![Table {
                 title: "Wrong predictions".into(),
                 columns: columns.map(|(name, values)| Column::new(name, values)).to_vec(),

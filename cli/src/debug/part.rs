@@ -81,7 +81,7 @@ impl FromStr for PartArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let edges: Result<Vec<Edge>, ()> = text.split(',').map(str::parse).collect();
         let refused =
-            "a box is X0,Y0,X1,Y1 with X0 below X1 and Y0 below Y1, as in 10,20,110,90 or 0%,90%,100%,100%";
+            "a box is X0,Y0,X1,Y1 with X0 below X1 and Y0 below Y1, such as 10,20,110,90 or 0%,90%,100%,100%";
         let is_below = |low, high| match (low, high) {
             (Edge::Pixels(low), Edge::Pixels(high)) | (Edge::Percent(low), Edge::Percent(high)) => low < high,
             // The photo decides.
@@ -108,7 +108,7 @@ impl Named {
             PartArg::Mask(file) => {
                 let image = reader.read(file).map_err(|e| e.context("--region"))?;
                 let Some(mask) = image.into_photo() else {
-                    bail!(invalid, "--region: {}: a mask must be a picture", file.display())
+                    bail!(invalid, "--region: {}: a mask must be a photo, not a tensor", file.display())
                 };
                 Ok(Self::Mask { file: file.clone(), mask })
             }

@@ -66,9 +66,9 @@ impl Quantity {
     pub(super) fn summary(self) -> &'static str {
         [
             "share of the map on the part",
-            "energy by the part's share of the image: 1 for a map that knows nothing",
-            "score of the class where the part is removed",
-            "score of the class where all but the part is removed",
+            "energy divided by the part's share of the image: 1 for an uninformative map",
+            "score of the class without the part",
+            "score of the class with only the part",
         ][self as usize]
     }
 
@@ -199,18 +199,18 @@ pub(super) fn wrong(found: &[Found]) -> String {
         ]
     };
     let title = match all.len() {
-        n if n > LISTED => format!("the {LISTED} wrong predictions of the highest score:\n"),
+        n if n > LISTED => format!("the {LISTED} wrong predictions with the highest scores:\n"),
         _ => "wrong predictions:\n".to_owned(),
     };
     title + &lines(&all.iter().take(LISTED).map(row).collect::<Vec<_>>(), 2)
 }
 
-/// All that is known of one photo.
+/// The findings on one photo.
 pub(super) fn one(photo: &Found) -> String {
     let head = match photo.right {
-        true => format!("{} is taken for {}, as expected\n", photo.photo, photo.predicted.words()),
+        true => format!("{}: predicted {}, as expected\n", photo.photo, photo.predicted.words()),
         false => format!(
-            "{} is taken for {}, and not for {}\n",
+            "{}: predicted {}, expected {}\n",
             photo.photo,
             photo.predicted.words(),
             photo.expected.words()
@@ -223,13 +223,13 @@ pub(super) fn one(photo: &Found) -> String {
     };
     let only = |class: &str, only: &super::work::Only| {
         format!(
-            "  only the evidence for {class} has {} ({:.1} % of the image)\n",
+            "  evidence only for {class}: {} ({:.1} % of the image)\n",
             boxes(&only.boxes),
             100.0 * only.share
         )
     };
     format!(
-        "{head}  their maps correlate by {:.3} (pearson) and {:.3} (spearman)\n{}{}",
+        "{head}  correlation of their maps: {:.3} (pearson), {:.3} (spearman)\n{}{}",
         difference.pearson,
         difference.spearman,
         only(&photo.predicted.name(), &difference.only_predicted),

@@ -92,7 +92,7 @@ pub(super) struct OnPart {
 pub(super) struct Evidence {
     /// The share of the map on it, 0 to 1.
     pub(super) energy: Option<f64>,
-    /// The energy by the part's share of the input: 1 for a map that knows nothing.
+    /// The energy by the part's share of the input: 1 for a map that is uninformative.
     pub(super) lift: Option<f64>,
     /// The score of the class without the part.
     pub(super) without: f64,
@@ -183,7 +183,7 @@ impl<'a> Work<'a> {
                 (None, Some(class)) => class,
                 (None, None) => bail!(
                     invalid,
-                    "no class is annotated for the photo; annotate it, or say by --expected what all photos show"
+                    "the photo has no annotated class; annotate it, or give the class of all photos with --expected"
                 ),
             };
             let found = Scored::new(self.model, class, scores)?;

@@ -1,4 +1,4 @@
-//! What can be typed after `scorecam evaluate`.
+//! The arguments of `scorecam evaluate`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,26 +11,26 @@ use crate::args::{ModelArgs, key_value};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  How faithful two methods are on photos without annotations:
+  Compare the faithfulness of two methods on photos without annotations:
     scorecam evaluate photos/ --model net.onnx --method score-cam \\
         --method recipro-cam --out quality
 
-  Where the evidence lies, with boxes from a COCO file:
+  Measure localization, with boxes from a COCO file:
     scorecam evaluate val.json --model net.toml --method score-cam \\
         --measures energy,lift,iou,max-box-acc,pxap --out quality
 
-  Maps that another tool wrote, photo.npy for photo.jpg, beside ours:
+  Compare with another tool's maps, photo.npy for photo.jpg:
     scorecam evaluate photos/ --model net.onnx --method score-cam \\
         --map-from theirs=maps/ --out quality
 
-An interrupted run goes on where it was when the same command is given again.
-docs/evaluation.md says what each measure is, and how data are laid out.";
+To resume an interrupted run, repeat the command.
+docs/evaluation.md describes the measures and the layouts of data.";
 
 const WHAT: &str = "What to evaluate";
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
-    /// Photos with or without annotations: a folder, a folder of one folder for each class, a COCO .json, a folder with
+    /// Photos with or without annotations: a folder, a folder with one folder per class, a COCO .json, a folder with
     /// Pascal VOC .xml, or a .csv with the columns file, class, x0, y0, x1, y1, mask
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
@@ -39,57 +39,56 @@ pub(crate) struct EvaluateArgs {
     pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// A method, with a preset and options where they are not the usual ones, as in score-cam:torchcam or
-    /// score-cam-adaptive,passes=64; may be repeated [default: score-cam]
+    /// A method, optionally with a preset and options, such as score-cam:torchcam or score-cam-adaptive,passes=64; may
+    /// be repeated [default: score-cam]
     #[arg(long = "method", value_name = "ID[:PRESET][,KEY=VALUE]", help_heading = WHAT)]
     pub(crate) methods: Vec<MethodArg>,
-    /// Maps from .npy files of the model's input's size: one file, or a folder with NAME.npy for each photo; may be
+    /// Maps from .npy files at the model's input size: one file, or a folder with NAME.npy for each photo; may be
     /// repeated
     #[arg(long = "map-from", value_name = "[NAME=]PATH", help_heading = WHAT)]
     pub(crate) maps_from: Vec<MapFrom>,
-    /// Maps that know too little, to compare with: sum, center, edges, random; or none [default: all]
+    /// Trivial maps for comparison: sum, center, edges, random; or none [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = WHAT)]
     pub(crate) baselines: Vec<String>,
-    /// The class whose map is measured: the annotated one, or the one that the model predicts [default: the annotated
-    /// one, where there is one]
+    /// The class whose map is measured: the annotated or the predicted one [default: the annotated one if there is one]
     #[arg(long, value_name = "WHICH", help_heading = WHAT)]
     pub(crate) class: Option<WhichClass>,
-    /// A target in the place of a class, as of explain
+    /// A target instead of a class, as in scorecam explain
     #[arg(long, value_name = "TARGET", conflicts_with = "class", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) target: Option<String>,
     /// The layer to explain [default: the manifest's, or the last one with spatial extent]
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
-    /// What to measure, or all: drop, increase, gain, deletion, insertion, road, adcc, complexity, entropy, gini, sensitivity,
-    /// energy, lift, pointing, rank, roc, iou; and of all photos together max-box-acc, max-box-acc-v2, pxap [default:
+    /// The measures, or all: drop, increase, gain, deletion, insertion, road, adcc, complexity, entropy, gini, sensitivity,
+    /// energy, lift, pointing, rank, roc, iou; over the whole set max-box-acc, max-box-acc-v2, pxap [default:
     /// drop,increase,deletion,insertion,energy,lift,pointing,roc,iou]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Measures")]
     pub(crate) measures: Vec<MeasureArg>,
-    /// Whose choices drop and curves are made by: paper, grad-cam++, rise, torchcam, pytorch-grad-cam, openvino-xai or xplique
+    /// The published variant of drop and curves: paper, grad-cam++, rise, torchcam, pytorch-grad-cam, openvino-xai or xplique
     #[arg(long, value_name = "NAME", default_value = "paper", help_heading = "Measures")]
     pub(crate) protocol: String,
-    /// A single choice, over the protocol's: score, mask, drop, points, deletion, insertion, ties, area; may be repeated
+    /// A setting that overrides the protocol's: score, mask, drop, points, deletion, insertion, ties, area; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Measures")]
     pub(crate) protocol_set: Vec<(String, String)>,
-    /// The share of the map's greatest value from which a pixel belongs to its box
+    /// The threshold of a map's box, as a share of the map's maximum
     #[arg(long, value_name = "F", default_value_t = 0.15, help_heading = "Measures")]
     pub(crate) threshold: f64,
-    /// Images in one forward pass, at most 4096 [default: what is fastest for the model]
+    /// Images per forward pass, at most 4096 [default: the fastest size for the model]
     #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) batch_size: Option<usize>,
-    /// The folder of results: evaluation.jsonl, a line for each photo, written as they come; summary.json; report.html
+    /// The folder of results: evaluation.jsonl with a line per photo, summary.json and report.html
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: PathBuf,
-    /// Photos that the report shows, the first ones
+    /// Photos in the report, at most; the first ones are taken
     #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Output")]
     pub(crate) pictures: usize,
-    /// Begin anew where the folder holds results of other settings
+    /// Start over if the folder holds results of other settings
     #[arg(long, help_heading = "Output")]
     pub(crate) overwrite: bool,
 }
 
 impl EvaluateArgs {
-    /// What is measured of all photos together.
+    /// The measures over the whole set.
     pub(crate) fn set_measures(&self) -> Vec<SetMeasure> {
         let is_asked = |measure: &SetMeasure| {
             self.measures
@@ -100,10 +99,10 @@ impl EvaluateArgs {
     }
 }
 
-/// A method as it is typed.
+/// A method, as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MethodArg {
-    /// As it is shown in tables.
+    /// The name in tables.
     pub(crate) text: String,
     pub(crate) id: String,
     pub(crate) preset: Option<String>,
@@ -119,7 +118,7 @@ impl FromStr for MethodArg {
         let (id, preset) =
             first.split_once(':').map_or((first, None), |(id, preset)| (id, Some(preset.into())));
         if id.is_empty() {
-            return Err("give a method's id, as in score-cam or score-cam:torchcam".into());
+            return Err("give a method's id, such as score-cam or score-cam:torchcam".into());
         }
         let set = parts.map(key_value).collect::<Result<_, _>>()?;
         Ok(Self { text: text.into(), id: id.into(), preset, set })
@@ -142,7 +141,7 @@ impl FromStr for MapFrom {
             None => (text.trim_end_matches(['/', '\\']).to_owned(), PathBuf::from(text)),
         };
         match name.is_empty() || path.as_os_str().is_empty() {
-            true => Err("give a folder or a .npy file, as in theirs=maps/".into()),
+            true => Err("give a folder or a .npy file, such as theirs=maps/".into()),
             false => Ok(Self { name, path }),
         }
     }
@@ -153,7 +152,7 @@ impl FromStr for MapFrom {
 pub(crate) enum MeasureArg {
     All,
     One(Measure),
-    /// One of a whole set.
+    /// A measure of a whole set.
     Set(SetMeasure),
 }
 
@@ -175,11 +174,11 @@ impl FromStr for MeasureArg {
     }
 }
 
-/// Whose map is measured.
+/// The class whose map is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum WhichClass {
-    /// The annotated one; photos without are left out.
+    /// The annotated class; photos without one are skipped.
     Expected,
-    /// The one with the best score.
+    /// The class with the highest score.
     Predicted,
 }

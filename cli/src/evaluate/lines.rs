@@ -85,11 +85,11 @@ impl Lines {
         let path = folder.join(FILE);
         let failed = |e| Error::io(format!("{}: {e}", path.display()));
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed)?;
-        // Some network file systems know no locks; a run is possible there, only not guarded.
+        // Some network file systems have no locks; a run is possible there, but unguarded.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             bail!(
                 io,
-                "another evaluation writes into {}; wait for it, or give another --out",
+                "another evaluation is writing to {}; wait for it, or choose another --out",
                 folder.display()
             );
         }
@@ -111,7 +111,7 @@ impl Lines {
                 for (i, line) in lines.enumerate() {
                     let line: Line = serde_json::from_str(line).map_err(|e| {
                         Error::invalid(format!(
-                            "{}:{}: {e}; give another --out, or --overwrite",
+                            "{}:{}: {e}; choose another --out, or give --overwrite",
                             path.display(),
                             i + 2
                         ))
@@ -124,7 +124,7 @@ impl Lines {
             }
             Some(false) if !overwrite => bail!(
                 invalid,
-                "{} holds results of other settings; give another --out, or --overwrite to begin anew",
+                "{} holds results of other settings; choose another --out, or give --overwrite to start over",
                 path.display()
             ),
             Some(false) | None => {

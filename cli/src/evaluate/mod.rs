@@ -56,7 +56,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let names = work.names();
     if let Some(name) = repeated(names.iter().map(String::as_str)) {
         return Err(Error::invalid(format!(
-            "two maps are called {name:?}; name one by --map-from NAME=PATH"
+            "two maps have the name {name:?}; rename one with --map-from NAME=PATH"
         ))
         .into());
     }
@@ -87,7 +87,7 @@ fn refuse_strangers(args: &EvaluateArgs) -> Result<()> {
     match ours.iter().find(|path| path.exists()) {
         None => Ok(()),
         Some(path) => Err(Error::invalid(format!(
-            "{} is there and of no evaluation; give another --out, or --overwrite to replace it",
+            "{} already exists and no evaluation wrote it; choose another --out, or give --overwrite to replace it",
             path.display()
         ))),
     }
@@ -181,7 +181,7 @@ fn options(args: &EvaluateArgs) -> Result<EvaluateOptions> {
     ensure!(
         args.threshold > 0.0 && args.threshold <= 1.0,
         invalid,
-        "--threshold is {}; give a share above 0, at most 1",
+        "--threshold must be above 0 and at most 1, got {}",
         args.threshold
     );
     let mut measures: Vec<Measure> = match &args.measures[..] {

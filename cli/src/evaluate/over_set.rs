@@ -75,7 +75,7 @@ impl OverSet {
                 Column { help: measure.summary().into(), ..Column::new(measure.name(), Values::Greater) };
             let threshold = |iou: &f64| {
                 let title = format!("best at IoU {iou}");
-                let help = format!("the threshold of {measure}, a share of a map's greatest value");
+                let help = format!("the threshold of {measure}, as a share of a map's maximum");
                 Column { help, ..Column::new(title, Values::Number) }
             };
             std::iter::once(value).chain(measure.fits().iter().map(threshold)).collect::<Vec<_>>()
@@ -98,7 +98,7 @@ impl OverSet {
                 .collect(),
             rows: self.maps.iter().zip(&self.values).map(row).collect(),
         };
-        let note = "One threshold for all photos, the best one: these measures have no value of a photo, and no interval.";
+        let note = "One threshold, the best, applies to all photos: these measures have no value per photo and no interval.";
         (!self.is_empty()).then(|| Section {
             title: "Over all photos".into(),
             notes: vec![Note::remark(note)],

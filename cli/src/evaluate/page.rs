@@ -63,7 +63,7 @@ fn sections((summary, sets): (&Summary, &OverSet), photos: &[Known<'_>], counts:
     };
     let means = rows(&|map, measure| cell(summary.mean(map, measure)), 0);
     let less = rows(&|map, measure| cell(summary.difference(map, measure)), 1);
-    let interval = "Means over the photos, with bootstrap intervals of 95 %.";
+    let interval = "Means over the photos, with 95 % bootstrap intervals.";
     let mut sections = vec![Section {
         title: "Measures".into(),
         notes: vec![Note::remark(interval)],
@@ -72,8 +72,8 @@ fn sections((summary, sets): (&Summary, &OverSet), photos: &[Known<'_>], counts:
     }];
     sections.extend(sets.section());
     if summary.maps.len() > 1 {
-        let title = format!("Less {}, photo by photo", summary.maps[0]);
-        let note = "An interval that excludes 0 says that two maps differ on photos like these.";
+        let title = format!("Difference from {}, per photo", summary.maps[0]);
+        let note = "If an interval excludes 0, the two maps differ on photos like these.";
         sections.push(Section {
             title: "Differences".into(),
             notes: vec![Note::remark(note)],

@@ -44,7 +44,7 @@ impl Pictures {
         let whole = [0.0, 0.0, width as f64, height as f64];
         let area = survey::area(found.input.placement.as_ref()).unwrap_or(whole);
         let about = serde_json::to_vec(&About { size, area, boxes });
-        self.save("about.json", &about.map_err(|e| Error::internal(format!("what a photo is: {e}")))?)
+        self.save("about.json", &about.map_err(|e| Error::internal(format!("a photo's data: {e}")))?)
     }
 
     fn save(&self, name: &str, bytes: &[u8]) -> Result<()> {

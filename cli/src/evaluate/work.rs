@@ -192,7 +192,7 @@ impl<'a> Work<'a> {
                 Ok(((Targets::Classes(vec![class]), vec![]), 0))
             }
             (None, Some(WhichClass::Expected)) => Err(Error::invalid(
-                "the photo has no annotated class; leave out --class expected, or annotate it",
+                "the photo has no annotated class; annotate it, or remove --class expected",
             )),
             // One class for all methods, whatever each would choose.
             _ if self.model.info().scores.is_ok() => {

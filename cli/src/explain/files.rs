@@ -52,7 +52,7 @@ impl Work<'_> {
         let Some(errors) = &found.errors else {
             bail!(
                 unsupported,
-                "method {:?} estimates no standard errors; leave --errors out, or take --method rise",
+                "method {:?} estimates no standard errors; remove --errors, or use --method rise",
                 self.explainer.method().id
             );
         };

@@ -48,7 +48,7 @@ impl Work<'_> {
             let help = |text: &str, column: Column| Column { help: text.into(), ..column };
             map_columns.push(help("share of the map on the region", Column::new("energy", Values::Greater)));
             map_columns.push(help(
-                "energy by the region's share of the image: 1 for a map that knows nothing",
+                "energy divided by the region's share of the image: 1 for an uninformative map",
                 Column::new("lift", Values::Greater),
             ));
         }
@@ -139,7 +139,7 @@ impl Work<'_> {
         };
         let (Some(stamp), Some(map)) = (trace.read.first(), trace.wrote.iter().find(|f| f.ends_with(".npy")))
         else {
-            bail!(invalid, "its map is not recorded; explain it anew without --skip-existing")
+            bail!(invalid, "its map is not recorded; explain it again without --skip-existing")
         };
         let image: Image = self.reader.read(Path::new(&stamp.file))?;
         let input = self.explainer.model().prepare(&image)?;

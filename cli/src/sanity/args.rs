@@ -1,4 +1,4 @@
-//! What can be typed after `scorecam sanity`.
+//! The arguments of `scorecam sanity`.
 
 use std::path::PathBuf;
 
@@ -12,57 +12,57 @@ use crate::survey::FindingsArgs;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  Whether maps change when the model forgets what it learned:
+  Check whether maps change as the weights become random:
     scorecam sanity photos/ --model net.onnx --report sanity.html
 
-  A map for the price of a few passes, so that all layers can be looked at:
+  Check all layers, with a method of a few passes per map:
     scorecam sanity photos/ --model net.onnx --method recipro-cam --stages 100
 
-  One layer at a time, with its trained weights shuffled:
+  Randomize one layer at a time, by shuffling its trained weights:
     scorecam sanity photos/ --model net.onnx --order independent \\
         --draw permuted --json sanity.json
 
-Exit status 1 says that the method failed, or that a photo was left out.";
+The exit status is 1 if the method failed or a photo was left out.";
 
 const WHAT: &str = "What to check";
 
 #[derive(Debug, Args)]
 pub(crate) struct SanityArgs {
-    /// Photos: a folder, a dataset as of evaluate, or one photo, for which there is no verdict
+    /// Photos: a folder, a dataset as in scorecam evaluate, or one photo, which gets no verdict
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
     /// Walk folders recursively
     #[arg(long, help_heading = WHAT)]
     pub(crate) recursive: bool,
-    /// Photos to take, evenly from all
+    /// Number of photos, spread evenly over all
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..), help_heading = WHAT)]
     pub(crate) photos: u32,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The method, with a preset and options where they are not the usual ones, as in score-cam:torchcam
+    /// The method, optionally with a preset and options, such as score-cam:torchcam
     #[arg(long, value_name = "ID[:PRESET][,KEY=VALUE]", default_value = "score-cam", help_heading = WHAT)]
     pub(crate) method: MethodArg,
     /// The layer to explain [default: the manifest's, or the last one with spatial extent]
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
-    /// A target in the place of the class that the trained model predicts, as of explain
+    /// A target instead of the predicted class of the trained model, as in scorecam explain
     #[arg(long, value_name = "TARGET", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) target: Option<String>,
-    /// Where random weights come from: matched (normal, with mean and deviation of the trained ones), permuted (the
-    /// trained ones, shuffled) or initial (as PyTorch initializes layers)
+    /// The source of random weights: matched (normal, with the mean and deviation of the trained ones), permuted (the
+    /// trained ones, shuffled) or initial (PyTorch's initialization)
     #[arg(long, value_name = "HOW", default_value = "matched", value_parser = draw, help_heading = "Random weights")]
     pub(crate) draw: WeightDraw,
-    /// What random weights are made from
+    /// The seed of the random weights
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Random weights")]
     pub(crate) seed: u64,
-    /// Which layers are random at the same time: cascade (the last one, the last two, ..., all) or independent (one at a
-    /// time; without a verdict)
+    /// The layers to randomize together: cascade (the last one, the last two, ..., all) or independent (one at a time;
+    /// without a verdict)
     #[arg(long, value_name = "ORDER", default_value = "cascade", help_heading = "Random weights")]
     pub(crate) order: Order,
-    /// Sets of random layers to look at, at most
+    /// Number of stages (sets of random layers), at most
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..), help_heading = "Random weights")]
     pub(crate) stages: u32,
-    /// Images in one forward pass, at most 4096 [default: what is fastest for the model]
+    /// Images per forward pass, at most 4096 [default: the fastest size for the model]
     #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) batch_size: Option<usize>,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub(crate) enum Order {
 }
 
 impl SanityArgs {
-    /// How photos are explained.
+    /// The settings of each explanation.
     pub(crate) fn how(&self) -> ExplainOptions {
         ExplainOptions {
             method: self.method.id.clone(),

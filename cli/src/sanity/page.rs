@@ -81,8 +81,8 @@ fn section(summary: &Summary) -> Section {
     Section {
         title: "Similarity to the trained model's maps".into(),
         notes: vec![Note::remark(
-            "Means over the photos with bootstrap intervals of 95 %. Maps of different photos are alike, too; a random model's \
-             should be no more so.",
+            "Means over the photos, with 95 % bootstrap intervals. Even the maps of different photos are similar; a random model's \
+             maps should not be more similar than these.",
         )],
         tables: vec![Table { title: "By random layers".into(), columns, rows }],
         charts: vec![chart(summary)],

@@ -112,28 +112,28 @@ impl Summary {
         let numbers = numbers.join("; ");
         Some(match check.verdict {
             SanityVerdict::Passed => format!(
-                "passed: with random weights everywhere, maps are no more like those of the trained model than maps of \
-                 different photos are ({numbers})"
+                "passed: with all weights random, maps are no more similar to the trained model's than maps of different \
+                 photos are to each other ({numbers})"
             ),
             SanityVerdict::Failed => format!(
-                "failed: with random weights everywhere, maps are still more like those of the trained model than maps of \
-                 different photos are ({numbers}); they show the photo or the architecture, and not what was learned"
+                "failed: with all weights random, maps are still more similar to the trained model's than maps of different \
+                 photos are to each other ({numbers}); they show the photo or the architecture, not what was learned"
             ),
             SanityVerdict::Undecided if self.pairs == 0 => {
-                "undecided: maps of at least two photos are needed, to compare with".into()
+                "undecided: the comparison needs at least two photos".into()
             }
             SanityVerdict::Undecided => format!(
-                "undecided: {} of the maps are flat with random weights everywhere, and a flat map is like none",
+                "undecided: with all weights random, {} of the maps are flat, and a flat map is similar to no other",
                 check.flat
             ),
         })
     }
 
-    /// What the first stage of a cascade may mislead about.
+    /// A caution about the first stages of a cascade.
     pub(super) fn remark(&self) -> Option<&'static str> {
         self.check.map(|_| {
-            "random weights in the last layers alone leave the activation maps as they are: a method that weights these by \
-             scores then gives nearly their sum, which is like the trained model's map; what counts is the end of the cascade"
+            "random weights in only the last layers do not change the activation maps: a method that weights them by scores \
+             then returns nearly their sum, which is similar to the trained model's map; judge by the end of the cascade"
         })
     }
 

@@ -31,7 +31,8 @@ struct Place(u64, u64);
 impl Gallery {
     pub(crate) fn new() -> Result<Self> {
         let file = tempfile::tempfile();
-        file.map(Self).map_err(|e| Error::io(format!("no temporary file for the report's pictures: {e}")))
+        file.map(Self)
+            .map_err(|e| Error::io(format!("cannot create a temporary file for the report's pictures: {e}")))
     }
 
     /// Keeps a photo, its maps and its boxes.

@@ -27,17 +27,17 @@ use crate::progress::{self, Bars};
 use crate::same_file::Files;
 use crate::{output, terminal};
 
-/// Where what was found goes.
+/// The outputs of a survey.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct FindingsArgs {
-    /// Write what was found of each photo and of all as JSON; - for standard output
+    /// Write the results of each photo and of the set as JSON; - for standard output
     #[arg(long, value_name = "OUT.json")]
     pub(crate) json: Option<PathBuf>,
-    /// Write a report: one page with tables, and photos with maps that switch and fade
+    /// Write a report: one HTML page with tables and photos, whose maps can be switched and faded
     #[arg(long, value_name = "OUT.html", value_parser = html_path)]
     pub(crate) report: Option<PathBuf>,
-    /// Photos that the report shows
+    /// Photos in the report, at most
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) pictures: usize,
 }
@@ -50,7 +50,7 @@ pub(crate) fn html_path(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// The photos of a folder, of a dataset, or one; what is wrong with annotations is said.
+/// The photos of a folder or a dataset, or one photo; problems of annotations are printed as warnings.
 pub(crate) fn open(data: &Path, is_recursive: bool) -> Result<Dataset> {
     let is_dataset = |ending: &std::ffi::OsStr| {
         ["json", "xml", "csv"].iter().any(|known| ending.eq_ignore_ascii_case(known))
@@ -86,7 +86,7 @@ impl FindingsArgs {
         for (path, name) in self.files() {
             if let Some(named) = read.find(path) {
                 let (path, of) = (path.display(), named.path.display());
-                bail!(invalid, "{name} {path} would replace {} {of}; give another name", named.what);
+                bail!(invalid, "{name} {path} would replace {} {of}; choose another name", named.what);
             }
             output::check_writable(path)?;
             read.add(path, "an output of this run");

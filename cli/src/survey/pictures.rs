@@ -43,7 +43,7 @@ pub(crate) fn greatest_difference(first: &SaliencyMap, second: &SaliencyMap) -> 
 /// How two maps of one size differ, each stretched to 0..1, as PNG: red where the first one has more, blue where the second one
 /// has, near white where they are equal. The greatest difference has the full color, since maps of one photo differ little.
 pub(crate) fn difference(first: &SaliencyMap, second: &SaliencyMap) -> Result<Vec<u8>> {
-    ensure!(first.size() == second.size(), internal, "maps of two sizes have no difference");
+    ensure!(first.size() == second.size(), internal, "maps of different sizes cannot be subtracted");
     let (first, second) = (first.normalized(), second.normalized());
     let greatest = greatest_difference(&first, &second).max(f64::MIN_POSITIVE);
     let pairs = first.values().iter().zip(second.values());

@@ -245,7 +245,7 @@ fn what_cannot_be_compared_is_named_and_one_bad_photo_stops_nothing() {
         (&["--with-model", &second, "--class", "12"], 1, "class 12 is out of range"),
         (&["--with-model", &second, "--measure", "ssmi"], 2, "give pearson, spearman, ssim or hog"),
         (&["--with-model", &second, "--measure", "hog"], 1, "32 x 32 pixels are too small for hog"),
-        (&["--with-model", &second, "--least", "2"], 2, "a similarity from -1 to 1"),
+        (&["--with-model", &second, "--least", "2"], 2, "give a number from -1 to 1"),
         (&["--with-method", "nothing"], 1, "method \"nothing\""),
         (&["--with-method", "eigen-cam", "--report", "page.txt"], 2, "reports are HTML"),
         (&["--with-method", "eigen-cam", "--json", &photo], 1, "would replace a photo of this run"),

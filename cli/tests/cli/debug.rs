@@ -27,7 +27,7 @@ fn words(output: &Output) -> String {
 }
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 /// The class that the model predicts, its score, and those of class 5.
@@ -176,7 +176,7 @@ fn the_evidence_on_parts_and_what_only_one_map_has_are_those_of_the_maps() {
         assert_eq!((edge(1).min(), edge(3).max()), down, "{key}: {said}");
     }
     let page = fs::read_to_string(report).expect("a page");
-    for expected in ["photo.png</h3>", "difference", "What is taken for what", "object: energy"] {
+    for expected in ["photo.png</h3>", "difference", "Confusions", "object: energy"] {
         assert!(page.contains(expected), "{expected}");
     }
 }
@@ -270,9 +270,9 @@ fn what_cannot_be_looked_into_is_named_and_the_rest_goes_on() {
     assert_eq!((&run["photos"], &run["left_out"]), (&1.into(), &3.into()));
     let said = words(&output);
     for expected in [
-        "error: b.png: no class is annotated for the photo; annotate it, or say by --expected",
+        "error: b.png: the photo has no annotated class; annotate it, or give the class of all photos with --expected",
         "error: c.png: class 12 is out of range; the model has classes 0 to 9",
-        "d_mask.png: the model sees nothing of the object; it is empty or cropped away",
+        "d_mask.png: the object lies outside the model's input; it is empty or cropped away",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
@@ -283,14 +283,19 @@ fn what_cannot_be_looked_into_is_named_and_the_rest_goes_on() {
             &data,
             &["--expected", "3"][..],
             1,
-            "--expected is for photos without an annotated class, and a.png",
+            "--expected is for photos without an annotated class, but a.png",
         ),
-        (&alone, &[], 1, "no class is annotated for the photo"),
+        (&alone, &[], 1, "the photo has no annotated class"),
         (&alone, &["--expected", "tabby"], 1, "tabby"),
-        (&alone, &["--expected", "3", "--region", "40,0,50,9"], 1, "--region: the model sees nothing"),
+        (
+            &alone,
+            &["--expected", "3", "--region", "40,0,50,9"],
+            1,
+            "--region: the object lies outside the model's input",
+        ),
         (&alone, &["--expected", "3", "--region", "20,0,10%,9"], 1, "is empty on a photo of 32x32 pixels"),
         (&alone, &["--expected", "3", "--region", "9,9,5,20"], 2, "a box is X0,Y0,X1,Y1 with X0 below X1"),
-        (&alone, &["--expected", "3", "--border", "0.7"], 2, "a share from 0 to 0.5 is needed"),
+        (&alone, &["--expected", "3", "--border", "0.7"], 2, "give a share from 0 to 0.5"),
         (&alone, &["--expected", "3", "--fill", "noise"], 2, "zero, mean, blur or a number"),
         (&photo("none.png"), &["--expected", "3"], 1, "none.png"),
     ] {

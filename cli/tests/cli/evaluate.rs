@@ -127,7 +127,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_table() {
     let other = evaluate(&data, &killed, &["--method", "eigen-cam"]);
     let words = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(
-        !other.status.success() && words.contains("holds results of other settings; give another --out"),
+        !other.status.success() && words.contains("holds results of other settings; choose another --out"),
         "{words}"
     );
     assert_eq!(lines(), 201, "what is there stays");
@@ -225,8 +225,8 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
         (&["--baselines", "middle"], "baseline \"middle\" is not known; give sum, center"),
         (&["--method", "score-cam,steps"], "give KEY=VALUE"),
         (&["--method", "nothing"], "method \"nothing\""),
-        (&["--method", "score-cam", "--method", "score-cam"], "two maps are called \"score-cam\""),
-        (&["--threshold", "2"], "--threshold is 2; give a share above 0, at most 1"),
+        (&["--method", "score-cam", "--method", "score-cam"], "two maps have the name \"score-cam\""),
+        (&["--threshold", "2"], "--threshold must be above 0 and at most 1, got 2"),
     ] {
         let output = evaluate(&data, &out, more);
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -238,7 +238,7 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
     let output = evaluate(&data, &out, &[]);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        !output.status.success() && words.contains("report.html is there and of no evaluation"),
+        !output.status.success() && words.contains("report.html already exists and no evaluation wrote it"),
         "{words}"
     );
     assert_eq!(fs::read_to_string(out.join("report.html")).expect("a file"), "somebody's");

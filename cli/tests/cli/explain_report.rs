@@ -127,7 +127,7 @@ fn a_report_replaces_nothing_that_the_run_needs() {
         (
             &["--report", &at("page.html"), "--json", &at("page.html")],
             1,
-            "are the same file; give each its own name",
+            "are the same file; give each a different name",
         ),
     ] {
         let output = explain(&at("a.png"), more);

@@ -38,7 +38,7 @@ fn layers_are_listed_where_the_manifest_names_a_wrong_one() {
     let listed = run(&["layers"]);
     let errors = String::from_utf8_lossy(&listed.stderr).into_owned();
     assert!(stdout(&listed).lines().any(|line| line.starts_with("features ")), "{}", stdout(&listed));
-    assert!(errors.contains("model.layer of the manifest is \"layer5\""), "{errors}");
+    assert!(errors.contains("the model has no layer \"layer5\""), "{errors}");
     // What needs the layer says where its name came from, and shows the right ones.
     let input = golden("input-3x32x32.npy");
     for (more, from) in

@@ -85,9 +85,9 @@ fn a_region_that_cannot_be_used_is_named() {
     for (input, region, status, expected) in [
         ("photo.png", small.as_str(), 1, "small.png: the mask has 8x8 pixels, its photo 32x32"),
         ("photo.png", &small, 1, "photo.png: --region: "),
-        ("photo.png", &black, 1, "the model sees nothing of the object"),
+        ("photo.png", &black, 1, "the object lies outside the model's input"),
         ("photo.png", &text, 1, "text.png"),
-        ("photo.png", "40,0,50,9", 1, "the model sees nothing of the object"),
+        ("photo.png", "40,0,50,9", 1, "the object lies outside the model's input"),
         ("photo.png", "9,9,5,20", 2, "a box is X0,Y0,X1,Y1 with X0 below X1"),
         ("input.npy", "0,0,9,9", 1, "--region is a part of a photo; a tensor has none"),
     ] {
@@ -218,7 +218,7 @@ fn a_coco_file_is_whole_and_of_photos() {
     // A photo that is given twice is there once; a tensor is told apart, and the photos are written all the same.
     let output = run(&["b.png", "input.npy", "a.png", "b.png"], &boxes);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && words.contains("input.npy: --coco is of photos"), "{words}");
+    assert!(!output.status.success() && words.contains("input.npy: --coco needs photos"), "{words}");
     assert_eq!(names(), ["b.png", "a.png"]);
 
     // Of a run into a folder, photos whose results are there already are in it, too.

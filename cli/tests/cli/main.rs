@@ -179,7 +179,7 @@ fn a_folder_goes_into_a_folder_and_one_bad_photo_does_not_stop_it() {
         "{stderr}"
     );
     // What holds for every photo is said once.
-    assert_eq!(stderr.matches("nothing says how").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("the preprocessing for").count(), 1, "{stderr}");
     assert_eq!(names_in(&out), ["a-2.png", "a.npy", "c-2.png", "c.npy", "results.json"]);
     let text = std::fs::read_to_string(out.join("results.json")).expect("results");
     let run: Value = serde_json::from_str(&text).expect("JSON");
@@ -341,10 +341,10 @@ fn a_run_that_cannot_be_done_gets_one_line_and_no_file() {
     bad.check(&good, &toy, &["--layer", "layer5"], 1, "layer \"layer5\" is not in the model");
     bad.check(&good, &toy, &["--class", "10"], 1, "class 10 is out of range");
     bad.check(&good, &toy, &["--class", "tabby"], 1, "class \"tabby\" is not a number");
-    bad.check(&good, &toy, &["--class", "top:0"], 1, "top 0 classes");
-    bad.check(&good, &toy, &["--batch-size", "0"], 1, "batch size 0");
-    bad.check(&good, &toy, &["--threads", "0"], 1, "0 threads");
-    bad.check(&good, &toy, &["--threads", "1025"], 1, "1025 threads were asked for; give 1 to 1024");
+    bad.check(&good, &toy, &["--class", "top:0"], 1, "top K must be between 1 and 10");
+    bad.check(&good, &toy, &["--batch-size", "0"], 1, "batch size must be at least 1");
+    bad.check(&good, &toy, &["--threads", "0"], 1, "threads must be between 1 and 1024, got 0");
+    bad.check(&good, &toy, &["--threads", "1025"], 1, "threads must be between 1 and 1024, got 1025");
     bad.check(&good, &toy, &["--backend-set", "a=b"], 1, "\"a\"");
     bad.check(&good, &toy, &["--plugin", &bad.at("text.so")], 1, "text.so: it is not a shared library");
     bad.check(&good, &toy, &["--plugin", &bad.at("none.so")], 1, "none.so");
@@ -371,7 +371,7 @@ fn wrong_usage_has_a_status_of_its_own() {
     bad.check(&good, &toy, &["--skip-existing"], 2, "required arguments");
     bad.check(&good, &toy, &["--overwrite"], 2, "required arguments");
     bad.check(&good, &toy, &["--class", "top:x"], 2, "top: takes a whole number");
-    bad.check(&good, &toy, &["--class", "top:2", "--class", "3"], 2, "stands alone");
+    bad.check(&good, &toy, &["--class", "top:2", "--class", "3"], 2, "--class top:K cannot be combined");
     bad.check(&good, &toy, &["--opacity", "2"], 2, "0 to 1");
     bad.check(&good, &toy, &["--colormap", "pink"], 2, "viridis");
     bad.check(&good, &toy, &["--batch-size", "-1"], 2, "-1");
@@ -390,7 +390,7 @@ fn standard_errors_are_written_where_the_method_estimates_them() {
         program.output().expect("it runs")
     };
     let refused = run("score-cam", "select=all");
-    let line = "method \"score-cam\" estimates no standard errors; leave --errors out, or take --method rise";
+    let line = "method \"score-cam\" estimates no standard errors; remove --errors, or use --method rise";
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && text.contains(line) && !file.exists(), "{text}");
     let found = run("rise", "passes=30");
@@ -466,7 +466,9 @@ fn no_name_of_a_file_and_no_label_steers_the_terminal() {
         shown += &String::from_utf8_lossy(&output.stderr);
     }
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
-    for part in ["in\\u{1b}[2J.npy", " a \\u{1b}[2Jcat", "warning: ", "m\\u{1b}[31m.toy wants", "error: "] {
+    for part in
+        ["in\\u{1b}[2J.npy", " a \\u{1b}[2Jcat", "warning: ", "m\\u{1b}[31m.toy is unknown", "error: "]
+    {
         assert!(shown.contains(part), "{part:?} is not in {shown}");
     }
 }

@@ -93,7 +93,7 @@ fn a_result_made_in_another_way_is_not_replaced_unasked() {
     for (more, words) in [
         (
             &["--class", "2"][..],
-            "has results of photos/a.png made with class \"1\"; this run has class \"2\"; give another",
+            "has results of photos/a.png made with class \"1\"; this run has class \"2\"; choose another",
         ),
         (&["--class", "1", "--preset", "paper"], "made with no preset; this run has preset \"paper\""),
         (&["--class", "1", "--colormap", "jet"], "made with colormap \"viridis\""),
@@ -117,12 +117,12 @@ fn a_tree_keeps_its_shape_and_what_is_passed_over_is_said() {
         std::fs::write(folder.at("photos").join(name), "").expect("written");
     }
     let plain = folder.run(&["photos"]);
-    let note = "note: photos: passed over: 1 folder, 3 files (.heic, .avif), 2 hidden files\n";
+    let note = "note: photos: skipped: 1 folder, 3 files (.heic, .avif), 2 hidden files\n";
     assert!(stderr(&plain).contains(note), "{}", stderr(&plain));
     assert_eq!(folder.inputs("results"), ["photos/a.png"]);
 
     let tree = folder.run(&["photos", "--recursive"]);
-    assert!(stderr(&tree).contains("note: photos: passed over: 3 files (.heic, .avif), 2 hidden files\n"));
+    assert!(stderr(&tree).contains("note: photos: skipped: 3 files (.heic, .avif), 2 hidden files\n"));
     assert_eq!(folder.inputs("results"), ["photos/a.png", "photos/x/a.png", "photos/x/y/b.png"]);
     for map in ["out/a.npy", "out/x/a.npy", "out/x/y/b.npy"] {
         assert!(folder.at(map).exists(), "{map}");
@@ -140,7 +140,7 @@ fn a_tree_keeps_its_shape_and_what_is_passed_over_is_said() {
     assert_eq!(results["results"].as_array().map(Vec::len), Some(3));
     assert!(
         stderr(&within(&["--skip-existing"]))
-            .contains("note: passed over: 3 inputs whose results are already in x/out/results.json")
+            .contains("note: skipped: 3 inputs whose results are already in x/out/results.json")
     );
 }
 
@@ -150,14 +150,10 @@ fn links_are_inputs_of_their_own_and_an_input_given_twice_is_one() {
     let folder = Folder::new(&["a.png"]);
     std::os::unix::fs::symlink("a.png", folder.at("photos/link.png")).expect("a link");
     let output = folder.run(&["photos", "photos/../photos/a.png", "photos/link.png"]);
-    assert!(
-        stderr(&output).contains("note: passed over: 2 inputs that were given twice\n"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("note: skipped: 2 duplicate inputs\n"), "{}", stderr(&output));
     assert_eq!(folder.inputs("results"), ["photos/a.png", "photos/link.png"]);
     let done = folder.run(&["photos", "--skip-existing"]);
-    assert!(stderr(&done).contains("passed over: 2 inputs whose results are"), "{}", stderr(&done));
+    assert!(stderr(&done).contains("skipped: 2 inputs whose results are"), "{}", stderr(&done));
 }
 
 #[test]
@@ -179,7 +175,7 @@ fn inputs_that_are_done_are_passed_over_until_they_change() {
     let (explained, said) = again();
     assert_eq!(explained, ["photos/c.png"]);
     assert!(
-        said.contains("note: passed over: 2 inputs whose results are already in out/results.json\n"),
+        said.contains("note: skipped: 2 inputs whose results are already in out/results.json\n"),
         "{said}"
     );
     assert_eq!(folder.inputs("results"), ["photos/a.png", "photos/b.png", "photos/c.png"]);
@@ -250,7 +246,7 @@ fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
     // Two runs do not write into one folder.
     let second = folder.command("slow.toy", &["photos"]).output().expect("it runs");
     assert!(
-        stderr(&second).starts_with("error: another run is writing into folder out"),
+        stderr(&second).starts_with("error: another run is writing to folder out"),
         "{}",
         stderr(&second)
     );
@@ -270,10 +266,7 @@ fn a_run_that_is_killed_loses_the_photos_at_work_and_goes_on_later() {
     let output = folder.command("slow.toy", &["photos", "--skip-existing"]).output().expect("it runs");
     assert!(output.status.success(), "{}", stderr(&output));
     let said = stderr(&output);
-    assert!(
-        said.contains(&format!("passed over: {done} inputs whose results are already in")),
-        "{done}: {said}"
-    );
+    assert!(said.contains(&format!("skipped: {done} inputs whose results are already in")), "{done}: {said}");
     let after = folder.times();
     let kept = before.iter().filter(|(name, time)| after.get(*name) == Some(time) && name.ends_with(".npy"));
     assert!(kept.count() >= done);

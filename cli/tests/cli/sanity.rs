@@ -41,7 +41,7 @@ fn a_cascade_ends_with_a_verdict_from_all_photos() {
         assert!(line.starts_with(words), "{text}");
     }
     assert!(
-        lines[4].contains("different photos, mean") && text.contains("note: random weights in the last"),
+        lines[4].contains("different photos, mean") && text.contains("note: random weights in only the last"),
         "{text}"
     );
     let verdict = lines.iter().find(|line| line.starts_with("passed: ") || line.starts_with("failed: "));

@@ -19,7 +19,7 @@ pub(crate) const PACKAGES: [&str; 6] = [
 ];
 
 /// The plugins among them, by their libraries. onnx-cuda comes without its runtime, which is large and of use on few
-/// machines, and without NVIDIA's libraries, whose licence is NVIDIA's.
+/// machines, and without NVIDIA's libraries, whose license is NVIDIA's.
 const PLUGINS: [&str; 4] =
     ["scorecam_onnx_cpu", "scorecam_onnx_cuda", "scorecam_libtorch", "scorecam_kserve"];
 

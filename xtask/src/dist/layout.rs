@@ -13,7 +13,7 @@ use super::{archive, notices, shared};
 use crate::failure::{Failure, Outcome, While};
 use crate::workspace::Workspace;
 
-/// Where licences and documents go, and where packages add their own.
+/// Where licenses and documents go, and where packages add their own.
 pub(crate) const DOCUMENTS: &str = "share/doc/scorecam";
 const PLUGINS: &str = "lib/scorecam";
 const SCRIPT: &str = "ffi/scorecam.map";
@@ -69,7 +69,7 @@ pub(crate) fn fill(template: &str, facts: Value) -> Outcome<String> {
 pub(crate) struct Parts<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) built: &'a Built,
-    /// Its library and its licences; none to leave it out.
+    /// Its library and its licenses; none to leave it out.
     pub(crate) onnxruntime: &'a [PathBuf],
     /// A folder for what is made on the way.
     pub(crate) work: &'a Path,

