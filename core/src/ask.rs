@@ -1,7 +1,7 @@
-//! [`Ask`]: the passes that a method waits for, and the desk over which it gets their answers.
+//! [`Ask`]: the forward passes that a method waits for, and the desk that delivers their results.
 //!
-//! A method never runs the model. It leaves an ask on its desk and waits; the driver answers asks in the order that fills
-//! batches best.
+//! A method never runs the model itself. It leaves an ask on its desk and waits; the driver answers the asks in the
+//! order that fills batches best.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,12 +16,12 @@ use crate::progress::Monitor;
 use crate::target::TargetSet;
 use crate::{Result, Tensor, Upsample};
 
-/// Passes through the model. Where an image is explained by targets, their values stand in the place of class scores.
+/// Forward passes. If an image is explained by targets, their values replace the class scores.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// Class scores [N, classes] of `images` [N, C, H, W], then the activations of each tap.
     Forward {
-        /// The images, as many as one likes.
+        /// The images, any number.
         images: Arc<Tensor>,
         /// The names of layers.
         taps: Vec<String>,
@@ -39,7 +39,7 @@ pub enum Ask {
     Masked(MaskedImages),
     /// Class scores [N, classes] with other activations of a layer.
     RunFrom {
-        /// The image whose pass gives what the activations lack, [1, C, H, W].
+        /// The image, [1, C, H, W], whose forward pass supplies everything that bypasses the layer.
         image: Arc<Tensor>,
         /// The layer's name.
         layer: String,
@@ -57,27 +57,27 @@ pub enum Ask {
     },
 }
 
-/// Masked images, by what they are made of; see [`MaskedScores`].
+/// The parts of masked images; see [`MaskedScores`].
 #[derive(Debug, Clone)]
 pub struct MaskedImages {
     /// Preprocessed images, [I, C, H, W].
     pub images: Arc<Tensor>,
-    /// The content where a mask is 0, [I, C, H, W]; zeros when `None`.
+    /// The fill where a mask is 0, [I, C, H, W]; `None` for zeros.
     pub fill: Option<Arc<Tensor>>,
     /// Small masks, [M, h, w], or rank maps [R, H, W].
     pub masks: Arc<Tensor>,
-    /// The M masks, where they are cuts of rank maps; else empty.
+    /// The M masks if they are cuts of rank maps; else empty.
     pub cuts: Vec<Cut>,
-    /// For each mask the index of its image; empty when there is one image.
+    /// For each mask the index of its image; empty if there is one image.
     pub image_of_mask: Vec<u32>,
-    /// How masks reach the size of the image.
+    /// How to upsample masks to the image's size.
     pub upsample: Upsample,
-    /// Images per pass; the model's own rule has the last word.
+    /// Images per forward pass, subject to the model's own rule.
     pub batch_size: usize,
 }
 
 impl MaskedImages {
-    /// As a request to a backend.
+    /// Converts it to a request to a backend.
     pub(crate) fn request<'r>(&'r self, on_batch: &'r dyn Fn(usize) -> Result<()>) -> MaskedScores<'r> {
         MaskedScores {
             images: self.images.view(),
@@ -92,8 +92,7 @@ impl MaskedImages {
     }
 }
 
-/// What a method learned of an image, and can begin with on the next one of a video. It means nothing to another method or
-/// layer, which begins anew.
+/// The knowledge of a method from one image, to start from on a video's next one. Other methods and layers ignore it.
 #[derive(Clone)]
 pub struct Learned(Arc<dyn Any + Send + Sync>);
 
@@ -102,7 +101,7 @@ impl Learned {
         Self(Arc::new(value))
     }
 
-    /// What is learned, where it is a `T`.
+    /// The knowledge, if it is a `T`.
     pub(crate) fn of<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(&self.0).downcast().ok()
     }
@@ -115,18 +114,18 @@ impl fmt::Debug for Learned {
 }
 
 impl PartialEq for Learned {
-    /// What is learned follows from all else, so explanations are compared without it.
+    /// The knowledge follows from everything else, so comparisons of explanations ignore it.
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-/// What lies between the method at work on one image and the driver.
+/// The connection between the driver and the method that explains one image.
 pub(crate) struct Desk<'a> {
     pub(crate) monitor: Monitor<'a>,
-    /// What is read in the place of class scores.
+    /// The targets that replace the class scores.
     targets: RefCell<Option<Arc<TargetSet>>>,
-    /// What the method learned of the image before, and then what it learns of this one.
+    /// The method's knowledge from the previous image, later from this one.
     learned: RefCell<Option<Learned>>,
     next: Cell<u64>,
     asks: RefCell<VecDeque<(u64, Ask)>>,
@@ -145,34 +144,34 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// From now on `targets` are read in the place of class scores.
+    /// Sets the targets that replace the class scores from now on.
     pub(crate) fn read_by(&self, targets: Option<Arc<TargetSet>>) {
         self.targets.replace(targets);
     }
 
-    /// What is read in the place of class scores.
+    /// The targets that replace the class scores.
     pub(crate) fn targets(&self) -> Option<Arc<TargetSet>> {
         self.targets.borrow().clone()
     }
 
-    /// What the method learned last.
+    /// The method's latest knowledge.
     pub(crate) fn learned(&self) -> Option<Learned> {
         self.learned.borrow().clone()
     }
 
-    /// From now on that is what it learned last.
+    /// Sets the method's latest knowledge.
     pub(crate) fn learn(&self, learned: Learned) {
         self.learned.replace(Some(learned));
     }
 
-    /// The tensors that the passes give, once they are made.
+    /// The tensors of the passes, once they are done.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Vec<Tensor>> {
         let id = self.next.replace(self.next.get() + 1);
         self.asks.borrow_mut().push_back((id, ask));
         poll_fn(|_| self.answers.borrow_mut().remove(&id).map_or(Poll::Pending, Poll::Ready)).await
     }
 
-    /// The ask that was left first and is not answered.
+    /// The oldest unanswered ask.
     pub(crate) fn take(&self) -> Option<(u64, Ask)> {
         self.asks.borrow_mut().pop_front()
     }

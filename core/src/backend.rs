@@ -1,9 +1,9 @@
-//! [`ModelBackend`]: a model that a runtime has loaded, and all that the pipeline asks of it.
+//! [`ModelBackend`]: a model loaded by a runtime, with everything that the pipeline needs from it.
 //!
-//! Backends are raw: they name their inputs, outputs and layers, run, and return tensors as they are. What these mean is
-//! [`crate::ModelView`]'s business. An implementor writes two methods, [`ModelBackend::info`] and
-//! [`ModelBackend::forward`]. Everything else is an ability with a default that is right but slow, or that answers
-//! "unsupported". A [`crate::BackendLoader`] makes models.
+//! Backends are raw: they name their inputs, outputs and layers, run, and return raw tensors. [`crate::ModelView`]
+//! interprets them. An implementor writes two methods, [`ModelBackend::info`] and [`ModelBackend::forward`]. All others
+//! are abilities, with a default that is correct but slow, or that returns "unsupported". A [`crate::BackendLoader`]
+//! loads models.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::masking::{EachBatch, MaskedRequest};
 use crate::view::{Form, Meaning};
 use crate::{Bake, Error, Result, Tensor, TensorView};
 
-/// A loaded model, ready to run. Calls may come from several threads at once.
+/// A loaded model, ready to run. Several threads may call it concurrently.
 ///
-/// `wanted` names outputs and layers alike. What is asked for comes back in that order, of any rank up to [`MAX_RANK`], the
-/// batch first but for outputs that are not [`OutputInfo::per_image`]; a name may be asked for twice, and one that is both
-/// an output and a layer is the output.
+/// `wanted` names both outputs and layers. The results come in that order, with any rank up to [`MAX_RANK`], the batch
+/// first except for outputs that are not [`OutputInfo::per_image`]. A name may occur twice, and a name of both an
+/// output and a layer means the output.
 ///
 /// ```
 #[doc = include_str!("../doc/channels.rs")]
@@ -26,26 +26,27 @@ use crate::{Bake, Error, Result, Tensor, TensorView};
 /// ```
 #[auto_impl::auto_impl(Box)]
 pub trait ModelBackend: Send + Sync {
-    /// What the model takes and gives; the same for the model's whole life.
+    /// The inputs, outputs and layers of the model; constant for the model's lifetime.
     fn info(&self) -> &ModelInfo;
 
-    /// Runs a batch of images and returns the tensors that are `wanted`.
+    /// Runs a batch of images and returns the `wanted` tensors.
     ///
-    /// The result for one image must not depend on what else is in the batch, beyond rounding.
+    /// The result for one image must not depend on the rest of the batch, except for rounding.
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>>;
 
-    /// Runs masked images, batch by batch; see [`MaskedRequest`] for what is computed. `each` gets the wanted tensors of
-    /// every batch as they come, so that nothing piles up. An error of `each` ends the run.
+    /// Runs masked images, batch by batch; [`MaskedRequest`] defines them. `each` receives the wanted tensors after
+    /// every batch, so that they need not be stored. An error of `each` ends the run.
     ///
-    /// The default makes the masked images on the CPU in reused buffers and runs them forward. A backend whose device
-    /// makes them itself overrides this.
+    /// The default makes the masked images on the CPU in reused buffers and runs them. A backend whose device makes
+    /// them overrides this.
     fn masked(&self, request: &MaskedRequest<'_>, wanted: &[&str], each: &mut EachBatch<'_>) -> Result<()> {
         request.on_cpu(self, wanted, each)
     }
 
-    /// The tensors that are `wanted` when `activations` [N, ...] are put in place of those of `layer`.
+    /// Returns the `wanted` tensors with `activations` [N, ...] in place of those of `layer`.
     ///
-    /// `inputs` holds the one image [1, C, H, W] under explanation: what goes round the layer is that of its own pass.
+    /// `inputs` holds the image to explain, [1, C, H, W]: paths that bypass the layer keep the values of its own
+    /// forward pass.
     fn run_from(
         &self,
         inputs: &Inputs<'_>,
@@ -57,99 +58,98 @@ pub trait ModelBackend: Send + Sync {
         Err(Error::unsupported("this backend cannot run a model from an inner layer"))
     }
 
-    /// Vector-Jacobian product: the derivative of the sum of `cotangents` times the outputs of their names with respect
-    /// to the activations of `layer`, and of their shape. A cotangent has the shape of its output.
+    /// Computes a vector-Jacobian product: the derivative of the sum of each cotangent times its output, with respect
+    /// to the activations of `layer`, in their shape. A cotangent has the shape of its output.
     fn gradients(&self, inputs: &Inputs<'_>, layer: &str, cotangents: &[NamedTensor<'_>]) -> Result<Tensor> {
         let _ = (inputs, layer, cotangents);
         Err(Error::unsupported("this backend has no gradients"))
     }
 
-    /// The content of a model file, made of this model's by `what` with regard to `layer`. The caller writes it to `path`,
-    /// which a backend looks at for nothing but whether files beside the model will be found from there.
+    /// The content of a model file that is derived from this model's: `what` at `layer`. The caller writes it to
+    /// `path`; backends use `path` only to check that references to files beside the model stay valid.
     fn bake(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
         let _ = (layer, what, path);
-        Err(Error::unsupported("this backend writes no models; the ONNX backends do"))
+        Err(Error::unsupported("this backend cannot write models; the ONNX backends can"))
     }
 
-    /// The names of the layers with weights, in the order in which they run. A backend that has such a list loads a model with
-    /// random weights where [`crate::ModelConfig::random`] asks for them.
+    /// The names of the layers with weights, in execution order. A backend with such a list can load a model with
+    /// random weights, see [`crate::ModelConfig::random`].
     fn weights(&self) -> Result<Vec<String>> {
-        Err(Error::unsupported("this backend loads no model with random weights"))
+        Err(Error::unsupported("this backend cannot load models with random weights"))
     }
 
-    /// What a user should know of how this model runs, a line each: that it runs in another precision than it was
-    /// exported in, and what that costs. The same for the model's whole life; every explanation has them among
-    /// its warnings.
+    /// Remarks for users on how this model runs, one line each: for example, that it runs in another precision than
+    /// exported, and the resulting error. Constant for the model's lifetime; every explanation lists them among its
+    /// warnings.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// The most axes that a tensor may have.
+/// The maximum number of axes of a tensor.
 pub const MAX_RANK: usize = 8;
 
-/// A tensor and the name of the input or output that it is for.
+/// A tensor and the name of its input or output.
 pub type NamedTensor<'a> = (&'a str, TensorView<'a>);
 
-/// What goes into a pass.
+/// The inputs of a forward pass.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// The images, [N, C, H, W].
     pub images: TensorView<'a>,
-    /// Inputs beside the image, for this call in place of those of [`crate::ModelConfig`]. One that is
-    /// [`InputInfo::per_image`] has a row for each image.
+    /// Inputs other than the image, which override those of [`crate::ModelConfig`] for this call. One that is
+    /// [`InputInfo::per_image`] has a row per image.
     pub others: &'a [NamedTensor<'a>],
-    /// Whether the caller wants the call to end; to be asked on the thread of the call.
+    /// Whether the caller cancels the call; query it only on the thread of the call.
     pub cancelled: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Inputs<'a> {
-    /// Images alone, which nobody cancels.
+    /// Only images, without cancellation.
     pub fn of(images: TensorView<'a>) -> Self {
         Self { images, others: &[], cancelled: &|| false }
     }
 
-    /// An error that says so where the caller wants the call to end.
+    /// An error if the caller cancels the call.
     pub fn check_cancelled(&self) -> Result<()> {
         if (self.cancelled)() { Err(Error::cancelled()) } else { Ok(()) }
     }
 }
 
-/// What a model takes and gives.
+/// The inputs, outputs and layers of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
     /// The image input, [N, C, H, W].
     pub input: InputInfo,
-    /// The inputs beside the image.
+    /// The inputs other than the image.
     pub other_inputs: Vec<InputInfo>,
     /// All outputs.
     pub outputs: Vec<OutputInfo>,
-    /// Index into `outputs` of the one that class scores are read from when nothing else is asked for, or why there is
-    /// none. See [`crate::choose_output`].
+    /// The index into `outputs` of the default output with class scores, or the reason why there is none. See
+    /// [`crate::choose_output`].
     pub scores: Result<usize>,
-    /// Layers that can be tapped, in the order in which they run.
+    /// The layers whose tensors can be returned, in execution order.
     pub layers: Vec<LayerInfo>,
-    /// Index into `layers` of the one to explain when none is named, as far as the backend can tell; see
-    /// [`LayerInfo::preference`].
+    /// The index into `layers` of the default layer, if the backend knows one; see [`LayerInfo::preference`].
     pub default_layer: Option<usize>,
-    /// How many images one pass may hold.
+    /// The batch sizes of a forward pass.
     pub batch: BatchRule,
-    /// What the backend can do beyond running forward.
+    /// The abilities of the backend beyond forward passes.
     pub abilities: Abilities,
 }
 
 impl ModelInfo {
-    /// The layer called `name`, or the default one; an error that lists those that there are.
+    /// The layer with this name, or the default layer; the error lists the available layers.
     pub fn layer(&self, name: Option<&str>) -> Result<&LayerInfo> {
         layer(&self.layers, (self.default_layer, &self.input), name)
     }
 
-    /// Whether the tensor called `name` has a row for each image: a layer, or an output that says so.
+    /// Whether the tensor `name` has a row per image: a layer, or such an output.
     pub fn is_per_image(&self, name: &str) -> bool {
         self.outputs.iter().find(|o| o.name == name).is_none_or(|o| o.per_image)
     }
 
-    /// The output that class scores are read from, or why there is none.
+    /// The output with class scores, or the reason why there is none.
     pub fn score_output(&self) -> Result<&OutputInfo> {
         let index = self.scores.clone()?;
         let none = || Error::internal(format!("class scores are output {index} of {}", self.outputs.len()));
@@ -157,7 +157,7 @@ impl ModelInfo {
     }
 }
 
-/// The one of `layers` called `name`, or the default one; an error that lists those that there are.
+/// The layer in `layers` with this name, or the default layer; the error lists the available layers.
 pub(crate) fn layer<'l>(
     layers: &'l [LayerInfo],
     (default, input): (Option<usize>, &InputInfo),
@@ -170,24 +170,24 @@ pub(crate) fn layer<'l>(
             .find(|l| l.name == name)
             .ok_or_else(|| Error::not_found(format!("layer {name:?} is not in the model; {}", known()))),
         None => default.and_then(|i| layers.get(i)).ok_or_else(|| {
-            Error::invalid(format!("no layer was given, and which one to take is not certain; {}", known()))
+            Error::invalid(format!("no layer was given, and the default is uncertain; {}", known()))
         }),
     }
 }
 
-/// The layers that can be explained, in words.
+/// The layers that can be explained, as text.
 pub(crate) fn known_layers(layers: &[LayerInfo], input: &InputInfo) -> String {
     const SHOWN: usize = 8;
     let spatial: Vec<&str> =
         layers.iter().filter(|l| l.has_spatial_extent()).map(|l| l.name.as_str()).collect();
     if spatial.is_empty() {
         let size = if input.shape.iter().skip(2).any(Option::is_none) {
-            "; its input may have any size: give input.size in a manifest, so that layers can be looked at"
+            "; its input size is variable: give input.size in a manifest, so that layers can be examined"
         } else {
             ""
         };
         return format!(
-            "no layer of the model is known to have spatial extent, which a saliency map needs{size}"
+            "no layer of the model is known to have spatial extent, which a saliency map requires{size}"
         );
     }
     let hidden = spatial.len().saturating_sub(SHOWN);
@@ -195,62 +195,63 @@ pub(crate) fn known_layers(layers: &[LayerInfo], input: &InputInfo) -> String {
     format!("layers with spatial extent: {more}{}", spatial[hidden..].join(", "))
 }
 
-/// An input of a model; an axis whose length is free is `None`.
+/// An input of a model; an axis of variable length is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputInfo {
     /// The name in the model.
     pub name: String,
-    /// The length of each axis; of an image input [N, C, H, W], whatever the model's own order. A single number is `[1]`.
+    /// The length of each axis; for an image input [N, C, H, W], whatever the model's own order. A single number is
+    /// `[1]`.
     pub shape: Vec<Option<usize>>,
-    /// The model's own element type. Tensors are given in f32, and the backend converts them.
+    /// The model's own element type. Tensors are passed in f32, and the backend converts them.
     pub element: ElementType,
-    /// Whether it has a row for each image, so that its first axis is the batch.
+    /// Whether it has a row per image, so that its first axis is the batch.
     pub per_image: bool,
 }
 
 impl InputInfo {
-    /// An input of f32 for the images of a batch.
+    /// An f32 input for the images of a batch.
     pub fn image(name: impl Into<String>, shape: Vec<Option<usize>>) -> Self {
         Self { name: name.into(), shape, element: ElementType::F32, per_image: true }
     }
 
-    /// Whether a model takes pixels as they are, 0 to 255 in 8 bits.
+    /// Whether a model takes raw pixel values, 0 to 255 in 8 bits.
     pub fn takes_bytes(&self) -> bool {
         self.element == ElementType::U8
     }
 }
 
-/// An output of a model; an axis whose length is free is `None`.
+/// An output of a model; an axis of variable length is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputInfo {
     /// The name in the model.
     pub name: String,
-    /// The length of each axis; where it is `per_image` the batch first.
+    /// The length of each axis; if it is `per_image`, with the batch first.
     pub shape: Vec<Option<usize>>,
-    /// The model's own element type. The backend returns f32, whichever it is.
+    /// The model's own element type. The backend always returns f32.
     pub element: ElementType,
-    /// Whether it has a row for each image, so that its first axis is the batch. Detections of all images in one list
-    /// have not.
+    /// Whether it has a row per image, so that its first axis is the batch. The detections of all images in one list do
+    /// not.
     pub per_image: bool,
-    /// What the model itself applies to the values, when the backend can tell.
+    /// The activation that the model itself applies, if the backend knows it.
     pub applied: OutputActivation,
 }
 
 impl OutputInfo {
-    /// An output of f32 with a row for each image.
+    /// An f32 output with a row per image.
     pub fn new(name: impl Into<String>, shape: Vec<Option<usize>>, applied: OutputActivation) -> Self {
         Self { name: name.into(), shape, element: ElementType::F32, per_image: true, applied }
     }
 }
 
-/// An element type by DLPack's numbers. Shown as `f32`.
+/// An element type, with DLPack's numbers. Displayed as `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ElementType {
-    /// The kind of number: 0 signed, 1 unsigned, 2 floating-point, 4 bfloat, 6 truth value.
+    /// The kind of number: 0 signed, 1 unsigned, 2 floating-point, 4 bfloat, 6 boolean.
     pub code: u8,
-    /// Bits of one number.
+    /// Bits per number.
     pub bits: u8,
-    /// Numbers of one element; 1 but for vectors.
+    /// Numbers per element: 1 except for vectors.
     pub lanes: u16,
 }
 
@@ -260,7 +261,7 @@ impl ElementType {
     /// Bytes, 0 to 255.
     pub const U8: Self = Self::new(1, 8);
 
-    /// Single numbers of a kind.
+    /// A type of single numbers.
     pub const fn new(code: u8, bits: u8) -> Self {
         Self { code, bits, lanes: 1 }
     }
@@ -281,30 +282,31 @@ impl std::fmt::Display for ElementType {
     }
 }
 
-/// A layer that can be tapped.
+/// A layer whose tensor can be returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerInfo {
-    /// The name to give as target layer.
+    /// The name of the layer.
     pub name: String,
-    /// What the layer does, in the model's own words ("Conv", "Relu").
+    /// Its operation, as the model names it ("Conv", "Relu").
     pub operator: String,
-    /// Shape of its raw tensor without the batch axis.
+    /// The shape of its raw tensor without the batch axis.
     pub shape: Vec<Option<usize>>,
-    /// What these axes are, as far as the backend knows.
+    /// The meaning of these axes, if the backend knows it.
     pub meaning: Meaning,
-    /// How much a layer recommends itself when none is named: the highest of those that are known to hold maps is
-    /// taken. 0 for one that is never taken unasked.
+    /// The preference as the default layer: the layer with the highest preference that is known to hold maps is chosen.
+    /// 0 for a layer that is never chosen automatically.
     pub preference: u32,
-    /// An earlier layer whose axes behind the batch mean the same, though the last may have another length. Trial passes
-    /// look at one of such a family.
+    /// An earlier layer whose axes after the batch have the same meaning, though the last may have another length.
+    /// Trial passes examine one layer of such a family.
     pub like: Option<usize>,
-    /// Whether all that lies behind the layer reads the mean of each map alone, so that means [N, K, 1, 1] run from it as
-    /// maps [N, K, h, w] do: a classifier that begins with global average pooling. False where that is not known.
+    /// Whether the part of the model after the layer depends only on the mean of each map, so that the model runs from
+    /// means [N, K, 1, 1] as well as from maps [N, K, h, w]: a classifier that starts with global average pooling.
+    /// False if unknown.
     pub pooled: bool,
 }
 
 impl LayerInfo {
-    /// A layer whose axes are not known.
+    /// A layer with unknown axes.
     pub fn new(name: impl Into<String>, operator: impl Into<String>, shape: Vec<Option<usize>>) -> Self {
         Self {
             name: name.into(),
@@ -322,7 +324,7 @@ impl LayerInfo {
         Self { meaning: Meaning::Map(Form::MAPS), ..Self::new(name, operator, shape) }
     }
 
-    /// The shape [K, h, w] of its maps, as far as it has any.
+    /// The shape [K, h, w] of its maps, if it has any.
     pub fn map_shape(&self) -> Option<[Option<usize>; 3]> {
         match self.meaning {
             Meaning::Map(form) => form.map_shape(&self.shape),
@@ -330,29 +332,29 @@ impl LayerInfo {
         }
     }
 
-    /// Whether the activations are maps with more than one cell (or of free size).
+    /// Whether the activations are maps with more than one cell (or of variable size).
     pub fn has_spatial_extent(&self) -> bool {
         matches!(self.map_shape(), Some([_, h, w]) if h.is_none_or(|h| h > 1) || w.is_none_or(|w| w > 1))
     }
 }
 
-/// How many images one pass may hold.
+/// The batch sizes of a forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchRule {
-    /// Any number; `preferred` is the fastest known for this model on this device.
+    /// Any number; `preferred` is the fastest known batch size for this model on this device.
     Any {
-        /// Images a pass when the caller does not say.
+        /// The default batch size.
         preferred: usize,
     },
-    /// Exactly this many, because the export fixed it.
+    /// Exactly this number, fixed by the export.
     Fixed(usize),
 }
 
 impl BatchRule {
-    /// The most images that a pass may have, whoever asks: a batch is made whole.
+    /// The maximum batch size, because a batch is held in memory as a whole.
     pub const MOST: usize = 4096;
 
-    /// How many images each pass has, where the export fixed it.
+    /// The batch size if the export fixed it.
     pub fn fixed(self) -> Option<usize> {
         match self {
             Self::Fixed(n) => Some(n),
@@ -360,7 +362,7 @@ impl BatchRule {
         }
     }
 
-    /// The images of a pass where `wanted` are to run.
+    /// The batch size for running `wanted` images.
     pub fn size(self, wanted: usize) -> usize {
         match self {
             Self::Fixed(n) => n,
@@ -369,33 +371,33 @@ impl BatchRule {
     }
 }
 
-/// What a model applies to its class scores before it returns them. The numbers are those of the plugin ABI.
+/// The activation that a model applies to its class scores. The numbers are those of the plugin ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u32)]
 pub enum OutputActivation {
-    /// Not known; the pipeline looks at the values and warns when they are probabilities.
+    /// Unknown; the pipeline examines the values and warns if they are probabilities.
     #[default]
     Unknown = 0,
-    /// Nothing: the output is logits.
+    /// None: the output is logits.
     None = 1,
     /// Softmax: the output is probabilities that sum to 1.
     Softmax = 2,
-    /// Sigmoid: each output is a probability of its own.
+    /// Sigmoid: each output is an independent probability.
     Sigmoid = 3,
-    /// The model gives one logit an image, which is here as two columns: evidence against (its negation) and for it.
-    /// The probability of either is its sigmoid.
+    /// One logit per image, represented as two columns: evidence against (its negation) and for. The probability of
+    /// each column is its sigmoid.
     Binary = 4,
-    /// The model gives one probability an image, which is here as two columns: 1 - p and p.
+    /// One probability per image, represented as two columns: 1 - p and p.
     Probability = 5,
-    /// The columns are numbers of their own, used as they are: the one number that a model gives an image, as its negation
-    /// and itself, or the numbers of targets.
+    /// The columns are plain numbers, used unchanged: a model's one number per image, as its negation and itself, or
+    /// the values of targets.
     Value = 6,
-    /// The output is scaled to length 1: an embedding, which scores no class.
+    /// The output is scaled to length 1: an embedding without class scores.
     UnitLength = 7,
 }
 
 impl OutputActivation {
-    /// All of them, each in the place of its number.
+    /// All of them, each at the index of its number.
     pub const ALL: [Self; 8] = [
         Self::Unknown,
         Self::None,
@@ -407,32 +409,31 @@ impl OutputActivation {
         Self::UnitLength,
     ];
 
-    /// Whether the model gives one value an image, whose two sides are the classes.
+    /// Whether the model has one value per image, whose two sides are the classes.
     pub fn is_one_value(self) -> bool {
         matches!(self, Self::Binary | Self::Probability | Self::Value)
     }
 }
 
-/// What can be done with a model beyond running it forward: what a backend offers, or what a method needs.
-/// Shown as a list of names.
+/// Abilities beyond forward passes: those that a backend offers, or that a method needs. Displayed as a list of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Abilities {
-    /// Masked images are made by the backend itself, faster than by the default.
+    /// The backend makes masked images itself, faster than the default.
     pub masked: bool,
-    /// A model is run from an inner layer.
+    /// A model can run from an inner layer.
     pub run_from: bool,
-    /// A class score is differentiated.
+    /// A class score can be differentiated.
     pub gradients: bool,
-    /// What a method may need, and a model with gradients or one that runs from an inner layer has: how steeply a class
-    /// score rises with a whole activation map.
+    /// The slope of a class score along a whole activation map: a possible need of a method, met by a model with
+    /// gradients or one that can run from an inner layer.
     pub slopes: bool,
 }
 
 impl Abilities {
-    /// None at all.
+    /// No abilities.
     pub const NONE: Self = Self { masked: false, run_from: false, gradients: false, slopes: false };
 
-    /// Those that `others` lacks.
+    /// The abilities in `self` that `others` lacks.
     pub fn without(self, others: Self) -> Self {
         Self {
             masked: self.masked && !others.masked,

@@ -1,25 +1,25 @@
-//! [`Bake`]: what can be made of a model's own file, for any runtime to run.
+//! [`Bake`]: models that are derived from a model's file, for any runtime.
 
 use crate::TensorView;
 
-/// What a backend is to make of a model's file.
+/// A model to derive from a model's file.
 #[derive(Debug, Clone, Copy)]
 pub enum Bake<'a> {
-    /// The model with one more output, `saliency_map` [N, h, w], and one more input, `saliency_class`, of which -1, its
-    /// default, stands for the best class. The map is that of Recipro-CAM by raw scores, brought to [0, 1].
+    /// The model with one more output, `saliency_map` [N, h, w], and one more input, `saliency_class`, whose default -1
+    /// means the top class. The map is that of Recipro-CAM with raw scores, scaled to [0, 1].
     Map {
         /// Rows and columns of the layer's maps.
         grid: [usize; 2],
-        /// For each cell, row by row, what stays of the layer's raw tensor: [cells, ...], with 1 for an axis along which it
-        /// is the same.
+        /// For each cell, row by row, a mask for the layer's raw tensor: [cells, ...], with length 1 for axes along
+        /// which it is constant.
         cells: TensorView<'a>,
     },
     /// The model with the layer as one more output.
     Tap,
-    /// The part of the model behind the layer, whose input is the layer's tensor.
+    /// The part of the model after the layer, whose input is the layer's tensor.
     Head,
-    /// The model with its masked images made in it, for any layer: in place of the images its inputs are `saliency_image`
+    /// The model with the masking built in, for any layer: instead of the images its inputs are `saliency_image`
     /// [1, C, H, W], `saliency_masks` [M, 1, h, w], and the upsampling by `saliency_rows` [H, h] and `saliency_columns` [w, W]
-    /// ([`crate::Upsampler::row_matrix`]); its outputs have a row for each mask.
+    /// ([`crate::Upsampler::row_matrix`]); its outputs have a row per mask.
     Masked,
 }

@@ -8,22 +8,22 @@ use crate::scores::class_score;
 use crate::tensor::only;
 use crate::{ClassScore, Result, Tensor, ViewedModel, passes};
 
-/// What a model says of all its classes.
+/// The scores of all classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassScores {
-    /// The probability of each class, 0 to 1; where the model gives a number of its own, that number.
+    /// The probability of each class, 0 to 1; for a model with a single value, that value.
     pub scores: Vec<f64>,
     /// The model's raw output for each class.
     pub outputs: Vec<f32>,
-    /// What the user should know, a line each.
+    /// Warnings for the user, one line each.
     pub warnings: Vec<String>,
 }
 
-/// The class scores of `model` on one input [1, C, H, W], in one pass: the same numbers that an explanation's targets have.
-/// May be called from several threads.
+/// The class scores of `model` on one input [1, C, H, W], in one forward pass: the same numbers as those of an
+/// explanation's targets. May be called from any thread.
 ///
-/// An error of kind invalid-argument for an input that the model does not take; the model's own where none of its outputs
-/// holds class scores.
+/// An error of kind invalid-argument if the input does not fit the model; the model's own error if it has no class
+/// scores.
 pub fn classify(model: &dyn ViewedModel, input: Arc<Tensor>) -> Result<ClassScores> {
     check_input(model, &input)?;
     model.info().scores.as_ref().map_err(Clone::clone)?;

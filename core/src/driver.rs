@@ -1,4 +1,4 @@
-//! The driver: one or many explain calls on one thread, whose masks share batches of the model.
+//! The driver: runs one or many explain calls on one thread, whose masks share the model's batches.
 //!
 //! A model is fastest with full batches, but one image rarely has masks for full ones only: few live masks, a method that
 //! asks for eight at a time, an export that fixes the batch. So each explain call is a task, an `async` function that
@@ -44,7 +44,7 @@ pub(crate) struct Task<'t, T> {
 struct Waiting {
     id: u64,
     masked: MaskedImages,
-    /// What is read in the place of class scores.
+    /// The targets that replace the class scores.
     targets: Option<Arc<TargetSet>>,
     scores: Vec<f32>,
     /// How many of the masks are scored.
@@ -175,7 +175,7 @@ impl Waiting {
     fn add(&mut self, scores: Tensor) -> Result<Option<Tensor>> {
         let [n, classes] = scores.view().dims("the scores")?;
         if self.scores.len() != self.done * classes {
-            bail!(model, "the model returned scores of more classes in one batch than in another");
+            bail!(model, "the model returned scores of different numbers of classes in two batches");
         }
         if n == self.masked.count() {
             return Ok(Some(scores));

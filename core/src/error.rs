@@ -1,33 +1,33 @@
-//! The one error type of the workspace.
+//! The error type of the workspace.
 //!
-//! An error is a kind, which decides the status number that C callers see, and one line of text, which
-//! names the thing, the value and what to do. Nothing above core adds a type of its own: a file error
-//! becomes [`ErrorKind::Io`] where the file was opened, a runtime's error [`ErrorKind::Model`].
+//! An error is a kind, which determines the status number in C, and one line of text, which names the object, the value
+//! and the remedy. Crates above core add no types: a file error becomes [`ErrorKind::Io`] where the file is opened, a
+//! runtime's error [`ErrorKind::Model`].
 
 /// The result type of the workspace.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, as far as a program needs to tell cases apart.
+/// The kind of an error, for programs that handle cases differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A value that the caller gave is out of range or contradicts another.
+    /// An argument is out of range or contradicts another.
     InvalidArgument,
     /// A layer, class, preset, option, backend or method of that name does not exist.
     NotFound,
-    /// The backend or method lacks the ability, or the model has a form that is not handled.
+    /// The backend or method lacks the ability, or the model's form is not supported.
     Unsupported,
-    /// The model's file is wrong, or the runtime failed while it ran the model.
+    /// The model's file is invalid, or the runtime failed to run the model.
     Model,
-    /// A library is no plugin, is of another version, or broke its contract.
+    /// A library is not a plugin, has another version, or violated its contract.
     Plugin,
     /// A file could not be read or written.
     Io,
-    /// The caller's progress callback asked to stop.
+    /// The caller's progress callback cancelled the call.
     Cancelled,
-    /// The caller's time is up: no pass is begun any more, and a method that can ends with what it has.
+    /// The caller's time limit expired: no new pass starts, and methods that can return what they have.
     Deadline,
-    /// A fault of this library: a panic that was caught, or an invariant that did not hold.
+    /// A bug in this library: a caught panic or a violated invariant.
     Internal,
 }
 
@@ -40,7 +40,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Makes an error; `message` is lower case, one line, and says what to do.
+    /// Creates an error; `message` is one lower-case line that names the remedy.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: one_line(message.into()) }
     }
@@ -90,12 +90,12 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The same error, its line led by `what: `.
+    /// The same error, with its line prefixed by `what: `.
     pub fn context(self, what: impl std::fmt::Display) -> Self {
         Self::new(self.kind, format!("{what}: {}", self.message))
     }
@@ -107,13 +107,13 @@ macro_rules! bail {
     ($kind:ident, $($message:tt)+) => { return Err($crate::Error::$kind(format!($($message)+))) };
 }
 
-/// As [`bail!`], unless a condition holds: `ensure!(class < n, invalid, "class {class} of {n}")`.
+/// Like [`bail!`], unless a condition holds: `ensure!(class < n, invalid, "class {class} of {n}")`.
 #[macro_export]
 macro_rules! ensure {
     ($holds:expr, $kind:ident, $($message:tt)+) => { if !$holds { $crate::bail!($kind, $($message)+) } };
 }
 
-/// Runtimes report over several lines; the promise is one, without what steers a terminal.
+/// Runtimes report errors in several lines; ours are one line without terminal control characters.
 fn one_line(message: String) -> String {
     if !message.contains(char::is_control) {
         return message;
@@ -122,8 +122,8 @@ fn one_line(message: String) -> String {
     printable(&lines.collect::<Vec<_>>().join("; "))
 }
 
-/// A text that cannot steer a terminal, whoever wrote it: a tab becomes a blank, any other control character its
-/// escape, as in `\u{1b}`.
+/// Untrusted text without terminal control characters: a tab becomes a blank, any other control character its escape,
+/// such as `\u{1b}`.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,9 +1,8 @@
-//! [`explain`]: one image, one model, one method, one [`Explanation`]; [`explain_many`]: the same of many images, which
-//! share batches.
+//! [`explain`]: an [`Explanation`] of one image by one model and one method; [`explain_many`]: the same for many
+//! images, which share batches.
 //!
-//! The flow is straight: check, one forward pass for scores and activations, choose targets, let the method
-//! work through a [`Study`], check what it returned. Decoding comes before and drawing after; see
-//! [`crate::image`].
+//! The steps: validate, run one forward pass for scores and activations, choose targets, run the method on a [`Study`],
+//! validate its result. Decoding comes before and drawing after; see [`crate::image`].
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -24,70 +23,71 @@ use crate::{
 pub struct Request<'a> {
     /// The preprocessed input, [1, C, H, W].
     pub input: Arc<Tensor>,
-    /// Another image of the same shape, for options that compare with one.
+    /// A reference image of the same shape, for options that need one.
     pub reference: Option<Arc<Tensor>>,
-    /// What to explain; all maps come from the same passes.
+    /// The targets to explain; all of them share the same forward passes.
     pub targets: Targets,
-    /// The target layer; the model's default when `None`. Not looked at where the method needs none.
+    /// The target layer; `None` for the model's default. Ignored if the method needs none.
     pub layer: Option<&'a str>,
     /// The method's options, from [`crate::MethodInfo::resolve`].
     pub options: &'a Options,
-    /// Images per pass, at most [`BatchRule::MOST`]; the model's preference when `None`.
+    /// Images per forward pass, at most [`BatchRule::MOST`]; `None` for the model's preference.
     pub batch_size: Option<usize>,
-    /// Receives a report of each batch, on the calling thread; breaking off cancels.
+    /// Receives a report after each batch, on the calling thread; breaking off cancels.
     pub progress: Option<Box<Report<'a>>>,
-    /// Asked between batches whether the time for this image is up. Then no pass begins any more: a method that can, such as
-    /// score-cam-adaptive or rise, makes its maps of the passes that were made; of others there are the targets without maps.
+    /// Queried between batches: whether the time limit for this image has expired. No pass starts after that: some
+    /// methods, such as score-cam-adaptive and rise, return maps of the passes so far; others return the targets
+    /// without maps.
     pub time_up: Option<Box<TimeUp<'a>>>,
-    /// What was learned of the image before, of a video: score-cam-adaptive then needs fewer passes for the same error.
+    /// The knowledge from a video's previous image: with it, score-cam-adaptive needs fewer passes for the same error.
     pub previous: Option<Learned>,
 }
 
-/// What was found.
+/// The result of an explanation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The target layer; empty where the method needs none.
+    /// The target layer; empty if the method needs none.
     pub layer: String,
-    /// What was explained, in the order of the maps.
+    /// The explained targets, in the order of the maps.
     pub targets: Vec<Explained>,
-    /// One saliency map for each target, [targets, H, W]; none, [0, H, W], where [`Self::late`] says why.
+    /// One saliency map per target, [targets, H, W]; empty, [0, H, W], if [`Self::late`] is set.
     pub maps: Tensor,
-    /// The standard error of each value of the maps, of their shape, where the method estimates them.
+    /// The standard error of each value in the maps, in their shape, if the method estimates it.
     pub errors: Option<Tensor>,
-    /// Why there are no maps: the time was up before the method had any.
+    /// The reason for missing maps: the time limit expired before the method had any.
     pub late: Option<String>,
-    /// Images run through the whole model, the first one included.
+    /// The number of images that the whole model has run, including the first one.
     pub passes: usize,
-    /// Numbers that the method reports, by name. "head-passes" counts runs of the part behind the layer alone.
+    /// The measures that the method reports, by name. "head-passes" counts runs of only the part after the layer.
     pub measures: Vec<(String, f64)>,
-    /// What the user should know, a line each.
+    /// Warnings for the user, one line each.
     pub warnings: Vec<String>,
-    /// What the method learned that helps with the next image of a video, where it can tell.
+    /// The method's knowledge for a video's next image, if there is any.
     pub learned: Option<Learned>,
 }
 
 /// An explained target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
-    /// What was asked, as a user writes it: "class:285", "box:0".
+    /// The target as users write it: "class:285", "box:0".
     pub text: String,
-    /// The class that it is about, where there is one.
+    /// Its class, if it has one.
     pub class: Option<usize>,
-    /// A class's probability on the unmasked input, 0 to 1; where the model gives a number of its own, and of any other
-    /// target, that number.
+    /// The class's probability on the unmasked input, 0 to 1; for a model with a single value, and for any other
+    /// target, that value.
     pub score: f64,
-    /// The model's raw output for the class; the number of any other target.
+    /// The model's raw output for the class; for any other target, its value.
     pub output: f32,
-    /// The detection that it is about, in pixels of the model's input.
+    /// Its detection, in pixels of the model's input.
     pub detection: Option<Detection>,
-    /// The region that it is about.
+    /// Its region.
     pub region: Option<Arc<RegionCells>>,
 }
 
-/// Explains the decision of `model` on one input; blocks until done. May be called from several threads.
+/// Explains the decision of `model` on one input; blocks until done. May be called from any thread.
 ///
-/// An error of kind invalid-argument for an input, class or batch size that the model does not take, not-found for a layer
-/// that it lacks, unsupported where the method needs an ability that it lacks, cancelled where `progress` broke off.
+/// Errors: kind invalid-argument if the input, class or batch size does not fit the model; not-found for an unknown
+/// layer; unsupported if the model lacks an ability that the method needs; cancelled if `progress` broke off.
 ///
 /// ```
 #[doc = include_str!("../doc/channels.rs")]
@@ -122,13 +122,13 @@ pub fn explain(model: &dyn ViewedModel, method: &dyn CamMethod, request: Request
     found
 }
 
-/// Explains many inputs on the calling thread, `at_once` of them at work at a time, whose masks share batches of the model.
+/// Explains many inputs on the calling thread, `at_once` of them concurrently; their masks share the model's batches.
 ///
-/// A request is taken from `requests` when another explanation has ended, and `found` gets each result with the position
-/// of its request, from 0: as they end, mostly but not always in their order. A request that is an error is handed on as
-/// its result, and its place is free for the next. Where `found` breaks off, explanations at work are dropped.
+/// The next request is taken from `requests` when an explanation has ended, and `found` receives each result with the
+/// position of its request, from 0, as it becomes ready: usually but not always in order. A request that is an error is
+/// its own result. If `found` breaks off, unfinished explanations are dropped.
 ///
-/// Equal requests in the same order make equal batches, whatever the machine and the time.
+/// Equal requests in the same order make equal batches, on any machine at any time.
 pub fn explain_many<'a>(
     model: &'a dyn ViewedModel,
     method: &'a dyn CamMethod,
@@ -246,7 +246,7 @@ async fn explain_one<'a>(
     })
 }
 
-/// What is left of a method whose time was up.
+/// The result of a method whose time limit expired.
 fn without_maps(context: &StudyContext) -> Result<MethodOutput> {
     let [_, _, height, width] = context.input.view().dims("the input")?;
     let maps = Tensor::zeros([0, height, width])?;
@@ -320,8 +320,8 @@ pub(crate) async fn first_pass_by_targets(
     Ok(FirstPass { scores, activations, output_activation: OutputActivation::Value, targets, explained })
 }
 
-/// Runs `method` on an image of which the first pass is made already, on the calling thread. `explain` of a method plugin
-/// is made of this, with the study's table as `model`.
+/// Runs `method` on an image whose first pass is already done, on the calling thread. A method plugin's `explain` uses
+/// it, with the study's table as `model`.
 pub fn run_method<'a>(
     model: &'a dyn ViewedModel,
     method: &'a dyn CamMethod,
@@ -355,7 +355,7 @@ async fn find_layer(model: &dyn ViewedModel, request: &Request<'_>, desk: &Desk<
 pub(crate) fn check_input(model: &dyn ViewedModel, input: &Tensor) -> Result<()> {
     let shape: [usize; 4] = input.view().dims("the input")?;
     if shape[0] != 1 || shape.contains(&0) {
-        bail!(invalid, "the input has shape {shape:?}; one image [1, C, H, W] is needed");
+        bail!(invalid, "the input has shape {shape:?}; it must be one image [1, C, H, W]");
     }
     // An engine may trust its own description, and read as many values as it says.
     let wanted = &model.info().input.shape;
@@ -405,8 +405,8 @@ pub(crate) fn resolve_activation(
     match model.info().scores.as_ref().map_or(OutputActivation::None, |scores| scores.applied) {
         OutputActivation::Unknown if scores::sum_to_one(scores) => {
             warnings.push(
-                "the model's output sums to 1, so it is taken as softmax probabilities; \
-                 say what it is with output.activation in the manifest"
+                "the model's output sums to 1, so it is interpreted as softmax probabilities; specify it with \
+                 output.activation in the manifest"
                     .into(),
             );
             OutputActivation::Softmax
@@ -414,7 +414,7 @@ pub(crate) fn resolve_activation(
         OutputActivation::Unknown => OutputActivation::None,
         OutputActivation::Softmax => {
             warnings.push(
-                "the model ends in softmax: its output is used as it is, softmax is not applied again".into(),
+                "the model ends in softmax: its output is used unchanged, without another softmax".into(),
             );
             OutputActivation::Softmax
         }
@@ -425,9 +425,9 @@ pub(crate) fn resolve_activation(
 /// The number of images per pass that `wanted` comes to.
 pub(crate) fn batch_size(model: &dyn ViewedModel, wanted: Option<usize>) -> Result<usize> {
     match (wanted, model.info().batch) {
-        (Some(0), _) => Err(Error::invalid("batch size 0 was asked for; at least 1 is needed")),
+        (Some(0), _) => Err(Error::invalid("batch size must be at least 1, got 0")),
         (Some(n), _) if n > BatchRule::MOST => {
-            Err(Error::invalid(format!("batch size {n} was asked for; {} is the most", BatchRule::MOST)))
+            Err(Error::invalid(format!("batch size must be at most {}, got {n}", BatchRule::MOST)))
         }
         (None, BatchRule::Any { preferred }) => Ok(preferred.max(1)),
         (wanted, rule) => Ok(rule.size(wanted.unwrap_or(1))),

@@ -1,4 +1,4 @@
-//! Gaussian filters: what photos and masks are blurred by.
+//! Gaussian filters, which blur photos and masks.
 
 use nalgebra::DMatrix;
 

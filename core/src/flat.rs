@@ -1,4 +1,4 @@
-//! The warning about saliency maps that show nothing.
+//! The warning about flat saliency maps.
 //!
 //! A map that is 0 everywhere is a result that looks like a fault. Which of both it is can be told by any method's
 //! output: the activations say whether there was something to show, and the options whether it was cut off.
@@ -28,7 +28,8 @@ fn reason(context: &StudyContext, options: &Options) -> String {
     if layer.is_empty() {
         return match options.text("post_relu") {
             Ok("true") => {
-                "nothing speaks for the target where post_relu=true keeps it; set post_relu=false".into()
+                "no evidence supports the target, and post_relu=true keeps nothing else; set post_relu=false"
+                    .into()
             }
             _ => "no part of the image changes the score".into(),
         };
@@ -40,7 +41,7 @@ fn reason(context: &StudyContext, options: &Options) -> String {
     let is_signed = values.iter().any(|&v| v < 0.0);
     match options.text("post_relu") {
         Ok("true") if is_signed => format!(
-            "no channel has positive evidence where post_relu=true keeps it, and layer {layer:?} has signed \
+            "no channel has positive evidence, and post_relu=true keeps nothing else; layer {layer:?} has signed \
              features; set post_relu=false, or choose another layer"
         ),
         Ok("true") => format!(

@@ -1,13 +1,13 @@
-//! The heart of scorecam: what a model and a method are, and how one explains the other.
+//! The core of scorecam: the traits of models and methods, and the pipeline that explains a model's decision by a
+//! method.
 //!
-//! Start with [`ModelBackend`] (a loaded model) and [`CamMethod`] (an explanation algorithm). [`explain`]
-//! brings them together on one preprocessed image, [`explain_many`] on many that share batches; [`image`] makes
-//! such an image from a photo and draws the result. [`methods`] holds the algorithms that come with the crate,
-//! Score-CAM, Grad-CAM and their relatives.
+//! Start with [`ModelBackend`] (a loaded model) and [`CamMethod`] (an explanation algorithm). [`explain`] applies a
+//! method to a model on one preprocessed image, [`explain_many`] on many that share batches; [`image`] preprocesses
+//! photos and draws the result. [`methods`] holds the built-in algorithms: Score-CAM, Grad-CAM and related methods.
 //!
-//! Tensors are dense f32, images [N, C, H, W]. Nothing here reads a file, asks the clock, prints or loads a
-//! library; whoever calls does. The one thread that is started makes masked images while the model runs, and
-//! ends before the call that started it.
+//! Tensors are dense f32, images [N, C, H, W]. This crate reads no files, uses no clock, prints nothing and loads no
+//! libraries; its callers do. The only thread that it starts makes masked images while the model runs, and ends before
+//! the call that started it.
 #![forbid(unsafe_code)]
 
 #[macro_use]

@@ -1,33 +1,33 @@
-//! [`BackendLoader`]: what a backend plugin exports. It turns a [`ModelConfig`] into a model.
+//! [`BackendLoader`]: the trait that a backend plugin exports. It turns a [`ModelConfig`] into a model.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::{Abilities, ModelBackend, RandomWeights, Result};
 
-/// What a backend needs to load a model. Made by the host from a manifest, the command line or C options.
+/// The arguments for loading a model. The host builds them from a manifest, the command line or C options.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelConfig {
     /// The model's file.
     pub path: PathBuf,
-    /// Name of the image input; when `None`, the only input or the only one that may be an image.
+    /// The name of the image input; `None` for the only input, or the only one that may be an image.
     pub input: Option<String>,
-    /// Height and width at which the model is to run, for models whose input size is free.
+    /// The input height and width, for models of variable input size.
     pub input_size: Option<(usize, usize)>,
-    /// The order of axes that the model's input wants; `None` for what its shape tells.
+    /// The order of the input's axes; `None` to infer it from its shape.
     pub layout: Option<Layout>,
-    /// Name of the output that holds class scores; when `None`, the only output or the only one that looks like class
+    /// The name of the output with class scores; `None` for the only output, or the only one that looks like class
     /// scores ([`crate::choose_output`]).
     pub output: Option<String>,
-    /// The layer that will be explained; a hint that lets a backend prepare for it.
+    /// A hint: the layer to explain, so that a backend can prepare for it.
     pub layer: Option<String>,
-    /// Threads for the runtime; all cores when `None`.
+    /// Threads for the runtime; `None` for all cores.
     pub threads: Option<usize>,
-    /// The device ("cpu", "cuda:0"); the backend's own default when `None`.
+    /// The device ("cpu", "cuda:0"); `None` for the backend's default.
     pub device: Option<String>,
-    /// Settings of the backend itself, as `key = value`; unknown keys are errors.
+    /// Settings of the backend, as `key = value`; unknown keys are errors.
     pub settings: BTreeMap<String, String>,
-    /// Random weights in place of trained ones. The host gives this only to models whose [`ModelBackend::weights`] lists
+    /// Random weights instead of trained ones. The host sets this only for models whose [`ModelBackend::weights`] lists
     /// layers.
     pub random: Option<RandomWeights>,
 }
@@ -42,7 +42,7 @@ pub enum Layout {
     Nhwc,
 }
 
-/// A runtime that loads models: what a backend plugin exports.
+/// A runtime that loads models; a backend plugin exports it.
 pub trait BackendLoader: Send + Sync {
     /// The backend's id ("onnx-cpu").
     fn id(&self) -> &str;
@@ -50,22 +50,21 @@ pub trait BackendLoader: Send + Sync {
     /// The plugin's own version.
     fn version(&self) -> &str;
 
-    /// File extensions of models that this backend loads, without the dot ("onnx").
+    /// The file extensions of this backend's models, without the dot ("onnx").
     fn extensions(&self) -> &[&str];
 
-    /// What can be done with its models, as far as the backend can. A model may have fewer of these abilities
-    /// (see [`crate::ModelInfo::abilities`]), never another one: that is refused when it is loaded.
+    /// The abilities of its models. A model may have fewer of them (see [`crate::ModelInfo::abilities`]), but no
+    /// others: the host rejects such a model.
     fn abilities(&self) -> Abilities {
         Abilities::NONE
     }
 
-    /// Whether this backend can work on this machine, on `device` where one was asked for ("cpu", "cuda:0"): what
-    /// it would run on, or the line that says what is missing and which command gets it.
+    /// The readiness of this backend on this machine, on `device` if one was requested ("cpu", "cuda:0"); the error
+    /// names the missing part and the command that installs it.
     ///
-    /// It is asked before any model is loaded, of every backend that loads such files, so that the best one is
-    /// tried first. So it takes milliseconds: it looks at files, and opens a driver's library at most; it starts
-    /// no runtime, and what [`Self::load`] is going to find out anyway it leaves to that. The default is ready
-    /// everywhere, by a processor's rank, and does not say on what.
+    /// The host calls it before loading a model, for every backend that loads this type of file, to try the best one
+    /// first. So it must take only milliseconds: it may check files and open a driver's library, but starts no runtime,
+    /// and leaves other checks to [`Self::load`]. The default is ready, with the rank of a CPU and no device.
     fn readiness(&self, device: Option<&str>) -> Result<Readiness> {
         let _ = device;
         Ok(Readiness::unsaid())
@@ -75,20 +74,19 @@ pub trait BackendLoader: Send + Sync {
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>>;
 }
 
-/// That a backend can work on this machine, and how it goes among others that can, too.
+/// Availability of a backend on this machine, and its rank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    /// Which of several backends is preferred: the highest, at most [`Self::HIGHEST`].
+    /// The rank: the backend with the highest one is preferred; at most [`Self::HIGHEST`].
     pub rank: u32,
-    /// What a model would run on, in one line ("the CPU", "NVIDIA H200, driver for CUDA 13.0"); empty when the
-    /// backend does not say.
+    /// The device in one line ("the CPU", "NVIDIA H200, driver for CUDA 13.0"); may be empty.
     pub device: String,
 }
 
 impl Readiness {
-    /// The rank of a backend that runs models on the processor.
+    /// The rank of a backend that runs models on the CPU.
     pub const CPU: u32 = 100;
-    /// The rank of a backend that runs models on a graphics card or its like.
+    /// The rank of a backend that runs models on a GPU or another accelerator.
     pub const ACCELERATOR: u32 = 200;
     /// The most that a rank may be.
     pub const HIGHEST: u32 = 1000;

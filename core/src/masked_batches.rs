@@ -1,4 +1,4 @@
-//! Batches of masked images, made on the CPU and run forward: what [`MaskedRequest::on_cpu`] does.
+//! Batches of masked images, made on the CPU and run: the implementation of [`MaskedRequest::on_cpu`].
 //!
 //! On a machine of many cores the model runs fast, and making masks on one of them does not: there a thread
 //! makes the next batch in a second buffer while the model runs one. The two change hands through channels, so
@@ -39,8 +39,8 @@ type HandOn<'p> = dyn FnMut((usize, usize), &[TensorView<'_>]) -> Result<()> + '
 type Rule<'r> = (BatchRule, &'r dyn Fn(&str) -> bool);
 
 impl MaskedRequest<'_> {
-    /// The default of [`ModelBackend::masked`]: makes the masked images on the CPU, in at most two reused buffers of a
-    /// batch, and runs them forward on the calling thread. On a machine of many cores a thread that ends before the call
+    /// The default of [`ModelBackend::masked`]: makes the masked images on the CPU, in at most two reused batch
+    /// buffers, and runs them on the calling thread. On a machine with many cores, a thread that ends before the call
     /// makes the next batch meanwhile.
     pub fn on_cpu<B: ModelBackend + ?Sized>(
         &self,
@@ -55,7 +55,7 @@ impl MaskedRequest<'_> {
         self.on_cpu_by(&mut forward, (model.info(), wanted), each)
     }
 
-    /// As [`Self::on_cpu`], for the model that `info` describes, by a function that runs batches forward.
+    /// Like [`Self::on_cpu`], for the model of `info`, with a function that runs batches.
     pub fn on_cpu_by(
         &self,
         forward: &mut RunBatch<'_>,
@@ -71,9 +71,10 @@ impl MaskedRequest<'_> {
 }
 
 impl MaskedRequest<'_> {
-    /// Makes the masked images as [`MaskedRequest::on_cpu`] does, and hands each batch to `begin` in order instead of running
-    /// it: for a backend that has many batches under way. `begin` gets the number of the batch's masks and the images
-    /// [N, C, H, W] with the other inputs; N is larger where the model fixes its batch. An error of `begin` ends the run.
+    /// Makes the masked images like [`MaskedRequest::on_cpu`], and passes each batch to `begin` in order instead of
+    /// running it, for backends that run many batches concurrently. `begin` receives the number of the batch's masks
+    /// and the images [N, C, H, W] with the other inputs; N may be larger if the model fixes its batch size. An error
+    /// of `begin` ends the run.
     pub fn each_batch_of_images(
         &self,
         info: &ModelInfo,
@@ -92,7 +93,7 @@ impl MaskedRequest<'_> {
 }
 
 impl MaskedScores<'_> {
-    /// The default of [`ViewedModel::masked_scores`]: as [`MaskedRequest::on_cpu`].
+    /// The default of [`ViewedModel::masked_scores`], like [`MaskedRequest::on_cpu`].
     pub fn on_cpu<B: ViewedModel + ?Sized>(&self, model: &B) -> Result<Tensor> {
         let mut forward = |inputs: &Inputs<'_>, passed: &mut Passed<'_>| {
             passed(&[model.forward(inputs.images, &[])?.scores.view()])

@@ -1,6 +1,6 @@
-//! Masked images and their scores: the passes that Score-CAM is made of.
+//! Masked images and their scores: the passes of Score-CAM.
 //!
-//! Every mask of every preset is the upsampling of a small map, because normalisation is affine and
+//! Every mask of every preset is the upsampling of a small map, because normalization is affine and
 //! upsampling keeps constants: norm(U(A)) = U(norm'(A)), where norm' takes the extremes of U(A). So only
 //! small masks travel to a backend, which upsamples them, multiplies and runs.
 
@@ -12,47 +12,46 @@ use crate::{Error, Inputs, Result, Tensor, TensorView};
 /// images of an insertion or deletion curve are made of one rank map, and only numbers are sent for each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// Which of the rank maps.
+    /// The index of the rank map.
     pub map: u32,
-    /// How many pixels the mask takes away.
+    /// The number of pixels that the mask removes.
     pub count: u32,
 }
 
-/// Masked images to run.
+/// A request to run masked images.
 ///
-/// Image of pass `m`: `U(mask_m) * image + (1 - U(mask_m)) * fill`, with the image and fill that
-/// `image_of_mask[m]` selects.
+/// Image `m` is `U(mask_m) * image + (1 - U(mask_m)) * fill`, with the image and fill selected by `image_of_mask[m]`.
 #[derive(Clone, Copy)]
 pub struct MaskedRequest<'a> {
-    /// Preprocessed images, [I, C, H, W], and the other inputs, whose rows are those of the images.
+    /// Preprocessed images, [I, C, H, W], and the other inputs, whose rows correspond to the images.
     pub inputs: Inputs<'a>,
-    /// What shows where a mask is 0, [I, C, H, W]; zeros when `None`.
+    /// The fill where a mask is 0, [I, C, H, W]; `None` for zeros.
     pub fill: Option<TensorView<'a>>,
-    /// Small masks, [M, h, w]; values are used as they are. With `cuts`: rank maps [R, H, W] of the images' size, whose values
-    /// are whole numbers from 0 to H W - 1.
+    /// Small masks, [M, h, w], used unchanged. With `cuts`: rank maps [R, H, W] of the images' size, whose values are
+    /// integers from 0 to H W - 1.
     pub masks: TensorView<'a>,
-    /// The M masks, where they are cuts of rank maps; else empty.
+    /// The M masks if they are cuts of rank maps; else empty.
     pub cuts: &'a [Cut],
-    /// For each mask the index of its image; empty when there is one image.
+    /// For each mask the index of its image; empty if there is one image.
     pub image_of_mask: &'a [u32],
-    /// How small masks reach the size of the image.
+    /// How to upsample small masks to the image's size.
     pub upsample: Upsample,
-    /// Images a pass; the model's own rule has the last word.
+    /// Images per forward pass, subject to the model's own rule.
     pub batch_size: usize,
 }
 
-/// Takes the number of a batch's masks and the tensors that are wanted: a row for each of the masks, or an output that is
-/// not [`crate::OutputInfo::per_image`] whole.
+/// Receives the number of a batch's masks and the wanted tensors: a row per mask, or the whole of an output that is not
+/// [`crate::OutputInfo::per_image`].
 pub type EachBatch<'e> = dyn FnMut(usize, &[TensorView<'_>]) -> Result<()> + 'e;
 
-/// Takes what a pass gave, a tensor for each that was wanted.
+/// Receives the result of a pass, a tensor for each wanted name.
 pub type Passed<'p> = dyn FnMut(&[TensorView<'_>]) -> Result<()> + 'p;
-/// Runs a batch forward, and calls back once with what came of it: the tensors need not outlive the call, so a backend can show
+/// Runs a batch, and calls back once with the result: the tensors need not outlive the call, so a backend can pass
 /// those of its runtime.
 pub type RunBatch<'r> = dyn FnMut(&Inputs<'_>, &mut Passed<'_>) -> Result<()> + 'r;
 
-/// Calls `each` for a batch of `masks` masks with the `tensors` of a pass of `images` images, which may be more to fill the
-/// batch up; `is_per_image` says of each tensor whether it has a row for each of them.
+/// Calls `each` for a batch of `masks` masks with the `tensors` of a pass of `images` images, which may include padding
+/// of the batch; `is_per_image` tells for each tensor whether it has a row per image.
 pub fn hand_over_batch(
     each: &mut EachBatch<'_>,
     counts: (usize, usize),
@@ -62,7 +61,7 @@ pub fn hand_over_batch(
     hand_over_views(each, counts, &tensors.iter().map(Tensor::view).collect::<Vec<_>>(), is_per_image)
 }
 
-/// As [`hand_over_batch`], of tensors that somebody else owns.
+/// Like [`hand_over_batch`], for borrowed tensors.
 pub(crate) fn hand_over_views(
     each: &mut EachBatch<'_>,
     (masks, images): (usize, usize),
@@ -84,12 +83,12 @@ pub(crate) fn hand_over_views(
 }
 
 impl MaskedRequest<'_> {
-    /// The index of the image that mask `m` covers.
+    /// The index of the image of mask `m`.
     pub fn image_of(&self, m: usize) -> usize {
         self.image_of_mask.get(m).map_or(0, |&i| i as usize)
     }
 
-    /// Checks that shapes agree and indices are in range; returns ([I, C, H, W], [M, h, w]).
+    /// Validates shapes and indices; returns ([I, C, H, W], [M, h, w]).
     pub fn dims(&self) -> Result<([usize; 4], [usize; 3])> {
         let images: [usize; 4] = self.inputs.images.dims("the tensor of images")?;
         let mut masks: [usize; 3] = self.masks.dims("the tensor of masks")?;
@@ -98,7 +97,7 @@ impl MaskedRequest<'_> {
             ensure!(masks[1..] == *size, invalid, "rank maps have shape {masks:?} for images {images:?}");
             let fits = |cut: &&Cut| (cut.map as usize) < masks[0];
             if let Some(cut) = self.cuts.iter().find(|cut| !fits(cut)) {
-                bail!(invalid, "a cut of rank map {} was asked for; there are {}", cut.map, masks[0]);
+                bail!(invalid, "rank map {} of a cut is out of range; there are {}", cut.map, masks[0]);
             }
             masks[0] = self.cuts.len();
         }
@@ -120,7 +119,7 @@ impl MaskedRequest<'_> {
         if let Some(&i) = self.image_of_mask.iter().find(|&&i| i as usize >= images[0]) {
             return Err(Error::invalid(format!("image index {i} is out of range; there are {}", images[0])));
         }
-        ensure!(self.batch_size != 0, invalid, "batch size 0 was asked for; at least 1 is needed");
+        ensure!(self.batch_size != 0, invalid, "batch size must be at least 1, got 0");
         Ok((images, masks))
     }
 }
@@ -130,24 +129,24 @@ impl MaskedRequest<'_> {
 pub struct MaskedScores<'a> {
     /// Preprocessed images, [I, C, H, W].
     pub images: TensorView<'a>,
-    /// What shows where a mask is 0, [I, C, H, W]; zeros when `None`.
+    /// The fill where a mask is 0, [I, C, H, W]; `None` for zeros.
     pub fill: Option<TensorView<'a>>,
     /// Small masks, [M, h, w], or rank maps [R, H, W].
     pub masks: TensorView<'a>,
-    /// The M masks, where they are cuts of rank maps; else empty.
+    /// The M masks if they are cuts of rank maps; else empty.
     pub cuts: &'a [Cut],
-    /// For each mask the index of its image; empty when there is one image.
+    /// For each mask the index of its image; empty if there is one image.
     pub image_of_mask: &'a [u32],
-    /// How small masks reach the size of the image.
+    /// How to upsample small masks to the image's size.
     pub upsample: Upsample,
-    /// Images a pass; the model's own rule has the last word.
+    /// Images per forward pass, subject to the model's own rule.
     pub batch_size: usize,
-    /// Called after each batch with the number of masks scored in it, and with 0 in between; an error stops the run.
+    /// Called after each batch with the number of masks scored in it, and with 0 in between; an error ends the run.
     pub on_batch: &'a dyn Fn(usize) -> Result<()>,
 }
 
 impl MaskedScores<'_> {
-    /// The index of the image that mask `m` covers.
+    /// The index of the image of mask `m`.
     pub fn image_of(&self, m: usize) -> usize {
         self.with_raw(|request| request.image_of(m))
     }
@@ -170,7 +169,7 @@ impl MaskedScores<'_> {
             let (n, axes) =
                 found.shape().split_first().ok_or_else(|| Error::model("the scores have no batch axis"))?;
             if item.get_or_insert_with(|| axes.to_vec()) != axes {
-                bail!(model, "the model returned scores of more classes in one batch than in another");
+                bail!(model, "the model returned scores of different numbers of classes in two batches");
             }
             append(&mut scores, found.data())?;
             rows += n;

@@ -1,16 +1,15 @@
-//! [`CamMethod`]: an explanation algorithm, and the options by which a caller sets it.
+//! [`CamMethod`]: an explanation algorithm and its options.
 //!
-//! A method describes its options once, as [`OptionSpec`]s; command line, C API and documentation are made
-//! from that description. Values travel as text, because they come from text (a command line, a C string, a
-//! TOML file) and cross the plugin ABI as text; [`MethodInfo::resolve`] checks every one before a method
-//! sees it.
+//! A method describes its options once, as [`OptionSpec`]s, the source for the command line, the C API and the
+//! documentation. Values are text, because they come from text (a command line, a C string, a TOML file) and cross the
+//! plugin ABI as text; [`MethodInfo::resolve`] validates all of them before a method sees them.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use crate::{Abilities, Error, Result, Study, Tensor};
 
-/// An explanation algorithm. Calls may come from several threads at once.
+/// An explanation algorithm. Several threads may call it concurrently.
 ///
 /// ```
 /// use scorecam_core::*;
@@ -41,10 +40,10 @@ use crate::{Abilities, Error, Result, Study, Tensor};
 /// }
 /// ```
 pub trait CamMethod: Send + Sync {
-    /// The method's name, options and presets; the same for the method's whole life.
+    /// The method's name, options and presets; constant for the method's lifetime.
     fn info(&self) -> &MethodInfo;
 
-    /// An error where options contradict each other, each of them being right: called before the first image is read.
+    /// Rejects options that are valid individually but contradict each other; called before the first image is read.
     fn check(&self, options: &Options) -> Result<()> {
         let _ = options;
         Ok(())
@@ -52,42 +51,42 @@ pub trait CamMethod: Send + Sync {
 
     /// Explains each of the study's targets. `options` came from [`MethodInfo::resolve`].
     ///
-    /// The work is an `async` block that awaits the study's functions and nothing else: `Box::pin(async move { ... })`.
+    /// The work is an `async` block that awaits only the study's functions: `Box::pin(async move { ... })`.
     fn explain<'s>(&'s self, study: &'s Study<'_>, options: &'s Options) -> Work<'s>;
 }
 
-/// A method at work on one image.
+/// The work of a method on one image.
 pub type Work<'s> = Pin<Box<dyn Future<Output = Result<MethodOutput>> + 's>>;
 
-/// What a method returns.
+/// The result of a method.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MethodOutput {
-    /// One saliency map for each target, [targets, H, W], finite.
+    /// One saliency map per target, [targets, H, W], finite.
     pub maps: Tensor,
-    /// The standard error of each value of the maps, of their shape and none below 0, where the method estimates them.
+    /// The standard error of each value in the maps, in their shape and at least 0, if the method estimates it.
     pub errors: Option<Tensor>,
-    /// Numbers worth reporting, by name ("distinct-masks").
+    /// Measures to report, by name ("distinct-masks").
     pub measures: Vec<(String, f64)>,
-    /// What the user should know, a line each.
+    /// Warnings for the user, one line each.
     pub warnings: Vec<String>,
 }
 
-/// What a method is called and how it can be set.
+/// The description of a method: its id, options, presets and needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MethodInfo {
     /// The id ("score-cam").
     pub id: String,
     /// The plugin's own version.
     pub version: String,
-    /// One line on what it does.
+    /// A description in one line.
     pub summary: String,
     /// Its options.
     pub options: Vec<OptionSpec>,
     /// Named sets of option values.
     pub presets: Vec<Preset>,
-    /// The abilities without which it cannot work.
+    /// The abilities that it requires.
     pub needs: Abilities,
-    /// Whether it looks at a target layer. Where it does not, no layer is looked for and none is tapped.
+    /// Whether it needs a target layer. If not, the pipeline does not look for one.
     pub needs_layer: bool,
 }
 
@@ -96,7 +95,7 @@ pub struct MethodInfo {
 pub struct Preset {
     /// The name ("official").
     pub name: String,
-    /// One line on what it reproduces.
+    /// A description in one line.
     pub summary: String,
     /// Values that differ from the defaults.
     pub values: Vec<(String, String)>,
@@ -107,36 +106,36 @@ pub struct Preset {
 pub struct OptionSpec {
     /// The name ("weight_norm").
     pub name: String,
-    /// One line on what it decides.
+    /// A description in one line.
     pub help: String,
-    /// What values it takes.
+    /// The values that it accepts.
     pub kind: OptionKind,
-    /// The value when none is given.
+    /// The default value.
     pub default: String,
 }
 
-/// The values that an option takes.
+/// The values that an option accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OptionKind {
     /// `true` or `false`.
     Flag,
-    /// A whole number in a range, both ends included.
+    /// An integer in an inclusive range.
     Integer {
-        /// The least value.
+        /// The minimum.
         min: i64,
-        /// The greatest value.
+        /// The maximum.
         max: i64,
     },
-    /// A finite number in a range, both ends included.
+    /// A finite number in an inclusive range.
     Number {
-        /// The least value.
+        /// The minimum.
         min: f64,
-        /// The greatest value.
+        /// The maximum.
         max: f64,
     },
     /// One of these words.
     Choice(Vec<String>),
-    /// Text that the method itself reads; its help says in which form.
+    /// Text that the method parses; its help describes the form.
     Text,
 }
 
@@ -166,7 +165,7 @@ fn range<T: std::fmt::Display + PartialEq>(min: &T, max: &T, unbounded: T) -> St
 }
 
 impl MethodInfo {
-    /// The complete options: defaults, then the preset, then `set`, each value checked.
+    /// The complete options: defaults, overridden by the preset, overridden by `set`; every value is validated.
     pub fn resolve(&self, preset: Option<&str>, set: &[(String, String)]) -> Result<Options> {
         let mut values: BTreeMap<String, String> =
             self.options.iter().map(|o| (o.name.clone(), o.default.clone())).collect();
@@ -178,7 +177,7 @@ impl MethodInfo {
         Ok(Options { values })
     }
 
-    /// An error when a model of these abilities lacks what the method needs; it names what is lacking.
+    /// An error if a model with these abilities lacks a need of the method; it names what is missing.
     pub fn check_needs(&self, abilities: Abilities) -> Result<()> {
         match self.needs.without(abilities) {
             Abilities::NONE => Ok(()),
@@ -189,7 +188,7 @@ impl MethodInfo {
         }
     }
 
-    /// The preset that holds when none is chosen: the first one that changes no default.
+    /// The default preset: the first one that changes no default.
     pub fn default_preset(&self) -> Option<&str> {
         self.presets.iter().find(|p| p.values.is_empty()).map(|p| p.name.as_str())
     }
@@ -221,14 +220,14 @@ fn or_none(known: &[&str]) -> String {
     if known.is_empty() { "none".into() } else { known.join(", ") }
 }
 
-/// A value for every option of a method, checked against its [`OptionSpec`].
+/// A value for every option of a method, validated against its [`OptionSpec`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options {
     values: BTreeMap<String, String>,
 }
 
 impl Options {
-    /// Wraps values that came from [`MethodInfo::resolve`] on the other side of a plugin boundary.
+    /// Wraps values from [`MethodInfo::resolve`] on the other side of a plugin boundary.
     pub fn from_checked(values: BTreeMap<String, String>) -> Self {
         Self { values }
     }
@@ -238,7 +237,7 @@ impl Options {
         self.values.iter().map(|(k, v)| (k.as_str(), v.as_str()))
     }
 
-    /// The value as it was written; an error when the method has no such option.
+    /// The value as text; an error if the method has no such option.
     pub fn text(&self, name: &str) -> Result<&str> {
         self.values.get(name).map(String::as_str).ok_or_else(|| {
             Error::internal(format!("option {name:?} was read but is not in the method's list"))
@@ -248,11 +247,11 @@ impl Options {
     /// The value of an [`OptionKind::Flag`], [`OptionKind::Integer`] or [`OptionKind::Number`].
     pub fn parse<T: std::str::FromStr>(&self, name: &str) -> Result<T> {
         let text = self.text(name)?;
-        text.parse().map_err(|_| Error::invalid(format!("option {name} is {text:?}, which cannot be read")))
+        text.parse().map_err(|_| Error::invalid(format!("option {name} is {text:?}, which is invalid")))
     }
 }
 
-/// A name that is there twice.
+/// The first duplicate name.
 pub fn repeated<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let mut seen = std::collections::HashSet::new();
     names.into_iter().find(|name| !seen.insert(*name))

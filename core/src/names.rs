@@ -1,4 +1,4 @@
-//! [`named!`]: enums whose values have names.
+//! [`named!`]: enums with named values.
 
 /// Gives an enum `ALL`, its values in the order that is written, and `name`, the name of each. With a word for what it
 /// is, as in `named!(Colormap of "colormap": Jet = "jet")`, a value can also be read from its name.

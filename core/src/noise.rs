@@ -1,5 +1,5 @@
-//! Numbers like random ones, the same in every run and on every machine: for trial images ([`noise`]) and for random
-//! masks ([`Draws`]).
+//! Pseudorandom numbers, the same in every run and on every machine: for trial images ([`noise`]) and random masks
+//! ([`Draws`]).
 
 /// A number from -1 to 1 that is unlike those of the neighbors of `i`.
 pub fn noise(i: usize) -> f32 {

@@ -1,4 +1,4 @@
-//! The passes that answer an [`Ask`]: cut into batches that the model takes, counted, and checked once.
+//! The passes that answer an [`Ask`]: cut into batches that the model accepts, counted, and validated.
 
 use std::cell::Cell;
 

@@ -1,29 +1,29 @@
-//! How far an explain call is: what its caller learns of it, and may cancel by.
+//! The progress of an explain call, which its caller receives and may use to cancel.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use crate::{Error, Result};
 
-/// Where an explain call stands.
+/// The progress of an explain call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// Passes made so far, the first one and those from an inner layer included.
+    /// Passes so far, including the first one and those from an inner layer.
     pub passes: usize,
-    /// Passes expected in all; 0 while not known.
+    /// Expected total of passes; 0 if unknown.
     pub expected: usize,
 }
 
-/// What an explain call is doing.
+/// The stage of an explain call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The first pass, which gives scores and activations.
+    /// The first pass, for scores and activations.
     Forward,
-    /// The method at work: masked passes above all.
+    /// The method's passes, mainly masked ones.
     Passes,
-    /// All is done.
+    /// Done.
     Done,
 }
 
@@ -31,7 +31,7 @@ pub enum Stage {
 /// time.
 pub type Report<'a> = dyn Fn(Progress) -> ControlFlow<()> + 'a;
 
-/// Says whether the caller's time is up. Core asks no clock, so a caller that has a deadline brings one.
+/// Tells whether the caller's time limit has expired. Core uses no clock, so the caller supplies one.
 pub type TimeUp<'a> = dyn Fn() -> bool + 'a;
 
 /// Counts the passes of one explain call and reports them. After a cancellation it reports nothing more.
@@ -91,7 +91,7 @@ impl<'a> Monitor<'a> {
         match is_up {
             false => Ok(()),
             true => Err(Error::deadline(format!(
-                "the time limit has passed after {} of {} passes",
+                "the time limit expired after {} of {} passes",
                 self.passes(),
                 self.expected.get()
             ))),

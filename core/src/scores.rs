@@ -1,8 +1,8 @@
-//! Class scores: what a model's raw output says of one class.
+//! Class scores, computed from a model's raw output.
 
 use crate::OutputActivation;
 
-/// What is taken as the score of a class.
+/// The definition of a class's score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClassScore {
     /// The softmax probability.
@@ -13,8 +13,8 @@ pub enum ClassScore {
     Sigmoid,
 }
 
-/// The score of `class` in one row of raw outputs. Where the model has applied an activation itself, its
-/// output is the score, whatever `kind` asks: no activation is ever applied twice.
+/// The score of `class` in one row of raw outputs. If the model itself applies an activation, its output is the score,
+/// whatever `kind` is: an activation is never applied twice.
 pub fn class_score(kind: ClassScore, applied: OutputActivation, outputs: &[f32], class: usize) -> f64 {
     let raw = f64::from(outputs[class]);
     let sigmoid = || 1.0 / (1.0 + (-raw).exp());

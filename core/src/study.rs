@@ -1,4 +1,4 @@
-//! [`Study`]: all that a method knows of one image, and its only way to the model.
+//! [`Study`]: the inputs of a method for one image, and its only access to the model.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -9,20 +9,20 @@ use crate::target::TargetSet;
 use crate::tensor::{append, only, room_for};
 use crate::{Error, OutputActivation, Result, Tensor, Upsample, ViewInfo};
 
-/// What is known of an image before the method begins.
+/// The inputs of a method for one image.
 #[derive(Debug, Clone)]
 pub struct StudyContext {
     /// The preprocessed input, [1, C, H, W].
     pub input: Arc<Tensor>,
-    /// Another image of the same shape, for methods that compare with one.
+    /// A reference image of the same shape, for methods that need one.
     pub reference: Option<Arc<Tensor>>,
-    /// Activations of the target layer on the input, [1, K, h, w]; [1, 0, 0, 0] where the method needs no layer.
+    /// Activations of the target layer on the input, [1, K, h, w]; [1, 0, 0, 0] if the method needs no layer.
     pub activations: Arc<Tensor>,
-    /// The target layer's name; empty where the method needs none.
+    /// The target layer's name; empty if the method needs none.
     pub layer: String,
     /// The model's raw output on the input, one number per class.
     pub scores: Vec<f32>,
-    /// What the model has applied to its scores; never [`OutputActivation::Unknown`].
+    /// The activation that the model applies to its scores; never [`OutputActivation::Unknown`].
     pub output_activation: OutputActivation,
     /// The classes to explain, each in range.
     pub targets: Vec<usize>,
@@ -30,34 +30,34 @@ pub struct StudyContext {
     pub batch_size: usize,
 }
 
-/// One image under explanation, on the thread that explains it.
+/// One image to explain, on the thread that explains it.
 ///
-/// Each function that needs the model is awaited: meanwhile other images may be at work, and share its batches. The passes
-/// are counted, reported, cut into batches and checked for finite values by the driver. A cancelled call never resumes its
+/// Functions that need the model are awaited; meanwhile other images may be processed and share its batches. The driver
+/// counts and reports passes, cuts them into batches and checks for finite values. A cancelled call never resumes its
 /// method.
 pub struct Study<'a> {
-    /// What is known of the image already.
+    /// The inputs of the method.
     pub context: Arc<StudyContext>,
     /// What the model takes and gives.
     pub model: &'a ViewInfo,
     desk: Rc<Desk<'a>>,
 }
 
-/// Small masks and how they cover the study's input; see [`crate::MaskedScores`].
+/// Small masks for the study's input; see [`crate::MaskedScores`].
 #[derive(Debug, Clone)]
 pub struct Masks {
     /// The masks, [M, h, w].
     pub masks: Arc<Tensor>,
-    /// How they reach the size of the input.
+    /// How to upsample them to the input's size.
     pub upsample: Upsample,
-    /// The content where a mask is 0, [1, C, H, W]; zeros when `None`.
+    /// The fill where a mask is 0, [1, C, H, W]; `None` for zeros.
     pub fill: Option<Arc<Tensor>>,
 }
 
-/// What activations are where nothing changes them.
+/// The base of changed activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base {
-    /// Those of the image.
+    /// The activations of the image.
     Own,
     /// Zeros.
     Zeros,
@@ -105,12 +105,12 @@ impl<'a> Study<'a> {
         Self { context, model: self.model, desk: Rc::clone(&self.desk) }
     }
 
-    /// What is read in the place of class scores.
+    /// The targets that replace the class scores.
     pub(crate) fn targets(&self) -> Option<Arc<TargetSet>> {
         self.desk.targets()
     }
 
-    /// From now on `targets` are read in the place of class scores.
+    /// Sets the targets that replace the class scores from now on.
     pub(crate) fn read_by(&self, targets: Option<Arc<TargetSet>>) {
         self.desk.read_by(targets);
     }
@@ -125,7 +125,7 @@ impl<'a> Study<'a> {
         self.desk.learn(Learned::new(learned));
     }
 
-    /// Says how many passes the method expects to make, for progress reports.
+    /// Announces the number of passes, for progress reports.
     pub fn expect_passes(&self, passes: usize) -> Result<()> {
         self.desk.monitor.expect(passes)
     }
@@ -145,8 +145,8 @@ impl<'a> Study<'a> {
         self.scores_of(self.context.from_layer(activations.into())).await
     }
 
-    /// As [`Self::run_from_layer`], for `count` activations that are made when their batch runs: the values that `changes`
-    /// gives for each by their places in [K, h, w], no place twice, and what `base` says everywhere else.
+    /// Like [`Self::run_from_layer`], for `count` activations that are built when their batch runs: `changes` gives the
+    /// changed values of each with their indices in [K, h, w], each index at most once, and `base` all other values.
     pub async fn scores_of_changes<C: IntoIterator<Item = (usize, f32)>>(
         &self,
         base: Base,
@@ -188,7 +188,7 @@ impl<'a> Study<'a> {
         Tensor::new([count, self.context.scores.len()], scores)
     }
 
-    /// As [`Self::scores_of_changes`], for a layer of which all that lies behind it reads the means of maps alone.
+    /// Like [`Self::scores_of_changes`], for a layer after which the model depends only on the means of maps.
     async fn scores_of_means<C: IntoIterator<Item = (usize, f32)>>(
         &self,
         base: Base,

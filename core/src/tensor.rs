@@ -1,7 +1,7 @@
-//! Dense f32 tensors, row-major, whose length always equals the product of their shape.
+//! Dense, row-major f32 tensors, whose length always equals the product of their shape.
 //!
 //! Images and batches are [N, C, H, W], activations [N, K, h, w], class scores [N, classes], masks
-//! [M, h, w]. Nothing here computes; it only keeps the shape and the data true to each other.
+//! [M, h, w]. This module computes nothing; it only keeps shape and data consistent.
 
 use crate::{Error, Result};
 
@@ -22,14 +22,14 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Wraps `data`; an error when its length is not the product of `shape`.
+    /// Wraps `data`; an error if its length is not the product of `shape`.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self> {
         let shape = shape.into();
         check_length(&shape, data.len())?;
         Ok(Self { shape, data })
     }
 
-    /// A tensor of zeros; an error when it cannot be allocated.
+    /// A tensor of zeros; an error if it cannot be allocated.
     pub fn zeros(shape: impl Into<Vec<usize>>) -> Result<Self> {
         let shape = shape.into();
         let mut data = room_for(&shape)?;
@@ -47,27 +47,27 @@ impl Tensor {
         &self.data
     }
 
-    /// All elements, to be written.
+    /// All elements, mutably.
     pub fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
 
-    /// The elements alone.
+    /// Converts the tensor into its elements.
     pub fn into_data(self) -> Vec<f32> {
         self.data
     }
 
-    /// A borrowed view of the whole.
+    /// A view of the whole tensor.
     pub fn view(&self) -> TensorView<'_> {
         TensorView { shape: &self.shape, data: &self.data }
     }
 
-    /// Item `i` along the first axis. Panics when there is none, as indexing does.
+    /// Item `i` along the first axis. Panics if there is none, like indexing.
     pub fn item(&self, i: usize) -> &[f32] {
         self.view().item(i)
     }
 
-    /// The same elements under another shape of the same length.
+    /// The same elements with another shape of the same length.
     pub fn reshape(self, shape: impl Into<Vec<usize>>) -> Result<Self> {
         Self::new(shape, self.data)
     }
@@ -81,7 +81,7 @@ pub struct TensorView<'a> {
 }
 
 impl<'a> TensorView<'a> {
-    /// Borrows `data`; an error when its length is not the product of `shape`.
+    /// Borrows `data`; an error if its length is not the product of `shape`.
     pub fn new(shape: &'a [usize], data: &'a [f32]) -> Result<Self> {
         check_length(shape, data.len())?;
         Ok(Self { shape, data })
@@ -97,20 +97,20 @@ impl<'a> TensorView<'a> {
         self.data
     }
 
-    /// The shape, when there are exactly `R` axes; otherwise an error that calls the tensor `what`.
+    /// The shape, if there are exactly `R` axes; otherwise an error with the tensor's name `what`.
     pub fn dims<const R: usize>(&self, what: &str) -> Result<[usize; R]> {
         self.shape
             .try_into()
             .map_err(|_| Error::invalid(format!("{what} has shape {:?}; {R} axes were expected", self.shape)))
     }
 
-    /// Item `i` along the first axis. Panics when there is none, as indexing does.
+    /// Item `i` along the first axis. Panics if there is none, like indexing.
     pub fn item(&self, i: usize) -> &'a [f32] {
         let n: usize = self.shape[1..].iter().product();
         &self.data[i * n..][..n]
     }
 
-    /// Item `i` along the first axis, as a tensor of the other axes. Panics when there is none, as indexing does.
+    /// Item `i` along the first axis, as a tensor of the other axes. Panics if there is none, like indexing.
     pub fn at(&self, i: usize) -> Self {
         Self { shape: &self.shape[1..], data: self.item(i) }
     }
@@ -120,7 +120,7 @@ impl<'a> TensorView<'a> {
         Tensor { shape: self.shape.to_vec(), data: self.data.to_vec() }
     }
 
-    /// An owned copy of what somebody else sized; an error where there is no memory for it.
+    /// An owned copy of a tensor with an untrusted size; an error if there is not enough memory.
     pub fn try_to_tensor(&self) -> Result<Tensor> {
         let data = gathered(self.shape, self.data.iter().copied())?;
         Ok(Tensor { shape: self.shape.to_vec(), data })
@@ -132,8 +132,8 @@ pub(crate) fn only(tensors: Vec<Tensor>) -> Result<Tensor> {
     tensors.into_iter().next().ok_or_else(|| Error::model("the model was run on no image"))
 }
 
-/// An empty vector with room for the elements of `shape`. Whatever a caller, a file or a plugin sizes is made by
-/// this, since an allocation that fails elsewhere ends the process.
+/// An empty vector with room for the elements of `shape`. Use it for every size from a caller, a file or a plugin,
+/// because other failed allocations abort the process.
 pub(crate) fn room_for<T>(shape: &[usize]) -> Result<Vec<T>> {
     let mut room = Vec::new();
     reserve(&mut room, shape)?;
@@ -162,7 +162,7 @@ pub(crate) fn gathered<T>(shape: &[usize], values: impl Iterator<Item = T>) -> R
 fn no_memory<T>(shape: &[usize]) -> Error {
     let bytes = shape.iter().fold(size_of::<T>(), |product, &d| product.saturating_mul(d));
     Error::invalid(format!(
-        "no memory for {} MiB of shape {shape:?}; take a smaller image, output or batch, or fewer classes",
+        "not enough memory for {} MiB of shape {shape:?}; take a smaller image, output or batch, or fewer classes",
         bytes.div_ceil(1 << 20)
     ))
 }

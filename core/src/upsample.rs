@@ -6,16 +6,16 @@
 use crate::tensor::{gathered, reserve, room_for};
 use crate::{Error, Result};
 
-/// How a small map is resized to a larger one. The numbers are those of the plugin ABI.
+/// The resizing of a small map to a larger one. The numbers are those of the plugin ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(u32)]
 pub enum Upsample {
-    /// Bilinear with pixel centres at half: PyTorch's `align_corners=False`, OpenCV's `INTER_LINEAR`.
+    /// Bilinear with pixel centers at half: PyTorch's `align_corners=False`, OpenCV's `INTER_LINEAR`.
     #[default]
     HalfPixel = 0,
-    /// Bilinear with corner pixels on corner pixels: PyTorch's `align_corners=True`, TensorFlow 1.
+    /// Bilinear with aligned corners: PyTorch's `align_corners=True`, TensorFlow 1.
     AlignCorners = 1,
-    /// Bicubic with a = -0.75 and half-pixel centres: PyTorch's and OpenCV's.
+    /// Bicubic with a = -0.75 and half-pixel centers: PyTorch's and OpenCV's.
     Bicubic = 2,
     /// Bilinear, half-pixel, with sample positions mirrored at the edges: `skimage.transform.resize`.
     Mirror = 3,
@@ -47,7 +47,7 @@ pub struct Upsampler {
 }
 
 impl Upsampler {
-    /// Prepares the resize of maps of `from` (height, width) to `to`; an error where a side is 0.
+    /// Prepares the resizing of maps of `from` (height, width) to `to`; an error if a side is 0.
     pub fn new(mode: Upsample, from: (usize, usize), to: (usize, usize)) -> Result<Self> {
         if from.0 == 0 || from.1 == 0 || to.0 == 0 || to.1 == 0 {
             return Err(Error::invalid(format!("a map of {from:?} cells cannot be resized to {to:?}")));
@@ -72,8 +72,8 @@ impl Upsampler {
         dense(&self.columns, self.from.1)
     }
 
-    /// The smallest and the largest value of `resize(map)`, without making all of it where the mode allows; an
-    /// error where there is no memory for its part.
+    /// The minimum and maximum of `resize(map)`, computed without the whole map if the mode allows; an error if there
+    /// is not enough memory.
     ///
     /// Between two source cells a bilinear map is linear in each direction, so its extremes lie at the first
     /// or last output cell of a segment; only those are looked at.
@@ -92,7 +92,7 @@ impl Upsampler {
         (0..axis.len()).filter(|&i| self.mode == Upsample::Bicubic || !inner(i)).map(|i| axis[i]).collect()
     }
 
-    /// Resizes one map in f64; an error where there is no memory for the result.
+    /// Resizes one map in f64; an error if there is not enough memory.
     pub fn resize(&self, map: &[f64]) -> Result<Vec<f64>> {
         let wide = widen(map, self.from.1, &self.columns)?;
         let (height, width) = self.size();

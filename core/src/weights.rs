@@ -1,43 +1,44 @@
-//! [`RandomWeights`]: weights drawn anew in place of trained ones, for the sanity check of a method (Adebayo et al., 2018).
+//! [`RandomWeights`]: random weights instead of trained ones, for the sanity check of a method (Adebayo et al., 2018).
 //!
-//! A backend lists its model's layers with weights in the order in which they run, and loads a model with some of them drawn
-//! anew when [`crate::ModelConfig::random`] asks for it. What is drawn is decided here, so that it is the same in each backend.
+//! A backend lists its model's layers with weights in execution order, and loads a model with random weights in some of
+//! them if [`crate::ModelConfig::random`] is set. This module computes the random values, so that they are the same in
+//! every backend.
 
 use std::ops::Range;
 
 use crate::{Draws, Result};
 
-/// Which layers of a model get random weights, and from which distribution.
+/// The layers of a model that get random weights, and their distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomWeights {
     /// The distribution.
     pub draw: WeightDraw,
-    /// What all draws are made from; a layer draws the same whichever others do.
+    /// The seed; a layer gets the same weights whichever other layers are random.
     pub seed: u64,
-    /// The layers, as places in the order of [`crate::ModelBackend::weights`].
+    /// The layers, as indices into [`crate::ModelBackend::weights`].
     pub layers: Range<usize>,
 }
 
-/// How weights are drawn.
+/// The distribution of random weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightDraw {
-    /// From the normal distribution with mean and deviation of the tensor in question; variances are made positive.
+    /// Normal, with the mean and deviation of the trained tensor; variances are made positive.
     #[default]
     Matched,
     /// The trained values of the tensor, shuffled.
     Permuted,
-    /// As PyTorch initializes layers: uniform within 1 / sqrt(fan in) of 0; scales and variances 1, offsets and means 0.
+    /// PyTorch's initialization: uniform within 1 / sqrt(fan in) of 0; scales and variances 1, offsets and means 0.
     Initial,
 }
 
 named!(WeightDraw of "draw of weights": Matched = "matched", Permuted = "permuted", Initial = "initial");
 
-/// The part that a tensor has in its layer.
+/// The role of a tensor in its layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightRole {
-    /// What products are made with, or a bias, of a layer that adds up so many products for each output.
+    /// A factor of products, or a bias, in a layer that sums this number of products per output.
     Factor {
-        /// Products for each output.
+        /// Products per output.
         fan_in: usize,
     },
     /// The scale of a normalization.
@@ -49,18 +50,18 @@ pub enum WeightRole {
 }
 
 impl RandomWeights {
-    /// An error where there are fewer layers than are to be drawn, or none is.
+    /// Rejects a range beyond the model's layers, or an empty one.
     pub fn check(&self, known: usize) -> Result<()> {
         let Range { start, end } = self.layers;
         ensure!(
             start < end && end <= known,
             invalid,
-            "layers {start} to {end} cannot be drawn anew; the model has {known} layers with weights"
+            "layers {start} to {end} cannot be randomized; the model has {known} layers with weights"
         );
         Ok(())
     }
 
-    /// New values in the place of the `trained` ones of a tensor, which is number `tensor` of layer `layer`.
+    /// New values for the `trained` ones of a tensor, number `tensor` of layer `layer`.
     pub fn drawn(&self, (layer, tensor): (usize, usize), role: WeightRole, trained: &[f64]) -> Vec<f64> {
         let draws = Draws::new(self.seed).of(layer).of(tensor);
         let count = trained.len();
@@ -83,7 +84,7 @@ impl RandomWeights {
     }
 }
 
-/// The values in another order (Fisher and Yates).
+/// Shuffles the values (Fisher and Yates).
 fn shuffled(draws: Draws, values: &[f64]) -> Vec<f64> {
     let mut values = values.to_vec();
     for i in (1..values.len()).rev() {

@@ -1,4 +1,4 @@
-//! Maps on photos: colours, blending, where the map lands, and what is refused.
+//! Maps on photos: colors, blending, where the map lands, and what is refused.
 
 use proptest::prelude::*;
 use scorecam_core::TensorView;

@@ -107,7 +107,7 @@ fn sizes_and_strides_that_lead_out_of_the_data_are_refused() {
     let whole = packed(&data, (2, 2), Rgb);
     check_refused(packed(&data, (0, 4), Rgb), "photo of 4x0 pixels; each side must be 1 to 65535");
     check_refused(packed(&data, (1, 65536), Rgb), "photo of 65536x1 pixels");
-    check_refused(packed(&data, (30000, 20000), Rgb), "has 600000000 pixels; at most 536870912 are taken");
+    check_refused(packed(&data, (30000, 20000), Rgb), "has 600000000 pixels; at most 536870912 are allowed");
     check_refused(packed(&data, (20000, 20000), Rgb), "needs 1200000000 bytes; the buffer has 12 bytes");
     check_refused(packed(&data[..11], (2, 2), Rgb), "needs 12 bytes; the buffer has 11 bytes");
     check_refused(packed(&[], (1, 1), Gray), "needs 1 bytes; the buffer has 0 bytes");

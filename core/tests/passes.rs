@@ -254,8 +254,8 @@ fn a_batch_is_no_larger_than_the_limit_and_what_there_is_to_score() {
     check(BatchRule::Fixed(8), Some(2), 8);
     let model = Model::new(ANY);
     let asked = |n| Call { batch_size: Some(n), ..CALL }.on(&model, three_masks);
-    failure(asked(4097), ErrorKind::InvalidArgument, "batch size 4097 was asked for; 4096 is the most");
-    failure(asked(usize::MAX), ErrorKind::InvalidArgument, "4096 is the most");
+    failure(asked(4097), ErrorKind::InvalidArgument, "batch size must be at most 4096, got 4097");
+    failure(asked(usize::MAX), ErrorKind::InvalidArgument, "must be at most 4096");
     assert!(model.sizes().is_empty(), "refused before the first pass");
 }
 

@@ -148,7 +148,7 @@ impl Number {
 }
 
 fn stale<H: Handle>() -> Failure {
-    Failure::handle(format!("the {} handle was freed already or never was one", H::NAME))
+    Failure::handle(format!("the {} handle was freed or never created", H::NAME))
 }
 
 #[cfg(test)]

@@ -165,7 +165,9 @@ unsafe fn tensor(image: &scorecam_image, what: &str) -> Result<Image> {
 unsafe fn samples<'a, T>(data: *const c_void, size: u64, what: &str) -> Result<&'a [T]> {
     let count = size / size_of::<T>() as u64;
     if count == 0 {
-        return Err(Failure::invalid(format!("{what}.data_size is {size}; it says how many bytes data has")));
+        return Err(Failure::invalid(format!(
+            "{what}.data_size is {size}; it must be the number of bytes in data"
+        )));
     }
     // SAFETY: as the caller promises.
     unsafe { read::array(data.cast::<T>(), count, &format!("{what}.data")) }
@@ -185,9 +187,9 @@ fn format(format: u32, what: &str) -> Result<PixelFormat> {
 
 fn number(value: u64, what: &str, field: &str) -> Result<usize> {
     usize::try_from(value)
-        .map_err(|_| Failure::invalid(format!("{what}.{field} is {value}, which is too much")))
+        .map_err(|_| Failure::invalid(format!("{what}.{field} is {value}, which is too large")))
 }
 
 fn unknown(what: &str, field: &str, value: u32) -> Failure {
-    Failure::invalid(format!("{what}.{field} is {value}, which means nothing; see scorecam.h"))
+    Failure::invalid(format!("{what}.{field} is {value}, which is not a valid value; see scorecam.h"))
 }

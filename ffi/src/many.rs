@@ -57,7 +57,7 @@ pub unsafe extern "C" fn scorecam_explain_many(
         let Prepared { explainer, progress, jobs, .. } = unsafe { prepare(&model, options.as_ref()) }?;
         if options.is_some_and(|options| !options.previous.is_null()) {
             return Err(Failure::invalid(
-                "options.previous is of one frame; give it to scorecam_explain, frame by frame",
+                "options.previous is only for single frames; use scorecam_explain frame by frame",
             ));
         }
         let (passes, ended) = (Cell::new(0), Cell::new(false));

@@ -115,7 +115,8 @@ unsafe fn struct_size<T: Versioned>(given: *const T, what: &str) -> Result<usize
     if !size.is_multiple_of(step) {
         // No version ends there: the last field would be cut, and half a pointer leads nowhere.
         return Err(Failure::invalid(format!(
-            "{what}: {}.struct_size is {size}, which is no multiple of {step}; set the struct to {} before its fields",
+            "{what}: {}.struct_size is {size}, which is not a multiple of {step}; set the struct to {} before its \
+             fields",
             T::NAME,
             T::INIT
         )));

@@ -35,7 +35,9 @@ pub unsafe extern "C" fn scorecam_log_to(
         // SAFETY: as the caller promises.
         match unsafe { log_to(log, level, user_data) } {
             true => Ok(()),
-            false => Err(Failure::invalid("the log of this process goes somewhere already; set it once")),
+            false => {
+                Err(Failure::invalid("the log of this process already has a destination; set it only once"))
+            }
         }
     })
 }

@@ -1,13 +1,12 @@
-//! `backend = "auto"`: which of several backends loads a model, and why that one.
+//! `backend = "auto"`: the choice among several backends for a model, and its reason.
 //!
-//! The candidates are the backends that load files of this extension. Plugins that the caller loaded by file go
-//! before all others: the folders are searched only when none of these backends is ready here. Those that are
-//! ready are tried by rank, the highest first; of equal rank, the one that was registered first. When none is
-//! ready all are tried, because a setting may name what was not found.
+//! The candidates are the backends that load files with this extension. Plugins that the caller loaded by path take
+//! precedence: the folders are searched only if none of their backends is ready. Ready backends are tried by rank, the
+//! highest first, and at equal rank in order of registration. If none is ready, all are tried, because a setting may
+//! name the missing part.
 //!
-//! A backend that cannot load the model gives way to the next one, and its reason is kept. Not so when what the
-//! caller asked for is wrong (a setting, a name): another backend might take that for something else, and the
-//! caller would never know.
+//! If a backend cannot load the model, the next one is tried, and the reason is kept. But an error in the request
+//! itself (a setting, a name) ends the search: another backend might interpret it differently, unnoticed by the caller.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,18 +17,18 @@ use scorecam_plugin::backend::{ImportedLoader, ImportedModel};
 
 use crate::Host;
 
-/// A backend, and whether it can work on this machine.
+/// A backend and its readiness on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendHere {
     /// Its id.
     pub id: String,
     /// The extensions of its models' files, without dots.
     pub extensions: Vec<String>,
-    /// What it would run on, or what is missing.
+    /// Its device, or the missing part.
     pub readiness: Result<Readiness>,
 }
 
-/// Why a backend was chosen among several.
+/// The reason for the choice among several backends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendChoice {
     reason: String,
@@ -37,31 +36,31 @@ pub struct BackendChoice {
 }
 
 impl BackendChoice {
-    /// One line that begins with the backend's id: "onnx-cpu on the CPU, since onnx-cuda is not ready: no driver".
+    /// One line that starts with the backend's id: "onnx-cpu on the CPU, since onnx-cuda is not ready: no driver".
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Whether a user should be told: another backend failed to load the model, or one is not ready and the user
-    /// had asked for the best one in so many words.
+    /// Whether to report the choice to the user: another backend failed to load the model, or one is not ready and the
+    /// user explicitly requested the best one.
     pub fn is_noteworthy(&self) -> bool {
         self.noteworthy
     }
 }
 
 impl Host {
-    /// Every backend in the order of loading, and whether it can work here, on `device` where one is given.
+    /// Every backend in loading order with its readiness on this machine, on `device` if given.
     pub fn backends_here(&self, device: Option<&str>) -> Vec<BackendHere> {
         self.backends().iter().map(|b| here(b, device)).collect()
     }
 
-    /// The backends for files of an extension, in the order in which they would be tried on `device`.
+    /// The backends for a file extension, in the order in which they are tried on `device`.
     pub fn backends_for(&self, extension: &str, device: Option<&str>) -> Vec<BackendHere> {
         self.candidates(extension, device).into_iter().map(|(_, here)| here).collect()
     }
 
-    /// Loads a model by the best backend that can; `asked` is what the user gave in place of an id. Returns the
-    /// backend's id and why it was chosen.
+    /// Loads a model with the best backend that can; `asked` is the user's value for the id. Returns the backend's id
+    /// and the reason for the choice.
     pub(crate) fn load_by_best(
         &self,
         config: &ModelConfig,
@@ -110,12 +109,12 @@ fn here(backend: &ImportedLoader, device: Option<&str>) -> BackendHere {
     }
 }
 
-/// The extension of a model's file as backends write it: lower case, without the dot.
+/// The extension of a model's file in the backends' notation: lower case, without the dot.
 fn extension_of(path: &Path) -> String {
     path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
 }
 
-/// The backends that are to be tried, best first, those that are not ready last.
+/// The backends to try: the best first, those that are not ready last.
 struct Field<'a> {
     backends: &'a [BackendHere],
     /// Whether the user wrote "auto".
@@ -123,7 +122,7 @@ struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// The model of the first backend by which `load` succeeds, that backend's index, and why it was taken.
+    /// The model of the first backend for which `load` succeeds, the backend's index, and the reason for the choice.
     fn first_that_loads<M>(
         &self,
         mut load: impl FnMut(usize) -> Result<M>,
@@ -146,7 +145,7 @@ impl Field<'_> {
         Err(self.none_loads(failed))
     }
 
-    /// Why backend `taken` was taken, after those before it failed; nothing where there is no other.
+    /// The reason for backend `taken`, after those before it failed; `None` if there is no other.
     fn choice(&self, taken: usize, failed: &[Error]) -> Option<BackendChoice> {
         let is_unready = |(i, b): &(usize, &BackendHere)| *i > taken && b.readiness.is_err();
         let unready = self.backends.iter().enumerate().filter(is_unready).count();
@@ -176,7 +175,7 @@ impl Field<'_> {
         reason
     }
 
-    /// The error when each has failed. A file that is wrong is wrong for all in the same words, which are told once.
+    /// The error if all have failed. Equal messages about an invalid file are reported once.
     fn none_loads(&self, failed: Vec<Error>) -> Error {
         let first = failed[0].clone();
         let reported_once = failed.iter().all(|e| *e == first);
@@ -190,7 +189,7 @@ impl Field<'_> {
     }
 }
 
-/// Whether an error says that the caller asked for what cannot be, whichever backend it is.
+/// Whether an error is one of the request, whichever the backend.
 fn is_of_the_request(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::InvalidArgument | ErrorKind::NotFound)
 }

@@ -1,4 +1,4 @@
-//! [`Explainer`]: one model, one method and its settings, over any number of images.
+//! [`Explainer`]: a model and a method with its settings, for any number of images.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,36 +23,36 @@ use crate::{Host, Image, Input, Model};
 /// What to explain, and how. The default is Score-CAM of the class with the highest score.
 #[derive(Debug, Clone)]
 pub struct ExplainOptions {
-    /// The method's id, or [`AUTO`] for a map at little cost: `recipro-cam` where the model runs from its layer,
-    /// `score-cam-adaptive` where it does not, `rise` where no layer is known to hold maps.
+    /// The method's id, or [`AUTO`] for a cheap map: `recipro-cam` if the model can run from its layer, otherwise
+    /// `score-cam-adaptive`, or `rise` if no layer is known to hold maps.
     pub method: String,
-    /// A preset of the method; its default one when `None`.
+    /// A preset of the method; `None` for the default preset.
     pub preset: Option<String>,
-    /// Options of the method as (name, value), which come before the preset's.
+    /// Options of the method as (name, value), which override the preset's.
     pub set: Vec<(String, String)>,
-    /// The classes to explain, all from the same passes.
+    /// The classes to explain; all of them share the same forward passes.
     pub targets: Targets,
-    /// Targets in words, in place of classes where there are any: `class:NAME`, `not:NAME`, `value`, `value:down`,
+    /// Targets as text, which replace the classes if there are any: `class:NAME`, `not:NAME`, `value`, `value:down`,
     /// `contrast:A-B`, `sum:A+B`, `mean:A+B`, `like:PHOTO`, `region:MASK`, `region:predicted`, `boxes`, `box:NUMBER`,
-    /// `box:X0,Y0,X1,Y1`, `candidate:NUMBER`. The page docs/targets.md says what each means.
+    /// `box:X0,Y0,X1,Y1`, `candidate:NUMBER`. See docs/targets.md for their meanings.
     pub ask: Vec<String>,
-    /// What counts as a detection where boxes are asked for.
+    /// The detections that count when boxes are explained.
     pub detections: Kept,
-    /// The target layer, or several with commas between; the model's own when `None` ([`Model::layer`]), or its default one. A
-    /// method that needs no layer does not look at it.
+    /// The target layer, or several separated by commas; `None` for the model's own ([`Model::layer`]), or else its
+    /// default layer. Ignored by methods that need no layer.
     pub layer: Option<String>,
-    /// How the maps of several layers become one.
+    /// How to fuse the maps of several layers.
     pub fuse: Fuse,
-    /// Explains the mirrored image as well, for twice the passes and one more, and gives the mean of both maps. Boxes and
-    /// regions are mirrored with the image; an error of kind unsupported for a target that has no mirror image.
+    /// Averages the maps of the image and of its mirror image, for twice the forward passes plus one. Boxes and regions
+    /// are mirrored with the image; a target without a mirror image is an error of kind unsupported.
     pub augment: bool,
-    /// Images per pass, 1 to 4096; the model's preference when `None`.
+    /// Images per forward pass, 1 to 4096; `None` for the model's preference.
     pub batch_size: Option<usize>,
-    /// Another image, for method options that compare with one.
+    /// A reference image, for method options that need one.
     pub reference: Option<Image>,
-    /// How long the passes of an image may take, from its first one; without end when `None`. Then no pass begins any more:
-    /// score-cam-adaptive and rise make their map of the passes that were made and say its error; other methods give the targets
-    /// with their scores and no map, see [`Explanation::late`]. The unmasked pass is made in any case.
+    /// Time limit for the forward passes of an image, from its first pass; `None` for no limit. No pass starts after
+    /// the limit: score-cam-adaptive and rise then return the map of the passes so far, with its error; other methods
+    /// return the targets with their scores but no map, see [`Explanation::late`]. The unmasked pass always runs.
     pub time_limit: Option<Duration>,
 }
 
@@ -75,7 +75,7 @@ impl Default for ExplainOptions {
     }
 }
 
-/// Explains images, with a method and options that were checked once. May be used from several threads at once.
+/// Explains images with a method and its options, which are validated once. Several threads may use it concurrently.
 ///
 /// ```
 #[doc = include_str!("../doc/toy_model.md")]
@@ -95,7 +95,7 @@ pub struct Explainer<'m> {
     options: Options,
     preset: Option<String>,
     asked: Asked,
-    /// One, but where several are fused; none where the method needs none, or the model's default is meant.
+    /// One layer, or several to fuse; none if the method needs none, or for the model's default.
     layers: Vec<String>,
     batch_size: Option<usize>,
     reference: Option<Arc<Tensor>>,
@@ -103,12 +103,12 @@ pub struct Explainer<'m> {
     warnings: Vec<String>,
 }
 
-/// The id of the method that [`AUTO`] stands for.
+/// The id of the method that [`AUTO`] selects.
 fn automatic(options: &ExplainOptions, (model, layer): (&Model, Option<&str>)) -> Result<&'static str> {
     ensure!(
         options.preset.is_none() && options.set.is_empty(),
         invalid,
-        "method \"auto\" takes no preset and no options, since these belong to a method; name one"
+        "method \"auto\" takes no preset or options, because these belong to a specific method; name one"
     );
     let info = model.info();
     Ok(match (info.layer(layer), info.abilities.run_from) {
@@ -120,7 +120,7 @@ fn automatic(options: &ExplainOptions, (model, layer): (&Model, Option<&str>)) -
     })
 }
 
-/// The layers that `text` names: one, or several with commas between.
+/// The layers in `text`: one, or several separated by commas.
 fn layers(model: &Model, text: Option<&str>) -> Result<Vec<String>> {
     let (Some(text), info) = (text, model.info()) else { return Ok(Vec::new()) };
     if !text.contains(',') || info.layer(Some(text)).is_ok() {
@@ -133,7 +133,7 @@ fn layers(model: &Model, text: Option<&str>) -> Result<Vec<String>> {
     names().map(|name| info.layer(Some(name)).map(|layer| layer.name.clone())).collect()
 }
 
-/// `method` over all that the options ask for: several layers, and the mirrored image.
+/// `method`, wrapped for several layers and the mirrored image if the options request them.
 fn fused(
     method: Arc<dyn CamMethod>,
     (model, mut layers): (&Model, Vec<String>),
@@ -156,17 +156,17 @@ fn fused(
 pub struct Job<'a> {
     /// The input.
     pub input: Input,
-    /// Receives a report of each batch; breaking off cancels this input alone.
+    /// Receives a report after each batch; breaking off cancels only this input.
     pub progress: Option<Box<Report<'a>>>,
-    /// What the explanation before learned, where the inputs are a video's frames, one at a time.
+    /// The knowledge from the previous explanation, for the frames of a video, one at a time.
     pub previous: Option<Learned>,
 }
 
 impl<'m> Explainer<'m> {
-    /// Checks `options` against the method and the model, before any pass.
+    /// Validates `options` against the method and the model, before any forward pass.
     ///
-    /// An error of kind not-found for a method, preset or option that does not exist; invalid-argument for a value that
-    /// an option refuses; unsupported where the method needs an ability that the model's backend lacks.
+    /// Errors: kind not-found for an unknown method, preset or option; invalid-argument for an invalid value;
+    /// unsupported if the model's backend lacks an ability that the method needs.
     pub fn new(host: &Host, model: &'m Model, options: &ExplainOptions) -> Result<Self> {
         let layers = layers(model, options.layer.as_deref().or(model.layer()))?;
         let layer = layers.first().map(String::as_str);
@@ -209,12 +209,12 @@ impl<'m> Explainer<'m> {
         self.method.info()
     }
 
-    /// The preset that the method's options begin with, where the method has presets.
+    /// The preset in use, if the method has presets.
     pub fn preset(&self) -> Option<&str> {
         self.preset.as_deref()
     }
 
-    /// Remarks about the reference image, a line each.
+    /// Remarks about the reference image, one line each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -224,14 +224,15 @@ impl<'m> Explainer<'m> {
         self.explain_reporting(image, None, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Self::explain`], of a video's next frame: score-cam-adaptive begins with what it learned of the one before, and
-    /// needs fewer passes for the same error. Other methods begin anew, and so does it where the previous explanation had
-    /// another target or layer.
+    /// Like [`Self::explain`], for the next frame of a video: score-cam-adaptive starts from its knowledge of the
+    /// previous frame, and needs fewer passes for the same error. Other methods start without it, as does
+    /// score-cam-adaptive if the previous explanation had another target or layer.
     pub fn explain_next(&self, image: &Image, previous: &Explanation) -> Result<Explanation> {
         self.explain_reporting(image, previous.learned.clone(), |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Self::explain`] or, with what the `previous` frame's explanation learned, [`Self::explain_next`]. `progress` receives a report of each batch on the calling thread, and cancels by breaking off.
+    /// Like [`Self::explain`], or [`Self::explain_next`] if `previous` is given. `progress` receives a report after
+    /// each batch on the calling thread, and cancels by breaking off.
     pub fn explain_reporting(
         &self,
         image: &Image,
@@ -247,9 +248,10 @@ impl<'m> Explainer<'m> {
         found
     }
 
-    /// Explains many inputs on the calling thread, `at_once` of them at a time, so that their masks share batches. `jobs` is
-    /// asked for the next one when another has ended, and `found` gets each result with the position of its job, from 0; see
-    /// [`explain_many`]. A job that is an error is its own result. Where `found` breaks off, the rest is dropped.
+    /// Explains many inputs on the calling thread, `at_once` of them concurrently, so that their masks share batches.
+    /// The next job is taken from `jobs` when one has ended, and `found` receives each result with the position of its
+    /// job, from 0; see [`explain_many`]. A job that is an error is its own result. If `found` breaks off, the rest is
+    /// dropped.
     ///
     /// ```
     #[doc = include_str!("../doc/toy_model.md")]
@@ -320,7 +322,7 @@ impl<'m> Explainer<'m> {
     }
 }
 
-/// Whether `limit` has passed since now; `None` for a limit that no clock reaches.
+/// A function that tells whether `limit` has expired since now; `None` for a limit beyond any clock.
 fn time_up(limit: Duration) -> Option<Box<dyn Fn() -> bool>> {
     let end = Instant::now().checked_add(limit)?;
     Some(Box::new(move || Instant::now() >= end))

@@ -1,4 +1,4 @@
-//! [`Explanation`]: saliency maps with all that is known of them.
+//! [`Explanation`]: saliency maps with their data.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use scorecam_core::{Error, Explained, Learned, Result, Tensor, TensorView, Upsam
 
 use crate::Model;
 
-/// Saliency maps of one image. It needs neither the model nor the explainer any more.
+/// The saliency maps of one image, independent of the model and the explainer.
 ///
 /// ```
 #[doc = include_str!("../doc/toy_model.md")]
@@ -25,62 +25,63 @@ use crate::Model;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The target layer; empty where the method needs none.
+    /// The target layer; empty if the method needs none.
     pub layer: String,
-    /// What was explained, in the order of the maps.
+    /// The explained targets, in the order of the maps.
     pub targets: Vec<Target>,
-    /// One saliency map for each target, [targets, H, W], all finite; as a rule 0 to 1, as the method's options say. None,
-    /// [0, H, W], where [`Self::late`] says why.
+    /// One saliency map per target, [targets, H, W], all finite; usually 0 to 1, depending on the method's options.
+    /// Empty, [0, H, W], if [`Self::late`] is set.
     pub maps: Tensor,
-    /// The standard error of each value of the maps, of their shape, where the method estimates them, as "rise" does.
+    /// The standard error of each value in the maps, in their shape, if the method estimates it, as "rise" does.
     pub errors: Option<Tensor>,
-    /// Why there are no maps: the time limit passed before the method had any.
+    /// The reason for missing maps: the time limit expired before the method had any.
     pub late: Option<String>,
-    /// Images run through the model, the unmasked one included.
+    /// The number of images that the model has run, including the unmasked one.
     pub passes: usize,
-    /// Numbers that the method reports, by name.
+    /// The measures that the method reports, by name.
     pub measures: Vec<(String, f64)>,
-    /// What the user should know, a line each.
+    /// Warnings for the user, one line each.
     pub warnings: Vec<String>,
-    /// Where the maps lie on the photo; `None` when a tensor was explained, whose photo is not known.
+    /// The placement of the maps on the photo; `None` for a tensor, whose photo is unknown.
     pub placement: Option<Placement>,
     /// Height and width of the model's input.
     pub input_size: (usize, usize),
-    /// What the method learned that helps with a video's next frame, see [`Explainer::explain_next`](crate::Explainer::explain_next).
+    /// The knowledge that the method can reuse for a video's next frame, see
+    /// [`Explainer::explain_next`](crate::Explainer::explain_next).
     pub learned: Option<Learned>,
 }
 
 /// An explained target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// What was asked, in words: "class:285", "box:0".
+    /// The target as text: "class:285", "box:0".
     pub text: String,
-    /// The index of the class that it is about, where there is one.
+    /// The index of its class, if it has one.
     pub class: Option<usize>,
-    /// The class's label, where the model has labels.
+    /// The class's label, if the model has labels.
     pub label: Option<String>,
-    /// A class's probability on the unmasked image, 0 to 1; where the model gives a number of its own, and of any other
-    /// target, that number.
+    /// The class's probability on the unmasked image, 0 to 1; for a model with a single value, and for any other
+    /// target, that value.
     pub score: f64,
-    /// The model's raw output for a class; the number of any other target.
+    /// The model's raw output for a class; for any other target, its value.
     pub output: f32,
-    /// The box that it is about.
+    /// The box of the target.
     pub detection: Option<Detection>,
-    /// The region of a segmentation map that it is about.
+    /// The region of a segmentation map.
     pub region: Option<Arc<RegionCells>>,
 }
 
-/// An object that a detector found, or that was asked for.
+/// A detected object, or a requested box.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
-    /// Its box in pixels of the photo; of the input where a tensor was explained.
+    /// Its box in pixels of the photo, or of the input if a tensor was explained.
     pub rect: Rect,
-    /// How sure the detector is, 0 to 1; of a box that was asked for how similar its best candidate is.
+    /// The detector's score, 0 to 1; for a requested box, the similarity of its best candidate.
     pub score: f64,
 }
 
 impl Target {
-    /// The label or the class of a box and how sure the detector is of it; of another target what was asked.
+    /// The label or class of a box with the detector's score; for any other target, its text.
     fn words(&self) -> String {
         let class = self.label.clone().or_else(|| self.class.map(|class| format!("class {class}")));
         match (self.detection, class) {
@@ -127,19 +128,18 @@ impl Explanation {
         }
     }
 
-    /// The map of target `index`, [H, W]. An error of kind [`ErrorKind::Deadline`](crate::ErrorKind::Deadline) where there
-    /// are no maps, see [`Self::late`]. Panics when there is no such target, as indexing does.
+    /// The map of target `index`, [H, W]. An error of kind [`ErrorKind::Deadline`](crate::ErrorKind::Deadline) if there
+    /// are no maps, see [`Self::late`]. Panics if there is no such target, like indexing.
     pub fn map(&self, index: usize) -> Result<TensorView<'_>> {
         match &self.late {
             None => Ok(self.maps.view().at(index)),
             Some(why) => Err(Error::deadline(format!(
-                "there is no map: {why}; give more time, or take the method score-cam-adaptive"
+                "no map was made: {why}; allow more time, or use the method score-cam-adaptive"
             ))),
         }
     }
 
-    /// The map of target `index` at the size of the model's input, for measures. An error as of [`Self::map`]. Panics when
-    /// there is no such target.
+    /// The map of target `index` at the size of the model's input, for measures. Errors and panics like [`Self::map`].
     pub fn saliency(&self, index: usize) -> Result<SaliencyMap> {
         let (map, size) = (self.map(index)?, self.input_size);
         let own = (map.shape()[0], map.shape()[1]);
@@ -152,10 +152,9 @@ impl Explanation {
         SaliencyMap::new(&values.iter().map(|&value| value as f32).collect::<Vec<_>>(), size)
     }
 
-    /// The boxes around the great values of the map of target `index`, in pixels of the photo (of the input where a tensor was
-    /// explained), the largest area first; none for a map that is flat, and none of a letterbox's padding.
-    /// [`Explanation::map_boxes`] says the share of the map in each, too. An error as of [`Self::map`]. Panics when there is
-    /// no such target.
+    /// The boxes around the high values in the map of target `index`, in pixels of the photo (of the input if a tensor
+    /// was explained), the largest area first; none for a flat map, and none in a letterbox's padding.
+    /// [`Explanation::map_boxes`] also returns the share of the map in each box. Errors and panics like [`Self::map`].
     ///
     /// ```
     #[doc = include_str!("../doc/toy_model.md")]
@@ -172,29 +171,29 @@ impl Explanation {
         Ok(self.map_boxes(index, options)?.into_iter().map(|found| found.bounds).collect())
     }
 
-    /// The standard error of each value of the map of target `index`, [H, W]; none where the method estimates none. Panics when
-    /// there is no such target.
+    /// The standard error of each value in the map of target `index`, [H, W]; `None` if the method estimates none.
+    /// Panics if there is no such target.
     pub fn errors(&self, index: usize) -> Option<TensorView<'_>> {
         self.errors.as_ref().map(|errors| errors.view().at(index))
     }
 
-    /// The map of target `index` at the size (height, width) of the photo that was explained, or of one of the same content:
-    /// bilinear between the map's values, and 0 where the model did not see the photo ([`Placement::photo_part`]). An error
-    /// for another size than the explained photo's, or as of [`Self::map`]. Panics when there is no such target.
+    /// The map of target `index` at the size (height, width) of the explained photo, or of one with the same content:
+    /// interpolated bilinearly, and 0 where the photo lies outside the model's input ([`Placement::photo_part`]). An
+    /// error for another size than the explained photo's. Other errors and panics like [`Self::map`].
     pub fn photo_map(&self, index: usize, size: (usize, usize)) -> Result<Tensor> {
         let placement = self.placement_on(size);
         let ((own_height, own_width), (height, width)) = (placement.photo_size(), size);
         if placement.photo_size() != size {
             bail!(
                 invalid,
-                "the map is of a photo of {own_width}x{own_height} pixels; {width}x{height} was asked for"
+                "the map is of a photo of {own_width}x{own_height} pixels; {width}x{height} was requested"
             );
         }
         placement.on_photo(self.map(index)?)
     }
 
-    /// The map of target `index` laid over the photo that was explained, or over another one of the same content; a box or
-    /// region that the target is about is drawn and named. An error as of [`Self::map`]. Panics when there is no such target.
+    /// The map of target `index` drawn over the explained photo, or over another one with the same content; the
+    /// target's box or region is drawn and labeled. Errors and panics like [`Self::map`].
     pub fn overlay(&self, index: usize, photo: &Photo, overlay: &Overlay) -> Result<Photo> {
         let placement = self.placement_on(photo.size());
         let picture = overlay.render(photo, self.map(index)?, &placement)?;
@@ -213,7 +212,7 @@ impl Explanation {
         })
     }
 
-    /// A box, which is in pixels of the photo that was explained or of a tensor, in those of a photo with `placement`.
+    /// Converts a box from pixels of the explained photo or tensor to those of a photo with `placement`.
     fn on(&self, placement: &Placement, rect: Rect) -> Rect {
         let (from, to) = match self.placement {
             Some(own) => (own.photo_size(), placement.photo_size()),
@@ -223,7 +222,7 @@ impl Explanation {
         Rect { x: rect.x * right, y: rect.y * down, width: rect.width * right, height: rect.height * down }
     }
 
-    /// Where the maps lie on a photo of `size` (height, width).
+    /// The placement of the maps on a photo of `size` (height, width).
     pub fn placement_on(&self, size: (usize, usize)) -> Placement {
         self.placement.unwrap_or_else(|| Placement::whole(size, self.input_size))
     }

@@ -1,4 +1,4 @@
-//! [`Image`]: a photo, or a tensor that is the model's input already.
+//! [`Image`]: a photo, or the input tensor of a model.
 
 #[cfg(feature = "files")]
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) enum Content {
 
 impl Image {
     /// Reads a photo (PNG, JPEG, JPEG XL, WebP, BMP, TIFF, GIF, PNM), or a tensor from a `.npy` file (little-endian f32,
-    /// [C, H, W] or [1, C, H, W]). An error names the file. [`crate::Reader`] has limits and many threads.
+    /// [C, H, W] or [1, C, H, W]). Errors name the file. [`crate::Reader`] adds limits and serves many threads.
     #[cfg(feature = "files")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         crate::Reader::default().read(path.as_ref())
@@ -47,7 +47,7 @@ impl Image {
         }
     }
 
-    /// As [`Self::photo`], the photo alone.
+    /// Converts the image into its photo, like [`Self::photo`].
     pub fn into_photo(self) -> Option<Photo> {
         match self.content {
             Content::Photo(photo) => Some(photo),
@@ -55,7 +55,7 @@ impl Image {
         }
     }
 
-    /// Remarks of the decoder, a line each. Explanations of the image repeat them among their warnings.
+    /// Remarks of the decoder, one line each. Explanations of the image include them in their warnings.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -67,27 +67,28 @@ impl From<Photo> for Image {
     }
 }
 
-/// A tensor [1, C, H, W] is the model's input as it is. One that is [1, H, W, C] for the model is turned, and a warning of
-/// the explanation says so.
+/// A tensor [1, C, H, W] is used unchanged as the model's input. A tensor that is [1, H, W, C] for the model is
+/// transposed, with a warning in the explanation.
 impl From<Tensor> for Image {
     fn from(tensor: Tensor) -> Self {
         Self { content: Content::Tensor(tensor), warnings: Vec::new() }
     }
 }
 
-/// An image as the model takes it.
+/// The input of a model.
 #[derive(Debug, Clone)]
 pub struct Input {
     /// The tensor [1, C, H, W].
     pub tensor: Arc<Tensor>,
-    /// Where the photo lies in it; `None` for an image that was a tensor.
+    /// The placement of the photo; `None` for a tensor.
     pub placement: Option<Placement>,
     /// What the user should know, a line each.
     pub warnings: Vec<String>,
 }
 
 impl Model {
-    /// The image as the model takes it: a photo preprocessed, a tensor as it is. Any thread.
+    /// Converts an image to the model's input: preprocesses a photo, keeps a tensor unchanged. May be called from any
+    /// thread.
     pub fn prepare(&self, image: &Image) -> Result<Input> {
         let mut warnings = image.warnings.clone();
         let (tensor, placement) = match &image.content {
@@ -106,7 +107,7 @@ impl Model {
         Ok(Input { tensor: Arc::new(tensor), placement, warnings })
     }
 
-    /// The scores of all classes in one pass, without a map. Any thread.
+    /// The scores of all classes in one forward pass, without a map. May be called from any thread.
     ///
     /// ```
     #[doc = include_str!("../doc/toy_model.md")]

@@ -1,8 +1,8 @@
 //! [`Labels`]: the names of a model's classes, from the file that its manifest names.
 //!
-//! A name a line is the plain form. Files that people have are read, too: `n01440764 tench, Tinca tinca`, `0: tench`, a
-//! JSON list, and `imagenet_class_index.json`. How many names there are must be how many classes the model has, since a
-//! list that begins with "background" would shift every name by one.
+//! The plain form has one name per line. Other common forms are also accepted: `n01440764 tench, Tinca tinca`, `0:
+//! tench`, a JSON list, and `imagenet_class_index.json`. The number of names must equal the model's number of classes,
+//! because a list that starts with "background" would shift every name by one.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use crate::Manifest;
 use crate::manifest::LabelSource;
 use crate::text_file::read_text;
 
-/// The names of classes, by their numbers; none where nothing names them.
+/// The names of classes, by number; empty if there are none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Labels {
-    /// Where they stand, in messages.
+    /// Their source, for messages.
     source: String,
     names: Vec<String>,
 }
 
 impl Labels {
-    /// The names that `manifest` gives.
+    /// The names in `manifest`.
     pub(crate) fn of(manifest: &Manifest) -> Result<Self> {
         let (source, names) = match &manifest.model.labels {
             None => return Ok(Self::default()),
@@ -39,7 +39,8 @@ impl Labels {
         Ok(Self { names: names.map_err(|e| e.context(&source))?, source })
     }
 
-    /// An error where there are not as many names as classes. One value an image may have one name, its own.
+    /// An error if the number of names differs from the number of classes. A model with one value per image may have
+    /// one name.
     pub(crate) fn check(&self, classes: usize, is_one_value: bool) -> Result<()> {
         let count = self.names.len();
         if count == 0 || count == classes || is_one_value && count == 1 {
@@ -65,7 +66,7 @@ impl Labels {
         }
     }
 
-    /// The class whose label, or one of whose comma-separated names, is `text`; `model` names the model in errors.
+    /// The class with the label, or one of its comma-separated names, `text`; `model` is the model's name in errors.
     pub(crate) fn class(&self, text: &str, model: &str) -> Result<usize> {
         if self.names.is_empty() {
             return Err(Error::not_found(format!(
@@ -80,7 +81,7 @@ impl Labels {
         match found[..] {
             [class] => Ok(class),
             [] => bail!(not_found, "class {text:?} is not in {}{}", self.source, self.near(text)),
-            _ => bail!(invalid, "class {text:?} names classes {found:?}; give one of these numbers"),
+            _ => bail!(invalid, "class {text:?} is ambiguous: classes {found:?}; give one of these numbers"),
         }
     }
 
@@ -89,7 +90,7 @@ impl Labels {
         (0..=self.names.len()).filter_map(|class| Some((class, self.get(class)?)))
     }
 
-    /// Labels that contain the text, to help a user on.
+    /// Labels that contain the text, as suggestions.
     fn near(&self, text: &str) -> String {
         let text = text.to_lowercase();
         let near = self.all().filter(|(_, label)| label.to_lowercase().contains(&text)).take(5);
@@ -105,7 +106,7 @@ fn names(text: &str) -> Result<Vec<String>> {
     Ok(found.iter().map(|name| printable(name.trim())).collect())
 }
 
-/// The names of lines, without what numbers them where each line has such a thing. Blank lines at the end are none.
+/// The names of lines, without their numbers if every line has one. Blank lines at the end are ignored.
 fn of_lines(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
     let without = |strip: fn(usize, &str) -> Option<&str>| {
@@ -137,21 +138,22 @@ fn of_json(text: &str) -> Result<Vec<String>> {
     };
     match serde_json::from_str(text).map_err(|e| wrong(format!("it is not JSON: {e}")))? {
         Value::Array(list) => {
-            list.iter().map(|v| of_value(v).ok_or_else(|| wrong(format!("{v} is no name")))).collect()
+            list.iter().map(|v| of_value(v).ok_or_else(|| wrong(format!("{v} is not a name")))).collect()
         }
         Value::Object(by_number) => {
             let mut numbered = BTreeMap::new();
             for (key, value) in &by_number {
                 let number: usize =
-                    key.trim().parse().map_err(|_| wrong(format!("key {key:?} is no number")))?;
-                numbered.insert(number, of_value(value).ok_or_else(|| wrong(format!("{value} is no name")))?);
+                    key.trim().parse().map_err(|_| wrong(format!("key {key:?} is not a number")))?;
+                numbered
+                    .insert(number, of_value(value).ok_or_else(|| wrong(format!("{value} is not a name")))?);
             }
             match numbered.keys().copied().eq(0..numbered.len()) {
                 true => Ok(numbered.into_values().collect()),
-                false => Err(wrong("its keys are not the numbers from 0 on".into())),
+                false => Err(wrong("its keys must be the numbers from 0 on".into())),
             }
         }
-        other => Err(wrong(format!("{other} is no list"))),
+        other => Err(wrong(format!("{other} is not a list"))),
     }
 }
 
@@ -198,9 +200,9 @@ mod tests {
     #[test]
     fn json_that_names_no_classes_is_refused() {
         for (text, expected) in [
-            ("[1, 2]", "1 is no name"),
-            ("{\"tench\": 0}", "key \"tench\" is no number"),
-            ("{\"1\": \"tench\"}", "not the numbers from 0 on"),
+            ("[1, 2]", "1 is not a name"),
+            ("{\"tench\": 0}", "key \"tench\" is not a number"),
+            ("{\"1\": \"tench\"}", "must be the numbers from 0 on"),
             ("[\"tench\"", "it is not JSON"),
         ] {
             let error = names(text).expect_err(expected).to_string();

@@ -1,8 +1,9 @@
-//! Saliency maps of any model that a runtime can run forward: Score-CAM and its relatives.
+//! Saliency maps that explain the decisions of any vision model, from forward passes alone: Score-CAM and related
+//! methods.
 //!
-//! A [`Host`] is a registry of backends and methods; [`Host::load_model`] brings a model's file and manifest together with
-//! the backend that loads it. An [`Explainer`] holds a method with its options, checked once, and explains any number of
-//! [`Image`]s; an [`Explanation`] has their maps, and lays them over photos.
+//! A [`Host`] is a registry of backends and methods; [`Host::load_model`] reads a model's file and manifest and chooses
+//! the backend. An [`Explainer`] holds a method with its options, validates them once, and explains any number of
+//! [`Image`]s; an [`Explanation`] holds the maps of an image and draws them over its photo.
 //!
 //! ```no_run
 //! use scorecam::{ExplainOptions, Explainer, Host, Image, Overlay};
@@ -21,8 +22,8 @@
 //! # Ok::<(), scorecam::Error>(())
 //! ```
 //!
-//! The only global state is the list of loaded libraries, which stay for the life of the process; two hosts
-//! do not see each other's registries.
+//! The only global state is the list of loaded libraries, which stay loaded until the process ends; hosts do not share
+//! their registries.
 
 mod builtin;
 mod choice;

@@ -1,4 +1,4 @@
-//! One plugin file: checked, opened, verified, and kept for the life of the process.
+//! Plugin files: checked, opened, verified, and kept for the life of the process.
 
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
@@ -12,12 +12,12 @@ use scorecam_plugin::{ENTRY_SYMBOL, PluginRoot_Ref, ROOT_SYMBOL, open_library};
 
 use crate::lock::Lock;
 
-/// How a host knows that a plugin's tables are laid out as its own.
+/// How a host verified the layout of a plugin's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// The item is part of the program.
     BuiltIn,
-    /// abi_stable compared every table, field by field.
+    /// abi_stable compared every table field by field.
     LayoutVerified,
     /// The ABI version and the sizes of structs agree.
     VersionChecked,
@@ -33,21 +33,21 @@ impl std::fmt::Display for Proof {
     }
 }
 
-/// An opened library: its table and the proof that goes with it.
+/// An opened library: its table and the proof of its layout.
 #[derive(Clone, Copy)]
 pub(crate) struct Opened {
     pub(crate) plugin: ImportedPlugin,
     pub(crate) proof: Proof,
 }
 
-/// Opens the plugin in a file, which is given by its canonical path, or returns it when it is open already.
-/// Errors leave the file's name to the caller.
+/// Opens the plugin at a canonical path, or returns it if it is already open. The caller adds the file's name to
+/// errors.
 pub(crate) fn open(path: &Path) -> Result<Opened> {
     OPENED.open(path, open_new)
 }
 
-/// Every library that this process has opened. Libraries are never closed: tables, threads and destructors of
-/// a plugin may be in use until the process ends.
+/// All libraries opened by this process. Libraries are never closed: tables, threads and destructors of a plugin may be
+/// in use until the process ends.
 static OPENED: Libraries<RwLock<OpenedFiles>> = Libraries { opened: RwLock::new(Vec::new()) };
 
 /// Opened libraries by canonical path.
@@ -59,9 +59,8 @@ pub(crate) struct Libraries<L> {
 }
 
 impl<L: Lock<OpenedFiles>> Libraries<L> {
-    /// The lock is not held while a library opens: its constructors may take their time, or open another
-    /// plugin. Two threads that want the same file both get the one library that the system keeps of it, and
-    /// what the first of them has made of it is what stays.
+    /// The lock is not held while a library opens: its constructors may be slow, or open another plugin. Two threads
+    /// that open the same file get the same library from the system, and the first thread's result is kept.
     pub(crate) fn open(&self, file: &Path, open_new: impl FnOnce(&Path) -> Result<Opened>) -> Result<Opened> {
         if let Some(found) = self.opened.look(|opened| find(opened, file)) {
             return Ok(found);
@@ -81,7 +80,7 @@ fn find(opened: &OpenedFiles, file: &Path) -> Option<Opened> {
 }
 
 fn open_new(path: &Path) -> Result<Opened> {
-    // SAFETY: loading runs the library's initialisers; a plugin is trusted code, as the documentation says.
+    // SAFETY: loading runs the library's initializers; a plugin is trusted code, as the documentation says.
     let library = unsafe { open_library(path) }?;
     if let Some(table) = verified_table(&library)? {
         // SAFETY: a static table of a library that is never closed, its layout proven.
@@ -90,14 +89,14 @@ fn open_new(path: &Path) -> Result<Opened> {
     // SAFETY: the symbol is a variable of this type by the ABI; only its address is taken here.
     let symbol = unsafe { library.get::<*const scorecam_plugin_table>(ENTRY_SYMBOL.as_bytes()) };
     let symbol = symbol.map_err(|_| {
-        Error::plugin(format!("it is no scorecam plugin: it exports no symbol {ENTRY_SYMBOL}"))
+        Error::plugin(format!("it is not a scorecam plugin: it exports no symbol {ENTRY_SYMBOL}"))
     })?;
     // SAFETY: the address of a static table of a library that is never closed; its version is read first.
     Ok(Opened { plugin: unsafe { ImportedPlugin::new(*symbol) }?, proof: Proof::VersionChecked })
 }
 
-/// The table that the library's abi_stable root module leads to, once its layout is proven; `None` when the
-/// library has no such module.
+/// The table of the library's abi_stable root module, after its layout is verified; `None` if the library has no such
+/// module.
 fn verified_table(library: &Library) -> Result<Option<*const scorecam_plugin_table>> {
     // SAFETY: the symbol is abi_stable's header by its name; only its address is taken here.
     let Ok(symbol) = (unsafe { library.get::<*const AbiHeader>(ROOT_SYMBOL.as_bytes()) }) else {
@@ -106,7 +105,7 @@ fn verified_table(library: &Library) -> Result<Option<*const scorecam_plugin_tab
     // A symbol's address is whatever its library says, 0 included.
     let header: *const AbiHeader = *symbol;
     if header.is_null() || !header.is_aligned() {
-        bail!(plugin, "its symbol {ROOT_SYMBOL} leads to no table: it is at {header:p}");
+        bail!(plugin, "its symbol {ROOT_SYMBOL} does not point to a table: it is at {header:p}");
     }
     // SAFETY: a transparent reference, made of an address that is neither NULL nor misaligned, into a library that
     // is never closed; abi_stable checks the header before use.
@@ -116,7 +115,8 @@ fn verified_table(library: &Library) -> Result<Option<*const scorecam_plugin_tab
         tracing::debug!("layout check: {text}");
         let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no message").to_owned();
         Error::plugin(format!(
-            "its tables are laid out otherwise than this program's ({line}); build it against this version of scorecam-plugin"
+            "the layout of its tables differs from this program's ({line}); build it against this version of \
+             scorecam-plugin"
         ))
     };
     let header = header.upgrade().map_err(|e| differs(&e))?;

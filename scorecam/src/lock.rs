@@ -1,18 +1,18 @@
-//! [`Lock`]: what guards a table that threads share.
+//! [`Lock`]: the lock of a table that threads share.
 //!
-//! The tables of this workspace that live longer than a call (opened libraries, a host's register, handles)
-//! are generic over their lock. It is std's in the library; in the unit tests it is loom's, which runs the
-//! same code through every order in which threads can meet.
+//! The tables of this workspace that outlive a call (opened libraries, a host's register, handles) are generic over
+//! their lock. The library uses std's; the unit tests use loom's, which runs the same code in every possible
+//! interleaving.
 
 use std::sync::{PoisonError, RwLock};
 
-/// A lock around a `T`, to be looked into by many or changed by one.
+/// A lock around a `T`, for many readers or one writer.
 pub trait Lock<T> {
-    /// Runs `look` while nobody changes the value.
+    /// Runs `look` with shared access to the value.
     fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R;
 
-    /// Runs `change` while nobody else sees the value. A panic in it must leave the value whole, because
-    /// later calls go on with it.
+    /// Runs `change` with exclusive access to the value. A panic in it must leave the value consistent, because later
+    /// calls continue with it.
     fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R;
 }
 

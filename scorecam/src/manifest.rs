@@ -1,7 +1,7 @@
-//! The model manifest: what a framework's checkpoint does not say, in a TOML file beside it.
+//! The model manifest: a TOML file beside a model with the information that the model file lacks.
 //!
-//! Every key may be left out; an unknown one is an error that names the key and the line. A manifest comes with its
-//! model, from wherever that comes from, and is read unasked: it names files to read and never code to run.
+//! Every key is optional; an unknown one is an error that names the key and the line. A manifest comes with its model,
+//! possibly from an untrusted source, and is read automatically: it may name files to read, but never code to run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::text_file::read_text;
 
-/// The settings by which a backend learns which libraries to open: the caller's to give, never a manifest's.
+/// The settings with libraries for a backend to open: only the caller may give them, never a manifest.
 const SETTINGS_OF_CODE: [&str; 3] = ["runtime", "cuda", "operators"];
 
-/// A manifest as it is written. The page `docs/manifest.md` has an example for each kind of model.
+/// A parsed manifest. The page `docs/manifest.md` has an example for each kind of model.
 ///
 /// ```
 /// let manifest = scorecam::Manifest::parse("[input]\nmean = [0.5]\nstd = [0.5]\n")?;
@@ -30,13 +30,13 @@ pub struct Manifest {
     pub model: ModelSection,
     /// Its image input.
     pub input: InputSection,
-    /// The values of its inputs beside the image, by their names. Each of these inputs needs one.
+    /// The values of its inputs other than the image, by name. Each of these inputs needs one.
     pub inputs: BTreeMap<String, InputValue>,
     /// Its class scores.
     pub output: OutputSection,
-    /// Settings of the backend, as `key = "value"`; none that names code. An unknown one is the backend's error.
+    /// Settings of the backend, as `key = "value"`, except those that name code. The backend reports unknown ones.
     pub settings: BTreeMap<String, String>,
-    /// The folder that its paths start from: its own, or the current one for a manifest that is no file.
+    /// The base folder of its relative paths: its own, or the current folder for a manifest that is not a file.
     #[serde(skip)]
     pub folder: PathBuf,
 }
@@ -45,24 +45,24 @@ pub struct Manifest {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSection {
-    /// The model's file or folder, relative to the manifest. Required where the manifest is loaded by its own name,
-    /// ignored where it is read because it lies beside the model.
+    /// The model's file or folder, relative to the manifest. Required if the manifest itself is loaded, ignored if it
+    /// is read because it lies beside the model.
     pub file: Option<PathBuf>,
-    /// The backend's id, or `auto`. Default `auto`: the best one for such files that works on this machine.
+    /// The backend's id, or `auto`. Default `auto`: the best one that is available for the file.
     pub backend: Option<String>,
     /// The layer to explain. Default: the last one before the classifier that is known to hold maps.
     pub layer: Option<String>,
-    /// How maps lie in that layer, or in the default one: `nchw`, `nhwc`, `ncwh`, `nwhc`, or tokens of a grid of rows x
-    /// columns as in `tokens=1+14x14`; see [`Form`]. Default: what the graph or trial passes tell.
+    /// The layout of that layer, or of the default layer: `nchw`, `nhwc`, `ncwh`, `nwhc`, or tokens of a grid of rows x
+    /// columns, such as `tokens=1+14x14`; see [`Form`]. Default: inferred from the graph or by trial passes.
     pub layer_grid: Option<String>,
-    /// The names of the classes: a list, or a file with one name for each class, relative to the manifest; UTF-8, at most
-    /// 16 MiB. Default: none, so that classes are numbers.
+    /// The names of the classes: a list, or a file with one name per class, relative to the manifest; UTF-8, at most 16
+    /// MiB. Default: none, so classes have only numbers.
     pub labels: Option<LabelSource>,
 }
 
-/// Where the names of classes stand.
+/// The source of class names.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "this takes the path of a file with one name a line, or a list of names")]
+#[serde(untagged, expecting = "this takes the path of a file with one name per line, or a list of names")]
 pub enum LabelSource {
     /// In a file.
     File(PathBuf),
@@ -70,20 +70,20 @@ pub enum LabelSource {
     Names(Vec<String>),
 }
 
-/// `[input]`: value = (pixel * scale - mean) / std, pixels being 0 to 255.
+/// `[input]`: value = (pixel * scale - mean) / std, for pixels from 0 to 255.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputSection {
     /// The image input's name. Default: the only input, or the only one with three or four axes.
     pub name: Option<String>,
-    /// Height and width in pixels, 1 to [`Preprocess::MAX_SIDE`] each. Default: the model's own; photos need it where the
-    /// model leaves its size free.
+    /// Height and width in pixels, 1 to [`Preprocess::MAX_SIDE`] each. Default: the model's own; required for photos if
+    /// the model's input size is variable.
     pub size: Option<[usize; 2]>,
-    /// The order of the model's own axes, `nchw` or `nhwc`. Default: what the input's shape tells.
+    /// The order of the model's own axes, `nchw` or `nhwc`. Default: inferred from the input's shape.
     pub layout: Option<String>,
     /// The channels in the model's order: `rgb`, `bgr` or `gray`. Default `gray` for a model of one channel, else `rgb`.
     pub color: Option<String>,
-    /// Factor of the pixels, applied first. Default 1/255; 1 for a model that takes 8-bit pixels where neither `mean` nor
+    /// Factor of the pixels, applied first. Default 1/255; 1 for a model that takes 8-bit pixels, if neither `mean` nor
     /// `std` is given.
     pub scale: Option<f32>,
     /// One number, or one per channel in the model's order, in units of pixel * scale. Default 0.
@@ -99,15 +99,15 @@ pub struct InputSection {
     pub crop_fraction: Option<f64>,
 }
 
-/// The value of an input beside the image, the same for every image. Shape and element type are the model's.
+/// The value of an input other than the image, the same for every image. The model determines shape and element type.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged, expecting = "this takes a number, a list of numbers, or the path of a .npy file")]
 pub enum InputValue {
-    /// One number, for all of its elements.
+    /// One number for all elements.
     Number(f64),
-    /// Its elements for one image, repeated for each image of a batch; or all of them.
+    /// The elements for one image, repeated for each image of a batch, or all elements.
     Numbers(Vec<f64>),
-    /// A `.npy` file of f32, f64 or i64 with its elements, relative to the manifest; at most 8 MiB.
+    /// A `.npy` file of f32, f64 or i64 with the elements, relative to the manifest; at most 8 MiB.
     File(PathBuf),
 }
 
@@ -117,38 +117,39 @@ pub enum InputValue {
 pub struct OutputSection {
     /// The output's name. Default: the only output, or the only one whose shape looks like class scores.
     pub name: Option<String>,
-    /// What the model has applied already: `none`, `softmax` or `sigmoid`. Default: what the graph or the values on trial
-    /// images tell; one value per image is taken for a logit.
+    /// The activation that the model itself applies: `none`, `softmax` or `sigmoid`. Default: inferred from the graph,
+    /// or from the values on trial images; one value per image counts as a logit.
     pub activation: Option<String>,
-    /// `classes`, `value` for a model whose one number per image is no score, such as an age, `detections`, `segments` or
-    /// `embedding`. Default: `classes` where an output looks like class scores, else what the outputs' shapes look like.
+    /// `classes`, `value` for a model whose one number per image is not a score, such as an age, `detections`,
+    /// `segments` or `embedding`. Default: `classes` if an output looks like class scores, else inferred from the
+    /// outputs' shapes.
     pub kind: Option<String>,
-    /// Of detections: `yolov5`, `yolov8`, `end-to-end`, `ssd`, `detr`, `boxes-scores` or `fastestdet`; see
-    /// [`scorecam_core::target::Format`]. Default: what the outputs' names and shapes look like.
+    /// The format of detections: `yolov5`, `yolov8`, `end-to-end`, `ssd`, `detr`, `boxes-scores` or `fastestdet`; see
+    /// [`scorecam_core::target::Format`]. Default: inferred from the outputs' names and shapes.
     pub format: Option<String>,
-    /// The output that holds boxes, or everything. Default: the one of that name, or the only one.
+    /// The output with boxes, or with everything. Default: the output of that name, or the only one.
     pub boxes: Option<String>,
-    /// The output of class probabilities, logits or scores, where the format has one.
+    /// The output with class probabilities, logits or scores, if the format has one.
     pub class_scores: Option<String>,
-    /// The output of class numbers, where the format has one.
+    /// The output with class numbers, if the format has one.
     pub labels: Option<String>,
-    /// Whether a detector's scores are probabilities already. Default: yes, but for DETR.
+    /// Whether a detector's scores are already probabilities. Default: yes, except for DETR.
     pub activated: Option<bool>,
-    /// How boxes are written: `xyxy`, `cxcywh` or `xywh`. Default: the format's usual way.
+    /// The form of boxes: `xyxy`, `cxcywh` or `xywh`. Default: the format's usual form.
     pub box_form: Option<String>,
-    /// `pixels` of the model's input, or `relative` to its width and height. Default: the format's usual way.
+    /// `pixels` of the model's input, or `relative` to its width and height. Default: the format's usual scale.
     pub box_scale: Option<String>,
 }
 
 impl Manifest {
-    /// Reads a manifest; an error names the file, the line and the key.
+    /// Reads a manifest; errors name the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path).map_err(|e| e.context(format!("manifest {}", path.display())))?;
         let manifest = Self::parse(&text).map_err(|e| e.context(format!("manifest {}", path.display())))?;
         Ok(Self { folder: path.parent().unwrap_or(Path::new("")).to_path_buf(), ..manifest })
     }
 
-    /// Reads a manifest's text; what is wrong with it is told by line and key.
+    /// Reads a manifest's text; errors name the line and the key.
     pub fn parse(text: &str) -> Result<Self> {
         let manifest: Self = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
@@ -167,19 +168,18 @@ impl Manifest {
         match SETTINGS_OF_CODE.iter().find(|key| self.settings.contains_key(**key)) {
             None => Ok(()),
             Some(key) => Err(Error::invalid(format!(
-                "settings.{key} would have a library opened, which a manifest may not; give it by --backend-set \
+                "settings.{key} names a library, which is not allowed in a manifest; give it with --backend-set \
                  {key}=PATH or in scorecam_model_options.settings"
             ))),
         }
     }
 
-    /// Whether the manifest says how photos are normalised.
+    /// Whether the manifest specifies the normalization of photos.
     pub(crate) fn normalises(&self) -> bool {
         self.input.scale.is_some() || self.input.mean.is_some() || self.input.std.is_some()
     }
 
-    /// The preprocessing of photos for a model: at its size and in as many channels as it takes, where the manifest does
-    /// not say.
+    /// The preprocessing of photos for a model; the manifest overrides the model's size and number of channels.
     pub(crate) fn preprocess_for(&self, input: &InputInfo) -> Result<Preprocess> {
         let (channels, size) = match input.shape[..] {
             [_, channels, Some(h), Some(w)] => (channels, Some((h, w))),
@@ -196,7 +196,7 @@ impl Manifest {
         Ok(preprocess)
     }
 
-    /// The values of inputs beside the image, as settings of the backend.
+    /// The values of inputs other than the image, as settings of the backend.
     pub(crate) fn input_settings(&self) -> Result<BTreeMap<String, String>> {
         let setting = |(name, value): (&String, &InputValue)| {
             let text = match value {
@@ -240,7 +240,7 @@ impl Manifest {
         Ok(preprocess)
     }
 
-    /// What the model has applied to its scores, where the manifest says.
+    /// The activation that the model applies to its scores, if the manifest specifies it.
     pub fn activation(&self) -> Result<Option<OutputActivation>> {
         match self.output.activation.as_deref() {
             None => Ok(None),
@@ -253,12 +253,12 @@ impl Manifest {
         }
     }
 
-    /// How maps lie in the layer to explain, where the manifest says.
+    /// The layout of the layer to explain, if the manifest specifies it.
     pub fn layer_form(&self) -> Result<Option<Form>> {
         parsed("model.layer_grid", &self.model.layer_grid)
     }
 
-    /// Whether a single value is a number of its own.
+    /// Whether a single output value is a number other than a score.
     pub fn is_regression(&self) -> Result<IsRegression> {
         match self.output.kind.as_deref() {
             None | Some("classes") => Ok(IsRegression::No),
@@ -270,7 +270,7 @@ impl Manifest {
         }
     }
 
-    /// The order of axes that the model wants; found out from its shape when the manifest does not say.
+    /// The order of the model's axes; inferred from its shape if the manifest does not specify it.
     pub fn layout(&self) -> Result<Option<Layout>> {
         match self.input.layout.as_deref() {
             None => Ok(None),

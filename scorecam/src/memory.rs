@@ -1,7 +1,7 @@
 //! [`MemoryFile`]: bytes as a file, for engines that open files.
 //!
-//! Each backend, those of plugins included, loads a model by its path. So a model in memory gets one: on Linux that of a file
-//! which lies in memory itself (memfd_create), elsewhere that of a temporary file.
+//! Every backend, including those of plugins, loads a model by its path. So a model in memory gets one: on Linux that
+//! of a file in memory (memfd_create), elsewhere that of a temporary file.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use scorecam_core::{Error, Result};
 use tempfile::TempDir;
 
-/// A file of its own name in a folder of its own; gone with this.
+/// A file in a separate folder, removed on drop.
 pub(crate) struct MemoryFile {
     path: PathBuf,
     _folder: TempDir,
@@ -18,12 +18,12 @@ pub(crate) struct MemoryFile {
 }
 
 impl MemoryFile {
-    /// `bytes` as a file of the name that `path` ends with.
+    /// `bytes` as a file with the file name of `path`.
     pub(crate) fn new(path: &Path, bytes: &[u8]) -> Result<Self> {
         let name = path.file_name().filter(|_| path.extension().is_some_and(|e| e != "toml"));
         let name = name.ok_or_else(|| {
             Error::invalid(format!(
-                "{:?} is no name of a model in memory; give one whose ending says the format, such as net.onnx",
+                "{:?} is not a name for a model in memory; give one with the format's extension, such as net.onnx",
                 path.display()
             ))
         })?;

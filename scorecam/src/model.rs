@@ -1,4 +1,4 @@
-//! [`Model`]: a loaded model with all that its manifest says.
+//! [`Model`]: a loaded model with its manifest.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -19,32 +19,32 @@ use crate::memory::MemoryFile;
 use crate::reading::Reading;
 use crate::{BackendChoice, Host, Manifest};
 
-/// Which model to load, and how; what is `None` comes from the manifest or the model.
+/// The model to load, and how to load it; the defaults for `None` come from the manifest or the model.
 #[derive(Debug, Clone, Default)]
 pub struct ModelRequest {
-    /// The model's file or its manifest (`.toml`). A manifest of the model's name beside it is read, too, unless
+    /// The model's file or its manifest (`.toml`). A manifest beside the model with the same name is also read, unless
     /// [`Self::manifest`] is given.
     pub path: PathBuf,
-    /// The model itself, where it is no file: then the path is its name alone (`net.onnx`), by which backends know the
-    /// format. It is never written to a disk on Linux.
+    /// The model in memory: the path is then only its name (`net.onnx`), which tells backends the format. On Linux it
+    /// is never written to a disk.
     pub bytes: Option<Vec<u8>>,
-    /// The manifest; its `model.file` counts for nothing.
+    /// The manifest; its `model.file` is ignored.
     pub manifest: Option<Manifest>,
-    /// The backend's id; [`AUTO`] or nothing for the best one that works.
+    /// The backend's id; [`AUTO`] or `None` for the best available one.
     pub backend: Option<String>,
     /// The layer to explain.
     pub layer: Option<String>,
-    /// Takes no layer for the one to explain, not even the manifest's: for a list of the layers that there are.
+    /// Ignores the layer to explain, even the manifest's; useful to list the layers.
     pub any_layer: bool,
-    /// How maps lie in that layer, or in the default one.
+    /// The layout of that layer, or of the default layer.
     pub layer_form: Option<Form>,
     /// Threads for the runtime; 1 to 1024.
     pub threads: Option<usize>,
     /// The device.
     pub device: Option<String>,
-    /// Settings of the backend; they come before the manifest's.
+    /// Settings of the backend, which override the manifest's.
     pub settings: BTreeMap<String, String>,
-    /// Random weights in place of trained ones, for a sanity check.
+    /// Random weights instead of trained ones, for a sanity check.
     pub random: Option<RandomWeights>,
 }
 
@@ -54,7 +54,7 @@ impl<P: Into<PathBuf>> From<P> for ModelRequest {
     }
 }
 
-/// A loaded model. May be used from several threads at once.
+/// A loaded model. Several threads may use it concurrently.
 pub struct Model {
     model: ModelView<Box<dyn ModelBackend>>,
     backend: String,
@@ -64,20 +64,20 @@ pub struct Model {
     layer: Option<String>,
     manifest_layer: Option<String>,
     labels: Labels,
-    /// How photos become inputs, with a warning; an error where that is not known.
+    /// The preprocessing of photos, with a warning; an error if it is unknown.
     preprocess: Result<(Preprocess, Option<String>)>,
-    /// How boxes, regions and embeddings are read.
+    /// How to read boxes, regions and embeddings.
     reading: Reading,
-    /// Where the model's bytes lie as a file: an engine may open it again for another set of layers.
+    /// The model's bytes as a file: an engine may open it again for another set of layers.
     _memory: Option<MemoryFile>,
 }
 
-/// More than any machine has use for; engines start as many as they are told, until the system has no more.
+/// More than any machine needs; engines start as many threads as requested, until the system has no more.
 const MOST_THREADS: usize = 1024;
 
 impl Host {
-    /// Loads a model by the backend that the request or the manifest names; when neither does, or the first that
-    /// does says [`AUTO`], by the best one that works here for such files.
+    /// Loads a model with the backend of the request, or else of the manifest; without one, or for [`AUTO`], with the
+    /// best backend that is available for the file.
     ///
     /// ```no_run
     /// let host = scorecam::Host::new()?;
@@ -95,7 +95,7 @@ impl Host {
             (None, None) => find_model(&request.path)?,
         };
         if let Some(threads) = request.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
-            bail!(invalid, "{threads} threads were asked for; give 1 to {MOST_THREADS}");
+            bail!(invalid, "threads must be between 1 and {MOST_THREADS}, got {threads}");
         }
         let labels = Labels::of(&manifest)?;
         let backend = request.backend.as_deref().or(manifest.model.backend.as_deref());
@@ -131,13 +131,13 @@ impl Host {
         Ok(Model { _memory: memory, file: path, ..model })
     }
 
-    /// A model whose functions are an application's own. Of the manifest all is read but what leads to a file
-    /// and a backend: the layer, the labels, the input's preprocessing and the output's activation. When this
-    /// fails, `model` stays with the application.
+    /// A model with an application's own functions. The manifest supplies the layer, the labels, the input's
+    /// preprocessing and the output's activation; its file and backend are ignored. On failure, the application keeps
+    /// `model`.
     ///
     /// # Safety
-    /// `table` is NULL or leads to as many readable bytes as its `struct_size` says; its functions and `model`
-    /// stay valid until the model is released, and do what the ABI says.
+    /// `table` is NULL or points to as many readable bytes as its `struct_size`; its functions and `model` stay valid
+    /// until the model is released, and follow the ABI.
     pub unsafe fn adopt_model(
         &self,
         table: *const scorecam_backend,
@@ -153,20 +153,20 @@ impl Host {
     }
 }
 
-/// The backend id of models that an application hands over.
+/// The backend id of models that an application supplies.
 const APPLICATION: &str = "application";
 const OWN_NAME: &str = "the application's model";
 
 impl Model {
-    /// A model of the application's own. Of the manifest all is read but what leads to a file and a backend: the layer, the
-    /// labels, the input's preprocessing and the output's activation.
+    /// A model of the application. The manifest supplies the layer, the labels, the input's preprocessing and the
+    /// output's activation; its file and backend are ignored.
     pub fn from_engine(engine: impl ModelBackend + 'static, manifest: &Manifest) -> Result<Self> {
         let origin = (APPLICATION.to_owned(), None, OWN_NAME.to_owned());
         let layer = manifest.model.layer.clone();
         Self::new(Box::new(engine), origin, (layer, None), (manifest, Labels::of(manifest)?))
     }
 
-    /// The model behind its view; fails when manifest or request contradict it.
+    /// The model behind its view; fails if the manifest or the request contradicts it.
     fn new(
         model: Box<dyn ModelBackend>,
         (backend, choice, name): (String, Option<BackendChoice>, String),
@@ -216,83 +216,84 @@ impl Model {
         &self.model
     }
 
-    /// The model as its backend shows it: raw tensors by their names.
+    /// The model as its backend exposes it: raw tensors by name.
     pub fn engine(&self) -> &dyn ModelBackend {
         self.model.model()
     }
 
-    /// What the model takes and gives, as methods see it.
+    /// The input, scores and layers of the model, as methods see them.
     pub fn info(&self) -> &ViewInfo {
         self.model.info()
     }
 
-    /// The layers as they lie in the model, and what is known of their axes by now.
+    /// The layers with their raw shapes, and the axes known so far.
     pub fn raw_layers(&self) -> Vec<LayerInfo> {
         self.model.raw_layers()
     }
 
-    /// As [`Self::raw_layers`], after a look at all of them by trial passes.
+    /// Like [`Self::raw_layers`], after trial passes for all layers.
     pub fn all_raw_layers(&self) -> Result<Vec<LayerInfo>> {
         self.model.all_raw_layers()
     }
 
-    /// What a user should know of how the model runs and is read, a line each.
+    /// Remarks for the user on how the model runs and is interpreted, one line each.
     pub fn remarks(&self) -> Vec<String> {
         self.model.remarks()
     }
 
-    /// The id of the backend that runs it.
+    /// The id of its backend.
     pub fn backend_id(&self) -> &str {
         &self.backend
     }
 
-    /// Why this backend, where there were several to choose from and none was asked for by its id.
+    /// The reason for this backend, if several were available and none was requested by its id.
     pub fn backend_choice(&self) -> Option<&BackendChoice> {
         self.choice.as_ref()
     }
 
-    /// The content of a model file that gives a map of `layer` by itself, on any runtime: this model with one more output,
-    /// `saliency_map` [N, h, w] in [0, 1], for its best class or the one that the input `saliency_class` names. `path` is
-    /// where the caller is going to write it.
+    /// The content of a model file that returns a map of `layer` in any runtime: this model with one more output,
+    /// `saliency_map` [N, h, w] in [0, 1], for its top class or the class in the input `saliency_class`. `path` is the
+    /// path where the caller will write it.
     ///
-    /// An error of kind unsupported where the backend writes no models, or the model has no such map.
+    /// An error of kind unsupported if the backend cannot write models, or the model has no such map.
     pub fn bake_map(&self, layer: &str, path: &Path) -> Result<Vec<u8>> {
         self.model.bake_map(layer, path)
     }
 
-    /// The names of the layers with weights, in the order in which they run; an error of kind unsupported where the backend
-    /// draws no random ones in their place.
+    /// The names of the layers with weights, in execution order; an error of kind unsupported if the backend cannot
+    /// replace them with random ones.
     pub fn weights(&self) -> Result<Vec<String>> {
         self.engine().weights().map_err(|e| e.context(format!("model {}", self.name)))
     }
 
-    /// What it is called in messages: its file, or "the application's model".
+    /// Its name in messages: its file, or "the application's model".
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its file, or where its bytes lie; empty where an application made it.
+    /// Its file, or the file that holds its bytes; empty for an application's model.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The layer that request or manifest named.
+    /// The layer named in the request or the manifest.
     pub fn layer(&self) -> Option<&str> {
         self.layer.as_deref()
     }
 
-    /// The layer that the manifest names, which the model may lack where the request takes any layer.
+    /// The layer named in the manifest; it may not exist if the request accepts any layer.
     pub fn manifest_layer(&self) -> Option<&str> {
         self.manifest_layer.as_deref()
     }
 
-    /// How photos become inputs; a warning where nothing says it and plain RGB/255 is taken.
+    /// The preprocessing of photos, with a warning if it is unspecified and defaults to RGB/255.
     pub fn preprocess(&self) -> Result<(&Preprocess, Option<&str>)> {
         let (preprocess, warning) = self.preprocess.as_ref().map_err(Error::clone)?;
         Ok((preprocess, warning.as_deref()))
     }
 
-    /// A tensor [1, C, H, W] as the model's input; one that is [1, H, W, C] for this model is turned, with a warning.
+    /// A tensor [1, C, H, W] as the model's input; one that is [1, H, W, C] for this model is transposed, with a
+    /// warning.
     pub fn arrange(&self, tensor: Tensor) -> Result<(Tensor, Option<String>)> {
         let wanted = &self.info().input.shape[1..];
         let is =
@@ -308,23 +309,23 @@ impl Model {
         }
     }
 
-    /// The sum of raw class scores, each times its weight, as a target.
+    /// A weighted sum of raw class scores as a target.
     pub(crate) fn classes(&self, weights: &[(usize, f64)]) -> Result<Linear> {
         self.model.classes(weights)
     }
 
-    /// How boxes, regions and embeddings are read.
+    /// How to read boxes, regions and embeddings.
     pub(crate) fn reading(&self) -> &Reading {
         &self.reading
     }
 
-    /// The name of a class, where a labels file gives one.
+    /// The label of a class, if there is one.
     pub fn label(&self, class: usize) -> Option<&str> {
         self.labels.get(class)
     }
 
-    /// The class that a text names: a number, or a label or one of its comma-separated names. Where the model gives one
-    /// value an image, `not` is the evidence against it.
+    /// Finds a class by its number, its label or one of a label's comma-separated names. For a model with one value per
+    /// image, `not` is the evidence against it.
     pub fn class(&self, text: &str) -> Result<usize> {
         if let Ok(class) = text.parse() {
             return Ok(class);
@@ -347,13 +348,15 @@ fn preprocess(
     }
     let warning = (!manifest.normalises() && !info.input.takes_bytes()).then(|| {
         format!(
-            "nothing says how {name} wants its pixels: they are scaled to 0..1, without mean and deviation; a manifest can say"
+            "the preprocessing for {name} is unknown: pixels are scaled to 0..1, without mean and deviation; \
+             specify it in a manifest"
         )
     });
     let preprocess = manifest.preprocess_for(&info.input)?;
     match info.input.shape[1] {
         Some(n) if n != preprocess.color.channels() => Err(Error::invalid(format!(
-            "model {name} takes {n} channels, and a photo in {} has {}; give input.color in a manifest, or the input itself \
+            "model {name} takes {n} channels, but a photo in {} has {}; give input.color in a manifest, or the \
+             input itself \
              as a .npy tensor [{n}, H, W]",
             preprocess.color.name(),
             preprocess.color.channels()
@@ -369,7 +372,7 @@ fn find_model(path: &Path) -> Result<(PathBuf, Manifest)> {
         let manifest = Manifest::read(&path)?;
         let file = manifest.model.file.as_ref().ok_or_else(|| {
             Error::invalid(format!(
-                "manifest {}: model.file is not given, so there is no model to load",
+                "manifest {}: model.file is missing, so there is no model to load",
                 path.display()
             ))
         })?;
@@ -380,7 +383,7 @@ fn find_model(path: &Path) -> Result<(PathBuf, Manifest)> {
     Ok((path, manifest))
 }
 
-/// The path of a model that is there. Pipes and devices are refused: an engine that opened one could wait for ever.
+/// The path of an existing model. Pipes and devices are rejected, because an engine could wait for them forever.
 fn existing(path: &Path) -> Result<PathBuf> {
     match path.is_file() || path.is_dir() {
         true => Ok(path.to_path_buf()),

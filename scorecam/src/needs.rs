@@ -1,7 +1,7 @@
-//! What a method needs and a model lacks, told with the backends that have it.
+//! The needs of a method that a model lacks, with the backends that offer them.
 //!
-//! Core refuses such a pair, too, but it knows one model only. A host knows every backend, so whoever has one
-//! asks here, before the first image is read.
+//! Core also rejects such a pair, but knows only one model. A host knows every backend, so callers with a host check
+//! here, before the first image is read.
 
 use scorecam_core::{Abilities, Error, MethodInfo, Result};
 use scorecam_plugin::backend::ImportedLoader;
@@ -9,8 +9,8 @@ use scorecam_plugin::backend::ImportedLoader;
 use crate::{Host, Model};
 
 impl Host {
-    /// An error when `model` lacks an ability that `method` needs. It names the other backends that have it;
-    /// plugins are searched when none is known.
+    /// An error if `model` lacks an ability that `method` needs. It names the other backends that offer it, and
+    /// searches for plugins if none is known.
     pub fn check_needs(&self, method: &MethodInfo, model: &Model) -> Result<()> {
         let lacking = method.needs.without(model.info().abilities);
         if lacking == Abilities::NONE {
@@ -20,7 +20,7 @@ impl Host {
         // A backend that could says so of itself; then it is the model that cannot.
         let but = if own { format!(" for {}", model.name()) } else { String::new() };
         let others = match others.is_empty() {
-            true => "no other backend that was found offers it".to_owned(),
+            true => "no other available backend offers it".to_owned(),
             false => format!("backends that offer it: {}", others.join(", ")),
         };
         Err(Error::unsupported(format!(
@@ -30,7 +30,7 @@ impl Host {
         )))
     }
 
-    /// Whether backend `own` has the abilities, and the other ones that have, with their files.
+    /// Whether backend `own` offers the abilities, and the other backends that do, with their files.
     fn backends_with(&self, abilities: Abilities, own: &str) -> (bool, Vec<String>) {
         let having =
             || self.backends().into_iter().filter(|b| abilities.without(b.abilities()) == Abilities::NONE);

@@ -1,7 +1,7 @@
-//! Targets in words: `box:0`, `contrast:tabby-lynx`, `region:predicted:15`.
+//! Targets as text: `box:0`, `contrast:tabby-lynx`, `region:predicted:15`.
 //!
-//! [`Asked::parse`] reads them once for a model; [`Asked::of`] makes the question that they are for one input, since boxes
-//! and regions are given in pixels of a photo.
+//! [`Asked::parse`] reads them once for a model; [`Asked::of`] converts them for one input, because boxes and regions
+//! are in pixels of a photo.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::{Image, Input, Model};
 pub(crate) enum Asked {
     /// Classes, as methods know them.
     Classes(Targets),
-    /// Anything else, in the words' order; and what a user who did not ask should know.
+    /// Other targets, in order, with a remark for users who gave none.
     Questions(Vec<Words>, Option<String>),
 }
 
-/// One target in words, read as far as no input is needed.
+/// A target, parsed as far as possible without an input.
 pub(crate) enum Words {
     Fixed(AskedTarget),
     Boxes { wanted: Wanted, text: String, kept: Kept },
@@ -31,7 +31,7 @@ pub(crate) enum Words {
 pub(crate) enum Wanted {
     All,
     Index(usize),
-    /// In pixels of the photo, or of the tensor that is explained.
+    /// In pixels of the photo or of the tensor.
     At([f64; 4], Option<usize>),
     Candidate(usize, Option<usize>),
 }
@@ -42,7 +42,7 @@ pub(crate) enum Area {
 }
 
 impl Asked {
-    /// What a user should know of how the targets are read.
+    /// A remark for the user on the interpretation of the targets.
     pub(crate) fn remarks(&self, model: &Model) -> Vec<String> {
         let Self::Questions(words, unasked) = self else { return Vec::new() };
         let about_boxes = words.iter().any(|words| matches!(words, Words::Boxes { .. }));
@@ -50,8 +50,8 @@ impl Asked {
         unasked.iter().cloned().chain(guess).collect()
     }
 
-    /// Reads `words`, each a target; classes alone stay classes. Without words, `classes`: unless the model has no class
-    /// scores, but boxes or regions, which are then explained.
+    /// Reads `words`, each a target; if all are classes, they stay classes. Without words, the targets are `classes`,
+    /// or boxes or regions if the model has these instead of class scores.
     pub(crate) fn parse(
         (words, classes): (&[String], &Targets),
         (model, kept): (&Model, Kept),
@@ -71,7 +71,7 @@ impl Asked {
             Some(_) => Ok(match (model.info().scores.is_err(), default_words(model), classes) {
                 (true, Some(word), Targets::Top(1)) => {
                     let unasked = format!(
-                        "the model has no class scores, so the target is {word}; ask for something else by --target"
+                        "the model has no class scores, so the target is {word}; choose another with --target"
                     );
                     Self::Questions(vec![Words::parse(word, (model, kept))?], Some(unasked))
                 }
@@ -93,7 +93,7 @@ impl Asked {
     }
 }
 
-/// What a model without class scores is asked unless a user says otherwise.
+/// The default target of a model without class scores.
 fn default_words(model: &Model) -> Option<&'static str> {
     match model.detector((1, 1)) {
         Ok(_) => Some("boxes"),
@@ -107,7 +107,7 @@ impl Words {
         let class = |name: &str| model.class(name);
         let optional = |name: Option<&str>| name.map(class).transpose();
         let number = |text: &str| {
-            text.parse::<usize>().map_err(|_| Error::invalid(format!("{text:?} is no number from 0 on")))
+            text.parse::<usize>().map_err(|_| Error::invalid(format!("{text:?} is not a number from 0 on")))
         };
         let weighted = |weights: &[(usize, f64)]| {
             let about = weights.first().filter(|(_, weight)| *weight > 0.0).map(|(class, _)| *class);
@@ -204,12 +204,13 @@ impl Words {
     }
 }
 
-/// `A-B`, `A-B,C`, `A-B*0.6`: a class, those that it is told from, and how strongly. A label may have a hyphen.
+/// `A-B`, `A-B,C`, `A-B*0.6`: a class, the classes it is contrasted with, and the strength. A label may contain
+/// hyphens.
 fn contrast(text: &str, class: &dyn Fn(&str) -> Result<usize>) -> Result<Vec<(usize, f64)>> {
     let (names, strength) = match text.rsplit_once('*') {
         Some((names, strength)) => {
             let strength = strength.parse::<f64>().ok().filter(|s| s.is_finite());
-            (names, strength.ok_or_else(|| Error::invalid("the strength behind * is no number"))?)
+            (names, strength.ok_or_else(|| Error::invalid("the strength after * is not a number"))?)
         }
         None => (text, 1.0),
     };
@@ -220,7 +221,7 @@ fn contrast(text: &str, class: &dyn Fn(&str) -> Result<usize>) -> Result<Vec<(us
     });
     let (own, others) = { split }.next().ok_or_else(|| {
         Error::not_found(format!(
-            "{names:?} is not CLASS-CLASS or CLASS-CLASS,CLASS of classes that the model has"
+            "{names:?} is not CLASS-CLASS or CLASS-CLASS,CLASS with classes of the model"
         ))
     })?;
     let share = -strength / others.len() as f64;
@@ -241,14 +242,15 @@ fn area<'t>(text: &'t str, class: &dyn Fn(&str) -> Result<usize>) -> Result<(Are
         _ => (text, None),
     };
     let mask = open(path)?;
-    let photo =
-        mask.into_photo().ok_or_else(|| Error::invalid(format!("{path}: a mask must be a picture")))?;
+    let photo = mask
+        .into_photo()
+        .ok_or_else(|| Error::invalid(format!("{path}: a mask must be a photo, not a tensor")))?;
     Ok((Area::Mask(Arc::new(photo)), name))
 }
 
 /// `x0,y0,x1,y1`.
 fn rectangle(text: &str) -> Result<[f64; 4]> {
-    let wrong = || Error::invalid(format!("{text:?} is no box X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1"));
+    let wrong = || Error::invalid(format!("{text:?} is not a box X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1"));
     let sides = text.split(',').map(|side| side.trim().parse().ok()).collect::<Option<Vec<f64>>>();
     let sides: [f64; 4] = sides.and_then(|sides| sides.try_into().ok()).ok_or_else(wrong)?;
     let [x0, y0, x1, y1] = sides;

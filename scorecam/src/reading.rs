@@ -6,18 +6,19 @@ use scorecam_core::{Error, ModelInfo, OutputActivation, Result, written};
 use crate::manifest::OutputSection;
 use crate::{Manifest, Model};
 
-/// What a model's outputs are beside class scores; an error says why they are not that.
+/// The interpretation of a model's outputs other than class scores, or the error that explains why there is none.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     detector: Result<Detector>,
     segments: Result<Segments>,
-    /// Whether nothing but a segmentation map is likely: the manifest says so, or each class has a map.
+    /// Whether the output is certainly a segmentation map: according to the manifest, or because each class has a map.
     surely_segments: bool,
     embedding: Result<String>,
 }
 
 impl Reading {
-    /// What the manifest says, or else what names and shapes look like. An error where the manifest contradicts the model.
+    /// The interpretation from the manifest, or else inferred from names and shapes. An error if the manifest
+    /// contradicts the model.
     pub(crate) fn of(info: &ModelInfo, manifest: &Manifest) -> Result<Self> {
         let output = &manifest.output;
         let kind = output.kind.as_deref();
@@ -43,25 +44,25 @@ impl Reading {
     }
 }
 
-/// What a model gives, as far as its manifest and its outputs' names and shapes tell.
+/// The kind of a model's output, from its manifest or inferred from the outputs' names and shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
     /// Class scores.
     Classes,
-    /// One number for an image, such as an age.
+    /// One number per image, such as an age.
     Value,
     /// Boxes.
     Detections,
-    /// A class for each cell of a map.
+    /// A class per cell of a map.
     Segments,
-    /// A vector that is compared with another image's.
+    /// An embedding, a vector to compare with another image's.
     Embedding,
-    /// None of these.
+    /// Another kind of output.
     Other,
 }
 
 impl Model {
-    /// What the model gives: what it is explained by when nothing else is asked.
+    /// The kind of the model's output, which determines the default target.
     pub fn output_kind(&self) -> OutputKind {
         match &self.info().scores {
             Ok(scores) if scores.applied == OutputActivation::Value => OutputKind::Value,
@@ -73,7 +74,7 @@ impl Model {
         }
     }
 
-    /// The number of classes, where the model has class scores and their number is fixed.
+    /// The number of classes, if the model has class scores and their number is fixed.
     pub fn class_count(&self) -> Option<usize> {
         self.info().scores.as_ref().ok()?.shape.get(1).copied().flatten()
     }
@@ -83,42 +84,42 @@ impl Model {
         self.reading().detector.clone().map(|detector| detector.at(size))
     }
 
-    /// The output that holds a segmentation map.
+    /// The output with a segmentation map.
     pub(crate) fn segments(&self) -> Result<&Segments> {
         self.reading().segments.as_ref().map_err(Clone::clone)
     }
 
-    /// The same where it is sure enough to be explained unasked.
+    /// The same, if it is certain enough to be a default target.
     pub(crate) fn surely_segments(&self) -> bool {
         self.reading().surely_segments && self.reading().segments.is_ok()
     }
 
-    /// The output that is compared with a reference image's.
+    /// The output to compare with a reference image's.
     pub(crate) fn embedding(&self) -> Result<&str> {
         self.reading().embedding.as_deref().map_err(Clone::clone)
     }
 
-    /// 1, where the model gives one value an image; an error else.
+    /// 1 if the model has one value per image, else an error.
     pub(crate) fn only_value(&self) -> Result<f64> {
         let scores = self.info().scores.as_ref().map_err(Clone::clone)?;
         match scores.applied.is_one_value() {
             true => Ok(1.0),
             false => Err(Error::invalid(format!(
-                "output {:?} has several values for an image; ask for one of them by class:NUMBER",
+                "output {:?} has several values per image; choose one with class:NUMBER",
                 scores.name
             ))),
         }
     }
 }
 
-/// The output that is meant where one is: the manifest's, that of class scores, or the only one.
+/// The output of a target with one output: the manifest's, that with class scores, or the only one.
 fn named(info: &ModelInfo, output: &OutputSection) -> Result<String> {
     let listed =
         || info.outputs.iter().map(|o| format!("{} {}", o.name, written(&o.shape))).collect::<Vec<_>>();
     let none = || {
         let outputs = listed().join(", ");
         Error::invalid(format!(
-            "the model has several outputs: {outputs}; name one by output.name in a manifest"
+            "the model has several outputs: {outputs}; name one with output.name in a manifest"
         ))
     };
     match &output.name {
@@ -142,7 +143,7 @@ fn segments(info: &ModelInfo, (name, manifest): (&str, &Manifest)) -> Result<Seg
         [_, classes, h, w] if is_map(&[*h, *w]) && *classes != Some(0) => Ok(found()),
         [_, h, w] if is_map(&[*h, *w]) => Ok(found()),
         other => Err(Error::unsupported(format!(
-            "output {name:?} has shape {}, which is no segmentation map [N, C, H, W] or [N, H, W]; name another one by \
+            "output {name:?} has shape {}, which is not a segmentation map [N, C, H, W] or [N, H, W]; name another one with \
              output.name in a manifest",
             written(other)
         ))),
@@ -161,7 +162,7 @@ fn detector(info: &ModelInfo, output: &OutputSection) -> Result<Detector> {
         let outputs = info.outputs.iter().map(|o| format!("{} {}", o.name, written(&o.shape)));
         let outputs = outputs.collect::<Vec<_>>().join(", ");
         Error::unsupported(format!(
-            "the outputs {outputs} do not look like those of a known detector; say what they are by output.format in a \
+            "the outputs {outputs} do not look like those of a known detector; specify them with output.format in a \
              manifest"
         ))
     };
@@ -179,7 +180,7 @@ fn detector(info: &ModelInfo, output: &OutputSection) -> Result<Detector> {
     let boxes = output.boxes.clone().or(output.name.clone());
     let boxes = boxes.or(guessed.as_ref().map(|g| g.boxes.clone())).ok_or_else(|| {
         Error::invalid(
-            "the model has several outputs; name the one that holds boxes by output.boxes in a manifest",
+            "the model has several outputs; name the one that holds boxes with output.boxes in a manifest",
         )
     })?;
     let outputs = DetectorOutputs {

@@ -1,7 +1,7 @@
-//! [`Register`]: the plugins of a host, and what must hold when threads load them at the same time.
+//! [`Register`]: the plugins of a host, safe for concurrent loading.
 //!
-//! A plugin is in it whole or not at all, each file once and each id once, and what is in it keeps its place.
-//! No plugin's code runs while this lock or that of the list of libraries is held: not its initialisers, not its
+//! A plugin is registered completely or not at all, each file and each id at most once, and entries keep their place.
+//! No plugin's code runs while this lock or that of the list of libraries is held, neither its initializers nor its
 //! descriptors. So both may load further plugins.
 
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::library::{Opened, Proof};
 use crate::lock::Lock;
 use crate::{Origin, PluginRecord};
 
-/// What a host knows, behind a lock.
+/// The contents of a host, behind a lock.
 #[derive(Default)]
 pub(crate) struct Register<L> {
     registered: L,
 }
 
-/// All that a host has loaded, in the order of loading, and what became of the search for it.
+/// The loaded plugins, in loading order, and the result of the search.
 #[derive(Default)]
 pub(crate) struct Registered {
     pub(crate) plugins: Vec<PluginRecord>,
@@ -143,7 +143,7 @@ impl Registered {
         for (i, item) in items.iter().enumerate() {
             let same = |other: &Descriptor| other.kind == item.kind && other.id == item.id;
             if items[..i].iter().any(same) {
-                return Err(Error::plugin(format!("it holds two items of the id {:?}", item.id)));
+                return Err(Error::plugin(format!("it has two items with the id {:?}", item.id)));
             }
             if let Some(owner) = self.plugins.iter().find(|p| p.items.iter().any(same)) {
                 let owner =

@@ -12,7 +12,7 @@ use crate::library::{self, Opened, Proof};
 use crate::register::{Register, Registered};
 use crate::{builtin, search};
 
-/// Backends and methods by id. All calls may come from several threads at once.
+/// Backends and methods by id. Several threads may use it concurrently.
 ///
 /// ```
 /// let host = scorecam::Host::new()?;
@@ -22,51 +22,51 @@ use crate::{builtin, search};
 /// # Ok::<(), scorecam::Error>(())
 /// ```
 pub struct Host {
-    /// The folder of the library that this host is part of, when it is not the program itself.
+    /// The folder of the library that contains this host, if it is not the program itself.
     beside: Option<PathBuf>,
     register: Register<RwLock<Registered>>,
 }
 
-/// A plugin that a host has registered.
+/// A registered plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginRecord {
-    /// Its file; `None` for what is built in.
+    /// Its file; `None` for built-in items.
     pub path: Option<PathBuf>,
-    /// How it came here.
+    /// Its origin.
     pub origin: Origin,
-    /// How its layout is known.
+    /// How its layout was verified.
     pub proof: Proof,
-    /// What it holds.
+    /// Its items.
     pub items: Vec<Descriptor>,
 }
 
-/// How a plugin came to a host.
+/// The origin of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// It is part of the program.
     BuiltIn,
     /// The caller named its file.
     Named,
-    /// It was found in a folder that is searched.
+    /// It was found in a search folder.
     Found,
 }
 
 impl Host {
-    /// A host that knows the built-in methods.
+    /// A host with the built-in methods.
     pub fn new() -> Result<Self> {
         Self::beside(None)
     }
 
-    /// As [`Self::new`], for a host inside a library: the library's `folder` is searched for plugins, next to those of the
-    /// program.
+    /// Like [`Self::new`], for a host inside a library: the library's `folder` is searched for plugins in addition to
+    /// the program's.
     pub fn beside(folder: Option<PathBuf>) -> Result<Self> {
         let host = Self { beside: folder, register: Register::default() };
         host.register.add_methods(builtin::methods())?;
         Ok(host)
     }
 
-    /// Loads the plugin in a file, or every plugin in a folder. A file is not opened again when it is loaded already.
-    /// Where no backend is chosen by id, those of plugins that were loaded so go before those that a search finds.
+    /// Loads a plugin file, or every plugin in a folder. A file that is already loaded is not opened again. If no
+    /// backend is chosen by id, these backends take precedence over those found by a search.
     pub fn load_plugin(&self, path: &Path) -> Result<()> {
         if !path.is_dir() {
             return self.register.load(path, Origin::Named, library::open);
@@ -76,26 +76,25 @@ impl Host {
             let example = search::file_name("NAME");
             bail!(
                 io,
-                "plugin {}: the folder holds no plugin, whose file is called {example}",
+                "plugin {}: the folder has no plugins; their files have names such as {example}",
                 path.display()
             );
         }
         files.iter().try_for_each(|file| self.register.load(file, Origin::Named, library::open))
     }
 
-    /// Adds a plugin whose table lies in the program itself.
+    /// Adds a plugin whose table is in the program itself.
     ///
     /// # Safety
-    /// `table` points to at least 8 readable bytes, and to a whole table of the size that it gives; it and all that it leads
-    /// to stay valid for the life of the process.
+    /// `table` points to at least 8 readable bytes, and to a complete table of the size that it states; it and
+    /// everything it points to stay valid for the life of the process.
     pub unsafe fn add_plugin(&self, table: *const scorecam_plugin_table) -> Result<()> {
         // SAFETY: as the caller promises.
         let plugin = unsafe { ImportedPlugin::new(table) }?;
         self.register.add(None, Origin::Named, Opened { plugin, proof: Proof::VersionChecked })
     }
 
-    /// Loads every plugin in the folders of [`Host::search_path`]; returns what could not be loaded. Later
-    /// calls search again.
+    /// Loads every plugin in the folders of [`Host::search_path`]; returns the failures. Later calls search again.
     pub fn discover(&self) -> Vec<Error> {
         let mut failures = Vec::new();
         for folder in self.search_path() {
@@ -107,13 +106,13 @@ impl Host {
         failures
     }
 
-    /// The folders that are searched for plugins: those of `SCORECAM_PLUGIN_PATH`, then those of the library and the
-    /// program, `scorecam/` below them, and `../lib/scorecam` from a folder called `bin`.
+    /// The folders that are searched for plugins: those in `SCORECAM_PLUGIN_PATH`, then those of the library and the
+    /// program, the folder `scorecam` in each of these, and `../lib/scorecam` for a folder with the name `bin`.
     pub fn search_path(&self) -> Vec<PathBuf> {
         search::folders(self.beside.as_deref())
     }
 
-    /// What is registered, in the order of loading.
+    /// The registered plugins, in loading order.
     pub fn plugins(&self) -> Vec<PluginRecord> {
         self.register.look(|r| r.plugins.clone())
     }
@@ -123,16 +122,16 @@ impl Host {
         self.register.look(|r| r.methods.clone())
     }
 
-    /// The method of an id; searches for plugins when it is not known yet.
+    /// The method with an id; searches for plugins if it is unknown.
     pub fn method(&self, id: &str) -> Result<Arc<dyn CamMethod>> {
         let find = || self.methods().into_iter().find(|m| m.info().id == id);
         self.find_or_search(find).ok_or_else(|| {
             let known: Vec<String> = self.methods().iter().map(|m| m.info().id.clone()).collect();
-            Error::not_found(format!("method {id:?} is not known; there are {}", known.join(", ")))
+            Error::not_found(format!("method {id:?} is not known; methods: {}", known.join(", ")))
         })
     }
 
-    /// The backend of an id; searches for plugins when it is not known yet. `path` is the model's file.
+    /// The backend with an id; searches for plugins if it is unknown. `path` is the model's file.
     pub(crate) fn backend(&self, id: &str, path: &Path) -> Result<Arc<ImportedLoader>> {
         let find = || self.backends().into_iter().find(|b| b.id() == id);
         self.find_or_search(find).ok_or_else(|| self.no_backend(Some(id), path))
@@ -143,12 +142,12 @@ impl Host {
         self.register.look(|r| r.backends.clone())
     }
 
-    /// The backends of plugins that the caller loaded by file.
+    /// The backends of plugins that were loaded by path.
     pub(crate) fn named_backends(&self) -> Vec<Arc<ImportedLoader>> {
         self.register.look(Registered::named_backends)
     }
 
-    /// The error for a model file when there is no backend of an id, or none at all for such files.
+    /// The error for a model file without a backend of this id, or without any backend for its type.
     pub(crate) fn no_backend(&self, id: Option<&str>, path: &Path) -> Error {
         let (backends, failures) = self.register.look(|r| (r.backends.clone(), r.failures.clone()));
         let known: Vec<&str> = backends.iter().map(|b| b.id()).collect();
@@ -165,7 +164,7 @@ impl Host {
             None => format!("no backend loads files like {}", path.display()),
         };
         Error::not_found(format!(
-            "{what}; {known}; plugins were looked for in {} (set {} or give the plugin's file){failed}",
+            "{what}; {known}; plugins were searched for in {} (set {} or give the plugin's file){failed}",
             looked.join(", "),
             search::PATH_VARIABLE,
         ))
@@ -178,7 +177,7 @@ impl Host {
         })
     }
 
-    /// Searches for plugins if that was not done yet.
+    /// Searches for plugins, unless this was done before.
     pub(crate) fn search_once(&self) {
         if !self.register.look(|r| r.searched) {
             self.discover();

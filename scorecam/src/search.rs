@@ -1,14 +1,14 @@
-//! Where plugins are looked for, and which files there count as plugins.
+//! The search for plugins: the folders, and the names of plugin files.
 
 use std::collections::HashSet;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 
-/// The variable that lists folders with plugins.
+/// The environment variable with plugin folders.
 pub(crate) const PATH_VARIABLE: &str = "SCORECAM_PLUGIN_PATH";
 
-/// Folders in the order of search: the variable's, then those of the library and the program, `scorecam/` below
-/// them, and `../lib/scorecam` from a folder that is called `bin`.
+/// Folders in search order: the variable's, then those of the library and the program, the folder `scorecam` in each of
+/// these, and `../lib/scorecam` for a folder with the name `bin`.
 pub(crate) fn folders(beside: Option<&Path>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::var_os(PATH_VARIABLE)
         .map(|list| std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect())
@@ -27,7 +27,7 @@ pub(crate) fn folders(beside: Option<&Path>) -> Vec<PathBuf> {
     folders
 }
 
-/// The plugins in a folder, by name: `libscorecam_onnx_cpu.so` and its like on other platforms.
+/// The plugins in a folder, by file name: `libscorecam_onnx_cpu.so`, or the equivalent on other platforms.
 pub(crate) fn plugins_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| is_plugin_name(p)).collect();

@@ -1,7 +1,6 @@
 //! Reading the text files that come with a model or with photos: manifests, labels and annotations.
 //!
-//! They come from strangers, so a pipe that never ends and a file of gigabytes are refused
-//! before they are read.
+//! They are untrusted, so pipes that never end and files of gigabytes are rejected before they are read.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,15 +8,15 @@ use std::path::Path;
 use scorecam_core::{Error, Result};
 use scorecam_plugin::read_file;
 
-/// The most bytes that such a file may have: room for a million labels.
+/// The maximum size of such a file in bytes: room for a million labels.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// The text in a file; the error leaves its name to the caller.
+/// The text in a file; the caller adds the file's name to errors.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read_bytes(path, MOST_BYTES)?).map_err(|_| Error::invalid("it is not UTF-8"))
 }
 
-/// The bytes of a file of at most `most` bytes; the error leaves its name to the caller.
+/// The bytes of a file of at most `most` bytes; the caller adds the file's name to errors.
 pub(crate) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     let read = read_file(path, most).map_err(|e| match e.kind() {
         ErrorKind::FileTooLarge => Error::invalid(e.to_string()),
@@ -41,12 +40,12 @@ mod tests {
         std::fs::write(&small, "a text").expect("written");
         std::fs::File::create(&large).and_then(|f| f.set_len(MOST_BYTES + 1)).expect("made");
         check(&small, "a text");
-        check(&large, "it has 16777217 bytes; 16777216 is the most");
+        check(&large, "it has 16777217 bytes; at most 16777216 are allowed");
         check(folder.path(), "it is not a file");
         check(&folder.path().join("missing"), "No such file");
         std::fs::write(&small, [0xff]).expect("written");
         check(&small, "it is not UTF-8");
         #[cfg(target_os = "linux")]
-        check(Path::new("/proc/self/maps"), "it goes on beyond the 0 bytes that its length says");
+        check(Path::new("/proc/self/maps"), "it is longer than its reported length of 0 bytes");
     }
 }

@@ -1,6 +1,6 @@
-//! The files that a user means by naming folders, and what is passed over in them.
+//! The input files in the user's folders, and the files that are skipped.
 //!
-//! Nothing is left out in silence: whatever in a folder is not taken is counted by its kind, for one line about it.
+//! No file is skipped silently: skipped files are counted by kind, for one line in the output.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,32 +8,32 @@ use std::path::{Path, PathBuf};
 
 use scorecam_core::{Error, Result};
 
-/// Endings by which photos are found in a folder; a file that is named itself is known by its content.
+/// The extensions of photos in a folder; the format of a file that is given itself comes from its content.
 pub const PHOTO_ENDINGS: [&str; 15] = [
     "png", "jpg", "jpeg", "jfif", "jxl", "webp", "bmp", "tif", "tiff", "gif", "pbm", "pgm", "ppm", "pnm",
     "pam",
 ];
 
-/// The most endings that are named in a line.
+/// The maximum number of extensions in a line.
 const NAMED_ENDINGS: usize = 6;
 
-/// How far below a folder its photos are looked for.
+/// The depth of the search for photos in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// In the folder itself.
+    /// Only the folder itself.
     Folder,
-    /// In all folders below it, too. Links to folders are not followed, since they may lead round in a circle.
+    /// Also all folders below it. Links to folders are not followed, because they may form a cycle.
     Tree,
 }
 
-/// How folders are walked.
+/// How to walk folders.
 #[derive(Clone, Copy)]
 pub struct Walk<'a> {
-    /// How deep.
+    /// The depth.
     pub depth: Depth,
-    /// Whether a file is a result of this program, which is no input of it.
+    /// Whether a file is a result of this program, and therefore not an input.
     pub is_own: &'a dyn Fn(&Path) -> bool,
-    /// A folder that is not walked unless it is named: that of the results.
+    /// The folder of results, which is walked only if it is given itself.
     pub results: Option<&'a Path>,
 }
 
@@ -42,21 +42,21 @@ pub struct Walk<'a> {
 pub struct Source {
     /// The file.
     pub path: PathBuf,
-    /// Where below the folder that the user named it lies; empty for a file in it, and for a file that was named.
+    /// Its folder relative to the user's folder; empty for a file directly in it, and for a file that was given itself.
     pub below: PathBuf,
 }
 
-/// The inputs, and what was passed over of each folder.
+/// The inputs, and the files that were skipped in each folder.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Each folder's photos, sorted by path, in its place.
+    /// The inputs in order, with each folder replaced by its photos, sorted by path.
     pub sources: Vec<Source>,
-    /// For each folder that the user named and of which something was passed over, a line.
+    /// A line for each of the user's folders in which files were skipped.
     pub passed_over: Vec<(PathBuf, String)>,
 }
 
-/// The files that are meant. A missing file is kept and fails by itself, so that the others are explained; a folder
-/// that has no photos or cannot be read is an error.
+/// Finds the input files. A missing file is kept and fails alone, so that the others are explained; a folder without
+/// photos, or one that cannot be read, is an error.
 pub fn expand(inputs: &[PathBuf], walk: &Walk<'_>) -> Result<Found> {
     let mut found = Found::default();
     for input in inputs {
@@ -87,13 +87,13 @@ pub(crate) fn no_photos(folder: &Path, passed_over: &PassedOver) -> Error {
     ))
 }
 
-/// Whether a file's name ends in one of `endings`, in whichever case.
+/// Whether a file has one of the extensions `endings`, ignoring case.
 pub(crate) fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
 impl<'a> Walk<'a> {
-    /// A walk where no file is a result of this program.
+    /// A walk in which no file is a result of this program.
     pub fn new(depth: Depth) -> Self {
         Self { depth, is_own: &|_| false, results: None }
     }
@@ -103,7 +103,7 @@ impl<'a> Walk<'a> {
         self.files_in(root, &PHOTO_ENDINGS)
     }
 
-    /// A folder's files of some endings, sorted by path.
+    /// A folder's files with some extensions, sorted by path.
     pub(crate) fn files_in(&self, root: &Path, endings: &[&str]) -> Result<(Vec<Source>, PassedOver)> {
         let (mut files, mut passed_over) = (Vec::new(), PassedOver::default());
         let mut waiting = vec![PathBuf::new()];
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
         Ok((files, passed_over))
     }
 
-    /// The folders in a folder, sorted; neither hidden ones nor that of the results. Links to folders are among them.
+    /// The folders in a folder, sorted, without hidden ones and the folder of results. Links to folders are included.
     pub(crate) fn folders_in(&self, root: &Path) -> Result<Vec<PathBuf>> {
         let failed = |e: std::io::Error| Error::io(format!("folder {}: {e}", root.display()));
         let mut folders = Vec::new();
@@ -159,19 +159,19 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What of a folder was not taken.
+/// The skipped contents of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct PassedOver {
     pub(crate) folders: usize,
     files: usize,
-    /// Endings of the files, lower case, and how many there are of each.
+    /// The number of files per extension, in lower case.
     endings: BTreeMap<String, usize>,
     hidden: usize,
     own: usize,
 }
 
 impl PassedOver {
-    /// Adds what another folder counted.
+    /// Adds the counts of another folder.
     pub(crate) fn add(&mut self, other: Self) {
         self.folders += other.folders;
         self.files += other.files;
@@ -188,7 +188,7 @@ impl PassedOver {
         *self.endings.entry(ending.unwrap_or_else(|| "no ending".into())).or_default() += 1;
     }
 
-    /// The endings, the most frequent first.
+    /// The extensions, the most frequent first.
     fn endings(&self) -> String {
         let mut endings: Vec<_> = self.endings.iter().collect();
         endings.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
@@ -201,7 +201,7 @@ impl PassedOver {
     }
 }
 
-/// `passed over: 1 folder, 10 files (.heic, .avif)`; empty where nothing was.
+/// `skipped: 1 folder, 10 files (.heic, .avif)`; empty if there are none.
 impl fmt::Display for PassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = |n: usize, one: &str| match n {
@@ -217,7 +217,7 @@ impl fmt::Display for PassedOver {
             counted(self.own, "result").map(|results| format!("{results} of an earlier run")),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() { Ok(()) } else { write!(f, "passed over: {}", parts.join(", ")) }
+        if parts.is_empty() { Ok(()) } else { write!(f, "skipped: {}", parts.join(", ")) }
     }
 }
 
@@ -261,17 +261,14 @@ mod tests {
         let inputs = [PathBuf::from("missing.png"), root.to_path_buf()];
         let found = expand(&inputs, &walk(Depth::Folder)).expect("photos");
         let expected = [("missing.png", ""), ("a.jpg", ""), ("b.PNG", "")];
-        let rest = "passed over: 1 folder, 5 files (.heic, .npy, .txt, no ending), 2 hidden files, 1 result of an \
+        let rest = "skipped: 1 folder, 5 files (.heic, .npy, .txt, no ending), 2 hidden files, 1 result of an \
                     earlier run";
         check(&found, root, &expected, rest);
         let empty = tempfile::tempdir().expect("a folder");
         std::fs::write(empty.path().join("x.heic"), "").expect("a file");
         let error =
             expand(&[empty.path().to_path_buf()], &walk(Depth::Folder)).expect_err("no photos").to_string();
-        assert!(
-            error.contains("has no photos (passed over: 1 file (.heic)); files that end in png"),
-            "{error}"
-        );
+        assert!(error.contains("has no photos (skipped: 1 file (.heic)); files that end in png"), "{error}");
     }
 
     #[test]
@@ -289,7 +286,7 @@ mod tests {
         ];
         let rest = "5 files (.heic, .npy, .txt, no ending), 2 hidden files, 1 result of an earlier run";
         let links = if cfg!(unix) { "1 folder, " } else { "" };
-        check(&found, root, &all, &format!("passed over: {links}{rest}"));
+        check(&found, root, &all, &format!("skipped: {links}{rest}"));
         let still = root.join("deeper.png/../deeper.png/still");
         let walk = Walk { results: Some(&still), ..walk(Depth::Tree) };
         let found = expand(&[root.to_path_buf()], &walk).expect("photos");

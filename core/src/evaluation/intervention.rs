@@ -25,11 +25,11 @@ pub struct InterventionRequest<'a> {
     pub regions: &'a [Region],
     /// What takes the place of removed pixels.
     pub fill: Fill,
-    /// What is taken as the score of a class.
+    /// The definition of a class's score.
     pub score: ClassScore,
     /// Images per pass; the model's preference when `None`.
     pub batch_size: Option<usize>,
-    /// Receives a report of each batch, on the calling thread; breaking off cancels.
+    /// Receives a report after each batch, on the calling thread; breaking off cancels.
     pub progress: Option<Box<Report<'a>>>,
 }
 

@@ -49,7 +49,7 @@ impl Default for Protocol {
 pub struct ProtocolPreset {
     /// The name ("paper").
     pub name: &'static str,
-    /// One line on what it reproduces.
+    /// A description in one line.
     pub summary: &'static str,
     /// The choices. Where the original does not measure something, those of `grad-cam++`.
     pub protocol: Protocol,

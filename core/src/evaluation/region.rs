@@ -77,7 +77,7 @@ impl Region {
         self.count
     }
 
-    /// The share of all pixels that belong to the region, 0..1: the energy of a map that knows nothing.
+    /// The share of all pixels that belong to the region, 0..1: the energy of an uninformative map.
     pub fn share(&self) -> f64 {
         self.count as f64 / self.inside.len().max(1) as f64
     }
@@ -132,7 +132,7 @@ impl<'a> Localization<'a> {
         (total > 0.0).then(|| energy(&mut self.inside()) / total)
     }
 
-    /// The energy over the region's share of the pixels: 1 for a map that knows nothing. None for a map without
+    /// The energy over the region's share of the pixels: 1 for an uninformative map. None for a map without
     /// positive values or an empty region.
     pub fn lift(&self) -> Option<f64> {
         self.energy().filter(|_| self.region.count > 0).map(|energy| energy / self.region.share())

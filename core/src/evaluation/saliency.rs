@@ -67,7 +67,7 @@ impl SaliencyMap {
         &self.values
     }
 
-    /// The greatest value.
+    /// The maximum.
     pub fn max(&self) -> f64 {
         self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }

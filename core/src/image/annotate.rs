@@ -1,17 +1,17 @@
-//! Boxes and words on a picture: what a map is about.
+//! Boxes and labels on a picture: the target of a map.
 
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
 use super::{Photo, Rect};
 
-/// Pixels of a letter, which is square.
+/// The size of a letter in pixels; letters are square.
 const LETTER: usize = 8;
 /// Sides of a picture in one pixel of a line or a letter.
 const FINE: usize = 250;
 
 impl Photo {
-    /// The picture with `rect`, in its own pixels, outlined in white on black, and `words` at its upper left corner. What
-    /// lies outside of the picture is not drawn; letters that the built-in font (Latin) lacks are question marks.
+    /// The picture with `rect`, in its own pixels, outlined in white on black, and `words` at its upper left corner.
+    /// Parts outside the picture are not drawn; letters that the built-in font (Latin) lacks become question marks.
     ///
     /// ```
     /// use scorecam_core::image::{Photo, Rect};
@@ -33,8 +33,8 @@ impl Photo {
         self
     }
 
-    /// The picture with a region's border in white, and `words` in its upper left corner; `inside` gets x and y of a pixel's
-    /// center.
+    /// The picture with a region's border in white, and `words` in its upper left corner; `inside` receives x and y of
+    /// a pixel's center.
     pub fn outlined(mut self, inside: impl Fn((f64, f64)) -> bool, words: &str) -> Self {
         let fine = (self.width().min(self.height()) / FINE).max(1);
         let (height, width) = self.size();

@@ -1,4 +1,4 @@
-//! Colours for saliency maps.
+//! Colors for saliency maps.
 
 use crate::{Result, TensorView};
 
@@ -6,16 +6,16 @@ use super::Photo;
 use super::overlay::clamped;
 use super::turbo::TURBO;
 
-/// A scale of colours from 0 (no evidence) to 1 (most).
+/// A scale of colors from 0 (no evidence) to 1 (maximum).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Colormap {
-    /// Dark blue, green, yellow; even in brightness, readable in print and by the colour-blind.
+    /// Dark blue, green, yellow; uniform in brightness, readable in print and for color-blind readers.
     #[default]
     Viridis,
-    /// A rainbow without jet's false edges, as Google published it.
+    /// A rainbow without jet's false edges, published by Google.
     Turbo,
-    /// The rainbow of most published CAM figures, as Matplotlib defines it.
+    /// The rainbow of most published CAM figures, in Matplotlib's definition.
     Jet,
     /// Black, red, yellow, near white.
     Inferno,
@@ -27,7 +27,7 @@ named!(Colormap of "colormap":
     Viridis = "viridis", Turbo = "turbo", Jet = "jet", Inferno = "inferno", Gray = "gray");
 
 impl Colormap {
-    /// The colour of a value, red first; values are clamped to 0..1, and NaN is taken for 0.
+    /// The color of a value, red first; values are clamped to 0..1, and NaN counts as 0.
     pub fn rgb(self, value: f32) -> [u8; 3] {
         let value = if value.is_nan() { 0.0 } else { f64::from(value.clamp(0.0, 1.0)) };
         match self {
@@ -39,8 +39,7 @@ impl Colormap {
         }
     }
 
-    /// A map of shape [h, w] as a picture of its own, one pixel for each cell. Values are clamped to 0..1;
-    /// NaN and an empty map are errors.
+    /// A map [h, w] as a picture, one pixel per cell. Values are clamped to 0..1; NaN and an empty map are errors.
     pub fn paint(self, map: TensorView<'_>) -> Result<Photo> {
         let ([height, width], values) = clamped(map)?;
         let mut picture = Photo::black((height, width))?;
@@ -53,7 +52,7 @@ impl Colormap {
         Ok(picture)
     }
 
-    /// The colours of [`SHADES`] values, evenly spaced.
+    /// The colors of [`SHADES`] values, evenly spaced.
     pub(super) fn palette(self) -> Vec<[u8; 3]> {
         (0..SHADES).map(|i| self.rgb(i as f32 / (SHADES - 1) as f32)).collect()
     }

@@ -1,15 +1,14 @@
 //! From a decoded photo to a model's input, and from a saliency map back onto the photo.
 //!
-//! Decoding is the caller's: a [`PixelBuffer`] describes pixels that already lie in memory, in the formats
-//! that decoders and cameras give. [`Photo::from_pixels`] makes them upright 8-bit RGB, [`Preprocess`] makes
-//! the tensor that a model was trained on, and says with a [`Placement`] which part of the photo the model
-//! saw; [`Overlay`] uses that to lay a map over the photo. Everything is resized on 8-bit pixels with
-//! Pillow's own arithmetic, because that is what the weights of most models were trained behind, and a
-//! gray level of difference at the input is a visible one in the map.
+//! The caller decodes photos: a [`PixelBuffer`] describes pixels in memory, in the formats of decoders and cameras.
+//! [`Photo::from_pixels`] converts them to upright 8-bit RGB, [`Preprocess`] makes the model's input tensor, and
+//! reports with a [`Placement`] which part of the photo the model saw; [`Overlay`] uses that to draw a map over the
+//! photo. Everything is resized as 8-bit pixels with Pillow's arithmetic, because most models were trained with it, and
+//! a difference of one gray level in the input is visible in the map.
 //!
-//! Nothing here keeps state: all types are plain values, and every function may run on many threads at once.
-//! Sizes are (height, width), as in [N, C, H, W]; positions are x to the right and y down, in pixels, with
-//! the first pixel's centre at (0.5, 0.5).
+//! All types are plain values without shared state, and every function may run on many threads at once. Sizes are
+//! (height, width), as in [N, C, H, W]; positions are x to the right and y down, in pixels, with the first pixel's
+//! center at (0.5, 0.5).
 
 mod annotate;
 mod colormap;
@@ -31,7 +30,7 @@ pub use resize::Filter;
 
 use crate::{Error, Result};
 
-/// Finds a value by its name; "grey" and "gray" are one word.
+/// Finds a value by its name; "grey" and "gray" are equivalent.
 pub(crate) fn by_name<T: Clone>(
     what: &str,
     name: &str,

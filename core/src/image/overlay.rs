@@ -1,7 +1,7 @@
-//! A saliency map, laid over the photo it explains.
+//! A saliency map, drawn over its photo.
 //!
 //! The map is sampled where each pixel of the photo lies in the model's input, so crop and letterbox need
-//! no cases of their own. It is interpolated a row at a time and coloured from a table: the cost is a few
+//! no cases of their own. It is interpolated a row at a time and colored from a table: the cost is a few
 //! operations for each pixel, and the only large allocation is the picture that is returned.
 
 use crate::{Error, Result, Tensor, TensorView};
@@ -9,12 +9,12 @@ use crate::{Error, Result, Tensor, TensorView};
 use super::colormap::shade;
 use super::{Colormap, Photo, Placement};
 
-/// How a map is shown on a photo.
+/// How to draw a map over a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overlay {
-    /// The colours. Default viridis.
+    /// The colors. Default viridis.
     pub colormap: Colormap,
-    /// The colour's share of the result, 0 (the photo alone) to 1 (the map alone). Default 0.5.
+    /// The opacity of the colors, 0 (only the photo) to 1 (only the map). Default 0.5.
     pub opacity: f32,
 }
 
@@ -25,13 +25,12 @@ impl Default for Overlay {
 }
 
 impl Overlay {
-    /// The photo with the map over it: `(1 - opacity) * photo + opacity * colour`.
+    /// The photo with the map over it: `(1 - opacity) * photo + opacity * color`.
     ///
-    /// `map` has shape [h, w] and covers the whole model input, at whatever resolution; it is resized to the
-    /// photo bilinearly with half-pixel centres. Values are clamped to 0..1. Where the model did not see the
-    /// photo (around a centre crop) the photo stays as it is; a letterbox's padding is not shown. An error
-    /// where the opacity is not within 0..1, the map is empty or has a NaN, or `placement` is of a photo of
-    /// another size.
+    /// `map` [h, w] covers the whole model input, at any resolution; it is resized to the photo bilinearly with
+    /// half-pixel centers. Values are clamped to 0..1. Outside the model's input (around a center crop) the photo stays
+    /// unchanged; a letterbox's padding is not shown. An error if the opacity is not within 0..1, the map is empty or
+    /// has a NaN, or `placement` is for a photo of another size.
     pub fn render(&self, photo: &Photo, map: TensorView<'_>, placement: &Placement) -> Result<Photo> {
         ensure!((0.0..=1.0).contains(&self.opacity), invalid, "opacity {} is not within 0..1", self.opacity);
         if placement.photo_size() != photo.size() {
@@ -53,8 +52,8 @@ impl Overlay {
 }
 
 impl Placement {
-    /// A `map` [h, w] of the whole model input, at whatever resolution, resized to the photo bilinearly with half-pixel
-    /// centers: [height, width], 0 where the model did not see the photo. Values are kept as they are.
+    /// A `map` [h, w] of the whole model input, at any resolution, resized to the photo bilinearly with half-pixel
+    /// centers: [height, width], 0 where the photo lies outside the model's input. Values are not changed otherwise.
     pub fn on_photo(&self, map: TensorView<'_>) -> Result<Tensor> {
         let (height, width) = self.photo_size();
         let cells = checked(map)?;
@@ -110,7 +109,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// The pixels, of `pixels` in all, whose centre the model saw, on a map of `cells` cells.
+    /// The pixels, of `pixels` in all, whose center the model saw, on a map of `cells` cells.
     fn line(&self, pixels: usize, cells: usize) -> Line {
         let (start, length) = self.part;
         let first = ((start - 0.5).ceil().max(0.0) as usize).min(pixels);
@@ -129,7 +128,7 @@ struct Line {
     spots: Vec<Spot>,
 }
 
-/// Two neighbouring cells of the map, and the second one's share.
+/// Two neighboring cells of the map, and the second one's share.
 struct Spot {
     cells: [usize; 2],
     share: f32,
@@ -156,7 +155,7 @@ impl Spot {
     }
 }
 
-/// Colours with the opacity worked in, as integers with 16 bits behind the point.
+/// Colors with the opacity worked in, as integers with 16 bits behind the point.
 struct Blend {
     palette: Vec<[u32; 3]>,
     photo: u32,

@@ -1,4 +1,4 @@
-//! The one form in which the rest of this module sees a photo: upright, 8 bits, RGB, without gaps.
+//! The normal form of photos in this module: upright, 8 bits, RGB, without gaps.
 
 use std::fmt;
 
@@ -16,16 +16,16 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// The longest side that is taken.
+    /// The maximum length of a side.
     pub const MAX_SIDE: usize = 65_535;
-    /// The most pixels that are taken: 2^29, which is 1.5 GiB of memory for a photo.
+    /// The maximum number of pixels: 2^29, which is 1.5 GiB of memory per photo.
     pub const MAX_PIXELS: usize = 1 << 29;
 
-    /// Copies and converts a caller's pixels, the one copy that is made.
+    /// Copies and converts a caller's pixels; this is the only copy.
     ///
-    /// Orientation is applied, alpha dropped, gray replicated. 16-bit samples become the nearest of 256
-    /// levels, round(v / 257); f32 samples round(255 v). An error where the size is 0 or over the limits,
-    /// where the strides lead out of the data, and where an f32 sample is not within 0..1.
+    /// Orientation is applied, alpha ignored, gray replicated. 16-bit samples become the nearest of 256 levels, round(v
+    /// / 257); f32 samples round(255 v). An error if the size is 0 or over the limits, the strides exceed the data, or
+    /// an f32 sample is not within 0..1.
     pub fn from_pixels(buffer: &PixelBuffer<'_>) -> Result<Self> {
         let grid = buffer.grid()?;
         let mut photo = Self::black(grid.size)?;
@@ -37,7 +37,7 @@ impl Photo {
         Ok(photo)
     }
 
-    /// Takes over the pixels of a photo of `size` (height, width) that is upright 8-bit RGB already.
+    /// Takes the pixels of a photo of `size` (height, width) that is already upright 8-bit RGB.
     pub fn from_rgb8(size: (usize, usize), pixels: Vec<u8>) -> Result<Self> {
         let needed = 3 * Self::check_size(size)?;
         if pixels.len() != needed {
@@ -71,19 +71,19 @@ impl Photo {
         &self.pixels
     }
 
-    /// The pixels alone.
+    /// Converts the photo into its pixels.
     pub fn into_pixels(self) -> Vec<u8> {
         self.pixels
     }
 
-    /// The photo at `size` (height, width), as Pillow's `Image.resize` makes it.
+    /// The photo resized to `size` (height, width), like Pillow's `Image.resize`.
     pub fn resize(&self, size: (usize, usize), filter: Filter) -> Result<Self> {
         Self::check_size(size)?;
         let pixels = resize::resize::<3>(self, &Window::whole(size), filter)?;
         Ok(Self { size, pixels })
     }
 
-    /// The number of pixels of a photo of `size`; an error where there are none or too many.
+    /// The number of pixels of a photo of `size`; an error if there are none or too many.
     pub(super) fn check_size(size: (usize, usize)) -> Result<usize> {
         let (height, width) = size;
         let sides = 1..=Self::MAX_SIDE;
@@ -96,7 +96,7 @@ impl Photo {
         match pixels <= Self::MAX_PIXELS as u64 {
             true => Ok(pixels as usize),
             false => Err(Error::invalid(format!(
-                "photo of {width}x{height} has {pixels} pixels; at most {} are taken, scale it down first",
+                "photo of {width}x{height} has {pixels} pixels; at most {} are allowed; scale it down first",
                 Self::MAX_PIXELS
             ))),
         }
@@ -111,7 +111,7 @@ impl Photo {
         Ok(Self { size, pixels })
     }
 
-    /// A copy; unlike `clone`, it reports when there is no memory for one.
+    /// A copy; unlike `clone`, it returns an error if there is not enough memory.
     pub(super) fn copy(&self) -> Result<Self> {
         let mut photo = Self::black(self.size)?;
         photo.pixels.copy_from_slice(&self.pixels);

@@ -1,21 +1,21 @@
-//! What a caller hands in: pixels in memory, and how they lie there.
+//! A caller's pixels in memory, and their layout.
 //!
-//! A [`PixelBuffer`] is checked once, as a whole: [`PixelBuffer::grid`] turns it into offsets of which every
-//! one lies inside the data, so that the loops which read it need no further thought.
+//! A [`PixelBuffer`] is validated once, as a whole: [`PixelBuffer::grid`] converts it into offsets that all lie inside
+//! the data, so that the loops which read it need no more checks.
 
 use crate::{Error, Result};
 
 use super::Photo;
 
-/// The numbers of a photo, as they lie in memory.
+/// The samples of a photo in memory.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Samples<'a> {
     /// 0 to 255.
     U8(&'a [u8]),
-    /// 0 to 65535, in the machine's byte order.
+    /// 0 to 65535, in native byte order.
     U16(&'a [u16]),
-    /// 0 to 1; anything else, NaN included, is an error that names the pixel.
+    /// 0 to 1; any other value, including NaN, is an error that names the pixel.
     F32(&'a [f32]),
 }
 
@@ -30,11 +30,11 @@ impl Samples<'_> {
     }
 }
 
-/// Which channels a pixel has, and in which order.
+/// The channels of a pixel and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PixelFormat {
-    /// One channel, which becomes all three.
+    /// One channel, which is replicated to three.
     Gray,
     /// Gray, then alpha.
     GrayAlpha,
@@ -70,19 +70,19 @@ impl PixelFormat {
     }
 }
 
-/// How the channels lie in memory.
+/// The layout of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum PixelLayout {
-    /// The channels of a pixel side by side: HWC.
+    /// Interleaved channels: HWC.
     #[default]
     Interleaved,
-    /// One plane for each channel: CHW.
+    /// One plane per channel: CHW.
     Planar,
 }
 
-/// A borrowed photo in any of the usual forms.
+/// A borrowed photo in one of the usual forms.
 ///
-/// Alpha is dropped, not blended, as Pillow's `convert("RGB")` does.
+/// Alpha is ignored, not blended, as in Pillow's `convert("RGB")`.
 ///
 /// ```
 /// use scorecam_core::image::{Photo, PixelBuffer, PixelFormat, Samples};
@@ -95,21 +95,20 @@ pub enum PixelLayout {
 pub struct PixelBuffer<'a> {
     /// The samples, from the first one of the first row.
     pub data: Samples<'a>,
-    /// Pixels in a row, 1 to [`Photo::MAX_SIDE`].
+    /// Pixels per row, 1 to [`Photo::MAX_SIDE`].
     pub width: usize,
     /// Rows, 1 to [`Photo::MAX_SIDE`].
     pub height: usize,
-    /// Which channels there are.
+    /// The channels.
     pub format: PixelFormat,
-    /// How they lie.
+    /// Their layout.
     pub layout: PixelLayout,
     /// Bytes from one row to the next, a multiple of the size of a sample; 0 for rows without gaps.
     pub row_stride: usize,
-    /// Bytes from one plane to the next, a multiple of the size of a sample; 0 for planes without gaps. It
-    /// may be smaller than a plane, for channels that alternate row by row; it is not read where channels
-    /// interleave.
+    /// Bytes from one plane to the next, a multiple of the size of a sample; 0 for planes without gaps. It may be
+    /// smaller than a plane, for channels that alternate row by row; it is ignored for interleaved channels.
     pub plane_stride: usize,
-    /// EXIF orientation, 1 (upright) to 8; the photo is turned and mirrored accordingly.
+    /// EXIF orientation, 1 (upright) to 8; the photo is rotated and mirrored accordingly.
     pub orientation: u8,
 }
 
@@ -133,7 +132,7 @@ impl<'a> PixelBuffer<'a> {
         Photo::check_size((self.height, self.width))?;
         if !(1..=8).contains(&self.orientation) {
             let given = self.orientation;
-            bail!(invalid, "orientation {given} is none of EXIF's; give 1 (upright) to 8");
+            bail!(invalid, "orientation {given} is not an EXIF orientation; give 1 (upright) to 8");
         }
         let channels = self.format.channels();
         let (pixel, row_length) = match self.layout {

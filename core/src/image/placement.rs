@@ -1,20 +1,20 @@
-//! Which part of a photo a model saw, and where in its input.
+//! The part of a photo that a model saw, and its place in the input.
 
-/// A rectangle in pixels; it reaches from (x, y) to (x + width, y + height), fractions included.
+/// A rectangle in pixels, from (x, y) to (x + width, y + height); fractions are allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rect {
     /// The left edge.
     pub x: f64,
     /// The upper edge.
     pub y: f64,
-    /// From the left edge to the right one.
+    /// The width.
     pub width: f64,
-    /// From the upper edge to the lower one.
+    /// The height.
     pub height: f64,
 }
 
 impl Rect {
-    /// All of a picture of `size` (height, width).
+    /// The whole of a picture of `size` (height, width).
     fn whole(size: (usize, usize)) -> Self {
         Self { x: 0.0, y: 0.0, width: size.1 as f64, height: size.0 as f64 }
     }
@@ -28,11 +28,11 @@ impl Rect {
     }
 }
 
-/// The rectangle of the photo and the rectangle of the model's input that show the same scene.
+/// Corresponding rectangles of the photo and of the model's input.
 ///
-/// A squashed photo fills its input and is seen whole; of a cropped one the model sees the centre; a
-/// letterboxed one is whole but fills only a part of the input. A map of the input, at its resolution or a
-/// layer's, is laid over the photo by this and nothing else.
+/// A squashed photo fills the input and is seen completely; of a cropped photo the model sees the center; a letterboxed
+/// photo is seen completely but fills only a part of the input. This is all that is needed to draw a map of the input,
+/// at its resolution or a layer's, over the photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
     photo_size: (usize, usize),
@@ -42,8 +42,8 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// All of a photo of `photo` (height, width) fills all of an input of `input` (height, width): what a
-    /// caller who resized the photo without this library most likely did. Sides of 0 count as 1.
+    /// The whole photo of size `photo` (height, width) fills the whole input of size `input` (height, width): the
+    /// likely choice of a caller who resized the photo without this library. Sides of 0 count as 1.
     pub fn whole(photo: (usize, usize), input: (usize, usize)) -> Self {
         let [photo, input] = [photo, input].map(|(height, width)| (height.max(1), width.max(1)));
         let (photo_part, input_part) = (Rect::whole(photo), Rect::whole(input));
@@ -70,12 +70,12 @@ impl Placement {
         self.input_part
     }
 
-    /// Where a point (x, y) of the input lies in the photo; outside it for a point of the padding.
+    /// The position in the photo of a point (x, y) of the input; outside the photo for a point in the padding.
     pub fn to_photo(&self, point: (f64, f64)) -> (f64, f64) {
         self.input_part.carry(point, &self.photo_part)
     }
 
-    /// Where a point (x, y) of the photo lies in the input; outside it for what was cropped away.
+    /// The position in the input of a point (x, y) of the photo; outside the input for points that were cropped.
     pub fn to_input(&self, point: (f64, f64)) -> (f64, f64) {
         self.photo_part.carry(point, &self.input_part)
     }

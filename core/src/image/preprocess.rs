@@ -1,9 +1,9 @@
-//! From a photo to the tensor a model was trained on.
+//! Preprocessing: from a photo to a model's input tensor.
 //!
-//! The three fits are those of the field: squash (plain resize), crop (torchvision's `Resize` and
-//! `CenterCrop`, the classifiers' way) and letterbox (the detectors' way). Rounding follows the originals,
-//! since a shift by a pixel shifts the map. Pixels are resized as 8-bit numbers; scale, mean and deviation
-//! come after, once per gray level instead of once per pixel.
+//! The three usual fits: squash (plain resize), crop (torchvision's `Resize` and `CenterCrop`, for classifiers) and
+//! letterbox (for detectors). Rounding follows the originals, because a shift by a pixel shifts the map. Pixels are
+//! resized as 8-bit numbers; scale, mean and deviation are applied afterwards, once per gray level instead of once per
+//! pixel.
 
 use std::str::FromStr;
 
@@ -12,13 +12,13 @@ use crate::{Error, Result, Tensor};
 use super::resize::{self, Window};
 use super::{Filter, Photo, Placement, Rect, by_name};
 
-/// The channels of a model's input, in their order.
+/// The channels of a model's input and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Color {
     /// Red, green, blue.
     #[default]
     Rgb,
-    /// Blue, green, red: models that were trained behind OpenCV or Caffe.
+    /// Blue, green, red: for models trained with OpenCV or Caffe.
     Bgr,
     /// One channel: Pillow's `convert("L")` (ITU-R 601-2), made before the photo is resized.
     Gray,
@@ -42,19 +42,19 @@ impl Color {
     }
 }
 
-/// How a photo of one shape becomes an input of another.
+/// The fit of a photo of one shape into an input of another.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Fit {
-    /// Resized to the input's size, whatever becomes of its proportions.
+    /// Resized to the input's size, without keeping the proportions.
     #[default]
     Squash,
-    /// Resized so that it covers floor(size / fraction), then the centre is cut out. For a square input that
-    /// is torchvision's `Resize(floor(size / fraction))` and `CenterCrop(size)`.
+    /// Resized to cover floor(size / fraction), then center-cropped. For a square input this is torchvision's
+    /// `Resize(floor(size / fraction))` and `CenterCrop(size)`.
     Crop {
-        /// The part of the covered size that is kept, [`Fit::MIN_FRACTION`] to 1; 0.875 is 224 of 256.
+        /// The kept fraction of the covered size, [`Fit::MIN_FRACTION`] to 1; 0.875 is 224 of 256.
         fraction: f64,
     },
-    /// Resized to fit inside and centred; what remains is filled.
+    /// Resized to fit inside and centered; the rest is filled.
     Letterbox {
         /// The gray level of the padding, before scale, mean and deviation.
         pad: u8,
@@ -62,9 +62,9 @@ pub enum Fit {
 }
 
 impl Fit {
-    /// The least fraction that a crop takes.
+    /// The minimum fraction of a crop.
     pub const MIN_FRACTION: f64 = 0.01;
-    /// The centre crop as most classifiers were tested: 0.875.
+    /// The center crop of most classifiers' tests: 0.875.
     pub const CROP: Fit = Fit::Crop { fraction: 0.875 };
     /// The letterbox with the gray of the YOLO family: 114.
     pub const LETTERBOX: Fit = Fit::Letterbox { pad: 114 };
@@ -79,7 +79,7 @@ impl Fit {
     }
 }
 
-/// A fit of that name with its usual number, [`Fit::CROP`] or [`Fit::LETTERBOX`].
+/// The fit with this name and its usual number, [`Fit::CROP`] or [`Fit::LETTERBOX`].
 impl FromStr for Fit {
     type Err = Error;
 
@@ -88,7 +88,7 @@ impl FromStr for Fit {
     }
 }
 
-/// What a model expects of its input: `(pixel * scale - mean) / std`, with pixels of 0 to 255.
+/// A model's preprocessing: `(pixel * scale - mean) / std`, with pixels from 0 to 255.
 ///
 /// ```
 /// use scorecam_core::image::{Filter, Fit, Photo, Preprocess};
@@ -108,15 +108,15 @@ pub struct Preprocess {
     pub size: (usize, usize),
     /// The channels. Default RGB.
     pub color: Color,
-    /// What pixels are multiplied with. Default 1 / 255.
+    /// The factor of pixels. Default 1 / 255.
     pub scale: f32,
-    /// What is taken off then: one number, or one per channel in the model's order. Default 0.
+    /// The number to subtract: one, or one per channel in the model's order. Default 0.
     pub mean: Vec<f32>,
-    /// What the rest is divided by: one number, or one per channel in the model's order. Default 1.
+    /// The divisor: one number, or one per channel in the model's order. Default 1.
     pub std: Vec<f32>,
-    /// How the photo is resized. Default bilinear.
+    /// The filter for resizing. Default bilinear.
     pub filter: Filter,
-    /// How the photo's shape becomes the input's. Default squash.
+    /// The fit. Default squash.
     pub fit: Fit,
 }
 
@@ -134,20 +134,20 @@ impl Default for Preprocess {
     }
 }
 
-/// A model's input, and which part of the photo it shows.
+/// A model's input, and the part of the photo that it shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     /// [1, C, H, W].
     pub input: Tensor,
-    /// Where a map of the input belongs on the photo.
+    /// The placement of the input on the photo.
     pub placement: Placement,
 }
 
 impl Preprocess {
-    /// The longest side of an input.
+    /// The maximum side of an input.
     pub const MAX_SIDE: usize = 16_384;
 
-    /// Makes the model's input from a photo; the errors are those of [`Preprocess::check`], and no memory.
+    /// Makes the model's input from a photo; errors are those of [`Preprocess::check`], and insufficient memory.
     pub fn apply(&self, photo: &Photo) -> Result<Prepared> {
         let levels = self.levels()?;
         let plan = self.plan(photo.size());
@@ -176,12 +176,12 @@ impl Preprocess {
         Ok(Prepared { input, placement: plan.placement })
     }
 
-    /// An error where a size, number or length is out of range: what a manifest's author should see at once.
+    /// Rejects a size, number or length that is out of range, for early errors in a manifest.
     pub fn check(&self) -> Result<()> {
         self.levels().map(drop)
     }
 
-    /// For each channel, what becomes of each of the 256 gray levels.
+    /// For each channel, the values of the 256 gray levels.
     fn levels(&self) -> Result<Vec<[f32; 256]>> {
         let (height, width) = self.size;
         let sides = 1..=Self::MAX_SIDE;

@@ -12,10 +12,10 @@ use crate::{Error, Result};
 
 use super::Photo;
 
-/// How pixels are weighted when a photo is resized; all but `Nearest` widen as they shrink (antialias).
+/// The filter for resizing a photo; all except `Nearest` widen when shrinking (antialiasing).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Filter {
-    /// The pixel under the centre.
+    /// The pixel under the center.
     Nearest,
     /// A triangle, 2 pixels wide.
     #[default]
@@ -30,7 +30,7 @@ named!(Filter of "resize filter":
     Nearest = "nearest", Bilinear = "bilinear", Bicubic = "bicubic", Lanczos = "lanczos");
 
 impl Filter {
-    /// The weight at distance `x` from the centre, in pixels of the coarser of the two pictures.
+    /// The weight at distance `x` from the center, in pixels of the coarser of the two pictures.
     fn weight(self, x: f64) -> f64 {
         const A: f64 = -0.5;
         let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) };
@@ -68,7 +68,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// All of a picture of `size` (height, width).
+    /// The whole of a picture of `size` (height, width).
     pub(super) fn whole(size: (usize, usize)) -> Self {
         Self { whole: (size.0 as u64, size.1 as u64), corner: (0, 0), size }
     }
@@ -99,7 +99,7 @@ pub(super) fn resize<const C: usize>(photo: &Photo, to: &Window, filter: Filter)
 pub(super) fn zeroed(length: usize, what: impl Fn() -> String) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     data.try_reserve_exact(length)
-        .map_err(|_| Error::invalid(format!("no memory for {}; scale it down first", what())))?;
+        .map_err(|_| Error::invalid(format!("not enough memory for {}; scale it down first", what())))?;
     data.resize(length, 0);
     Ok(data)
 }

@@ -1,9 +1,10 @@
 //! CAM (Zhou et al., 2016, arXiv 1512.04150): activation maps weighted by the classifier's own weights, for networks that
 //! end in a linear layer and average pooling, in either order.
 //!
-//! The classifier is not taken apart. Its score is a sum over the layer's cells, and what a cell adds is the difference
-//! between the score of that cell alone and of none: the map of the paper's equation 2, divided by the number of cells. The
-//! same passes show whether cells add up to the score; where they do not, CAM is not defined, and the call is refused.
+//! The classifier is used as a whole. Its score is a sum over the layer's cells, and the contribution of a cell is the
+//! difference between the score with only that cell and with none: the map of the paper's equation 2, divided by the
+//! number of cells. The same passes show whether the cells add up to the score; if not, CAM is not defined, and the
+//! call fails.
 
 use std::sync::LazyLock;
 
@@ -82,8 +83,8 @@ fn check_sum(parts: &[f64], whole: f64, layer: &str) -> Result<()> {
     ensure!(
         adds_up,
         unsupported,
-        "method \"cam\" needs a score that is a sum over the layer's cells, as pooling and a linear layer give: those of {layer:?} add {sum:.4} to the score, and all \
-         of them give {whole:.4}; use recipro-cam, which needs none"
+        "method \"cam\" needs a score that is a sum over the layer's cells, as from pooling and a linear layer: the \
+         cells of {layer:?} add up to {sum:.4}, but all together give {whole:.4}; use recipro-cam, which does not need that"
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! How a method describes its options and presets, and reads their values.
+//! Helpers for a method's options and presets: their descriptions and values.
 //!
-//! A choice is a table of words next to what they mean. The description for callers and the reading of a value
-//! are both made from that table, so that they cannot differ.
+//! A choice is a table of words with their meanings. The description for callers and the parsing of a value both use
+//! this table, so they cannot differ.
 //!
 //! ```
 //! use scorecam_core::methods::choices::{choice, pick, spec};

@@ -1,10 +1,10 @@
-//! Eigen-CAM (Muhammad and Yeasin, 2020, arXiv 2008.00299) and KPCA-CAM (Karmani et al., 2024, arXiv 2410.00267): what most of
-//! the activation maps have in common, whatever the class. No pass is made beside the first.
+//! Eigen-CAM (Muhammad and Yeasin, 2020, arXiv 2008.00299) and KPCA-CAM (Karmani et al., 2024, arXiv 2410.00267): the
+//! common pattern of most activation maps, whatever the class. No pass is needed besides the first.
 //!
 //! With X the activations as [cells, K], Eigen-CAM is the projection X v of the cells on the first right singular vector v of
 //! X, which is the first left one times its singular value; KPCA-CAM is the first component of a kernel's principal component
-//! analysis of the cells. The sign of either is free. Here the map grows with the sum of all channels: the sum over the cells of
-//! map times sum of channels is positive.
+//! analysis of the cells. The sign of both is arbitrary. Here the map correlates positively with the sum of all
+//! channels.
 
 use std::sync::LazyLock;
 
@@ -28,15 +28,15 @@ pub struct EigenCam;
 pub struct KpcaCam;
 
 const EIGEN_PRESETS: &[(&str, &str, &str)] = &[
-    ("standard", "each channel about its mean (the default)", ""),
+    ("standard", "each channel centered on its mean (the default)", ""),
     (
         "paper",
-        "the paper's equation: channels as they are; the coarse map",
+        "the paper's equation: channels unchanged; the coarse map",
         "center=false final=none output=layer",
     ),
     (
         "pytorch-grad-cam",
-        "grad-cam 1.5, but for the sign, which is free there",
+        "grad-cam 1.5, except for the sign, which is arbitrary there",
         "resize=half-pixel final_eps=1e-7 order=norm-resize-norm",
     ),
 ];
@@ -45,7 +45,7 @@ const KPCA_PRESETS: &[(&str, &str, &str)] = &[
     ("standard", "the sigmoid kernel (the default)", ""),
     (
         "pytorch-grad-cam",
-        "grad-cam 1.5, but for the sign, which is free there",
+        "grad-cam 1.5, except for the sign, which is arbitrary there",
         "resize=half-pixel final_eps=1e-7 order=norm-resize-norm",
     ),
 ];
@@ -72,7 +72,7 @@ const KERNEL: &[(&str, Kernel)] = &[
 const MOST_CELLS: usize = 4096;
 
 static EIGEN_INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
-    let mut options = vec![spec("center", OptionKind::Flag, "true", "take each channel about its mean")];
+    let mut options = vec![spec("center", OptionKind::Flag, "true", "center each channel on its mean")];
     options.extend(Finish::specs(Upsample::HalfPixel));
     MethodInfo {
         id: "eigen-cam".into(),
@@ -91,14 +91,9 @@ static KPCA_INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "kernel",
             choice(KERNEL),
             "sigmoid",
-            "what two cells are compared by, as in scikit-learn's KernelPCA",
+            "the kernel that compares two cells, as in scikit-learn's KernelPCA",
         ),
-        spec(
-            "gamma",
-            number(0.0, 1e6),
-            "0",
-            "factor within poly, rbf and sigmoid; 0 is one over the channels",
-        ),
+        spec("gamma", number(0.0, 1e6), "0", "factor within poly, rbf and sigmoid; 0 means 1 / channels"),
     ];
     options.extend(Finish::specs(Upsample::HalfPixel));
     MethodInfo {
@@ -189,7 +184,7 @@ pub(super) fn output(study: &Study<'_>, options: &Options, map: Map) -> Result<M
     let maps: Tensor = map::of_targets(study, |_, _| Ok(Map { size: one.size, values: one.values.clone() }))?;
     let warnings = match study.context.targets.len() {
         1 => Vec::new(),
-        _ => vec!["the method knows of no class: the map is the same for every target".into()],
+        _ => vec!["the method does not depend on the class: the map is the same for every target".into()],
     };
     let channels = study.context.activations.shape()[1];
     Ok(MethodOutput { maps, errors: None, measures: vec![("channels".into(), channels as f64)], warnings })

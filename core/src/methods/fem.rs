@@ -1,5 +1,5 @@
-//! FEM, the feature explanation method (Fuad et al., 2020, hal-02963298): where activation maps are far above their own mean,
-//! whatever the class. No pass is made beside the first.
+//! FEM, the feature explanation method (Fuad et al., 2020, hal-02963298): where activation maps are far above their own
+//! mean, whatever the class. No pass is needed besides the first.
 //!
 //! A cell of a channel stands out where it is above the channel's mean plus `deviations` of its standard deviations. The paper
 //! sums the cells that stand out, each times its channel's mean; pytorch-grad-cam sums the channels, each times the share of
@@ -46,13 +46,14 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "deviations",
             number(0.0, 100.0),
             "2",
-            "standard deviations above its channel's mean where a cell stands out",
+            "standard deviations above its channel's mean from which a cell stands out",
         ),
         spec(
             "sum",
             choice(SUM),
             "channels",
-            "what is summed: channels by their share of cells that stand out, or these cells by their channel's mean",
+            "what is summed: channels, weighted by their share of cells that stand out, or these cells, weighted by \
+             their channel's mean",
         ),
     ];
     options.extend(Finish::specs(Upsample::HalfPixel));

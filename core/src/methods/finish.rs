@@ -1,6 +1,6 @@
-//! The last step of a method: ReLU, resize and normalize, in the order that the options say.
+//! The last step of a method: ReLU, resizing and normalization, in the order set by the options.
 //!
-//! The options of this step bear the same names and mean the same in every method that ends with it.
+//! The options of this step have the same names and meanings in every method that uses it.
 //!
 //! ```
 //! use scorecam_core::methods::{finish::Finish, map::Map};
@@ -51,7 +51,7 @@ enum Output {
     Size(usize, usize),
 }
 
-/// Whether the result is normalised before or after it is resized.
+/// Whether the result is normalized before or after it is resized.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     ResizeNorm,
@@ -75,7 +75,7 @@ impl Finish {
                 "final",
                 choice(NORM),
                 "minmax",
-                "how the map is brought to 0..1: by minimum and maximum, by maximum, or not at all",
+                "how the map is scaled to 0..1: by minimum and maximum, by maximum, or not at all",
             ),
             spec("final_eps", number(0.0, 1.0), "0", "added to the divisor of final"),
             spec(
@@ -89,7 +89,7 @@ impl Finish {
                 "order",
                 choice(ORDER),
                 "resize-norm",
-                "whether the map is resized before or after it is normalised",
+                "whether the map is resized before or after it is normalized",
             ),
         ]
     }
@@ -112,7 +112,7 @@ impl Finish {
     }
 
     /// The same with the standard error of each value: resized as the map is, which is at least the error of what is
-    /// interpolated, and divided as it is. Extremes by which the map is normalised are taken as exact.
+    /// interpolated, and divided as it is. Extremes by which the map is normalized are taken as exact.
     pub fn apply_with_errors(&self, map: Map, errors: Map, input_size: (usize, usize)) -> Result<(Map, Map)> {
         let (map, errors) = self.run(map, Some(errors), input_size)?;
         errors.map(|errors| (map, errors)).ok_or_else(|| Error::internal("the errors of a map are lost"))

@@ -1,11 +1,12 @@
-//! [`Fused`]: a method's maps by several layers, and of the mirrored image, as one map.
+//! [`Fused`]: a method's maps of several layers, and of the mirrored image, fused into one.
 //!
-//! Early layers are sharp and late ones know the class, so their maps complete each other: the mean keeps what any of them
-//! shows, the product what all do. A map that changes when the image is mirrored shows some accident, which the mean with
-//! the mirrored image's map halves (pytorch-grad-cam's `aug_smooth` does the same with other changes of the image).
+//! Maps of early layers are sharp, those of late layers class-specific, so they complement each other: the mean keeps
+//! evidence from any layer, the product evidence from all. The part of a map that changes when the image is mirrored is
+//! accidental, and the mean with the mirrored image's map halves it (pytorch-grad-cam's `aug_smooth` does the same with
+//! other changes of the image).
 //!
-//! Layers are fused as the method returns their maps, which is within 0 and 1 unless its options say otherwise, and the
-//! result is not normalised again: a product below 1 everywhere says that the layers agree nowhere.
+//! Maps are fused as the method returns them, usually within 0 and 1, and the result is not normalized again: a product
+//! below 1 everywhere means that the layers agree nowhere.
 
 use std::fmt;
 use std::str::FromStr;
@@ -157,7 +158,8 @@ fn fused(fuse: Fuse, names: &[&str], mut parts: Vec<MethodOutput>) -> Result<Met
         let (first, size) = (names[0].trim_end(), &maps[0].shape()[1..]);
         bail!(
             invalid,
-            "the map of layer {first:?} is {} x {}, and that of {:?} {} x {}; fuse maps of one size, as output=input makes them",
+            "the map of layer {first:?} is {} x {}, and that of {:?} {} x {}; only maps of one size can be fused, \
+             as with output=input",
             size[0],
             size[1],
             name.trim_end(),

@@ -1,4 +1,4 @@
-//! Methods that weight activation maps by how steeply the class score rises with them.
+//! Methods that weight activation maps by the gradient of the class score.
 //!
 //! | method | weight of cell i of map k, with g = ds/dA | source |
 //! |---|---|---|
@@ -8,9 +8,9 @@
 //! | `layer-cam` | ReLU(g) of the cell | Jiang et al., 2021, TIP 30, equation 5 |
 //! | `hires-cam` | g of the cell | Draelos and Carin, 2020, arXiv 2011.08891, equation 4 |
 //!
-//! The map is the ReLU of the weighted sum. One gradient pass serves one target; activations come from the pass that the
-//! pipeline has made already. The first two need no more than a number for each map, which [`super::slopes`] finds without
-//! gradients as well. Implementations differ in how they resize and normalise the coarse map, so most options are those of
+//! The map is the ReLU of the weighted sum. One gradient pass serves one target; activations come from the pipeline's
+//! first pass. The first two need only a number per map, which [`super::slopes`] can also compute without gradients.
+//! Implementations differ in the resizing and normalization of the coarse map, so most options are those of
 //! [`super::finish`].
 
 use std::sync::LazyLock;
@@ -28,7 +28,7 @@ use crate::{
 /// What each implementation of Grad-CAM computes, as differences from the authors' code.
 const GRAD_CAM: &[(&str, &str, &str)] = &[
     ("official", "the authors' code (the default)", ""),
-    ("paper", "the paper's equations 1 and 2 alone: the coarse map, as it is", "final=none output=layer"),
+    ("paper", "only the paper's equations 1 and 2: the coarse map, unscaled", "final=none output=layer"),
     ("pytorch-grad-cam", "grad-cam 1.5", "resize=half-pixel final_eps=1e-7 order=norm-resize-norm"),
     ("torchcam", "torch-cam 0.5", "final_eps=1e-8 output=layer"),
     ("tf-keras-vis", "tf-keras-vis 0.8", "final_eps=1e-7"),
@@ -280,8 +280,8 @@ fn warning(applied: OutputActivation) -> Option<String> {
         _ => return None,
     };
     Some(format!(
-        "the model applies {name} itself, so its probability is differentiated, which vanishes where the model is \
-         sure; gradients are meant of the score before {name}"
+        "the model applies {name} itself, so its probability is differentiated, whose gradient vanishes for \
+         confident predictions; the method is defined with the score before {name}"
     ))
 }
 

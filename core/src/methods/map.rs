@@ -1,4 +1,4 @@
-//! [`Map`]: one map in f64, as it goes from step to step; and the maps of all targets as one tensor.
+//! [`Map`]: one map in f64, passed from step to step; and the maps of all targets as one tensor.
 
 use crate::tensor::{gathered, room_for};
 use crate::{Result, Study, Tensor};

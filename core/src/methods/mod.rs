@@ -1,6 +1,6 @@
-//! The methods that come with the crate. A method is one folder or file here; it registers like a plugin.
+//! The built-in methods, one file or folder each; they register like plugins.
 //!
-//! What methods share stands beside them, for methods of plugins as well: [`choices`] describes and reads options,
+//! Shared parts, also for methods of plugins: [`choices`] describes and parses options,
 //! [`map`] sums weighted maps, [`finish`] turns a sum into the saliency map.
 
 mod ablation_cam;

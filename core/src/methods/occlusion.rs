@@ -1,8 +1,8 @@
-//! Occlusion (Zeiler and Fergus, 2014, arXiv 1311.2901): how far the score falls when a patch of the image is hidden. No layer is
-//! looked at, so any model can be explained.
+//! Occlusion (Zeiler and Fergus, 2014, arXiv 1311.2901): the drop of the score when a patch of the image is hidden. It
+//! needs no layer, so it supports any model.
 //!
-//! A patch moves over the image by a stride. Its fall, the score of the whole image less that of the occluded one, counts for
-//! each pixel that it hides; a pixel that several patches hide has their mean, or their sum.
+//! A patch moves over the image by a stride. Its drop, the score of the whole image minus that of the occluded one,
+//! counts for each pixel that it hides; a pixel under several patches gets their mean or sum.
 
 use std::sync::LazyLock;
 
@@ -37,8 +37,8 @@ const BORDER: &[(&str, Border)] = &[("clip", Border::Clip), ("inside", Border::I
 const OVERLAP: &[(&str, Overlap)] = &[("mean", Overlap::Mean), ("sum", Overlap::Sum)];
 
 const PRESETS: &[(&str, &str, &str)] = &[
-    ("standard", "the mean fall of the probability, what speaks against the class cut off (the default)", ""),
-    ("captum", "captum 0.9: the fall of the logit, as it is", "score=logit post_relu=false final=none"),
+    ("standard", "the mean drop of the probability, without evidence against the class (the default)", ""),
+    ("captum", "captum 0.9: the drop of the logit, unscaled", "score=logit post_relu=false final=none"),
     (
         "xplique",
         "Xplique 2.0: small patches side by side",
@@ -49,8 +49,18 @@ const PRESETS: &[(&str, &str, &str)] = &[
 static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
     let side = || OptionKind::Integer { min: 0, max: 1 << 15 };
     let mut options = vec![
-        spec("patch", side(), "0", "side of the patch in pixels; 0 is a seventh of the input's shorter side"),
-        spec("stride", side(), "0", "pixels from one patch to the next, at most patch; 0 is half of patch"),
+        spec(
+            "patch",
+            side(),
+            "0",
+            "side of the patch in pixels; 0 means a seventh of the input's shorter side",
+        ),
+        spec(
+            "stride",
+            side(),
+            "0",
+            "pixels from one patch to the next, at most patch; 0 means half of patch",
+        ),
         spec(
             "border",
             choice(BORDER),
@@ -61,7 +71,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "overlap",
             choice(OVERLAP),
             "mean",
-            "what a pixel has of the patches that hide it: their mean or sum",
+            "the value of a pixel from the patches that hide it: their mean or sum",
         ),
     ];
     options.extend(Scoring::specs());
@@ -69,7 +79,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
     MethodInfo {
         id: "occlusion".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        summary: "how far the score falls when a patch of the image is hidden; needs no layer".into(),
+        summary: "drop of the score when a patch of the image is hidden; needs no layer".into(),
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities::NONE,
@@ -132,7 +142,7 @@ fn check_stride(patch: usize, stride: usize) -> Result<()> {
     ensure!(
         stride <= patch,
         invalid,
-        "option stride is {stride} and patch {patch}; a stride above patch would leave pixels between the patches out"
+        "option stride is {stride} and patch {patch}; a stride above patch leaves pixels between the patches uncovered"
     );
     Ok(())
 }

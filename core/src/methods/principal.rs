@@ -46,7 +46,8 @@ impl Reduce {
             "reduce",
             choice(REDUCE),
             "sum",
-            "how weighted maps become one: their sum, or their first principal component, which is smoother (eigen smoothing)",
+            "how weighted maps are combined: their sum, or their first principal component, which is smoother \
+             (eigen smoothing)",
         )
     }
 

@@ -1,8 +1,8 @@
-//! Recipro-CAM (Byun and Lee, 2022, arXiv 2209.14074): the class score that each cell of the layer leads to by itself.
+//! Recipro-CAM (Byun and Lee, 2022, arXiv 2209.14074): the class score from each cell of the layer alone.
 //!
-//! For each cell the part of the model behind the layer runs once, on activations of which all other cells are 0; the
-//! scores are the map. ViT-Recipro-CAM (arXiv 2310.02588) is the same on tokens, whose class token stays as it is. Ports
-//! differ in whether neighbors are let through, too, and in what the score is, so both are options.
+//! For each cell the part of the model after the layer runs once, on activations in which all other cells are 0; the
+//! scores are the map. ViT-Recipro-CAM (arXiv 2310.02588) is the same on tokens, with an unchanged class token. Ports
+//! differ in whether neighbors are kept and in the definition of the score, so both are options.
 
 use std::sync::LazyLock;
 
@@ -52,16 +52,17 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "kernel",
             choice(KERNEL),
             "cell",
-            "what stays of the activations: a cell, it and its neighbors under a Gaussian, or its own value spread over them",
+            "the part of the activations that is kept: a cell, it and its neighbors under a Gaussian, or its own \
+             value spread over them",
         ),
-        spec("score", choice(SCORE), "softmax", "what the score of a cell is"),
+        spec("score", choice(SCORE), "softmax", "the score of a cell"),
     ];
     // Scores are compared with each other, and need not be positive.
     options.extend(choices::with_default(Finish::specs(Upsample::HalfPixel), "post_relu", "false"));
     MethodInfo {
         id: "recipro-cam".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        summary: "the score that each cell of the layer leads to by itself".into(),
+        summary: "the score from each cell of the layer alone".into(),
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities { run_from: true, ..Abilities::NONE },

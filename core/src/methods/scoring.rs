@@ -1,6 +1,6 @@
-//! The score of a masked image: which number of the output counts, and what shows where a mask is 0.
+//! The score of a masked image: the number of the output that counts, and the fill where a mask is 0.
 //!
-//! The options of this step bear the same names and mean the same in every method that masks the input.
+//! The options of this step have the same names and meanings in every method that masks the input.
 
 use std::ops::Range;
 use std::sync::Arc;

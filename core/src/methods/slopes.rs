@@ -1,8 +1,9 @@
-//! [`Slopes`]: how steeply scores rise with a whole activation map.
+//! [`Slopes`]: the slope of scores along whole activation maps.
 //!
-//! A model that has gradients gives them in one pass for each target. Where only the part behind the layer runs, slopes are
-//! central differences, two head passes for each map, for all targets together. They are exact where that part is linear
-//! along the way, as pooling and a linear layer are; by how much the slopes up and down differ is measured and said.
+//! A model with gradients computes them in one pass per target. If only the part after the layer can run, slopes are
+//! central differences, with two head passes per map for all targets together. They are exact if that part is linear
+//! along the step, such as pooling and a linear layer; the difference between the slopes up and down is measured and
+//! reported.
 
 use crate::{Base, ErrorKind, Result, Study};
 

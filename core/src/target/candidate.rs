@@ -1,6 +1,7 @@
-//! [`Candidate`]: one row of a detector's raw list, read as a box, an objectness and class probabilities.
+//! [`Candidate`]: one row of a detector's raw list, interpreted as a box, an objectness and class probabilities.
 //!
-//! All is generic over the number, so that the same lines give values (f64) and derivatives (dual numbers).
+//! The code is generic over the number type, so that the same lines compute values (f64) and derivatives (dual
+//! numbers).
 
 use num_dual::DualNum;
 
@@ -9,7 +10,7 @@ pub(crate) trait Number: DualNum<Primitive = f64> + Copy {}
 
 impl<D: DualNum<Primitive = f64> + Copy> Number for D {}
 
-/// How a box is written.
+/// The form of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BoxForm {
     /// Left, top, right, bottom.
@@ -20,7 +21,7 @@ pub enum BoxForm {
     CornerSize,
 }
 
-/// What the numbers of a box are measured in.
+/// The unit of a box's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BoxScale {
     /// Pixels of the model's input.
@@ -34,7 +35,7 @@ pub enum BoxScale {
 pub(crate) struct Candidate<D> {
     /// x0, y0, x1, y1 in pixels of the model's input.
     pub(crate) rect: [D; 4],
-    /// How sure the detector is that there is an object; 1 where it does not say.
+    /// The objectness score; 1 if the detector has none.
     pub(crate) objectness: D,
     /// The probability of each class.
     pub(crate) classes: Vec<D>,

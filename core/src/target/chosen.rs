@@ -1,4 +1,4 @@
-//! [`Targets`]: what a caller wants explained, and the classes that it means on an image.
+//! [`Targets`]: the targets of an explanation, and their classes on an image.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub enum Targets {
     Classes(Vec<usize>),
     /// The classes with the highest scores, the highest first.
     Top(usize),
-    /// Numbers of the model's raw outputs: a box, a region, a similarity, a difference.
+    /// Numbers computed from the model's raw outputs: a box, a region, a similarity, a difference.
     Asked(Arc<dyn Question>),
 }
 
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Targets {
 }
 
 impl Targets {
-    /// The classes that are meant where the unmasked image has these `scores`.
+    /// The classes for an unmasked image with these `scores`.
     pub(crate) fn choose(&self, scores: &[f32], applied: OutputActivation) -> Result<Vec<usize>> {
         let classes = scores.len();
         match self {
@@ -45,9 +45,9 @@ impl Targets {
                 }
                 Ok(list.clone())
             }
-            Self::Top(k) if *k == 0 || *k > classes => {
-                Err(Error::invalid(format!("top {k} classes were asked for; the model has 1 to {classes}")))
-            }
+            Self::Top(k) if *k == 0 || *k > classes => Err(Error::invalid(format!(
+                "top K must be between 1 and {classes}, the model's number of classes, got {k}"
+            ))),
             Self::Top(k) => {
                 let mut order: Vec<usize> = (0..classes).collect();
                 match applied.is_one_value() {

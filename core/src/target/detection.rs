@@ -1,4 +1,4 @@
-//! [`Detection`]: what a detector sees on the unmasked image, and the questions about its boxes.
+//! [`Detection`]: a detector's result on the unmasked image, and the questions about its boxes.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use super::candidate::{Candidate, overlap};
 use super::{AskedTarget, BoxSimilarity, CandidateScore, Detector, Format, Question};
 use crate::{Error, Result, TensorView};
 
-/// An object that a detector found.
+/// A detected object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
     /// x0, y0, x1, y1 in pixels of the model's input.
     pub rect: [f64; 4],
-    /// The class of the highest probability.
+    /// The class with the highest probability.
     pub class: usize,
-    /// How sure the detector is, 0 to 1.
+    /// The detector's score, 0 to 1.
     pub score: f64,
     /// The probability of each class.
     pub classes: Vec<f64>,
 }
 
-/// Which candidates count as detections.
+/// The selection of detections among candidates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kept {
-    /// The least score, 0 to 1.
+    /// The minimum score, 0 to 1.
     pub score: f64,
-    /// The greatest IoU with a better box of the same class, 0 to 1.
+    /// The maximum IoU with a better box of the same class, 0 to 1.
     pub overlap: f64,
-    /// The most detections.
+    /// The maximum number of detections.
     pub most: usize,
 }
 
@@ -37,9 +37,9 @@ impl Default for Kept {
 }
 
 impl Detector {
-    /// The detections of the image of `rows`, the best first: candidates above a score, less those that a better one of
-    /// their class overlaps (greedy non-maximum suppression), unless the form has none of these. Equal scores keep the
-    /// candidates' order.
+    /// The detections in the image of `rows`, the best first: candidates above a score, without those that overlap a
+    /// better one of their class (greedy non-maximum suppression), unless the format has no overlaps. Equal scores keep
+    /// the candidates' order.
     pub fn detections(&self, rows: &[TensorView<'_>], kept: &Kept) -> Result<Vec<Detection>> {
         let layout = self.layout(rows)?;
         let all = (0..layout.count()).filter_map(|j| {
@@ -68,16 +68,16 @@ impl Detector {
     }
 }
 
-/// The boxes that a question is about.
+/// The boxes of a question.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoxesWanted {
     /// Every detection.
     All,
-    /// The detection of this number, from 0, the best first.
+    /// The detection with this number, from 0, the best first.
     Index(usize),
-    /// The box x0, y0, x1, y1 in pixels of the model's input, of a class or of any.
+    /// The box x0, y0, x1, y1 in pixels of the model's input, for a class or for any.
     At([f64; 4], Option<usize>),
-    /// A fixed row of the detector's raw list, and the class whose score counts; its best one where none is given.
+    /// A fixed row of the detector's raw list, and the class whose score counts; `None` for its best class.
     Candidate(usize, Option<usize>),
 }
 
@@ -86,11 +86,11 @@ pub enum BoxesWanted {
 pub struct Boxes {
     /// The detector.
     pub detector: Detector,
-    /// What counts as a detection.
+    /// The selection of detections.
     pub kept: Kept,
     /// The boxes to explain.
     pub wanted: BoxesWanted,
-    /// How a user writes the question ("box:0"); of all detections it is made.
+    /// The question as users write it ("box:0"); generated for all detections.
     pub text: String,
 }
 
@@ -112,8 +112,8 @@ impl Question for Boxes {
                 match *index < count {
                     true => Ok(vec![self.of(found.swap_remove(*index), self.text.clone())]),
                     false => Err(Error::not_found(format!(
-                        "box {index} was asked for; the model has {count} detections of a score above {score} on this \
-                         image, numbered from 0"
+                        "box {index} does not exist; the model has {count} detections with a score above {score} on \
+                        this image, numbered from 0"
                     ))),
                 }
             }
@@ -129,7 +129,7 @@ impl Boxes {
         match found.is_empty() {
             false => Ok(found),
             true => Err(Error::not_found(format!(
-                "the model has no detection of a score above {} on this image; lower --min-score",
+                "the model has no detection with a score above {} on this image; lower --min-score",
                 self.kept.score
             ))),
         }
@@ -180,7 +180,7 @@ impl Boxes {
         let layout = self.detector.layout(rows)?;
         if index >= layout.count() {
             return Err(Error::invalid(format!(
-                "candidate {index} was asked for; the detector has {}, numbered from 0",
+                "candidate {index} does not exist; the detector has {}, numbered from 0",
                 layout.count()
             )));
         }

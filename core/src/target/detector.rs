@@ -1,9 +1,9 @@
-//! [`Detector`]: how the raw outputs of a detection network are read, for each of the forms that are about.
+//! [`Detector`]: the interpretation of a detection network's raw outputs, for each known format.
 
 use super::candidate::{BoxForm, BoxScale, Candidate, Number, corners, sigmoid, softmax};
 use crate::{Error, Result, TensorView};
 
-/// The form of a detector's outputs; shapes are those of one image. `n` is the number of candidates, C that of classes.
+/// The format of a detector's outputs, with shapes per image. `n` is the number of candidates, C that of classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// One output [n, 5 + C]: box, objectness, class probabilities (YOLOv3, v4, v5, v6, v7, YOLOX).
@@ -16,7 +16,7 @@ pub enum Format {
     Ssd,
     /// Boxes [n, 4] and class logits [n, C + 1], the last one being "no object" (DETR).
     Detr,
-    /// Boxes `[n, 4]`, scores `[n]` and labels `[n]` (torchvision's detectors); fewer of them on another image.
+    /// Boxes `[n, 4]`, scores `[n]` and labels `[n]` (torchvision's detectors); n depends on the image.
     BoxesScores,
     /// One output [5 + C, h, w]: objectness, box, class probabilities of each cell (FastestDet).
     FastestDet,
@@ -34,7 +34,7 @@ impl Format {
         ("fastestdet", Self::FastestDet),
     ];
 
-    /// The form that outputs look like, given as (name, axes of one image): where only one fits.
+    /// The format of outputs, given as (name, axes per image), if only one fits.
     pub fn of(outputs: &[(&str, &[Option<usize>])]) -> Option<(Self, DetectorOutputs)> {
         let named = |word: &str| outputs.iter().find(|(name, _)| name.to_lowercase().contains(word));
         let ends_in = |axes: &[Option<usize>], n| axes.last() == Some(&Some(n));
@@ -71,12 +71,12 @@ impl Format {
         Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether the model has suppressed overlapping boxes itself, or makes none.
+    /// Whether the model itself suppresses overlapping boxes, or has none.
     pub(super) fn is_final(self) -> bool {
         matches!(self, Self::EndToEnd | Self::Detr)
     }
 
-    /// How boxes are written where nobody says otherwise.
+    /// The default form of boxes.
     fn boxes(self) -> (BoxForm, BoxScale) {
         match self {
             Self::Yolov5 | Self::Yolov8 => (BoxForm::Center, BoxScale::Pixels),
@@ -93,7 +93,7 @@ impl std::str::FromStr for Format {
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format).ok_or_else(|| {
             let known = Self::ALL.map(|(name, _)| name).join(", ");
-            Error::not_found(format!("detector format {name:?} is not known; there are {known}"))
+            Error::not_found(format!("detector format {name:?} is not known; formats: {known}"))
         })
     }
 }
@@ -103,9 +103,9 @@ impl std::str::FromStr for Format {
 pub struct DetectorOutputs {
     /// Boxes, or the only output.
     pub boxes: String,
-    /// Class probabilities, logits or scores, where these are an output of their own.
+    /// Class probabilities, logits or scores, if they are a separate output.
     pub scores: Option<String>,
-    /// Class numbers, where these are an output of their own.
+    /// Class numbers, if they are a separate output.
     pub labels: Option<String>,
 }
 
@@ -116,7 +116,7 @@ impl DetectorOutputs {
     }
 }
 
-/// A detection network's outputs, and how they are read.
+/// A detection network's outputs and their interpretation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detector {
     pub(super) format: Format,
@@ -130,8 +130,8 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// Outputs of a form, for a model whose input has `size` (height, width). An error names an output that the form needs
-    /// and that was not given.
+    /// Outputs of a format, for a model whose input has `size` (height, width). The error names an output that the
+    /// format needs but that was not given.
     pub fn new(format: Format, outputs: DetectorOutputs, size: (usize, usize)) -> Result<Self> {
         let DetectorOutputs { boxes, scores, labels } = outputs;
         let needed = |output: Option<String>, key: &str| {
@@ -159,17 +159,17 @@ impl Detector {
         })
     }
 
-    /// Whether class scores and objectness are probabilities already. Default: they are, but for DETR's.
+    /// Sets whether class scores and objectness are already probabilities. Default: yes, except for DETR.
     pub fn activated(self, activated: Option<bool>) -> Self {
         Self { activated: activated.unwrap_or(self.activated), ..self }
     }
 
-    /// How boxes are written, where that differs from the form's usual way.
+    /// Sets the form of boxes, if it differs from the format's usual form.
     pub fn boxes(self, form: Option<BoxForm>, scale: Option<BoxScale>) -> Self {
         Self { boxes: (form.unwrap_or(self.boxes.0), scale.unwrap_or(self.boxes.1)), ..self }
     }
 
-    /// The same, its form being a guess by names and shapes.
+    /// The same, with a format that was inferred from names and shapes.
     pub fn guessed(self) -> Self {
         Self { guessed: true, ..self }
     }
@@ -189,25 +189,25 @@ impl Detector {
         match (sound * 10 >= layout.count() * 9, self.guessed) {
             (true, _) => Ok(()),
             (false, false) => Err(Error::invalid(format!(
-                "the scores in output {:?} are no probabilities from 0 to 1; if they are logits, set output.activated = \
+                "the scores in output {:?} are not probabilities from 0 to 1; if they are logits, set output.activated = \
                  false in a manifest",
                 self.outputs.join(", ")
             ))),
             (false, true) => Err(Error::unsupported(format!(
-                "output {:?} has the shape of detector format {:?}, but not its values; say what it is by output.kind, and \
-                 for detections by output.format, in a manifest",
+                "output {:?} has the shape of detector format {:?}, but not its values; specify it with \
+                 output.kind, and detections with output.format, in a manifest",
                 self.outputs.join(", "),
                 self.format.name()
             ))),
         }
     }
 
-    /// What a user should know of a form that was guessed.
+    /// A remark for users on an inferred format.
     pub fn remark(&self) -> Option<String> {
         self.guessed.then(|| {
             format!(
-                "output {:?} is read as detector format {:?}, by its shape; if that is wrong, say what it is by output.format \
-                 in a manifest",
+                "output {:?} is interpreted as detector format {:?} because of its shape; if that is wrong, set \
+                 output.format in a manifest",
                 self.outputs.join(", "),
                 self.format.name()
             )

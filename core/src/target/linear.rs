@@ -1,11 +1,12 @@
-//! [`Linear`]: a weighted sum of elements of one output: a class, the evidence against it, a contrast, a concept, a region.
+//! [`Linear`]: a weighted sum of elements of one output, for a class, the evidence against it, a contrast, a concept or
+//! a region.
 
 use std::sync::Arc;
 
 use super::Target;
 use crate::{Error, Result, Tensor, TensorView};
 
-/// The sum of some elements of an output's row, each times its weight.
+/// A weighted sum of elements in an output's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
     output: String,

@@ -1,9 +1,9 @@
-//! What is asked of a model: one number an image, read from its raw outputs.
+//! The targets of explanations: a number per image, computed from a model's raw outputs.
 //!
-//! A [`Target`] is that number and its derivative. A [`Question`] is what a user asks before an image is seen; the unmasked
-//! pass on an image answers it with targets, since a detection or the model's own prediction is known then and not before.
-//! [`ModelView`](crate::ModelView) reads targets wherever it reads class scores, so that every method explains every
-//! target, on every backend.
+//! A [`Target`] is that number and its derivative. A [`Question`] is a user's request, independent of an image; the
+//! unmasked pass on an image turns it into targets, because a detection or the model's own prediction is not known
+//! before. [`ModelView`](crate::ModelView) computes targets wherever it computes class scores, so every method explains
+//! every target, on every backend.
 
 mod candidate;
 mod chosen;
@@ -25,52 +25,52 @@ pub use similarity::{BoxSimilarity, CandidateScore, Cosine};
 
 use crate::{Error, Result, Tensor, TensorView};
 
-/// One number of a model's raw outputs for each image.
+/// A number per image, computed from a model's raw outputs.
 ///
-/// A target reads rows: of an output with a row for each image that image's, without the batch axis; of another output
-/// ([`crate::OutputInfo::per_image`]) the whole. The rows come in the order of [`Target::outputs`].
+/// A target reads rows: the image's row of an output that is [`crate::OutputInfo::per_image`], without the batch axis,
+/// or the whole of another output. The rows are in the order of [`Target::outputs`].
 pub trait Target: Send + Sync {
     /// The names of the outputs that it reads.
     fn outputs(&self) -> Vec<&str>;
 
-    /// The number for the image of `rows`. An error of kind model where a row has another shape than it must.
+    /// The number for the image of `rows`. An error of kind model if a row has a wrong shape.
     fn value(&self, rows: &[TensorView<'_>]) -> Result<f64>;
 
-    /// The derivative of the number with respect to each row, and of its shape.
+    /// The derivative of the number with respect to each row, in the row's shape.
     fn slopes(&self, rows: &[TensorView<'_>]) -> Result<Vec<Tensor>>;
 
-    /// The same of the image mirrored left to right: itself, where it is about no place in the image. None where nobody knows.
+    /// The target of the image mirrored left to right: itself if it has no position in the image; `None` if unknown.
     fn mirrored(self: Arc<Self>) -> Option<Arc<dyn Target>> {
         None
     }
 }
 
-/// What a user asks of a model, before an image is seen.
+/// A user's request, independent of an image.
 pub trait Question: Send + Sync {
     /// The names of the outputs that it reads on the unmasked image.
     fn outputs(&self) -> Vec<&str>;
 
-    /// The targets that it means on the image whose unmasked pass gave `rows`, at least one. An error of kind not-found
-    /// where the image has no such thing, in one line that says what it has instead.
+    /// The targets for the image whose unmasked pass returned `rows`, at least one. An error of kind not-found if the
+    /// image has none; it lists the alternatives.
     fn targets(&self, rows: &[TensorView<'_>]) -> Result<Vec<AskedTarget>>;
 }
 
-/// A target with what a report says of it.
+/// A target with its data for reports.
 #[derive(Clone)]
 pub struct AskedTarget {
     /// The number to explain.
     pub target: Arc<dyn Target>,
-    /// What it is, as a user writes it ("box:3").
+    /// The target as users write it ("box:3").
     pub text: String,
-    /// The class that it is about, where there is one.
+    /// Its class, if it has one.
     pub class: Option<usize>,
-    /// The detection that it is about.
+    /// Its detection.
     pub detection: Option<Detection>,
-    /// The region that it is about.
+    /// Its region.
     pub region: Option<Arc<RegionCells>>,
 }
 
-/// Several questions as one, in their order.
+/// Several questions as one, in order.
 pub struct Several(pub Vec<Arc<dyn Question>>);
 
 impl Question for Several {
@@ -95,7 +95,7 @@ impl Question for Several {
     }
 }
 
-/// Targets that need no look at the image. They name what they read, so that the first pass gives it.
+/// Targets that do not depend on the image. They name their outputs, so that the first pass returns them.
 pub struct Fixed(pub Vec<AskedTarget>);
 
 impl Question for Fixed {
@@ -139,13 +139,13 @@ impl TargetSet {
         self.outputs.iter().map(String::as_str).collect()
     }
 
-    /// The targets of the image mirrored left to right; an error of kind unsupported where one has no mirror image.
+    /// The targets of the image mirrored left to right; an error of kind unsupported if one has no mirror image.
     pub fn mirrored(&self) -> Result<Self> {
         let mirrored = self.targets.iter().map(|(target, _)| Arc::clone(target).mirrored());
         mirrored.collect::<Option<Vec<_>>>().map(Self::new).ok_or_else(|| {
             Error::unsupported(
-                "a target stands somewhere in the image and has no mirror image, as a candidate's number has none; \
-                 explain it without mirroring",
+                "a target has a position in the image but no mirror image, such as a candidate's number; explain it \
+                 without mirroring",
             )
         })
     }

@@ -1,4 +1,4 @@
-//! [`Region`]: a class's mean score over a region of a segmentation map.
+//! [`Region`]: the mean score of a class over a region of a segmentation map.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::{Error, Result, TensorView};
 pub struct Segments {
     /// The output's name.
     pub output: String,
-    /// Above which score one map predicts its class: 0 for logits, 0.5 for probabilities.
+    /// The threshold above which a single map predicts its class: 0 for logits, 0.5 for probabilities.
     pub threshold: f32,
 }
 
-/// The cells of a segmentation map that count.
+/// The selection of cells in a segmentation map.
 #[derive(Clone)]
 pub enum RegionArea {
-    /// Those whose center is inside: the function gets x and y as shares, 0 to 1, of the model's input.
+    /// Cells whose center is inside: the function receives x and y as shares of the model's input, 0 to 1.
     Inside(Arc<dyn Fn(f64, f64) -> bool + Send + Sync>),
-    /// Those where the model predicts the class on the unmasked image; where no class is given, its most frequent one but
-    /// class 0, which is the background as a rule. Of one map those above the threshold.
+    /// Cells where the model predicts the class on the unmasked image; without a class, its most frequent one except
+    /// class 0, which is usually the background. For a single map, cells above the threshold.
     Predicted,
 }
 
@@ -29,12 +29,13 @@ pub enum RegionArea {
 pub struct RegionCells {
     /// Height and width of the map.
     pub size: (usize, usize),
-    /// For each cell, row by row, whether it belongs.
+    /// For each cell, row by row, whether it belongs to the region.
     pub inside: Vec<bool>,
 }
 
 impl RegionCells {
-    /// Whether the cell at x and y, shares of the model's input from 0 to 1, belongs; none does outside of the input.
+    /// Whether the cell at x and y, shares of the model's input from 0 to 1, belongs to the region; false outside the
+    /// input.
     pub fn contains(&self, x: f64, y: f64) -> bool {
         let cell = |at: f64, n: usize| (0.0..1.0).contains(&at).then_some((at * n as f64) as usize);
         match (cell(y, self.size.0), cell(x, self.size.1)) {
@@ -51,9 +52,9 @@ pub struct Region {
     pub segments: Segments,
     /// Its part.
     pub area: RegionArea,
-    /// The class; the one that is predicted most often in the region when `None`.
+    /// The class; `None` for the one that is predicted most often in the region.
     pub class: Option<usize>,
-    /// How a user writes the question.
+    /// The question as users write it.
     pub text: String,
 }
 
@@ -117,7 +118,7 @@ impl<'a> SegmentMap<'a> {
             [classes, h, w] if classes > 0 => (classes, (h, w)),
             ref other => {
                 return Err(Error::model(format!(
-                    "output {output:?} has shape {other:?} for an image; a segmentation map [C, H, W] or [H, W] is needed"
+                    "output {output:?} has shape {other:?} per image; it must be a segmentation map [C, H, W] or [H, W]"
                 )));
             }
         };

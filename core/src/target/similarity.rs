@@ -1,4 +1,4 @@
-//! Targets that compare: a detection with all candidates, one candidate's score, an embedding with another.
+//! Targets that compare: a detection with all candidates, one candidate's score, an embedding with another one.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use crate::{Error, Result, Tensor, TensorView};
 /// Derivatives below this are rounding.
 const FLAT: f32 = 1e-6;
 
-/// How much of a detection is left: the similarity of D-RISE (arXiv 2006.03204, equation 5), which is the greatest, over all
-/// candidates, of IoU x cosine of the class probabilities x objectness.
+/// The similarity to a detection of D-RISE (arXiv 2006.03204, equation 5): the maximum, over all candidates, of IoU x
+/// cosine of the class probabilities x objectness.
 #[derive(Debug, Clone)]
 pub struct BoxSimilarity {
     detector: Detector,
     /// x0, y0, x1, y1 in pixels of the model's input.
     rect: [f64; 4],
-    /// Class probabilities to compare with; none where the class does not count.
+    /// Class probabilities to compare with; `None` if the class does not count.
     classes: Option<Vec<f64>>,
 }
 
 impl BoxSimilarity {
-    /// With a box of `detector` (x0, y0, x1, y1 in pixels of the model's input) and its class probabilities, or with the box
-    /// alone.
+    /// The similarity to a box of `detector` (x0, y0, x1, y1 in pixels of the model's input) and its class
+    /// probabilities, or to the box alone.
     pub fn new(detector: Detector, rect: [f64; 4], classes: Option<Vec<f64>>) -> Self {
         Self { detector, rect, classes }
     }
@@ -37,7 +37,7 @@ impl BoxSimilarity {
         }
     }
 
-    /// The candidate that is most similar, and how much; none where there are no candidates.
+    /// The most similar candidate with its similarity; `None` without candidates.
     fn best(&self, rows: &[TensorView<'_>]) -> Result<Option<(usize, f64)>> {
         let layout = self.detector.layout(rows)?;
         let mut best = None;
@@ -72,8 +72,8 @@ impl Target for BoxSimilarity {
         match best.filter(|_| is_flat) {
             None => Ok(slopes),
             Some(j) => Err(Error::unsupported(format!(
-                "a box is most similar to itself, so its similarity has no derivative there; ask for candidate:{j}, or \
-                 take a method without gradients, such as score-cam"
+                "a box is most similar to itself, so its similarity has no derivative there; use target \
+                 candidate:{j}, or a method without gradients, such as score-cam"
             ))),
         }
     }
@@ -146,7 +146,7 @@ fn slopes_at(
     Ok(slopes)
 }
 
-/// The cosine of the angle between an output and a reference image's: how alike an embedding sees the two.
+/// The cosine similarity of an output and that of a reference image, for embeddings.
 #[derive(Debug, Clone)]
 pub struct Cosine {
     output: String,
@@ -154,12 +154,14 @@ pub struct Cosine {
 }
 
 impl Cosine {
-    /// With a reference image's row of the same output. An error where its length is 0.
+    /// The similarity to a reference image's row of the same output. An error if its length is 0.
     pub fn new(output: impl Into<String>, reference: &[f32]) -> Result<Self> {
         let reference: Vec<f64> = reference.iter().map(|&v| f64::from(v)).collect();
         match length(reference.iter().copied()) > 0.0 {
             true => Ok(Self { output: output.into(), reference }),
-            false => Err(Error::model("the reference image's embedding is zero, so nothing is like it")),
+            false => {
+                Err(Error::model("the reference image's embedding is zero, so nothing is similar to it"))
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a view says of its model: the description that methods see, and remarks for users.
+//! A view's description of its model, for methods, and remarks for users.
 
 use super::form::{Form, Meaning};
 use super::layers::Layers;
@@ -41,14 +41,14 @@ pub(super) fn viewed(
     }
 }
 
-/// What a user should know of how a model is read.
+/// Remarks for users on the interpretation of a model.
 pub(super) fn remarks(
     (applied, declared, known): (OutputActivation, OutputActivation, Option<OutputActivation>),
     batches: Batches,
     failure: Option<&Error>,
 ) -> Vec<String> {
     let failed = failure.map(|error| {
-        format!("the model did not run on a trial image, so what its tensors mean is not certain: {error}")
+        format!("the model did not run on a trial image, so the meaning of its tensors is uncertain: {error}")
     });
     let values = (declared == OutputActivation::Unknown && known.is_none())
         .then(|| remark_on_values(applied))
@@ -64,21 +64,21 @@ fn remark_on_values(applied: OutputActivation) -> Option<String> {
         _ => return None,
     };
     Some(format!(
-        "the outputs are taken for probabilities after {name}; if that is wrong, say what they are by output.activation \
-         in a manifest"
+        "the outputs are interpreted as probabilities after {name}; if that is wrong, set output.activation in a \
+         manifest"
     ))
 }
 
 fn remark_on_one_value(applied: OutputActivation, declared: OutputActivation) -> Option<String> {
     let what = match applied {
-        OutputActivation::Binary if declared == OutputActivation::Unknown => "taken for a logit",
+        OutputActivation::Binary if declared == OutputActivation::Unknown => "interpreted as a logit",
         OutputActivation::Binary => "a logit",
         OutputActivation::Probability => "a probability",
         _ => return None,
     };
     Some(format!(
-        "the model gives one value an image, {what}: class 1 is the evidence for it, class 0 the evidence against; for a \
-         regression, set output.kind = \"value\" in a manifest"
+        "the model has one value per image, {what}: class 1 is the evidence for it, class 0 the evidence against \
+         it; for a regression, set output.kind = \"value\" in a manifest"
     ))
 }
 
@@ -86,15 +86,16 @@ fn remark_on_batches(batches: Batches) -> Option<String> {
     let text = match batches {
         Batches::AsDescribed => return None,
         Batches::OneOnly => {
-            "the model declares a free batch but runs on one image only, so each image has a pass of its own"
+            "the model declares a variable batch size but runs only single images, so each image gets its own pass"
         }
         Batches::Dependent => {
-            "the model's result for an image depends on what else is in its batch (as with dynamic quantization, or batch \
-             normalization left in training mode), so each image has a pass of its own"
+            "the model's result for an image depends on the rest of its batch (as with dynamic quantization, or \
+             batch normalization left in training mode), so each image gets its own pass"
         }
     };
     Some(text.into())
 }
 
-pub(super) const AT_RANDOM: &str = "the model gives equal images different results (as with dropout left in training mode), so the map \
-    is partly noise, and what its layers hold is not found out; export the model in evaluation mode";
+pub(super) const AT_RANDOM: &str = "the model returns different results for equal images (as with dropout left in \
+    training mode), so the map is partly noise, and its layers cannot be examined; export the model in evaluation \
+    mode";

@@ -1,8 +1,8 @@
-//! [`Meaning`]: how the activation maps of one image lie in a layer's raw tensor.
+//! [`Meaning`]: the layout of an image's activation maps in a layer's raw tensor.
 //!
-//! Every form that networks use (channels first or last, tokens before or behind their channels, cells row by row or
-//! column by column) is the same thing in memory: an offset and three strides. So a [`Form`] names it for people, and a
-//! [`MapView`] reads maps from a raw tensor and puts them back, whatever the form is.
+//! Every layout of networks (channels first or last, tokens before or after their channels, cells row by row or column
+//! by column) is an offset and three strides in memory. A [`Form`] names it for users, and a [`MapView`] reads maps
+//! from a raw tensor and writes them back, for any form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,35 +10,35 @@ use std::str::FromStr;
 use crate::tensor::room_for;
 use crate::{Error, Result, Tensor, TensorView};
 
-/// What the axes of a layer's tensor are, behind the batch axis.
+/// The meaning of the axes of a layer's tensor, after the batch axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Meaning {
-    /// Not known; trial passes find out, when the model is loaded or the layer is named.
+    /// Unknown; trial passes determine it when the model is loaded or the layer is named.
     #[default]
     Unknown,
-    /// No map of the image, such as attention scores.
+    /// Not a map of the image, such as attention scores.
     NoMap,
     /// Activation maps.
     Map(Form),
 }
 
-/// How activation maps lie in a raw tensor.
+/// The layout of activation maps in a raw tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// Where the channel axis stands.
+    /// The position of the channel axis.
     pub channels: Channels,
     /// The order of cells.
     pub order: Order,
-    /// The grid, where one axis holds all cells; `None` where rows and columns are axes of their own.
+    /// The grid, if one axis holds all cells; `None` if rows and columns are separate axes.
     pub tokens: Option<Tokens>,
 }
 
-/// Where the channel axis stands.
+/// The position of the channel axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     /// Before the cells: [K, h, w] or [K, T].
     First,
-    /// Behind the cells: [h, w, K] or [T, K].
+    /// After the cells: [h, w, K] or [T, K].
     Last,
 }
 
@@ -51,8 +51,8 @@ pub enum Order {
     Columns,
 }
 
-/// The cells of a token axis: the tokens of a grid, behind `before` tokens that belong to no cell (class token, registers).
-/// Tokens behind the grid belong to no cell either.
+/// The cells of a token axis: the tokens of a grid, after `before` tokens without a cell (class token, registers).
+/// Tokens after the grid have no cell either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tokens {
     /// Tokens before the first cell.
@@ -69,13 +69,13 @@ impl Form {
     /// [h, w, K].
     pub const CHANNELS_LAST: Self = Self { channels: Channels::Last, ..Self::MAPS };
 
-    /// Tokens [T, K]: `before` tokens of no cell, then a grid, row by row.
+    /// Tokens [T, K]: `before` tokens without a cell, then a grid, row by row.
     pub fn tokens(before: usize, height: usize, width: usize) -> Self {
         Self { tokens: Some(Tokens { before, height, width }), ..Self::CHANNELS_LAST }
     }
 
-    /// Channels, rows and columns of the maps in a tensor whose axes, without the batch, are `raw`; a free axis stays
-    /// free. `None` where the form does not fit.
+    /// Channels, rows and columns of the maps in a tensor whose axes, without the batch, are `raw`; a variable axis
+    /// stays variable. `None` if the form does not fit.
     pub fn map_shape(&self, raw: &[Option<usize>]) -> Option<[Option<usize>; 3]> {
         let (k, cells) = match (self.channels, raw) {
             (Channels::First, [k, cells @ ..]) | (Channels::Last, [cells @ .., k]) => (*k, cells),
@@ -90,7 +90,7 @@ impl Form {
         }
     }
 
-    /// The view of maps in a tensor whose axes, without the batch, are `raw`; `None` where the form does not fit.
+    /// The view of maps in a tensor whose axes, without the batch, are `raw`; `None` if the form does not fit.
     pub fn view(&self, raw: &[usize]) -> Option<MapView> {
         let free: Vec<Option<usize>> = raw.iter().copied().map(Some).collect();
         let [Some(k), Some(h), Some(w)] = self.map_shape(&free)? else { return None };
@@ -187,8 +187,8 @@ impl FromStr for Form {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!(
-                "layer grid {text:?} is not known; give nchw, nhwc, ncwh, nwhc, or tokens=BEFORE+ROWSxCOLUMNS as in \
-                 tokens=1+14x14, with :channels-first or :columns-first behind it where that is so"
+                "layer grid {text:?} is not known; give nchw, nhwc, ncwh, nwhc, or tokens=BEFORE+ROWSxCOLUMNS, such \
+                 as tokens=1+14x14, followed by :channels-first or :columns-first if that applies"
             ))
         };
         let Some(grid) = text.strip_prefix("tokens=") else {

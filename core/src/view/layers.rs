@@ -1,4 +1,4 @@
-//! [`Layers`]: a model's layers, and what is known of their axes by now.
+//! [`Layers`]: a model's layers, with the current knowledge of their axes.
 //!
 //! Trial passes look at one or two layers of a family whose axes mean the same: at the first one, which shows patches most
 //! clearly, and at the one that would be explained. When a model is loaded these are the families that recommend
@@ -151,7 +151,7 @@ impl Layers {
     pub(super) fn say(&mut self, named: Option<usize>, form: Form) -> Result<()> {
         let index = named.or(self.default()).or(self.suggested);
         let Some(layer) = index.and_then(|i| self.all.get_mut(i)) else {
-            bail!(invalid, "layer grid {form} was given without a layer to which it applies");
+            bail!(invalid, "layer grid {form} was given without a layer");
         };
         if form.map_shape(&layer.shape).is_none() {
             let shape: Vec<_> = std::iter::once(None).chain(layer.shape.iter().copied()).collect();

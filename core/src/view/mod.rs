@@ -1,10 +1,10 @@
-//! What a model's tensors mean: the one place between backends and methods that knows.
+//! The interpretation of a model's tensors, between backends and methods.
 //!
-//! Backends give raw tensors: tokens, channels-last maps, one logit. Methods work on maps [N, K, h, w] and class scores
-//! [N, classes]. [`ModelView`] stands between them and turns the ones into the others, both ways: [`form`] knows the
-//! forms of layers, [`layers`] puts them on a model's list, [`output`] knows the forms of outputs. What a backend does not know of a layer is found out by [`trial`]
-//! passes when the model is loaded, whose answers [`probe`] reads; where they give no clear answer, a layer stays
-//! unknown until the caller says what it is.
+//! Backends return raw tensors: tokens, channels-last maps, one logit. Methods work on maps [N, K, h, w] and class
+//! scores [N, classes]. [`ModelView`] converts between them, both ways: [`form`] has the forms of layers, [`layers`]
+//! applies them to a model's list, [`output`] has the forms of outputs. If a backend does not know the form of a layer,
+//! [`trial`] passes determine it when the model is loaded, and [`probe`] interprets them; without a clear result, a
+//! layer stays unknown until the caller specifies it.
 
 mod description;
 mod form;

@@ -1,4 +1,5 @@
-//! [`ModelView`]: a model whose tensors are maps [N, K, h, w] and class scores [N, classes], whatever its backend gives.
+//! [`ModelView`]: a model whose tensors are maps [N, K, h, w] and class scores [N, classes], whatever its backend
+//! returns.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -16,22 +17,23 @@ use crate::{
     NamedTensor, OutputActivation, Result, Rows, Tensor, TensorView, ViewInfo, ViewedModel, element_count,
 };
 
-/// What the caller says of a model; it counts more than what is found out.
+/// The caller's settings for a model, which override inferred values.
 #[derive(Debug, Clone, Default)]
 pub struct ViewOptions {
-    /// The layer that will be explained.
+    /// The layer to explain.
     pub layer: Option<String>,
-    /// The form of that layer, or of the default one.
+    /// The form of that layer, or of the default layer.
     pub form: Option<Form>,
-    /// What the model applies to its output.
+    /// The activation that the model applies to its output.
     pub activation: Option<OutputActivation>,
-    /// Whether a single value is a number of its own.
+    /// Whether a single output value is a number other than a score.
     pub is_regression: IsRegression,
-    /// How photos become inputs: trial passes run on what looks like one. Its size counts where the model's is free.
+    /// The preprocessing of photos, for the images of trial passes. Its size counts if the model's input size is
+    /// variable.
     pub preprocess: Preprocess,
 }
 
-/// A model behind its view, whose description and tensors are those that methods take.
+/// A model behind its view, with the description and tensors for methods.
 pub struct ModelView<M> {
     model: M,
     info: ViewInfo,
@@ -46,11 +48,10 @@ pub struct ModelView<M> {
 }
 
 impl<M: ModelBackend> ModelView<M> {
-    /// Finds out what `model`'s description does not say, by a few trial passes, and how its tensors are read.
+    /// Determines by a few trial passes what `model`'s description leaves open, and how to interpret its tensors.
     ///
-    /// An error where `options` contradict the model. A model without class scores is read by targets alone: whatever asks
-    /// for its classes learns why there are none. A trial that fails is none: what it would have shown stays unknown, and a
-    /// remark says so.
+    /// An error if `options` contradict the model. A model without class scores supports only other targets: requests
+    /// for its classes return the reason. A failed trial is ignored: its results stay unknown, and a remark reports it.
     pub fn new(model: M, options: &ViewOptions) -> Result<Self> {
         let described = model.info().clone();
         let known = options.activation.filter(|a| *a != OutputActivation::Unknown);
@@ -109,8 +110,7 @@ impl<M: ModelBackend> ModelView<M> {
         Ok(Self { model, info, layers, trial, failure, output, batches, remarks })
     }
 
-    /// The sum of raw class scores, each times its weight, as a target. An error where the model has no class scores, or
-    /// fewer.
+    /// A weighted sum of raw class scores as a target. An error if the model has no class scores, or fewer.
     pub fn classes(&self, weights: &[(usize, f64)]) -> Result<Linear> {
         let (output, name) = self.output()?;
         let classes = output.classes;
@@ -130,12 +130,12 @@ impl<M: ModelBackend> ModelView<M> {
         &self.model
     }
 
-    /// The layers with the shapes of their raw tensors and what these mean, as far as it is known by now.
+    /// The layers with their raw shapes, and the meanings known so far.
     pub fn raw_layers(&self) -> Vec<LayerInfo> {
         self.layers().all.clone()
     }
 
-    /// As [`Self::raw_layers`], after a look at all of them.
+    /// Like [`Self::raw_layers`], after trial passes for all layers.
     pub fn all_raw_layers(&self) -> Result<Vec<LayerInfo>> {
         let taps = self.layers().every_look();
         self.look(&taps)?;
@@ -179,8 +179,8 @@ impl<M: ModelBackend> ModelView<M> {
         };
         form.view(item).ok_or_else(|| {
             Error::invalid(format!(
-                "layer {name:?} has shape {shape:?}, which is not {form} behind the batch; say what it is by \
-                 --layer-grid or by model.layer_grid in a manifest"
+                "layer {name:?} has shape {shape:?}, which is not {form} after the batch; specify it with \
+                 --layer-grid or model.layer_grid in a manifest"
             ))
         })
     }
@@ -188,9 +188,8 @@ impl<M: ModelBackend> ModelView<M> {
     fn uncertain(&self, name: &str, shape: &[usize]) -> Error {
         let why = self.failure.as_ref().map_or(String::new(), |e| format!(" (no trial pass ran: {e})"));
         Error::invalid(format!(
-            "layer {name:?} has shape {shape:?}, and which of its axes are rows and columns of the image is not \
-             certain{why}; say it by --layer-grid or by model.layer_grid in a manifest: nchw, nhwc, or tokens=1+14x14 for \
-             tokens of a grid"
+            "layer {name:?} has shape {shape:?}, and its rows and columns are uncertain{why}; specify them with \
+             --layer-grid or model.layer_grid in a manifest: nchw, nhwc, or tokens=1+14x14 for tokens of a grid"
         ))
     }
 
@@ -302,7 +301,8 @@ impl<M: ModelBackend> ModelView<M> {
             };
             if !output.per_image && !matches!(info.batch, BatchRule::Any { .. } | BatchRule::Fixed(1)) {
                 return Err(Error::unsupported(format!(
-                    "output {name:?} is of a whole batch, and the model runs no image alone; export it for one image"
+                    "output {name:?} is for a whole batch, and the model cannot run single images; export it for \
+                     one image"
                 )));
             }
         }
@@ -311,11 +311,7 @@ impl<M: ModelBackend> ModelView<M> {
 
     fn check_count(&self, found: &[Tensor], wanted: usize) -> Result<()> {
         let count = found.len();
-        ensure!(
-            count == wanted,
-            plugin,
-            "the backend returned {count} tensors where {wanted} were asked for"
-        );
+        ensure!(count == wanted, plugin, "the backend returned {count} tensors instead of {wanted}");
         Ok(())
     }
 
@@ -384,20 +380,20 @@ impl<M: ModelBackend> ModelView<M> {
         self.check_count(&found, wanted.len()).map(|()| found)
     }
 
-    /// The model's file with a map of `layer` as one more output; see [`Bake::Map`].
+    /// The model's file with a map of `layer` as an additional output; see [`Bake::Map`].
     pub fn bake_map(&self, layer: &str, path: &Path) -> Result<Vec<u8>> {
         let output = self.output()?.0;
         ensure!(
             !output.applied.is_one_value(),
             unsupported,
-            "the model gives one number an image, and a map is baked for one of several classes"
+            "the model has one value per image; a map can be baked only for one of several classes"
         );
         let known = self.layer(layer)?.map(|l| l.shape).unwrap_or_default();
         let Some(mut axes) = known.into_iter().collect::<Option<Vec<usize>>>() else {
             bail!(
                 invalid,
-                "the size of layer {layer:?} depends on the image's; give input.size in a manifest, since a map's size is written \
-                 into the model"
+                "the size of layer {layer:?} depends on the image's; give input.size in a manifest, because the \
+                 map's size is written into the model"
             );
         };
         let [_, height, width] = self.map_view(layer, &[&[1], axes.as_slice()].concat())?.shape();
@@ -405,7 +401,8 @@ impl<M: ModelBackend> ModelView<M> {
         ensure!(
             cells <= MOST_CELLS,
             unsupported,
-            "layer {layer:?} has {height} x {width} cells, each of which is a run of what lies behind it; choose a later layer"
+            "layer {layer:?} has {height} x {width} cells, each of which runs the rest of the model; choose a later \
+             layer"
         );
         let rank = axes.len();
         // All channels share a mask; what belongs to no cell stays.
@@ -449,9 +446,8 @@ const MOST_CELLS: usize = 4096;
 
 /// The one tensor that was asked for.
 fn only(tensors: Vec<Tensor>) -> Result<Tensor> {
-    let [only] = <[Tensor; 1]>::try_from(tensors).map_err(|t| {
-        Error::plugin(format!("the backend returned {} tensors where 1 was asked for", t.len()))
-    })?;
+    let [only] = <[Tensor; 1]>::try_from(tensors)
+        .map_err(|t| Error::plugin(format!("the backend returned {} tensors instead of 1", t.len())))?;
     Ok(only)
 }
 

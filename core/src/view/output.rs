@@ -1,13 +1,12 @@
-//! [`OutputView`]: class scores [N, classes] from a model's raw output, and back.
+//! [`OutputView`]: the conversion between a model's raw output and class scores [N, classes].
 //!
-//! A classifier's output has one axis of classes beside the batch, wherever axes of length 1 stand. Where there is none
-//! the model gives one value an image: a binary logit, a probability or a regression. Such a value becomes two
-//! columns, the evidence against and for it (class 0 and class 1), so that methods explain either side of it as they
-//! explain a class.
+//! A classifier's output has one axis of classes besides the batch, with axes of length 1 anywhere. Without such an
+//! axis the model has one value per image: a binary logit, a probability or a regression. Such a value becomes two
+//! columns, the evidence against and for it (class 0 and class 1), so that methods explain each side like a class.
 
 use crate::{Error, OutputActivation, Result, Tensor, element_count};
 
-/// The column of a value's own side; column 0 is the other side.
+/// The column for the value; column 0 is against it.
 const OWN_SIDE: usize = 1;
 
 /// What an output looks like, by its shape.
@@ -31,8 +30,8 @@ impl Looks {
             ([classes], _) => Self::Classes(*classes),
             // The one known axis holds the classes; the others may turn out to be 1.
             (axes, 1) => Self::Classes(axes.iter().copied().flatten().next()),
-            ([_, _, _], _) => Self::Other("a score of each pixel, as segmentation networks give"),
-            ([_, _], _) => Self::Other("a list of vectors, as detectors and feature extractors give"),
+            ([_, _, _], _) => Self::Other("a score per pixel, as from segmentation networks"),
+            ([_, _], _) => Self::Other("a list of vectors, as from detectors and feature extractors"),
             _ => Self::Other("no scores of classes"),
         }
     }
@@ -49,8 +48,8 @@ pub struct Candidate<'a> {
     pub element: (&'a str, bool),
 }
 
-/// The index of the output to explain: the one called `name`, the only one, or the only one that looks like class
-/// scores. An error lists all of them.
+/// The index of the output to explain: the one with this `name`, the only one, or the only one that looks like class
+/// scores. The error lists all outputs.
 pub fn choose_output(outputs: &[Candidate<'_>], name: Option<&str>) -> Result<usize> {
     let listed = || outputs.iter().map(Candidate::describe).collect::<Vec<_>>().join(", ");
     if let Some(name) = name {
@@ -68,7 +67,7 @@ pub fn choose_output(outputs: &[Candidate<'_>], name: Option<&str>) -> Result<us
             listed()
         ))),
         _ => Err(Error::invalid(format!(
-            "several of the model's outputs may be class scores: {}; name one by output.name in a manifest",
+            "several of the model's outputs may be class scores: {}; name one with output.name in a manifest",
             listed()
         ))),
     }
@@ -125,7 +124,7 @@ impl OutputView {
         match (Looks::of(axes), is_regression) {
             (Looks::Other(looks), _) => Err(refused((name, shape), looks)),
             (Looks::Classes(_), IsRegression::Yes) => Err(Error::invalid(format!(
-                "output.kind is \"value\", but output {name:?} has shape {}; a value has one element an image",
+                "output.kind is \"value\", but output {name:?} has shape {}; a value has one element per image",
                 written(shape)
             ))),
             (Looks::Classes(classes), IsRegression::No) => Ok(Self { classes, applied, one_value: false }),
@@ -191,8 +190,8 @@ const AN_EMBEDDING: &str = "an embedding, since it is scaled to length 1";
 
 fn refused((name, shape): (&str, &[Option<usize>]), looks: &str) -> Error {
     Error::unsupported(format!(
-        "output {name:?} has shape {}, which looks like {looks}; class scores [N, classes] or one value an image are \
-         needed: if another output has them, name it by output.name in a manifest",
+        "output {name:?} has shape {}, which looks like {looks}; it must be class scores [N, classes] or one value \
+         per image: if another output has them, name it with output.name in a manifest",
         written(shape)
     ))
 }
@@ -280,7 +279,7 @@ mod tests {
         check(&[&boxes, &scores], None, Ok(1));
         check(&[&boxes], None, Ok(0));
         check(&[&embedding, &scores], Some("p"), Ok(1));
-        check(&[&embedding, &scores], None, Err("f (f32 [N, 8]), p (f32 [N, 5]); name one by output.name"));
+        check(&[&embedding, &scores], None, Err("f (f32 [N, 8]), p (f32 [N, 5]); name one with output.name"));
         check(&[&label, &boxes], None, Err("none of the model's outputs looks like class scores"));
         check(&[&scores], Some("q"), Err("output \"q\" is not in the model; outputs: p (f32 [N, 5])"));
         check(&[], None, Err("the model has no output"));
@@ -316,7 +315,7 @@ mod tests {
             &[5, 32, 32],
             OutputActivation::Unknown,
             IsRegression::No,
-            "[N, 5, 32, 32], which looks like a score of each pixel",
+            "[N, 5, 32, 32], which looks like a score per pixel",
         );
         check(&[9, 64], OutputActivation::Unknown, IsRegression::No, "looks like a list of vectors");
         check(&[8], OutputActivation::UnitLength, IsRegression::No, "looks like an embedding");

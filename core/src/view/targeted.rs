@@ -1,4 +1,4 @@
-//! [`Targeted`]: a view whose columns are targets in the place of classes.
+//! [`Targeted`]: a view whose columns are targets instead of classes.
 
 use std::sync::Arc;
 

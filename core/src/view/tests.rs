@@ -182,7 +182,7 @@ fn a_layer_that_shows_no_patches_stays_unknown() {
         assert_eq!((view.raw_layers()[0].meaning, view.info().default_layer), (meaning, None), "{form}");
         let image = Tensor::zeros([1, 3, 32, 32]).expect("an image");
         let error = view.forward(image.view(), &["layer"]).expect_err("it is not certain").to_string();
-        assert!(error.contains("not certain") && error.contains("--layer-grid"), "{error}");
+        assert!(error.contains("uncertain") && error.contains("--layer-grid"), "{error}");
     };
     check("none", &[17, 5], Meaning::Unknown);
     check("none", &[5, 8, 8], Meaning::Unknown);
@@ -210,7 +210,7 @@ fn what_the_caller_says_of_a_layer_counts_more() {
         "layer \"layer\" has shape [N, 17, 5], which layer grid tokens=0+5x5 does not fit",
     );
     let nothing = Small::new("none", &[4, 5], [32, 32]);
-    check(nothing, said("tokens=2x2"), "without a layer to which it applies");
+    check(nothing, said("tokens=2x2"), "was given without a layer");
 }
 
 #[test]
@@ -223,9 +223,9 @@ fn batches_are_run_as_the_model_can_take_them() {
         assert!(remarks.contains(remark), "{remarks}");
     };
     check(Batch::Free, BatchRule::Any { preferred: 16 }, "");
-    check(Batch::OneOnly, BatchRule::Fixed(1), "runs on one image only");
-    check(Batch::Dependent, BatchRule::Fixed(1), "depends on what else is in its batch");
-    check(Batch::Random, BatchRule::Any { preferred: 16 }, "gives equal images different results");
+    check(Batch::OneOnly, BatchRule::Fixed(1), "runs only single images");
+    check(Batch::Dependent, BatchRule::Fixed(1), "depends on the rest of its batch");
+    check(Batch::Random, BatchRule::Any { preferred: 16 }, "returns different results for equal images");
     check(Batch::OfThree, BatchRule::Fixed(3), "");
 }
 
@@ -236,7 +236,7 @@ fn nothing_is_certain_of_a_model_of_random_numbers() {
         model.info.batch = rule;
         let view = viewed(model).expect("a view");
         assert_eq!((view.info().batch, view.raw_layers()[0].meaning), (rule, Meaning::Unknown));
-        assert!(view.remarks().join("\n").contains("gives equal images different results"));
+        assert!(view.remarks().join("\n").contains("returns different results for equal images"));
     }
 }
 

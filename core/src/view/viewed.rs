@@ -8,10 +8,10 @@ use crate::{
     Abilities, BatchRule, Error, InputInfo, LayerInfo, MaskedScores, OutputInfo, Result, Tensor, TensorView,
 };
 
-/// A model that gives class scores [N, classes] and activation maps [N, K, h, w]: a [`crate::ModelView`], or what stands
-/// before one and counts or shares its passes. Calls may come from several threads at once.
+/// A model with class scores [N, classes] and activation maps [N, K, h, w]: a [`crate::ModelView`], or a wrapper that
+/// counts or shares its passes. Several threads may call it concurrently.
 pub trait ViewedModel: Send + Sync {
-    /// What the model takes and gives; the same for the model's whole life.
+    /// The inputs, outputs and layers of the model; constant for the model's lifetime.
     fn info(&self) -> &ViewInfo;
 
     /// Runs `batch` [N, C, H, W] and returns the scores, with the maps of the layers in `taps`.
@@ -22,14 +22,14 @@ pub trait ViewedModel: Send + Sync {
         request.on_cpu(self)
     }
 
-    /// The scores [N, classes] when `activations` [N, K, h, w] are put in place of those of `layer` in a pass on `image`
-    /// [1, C, H, W].
+    /// The scores [N, classes] with `activations` [N, K, h, w] in place of those of `layer` in a pass on `image` [1, C,
+    /// H, W].
     fn run_from(&self, image: TensorView<'_>, layer: &str, activations: TensorView<'_>) -> Result<Tensor> {
         let _ = (image, layer, activations);
         Err(Error::unsupported("this model cannot be run from an inner layer"))
     }
 
-    /// The derivative of the output for `class` with respect to the maps of `layer`, and of their shape.
+    /// The derivative of the output for `class` with respect to the maps of `layer`, in their shape.
     fn gradients(&self, batch: TensorView<'_>, layer: &str, class: usize) -> Result<Tensor> {
         let _ = (batch, layer, class);
         Err(Error::unsupported("this model has no gradients"))
@@ -41,7 +41,7 @@ pub trait ViewedModel: Send + Sync {
         Err(Error::unsupported("this model shows its class scores alone"))
     }
 
-    /// The model with `targets` in the place of its classes: scores are [N, targets], their numbers as they are.
+    /// The model with `targets` instead of its classes: scores are [N, targets], the unchanged values of the targets.
     fn with_targets(&self, targets: Arc<TargetSet>) -> Result<Box<dyn ViewedModel + '_>> {
         let _ = targets;
         Err(Error::unsupported("this model shows its class scores alone"))
@@ -53,50 +53,51 @@ pub trait ViewedModel: Send + Sync {
     }
 }
 
-/// What a pass on one image gives of outputs and layers.
+/// The outputs and layers of a pass on one image.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// For each output its row: without the batch axis, or whole where it has none.
+    /// For each output its row, without the batch axis, or the whole output if it has none.
     pub outputs: Vec<Tensor>,
-    /// Maps [1, K, h, w] for each tap.
+    /// Maps [1, K, h, w] of each tap.
     pub activations: Vec<Tensor>,
 }
 
-/// What one forward pass returns.
+/// The result of one forward pass.
 #[derive(Debug, Clone)]
 pub struct Forward {
     /// Class scores, [N, classes].
     pub scores: Tensor,
-    /// Maps [N, K, h, w] for each tap, in the order in which they were asked for.
+    /// Maps [N, K, h, w] of each tap, in the requested order.
     pub activations: Vec<Tensor>,
 }
 
-/// What a viewed model takes and gives.
+/// The input, scores and layers of a viewed model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ViewInfo {
     /// The image input, [N, C, H, W].
     pub input: InputInfo,
-    /// The class scores, [N, classes], and what the model has applied to them; or why it has none.
+    /// The class scores, [N, classes], and the activation that the model applies to them; or the reason why it has
+    /// none.
     pub scores: Result<OutputInfo>,
     /// All outputs as the backend describes them.
     pub outputs: Vec<OutputInfo>,
-    /// Layers that can be tapped; those that are known to hold maps have the shape [K, h, w].
+    /// The layers; those that are known to hold maps have the shape [K, h, w].
     pub layers: Vec<LayerInfo>,
-    /// Index into `layers` of the one to explain when none is named.
+    /// The index into `layers` of the default layer.
     pub default_layer: Option<usize>,
-    /// How many images one pass may hold.
+    /// The batch sizes of a forward pass.
     pub batch: BatchRule,
-    /// What can be done beyond running forward.
+    /// The abilities beyond forward passes.
     pub abilities: Abilities,
 }
 
 impl ViewInfo {
-    /// The layer called `name`, or the default one; an error that lists those that there are.
+    /// The layer with this name, or the default layer; the error lists the available layers.
     pub fn layer(&self, name: Option<&str>) -> Result<&LayerInfo> {
         layer(&self.layers, (self.default_layer, &self.input), name)
     }
 
-    /// The layers that can be explained, in words.
+    /// The layers that can be explained, as text.
     pub(super) fn known_layers(&self) -> String {
         known_layers(&self.layers, &self.input)
     }

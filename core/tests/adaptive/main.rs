@@ -284,8 +284,8 @@ fn every_preset_gives_a_map() {
         let result = call.adaptive(&Model::many());
         if preset.values.iter().any(|(name, value)| name == "reduce" && value == "max") {
             let error = result.expect_err("no estimate of a maximum");
-            let text = "an estimate from fewer passes is one of a sum; use reduce=sum, method score-cam, or passes of at \
-                        least 300";
+            let text = "an estimate from fewer passes is possible only for a sum; use reduce=sum, method score-cam, or \
+                        passes of at least 300";
             assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidArgument, text));
             for set in ["passes=300", "error=0.1"] {
                 let call = Call { set, ..call };
@@ -441,7 +441,7 @@ fn before_anything_is_known_a_deadline_leaves_the_scores() {
         let found = call.of(method, &Model::many()).expect("scores without a map");
         let known = CALL.of(method, &Model::many()).expect("a map");
         let why = found.late.expect("a reason");
-        assert!(why.starts_with("the time limit has passed after 1 of "), "{why}");
+        assert!(why.starts_with("the time limit expired after 1 of "), "{why}");
         assert_eq!((found.maps.shape()[0], found.passes), (0, 1));
         assert_eq!(found.targets, known.targets);
     }

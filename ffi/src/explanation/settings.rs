@@ -30,7 +30,9 @@ impl Settings {
         let jobs = match given.jobs {
             0 => None,
             jobs @ 1..=64 => Some(jobs as usize),
-            other => return Err(Failure::invalid(format!("options.jobs is {other}; it takes 0 to 64"))),
+            other => {
+                return Err(Failure::invalid(format!("options.jobs must be between 0 and 64, got {other}")));
+            }
         };
         let time_limit = match given.time_limit {
             0.0 => None,
@@ -43,7 +45,7 @@ impl Settings {
         // SAFETY: as the caller promises.
         let classes = unsafe { read::array(given.classes, given.class_count, "options.classes") }?;
         let size = |value: u64, what: &str| {
-            usize::try_from(value).map_err(|_| Failure::invalid(format!("{what} {value} is too much")))
+            usize::try_from(value).map_err(|_| Failure::invalid(format!("{what} {value} is too large")))
         };
         let targets = match (classes, given.top_k) {
             ([], 0) => Targets::Top(1),

@@ -1,15 +1,15 @@
-//! Reading a whole file that a stranger may have made.
+//! Reading untrusted files.
 //!
-//! What a path leads to can change between two looks at it, and files of the system (`/proc`) have no length and no
-//! end. So the length is asked of the opened file, and no more than that is read.
+//! The file at a path can change between two accesses, and system files (`/proc`) have no length and no end. So the
+//! length is read from the opened file, and no more than that is read.
 
 use std::fs::{self, File, Metadata};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// The bytes of a file, and what it was when it was opened. [`ErrorKind::FileTooLarge`] when it has more than `most`
-/// bytes, [`ErrorKind::InvalidData`] when more come than its length says. The error leaves the file's name to the
-/// caller.
+/// The bytes of a file, and its metadata when it was opened. [`ErrorKind::FileTooLarge`] if it has more than `most`
+/// bytes, [`ErrorKind::InvalidData`] if it is longer than its reported length. The caller adds the file's name to
+/// errors.
 pub fn read_file(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata)> {
     // Asked before it is opened: to open a named pipe would wait until somebody writes into it.
     check_kind(&fs::metadata(path)?)?;
@@ -20,13 +20,13 @@ pub fn read_file(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata)> {
     if length > most {
         return Err(Error::new(
             ErrorKind::FileTooLarge,
-            format!("it has {length} bytes; {most} is the most"),
+            format!("it has {length} bytes; at most {most} are allowed"),
         ));
     }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX).saturating_add(1))?;
     if file.take(length.saturating_add(1)).read_to_end(&mut bytes)? as u64 > length {
-        let text = format!("it goes on beyond the {length} bytes that its length says");
+        let text = format!("it is longer than its reported length of {length} bytes");
         return Err(Error::new(ErrorKind::InvalidData, text));
     }
     Ok((bytes, metadata))
@@ -51,12 +51,12 @@ mod tests {
             assert!(said.contains(expected), "{said}");
         };
         check(&file, 7, "seven b");
-        check(&file, 6, "it has 7 bytes; 6 is the most");
+        check(&file, 6, "it has 7 bytes; at most 6 are allowed");
         check(folder.path(), 7, "it is not a file");
         check(&folder.path().join("missing"), 7, "No such file");
         if cfg!(target_os = "linux") {
             // A file by its kind, and of no length.
-            check(Path::new("/proc/self/maps"), 7, "it goes on beyond the 0 bytes");
+            check(Path::new("/proc/self/maps"), 7, "it is longer than its reported length of 0 bytes");
         }
     }
 }

@@ -1,13 +1,12 @@
-//! What a plugin author depends on.
+//! The plugin SDK: the only dependency of a plugin in Rust.
 //!
-//! A plugin in Rust implements [`BackendLoader`] and [`ModelBackend`], or [`CamMethod`], and names them in
-//! [`export_plugin!`]. The macro makes both doors of the library: the C table of [`abi`], which any host can
-//! read, and an abi_stable root module, by which a host proves that both sides see the same layout.
+//! A plugin implements [`BackendLoader`] and [`ModelBackend`], or [`CamMethod`], and lists them in [`export_plugin!`].
+//! The macro exports the two entries of the library: the C table of [`abi`], which any host can read, and an abi_stable
+//! root module, with which a host proves that both sides have the same layout.
 //!
-//! The adapters stand here once for all sides, a folder for each object: its `export` turns a Rust object into a table,
-//! its `import` turns a table into a Rust object. A host imports backends and exports studies; a plugin does the
-//! reverse. What both are made of is in `wire`.
-//! Everything of core is re-exported, so that a plugin needs no other dependency.
+//! The adapters for both sides have a folder per object: `export` turns a Rust object into a table, `import` turns a
+//! table into a Rust object. A host imports backends and exports studies; a plugin does the reverse. `wire` contains
+//! their common parts. All of core is re-exported, so a plugin needs no other dependency.
 
 pub mod abi;
 pub mod backend;
@@ -39,30 +38,30 @@ pub use wire::ability::number as ability_number;
 pub use wire::guard::caught;
 pub use wire::status::{kind_of_status, status_of_kind};
 
-/// The id of the interface of a backend.
+/// The interface id of a backend.
 pub const BACKEND: &std::ffi::CStr = c"scorecam.backend/1";
-/// The id of the interface of a method.
+/// The interface id of a method.
 pub const METHOD: &std::ffi::CStr = c"scorecam.method/1";
-/// The id of a backend's ability to make masked images itself.
+/// The interface id of the ability to make masked images.
 pub const MASKED: &std::ffi::CStr = c"scorecam.masked/1";
-/// The id of a backend's ability to run a model from an inner layer.
+/// The interface id of the ability to run a model from an inner layer.
 pub const RUN_FROM: &std::ffi::CStr = c"scorecam.run-from/1";
-/// The id of a backend's ability to differentiate outputs.
+/// The interface id of the ability to differentiate outputs.
 pub const GRADIENTS: &std::ffi::CStr = c"scorecam.gradients/1";
-/// The id of the interface that says whether a backend can work on this machine.
+/// The interface id of a backend's readiness on this machine.
 pub const READINESS: &std::ffi::CStr = c"scorecam.readiness/1";
-/// The id of the interface by which a model says what users should know of how it runs.
+/// The interface id of a model's remarks on how it runs.
 pub const REMARKS: &std::ffi::CStr = c"scorecam.remarks/1";
-/// The id of the interface of a backend that writes models.
+/// The interface id of a backend that writes models.
 pub const BAKE: &std::ffi::CStr = c"scorecam.bake/1";
-/// The id of the interface of a model whose weights can be replaced by random ones.
+/// The interface id of a model whose weights can be replaced by random ones.
 pub const WEIGHTS: &std::ffi::CStr = c"scorecam.weights/1";
 
-/// What a user writes in place of a backend's id, for the best one that works; so no backend may have it.
+/// The id that selects the best available backend; reserved, so no backend may use it.
 pub const AUTO: &str = "auto";
 
-/// Makes a library a plugin. Each `backend:` is an expression of a type that implements
-/// [`BackendLoader`], each `method:` one that implements [`CamMethod`]; it is evaluated once, at first use.
+/// Makes a library a plugin. Each `backend:` is an expression whose type implements [`BackendLoader`], each `method:`
+/// one whose type implements [`CamMethod`]; it is evaluated once, on first use.
 ///
 /// ```ignore
 /// scorecam_plugin::export_plugin! {
@@ -74,13 +73,13 @@ pub const AUTO: &str = "auto";
 macro_rules! export_plugin {
     ($($kind:ident : $make:expr),+ $(,)?) => {
         $crate::plugin_table! {
-            /// Door A: the table that any host can read.
+            /// The C table, which any host can read.
             #[allow(non_upper_case_globals)]
             #[unsafe(no_mangle)]
             pub static scorecam_plugin_entry = [$($kind: $make),+], logging to its host;
         }
 
-        /// Door B: abi_stable's header, through which a host checks the layout of every table.
+        /// abi_stable's header, with which a host verifies the layout of every table.
         #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
         pub static SCORECAM_PLUGIN_ROOT: $crate::abi_stable::library::LibHeader = {
             extern "C" fn root() -> $crate::abi_stable::library::RootModuleResult {
@@ -99,7 +98,7 @@ macro_rules! export_plugin {
     };
 }
 
-/// The table behind [`export_plugin!`], for a program that registers items of its own without a library.
+/// The table behind [`export_plugin!`], for a program that registers its own items without a library.
 #[macro_export]
 macro_rules! plugin_table {
     ($(#[$attribute:meta])* $visibility:vis static $name:ident = [$($kind:ident : $make:expr),+ $(,)?];) => {

@@ -1,8 +1,8 @@
-//! Opening a shared library: a plugin by the host, or a runtime by a plugin.
+//! Opening shared libraries: plugins by the host, runtimes by a plugin.
 //!
-//! The file is looked at before the system's loader gets it: mapping what a cut-off file does not have ends
-//! the process with SIGBUS, inside the loader, where nobody can catch it. Damage inside of a whole file can
-//! still crash the loader; who has to open a file of unknown origin does it in a process of its own.
+//! The file is checked before the system's loader opens it: mapping a truncated file kills the process with SIGBUS
+//! inside the loader, where it cannot be caught. Damage inside a complete file can still crash the loader; open files
+//! of unknown origin in a separate process.
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
@@ -13,8 +13,8 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use object::{Endianness, ReadCache, ReadRef, elf};
 use scorecam_core::{Error, ErrorKind, Result};
 
-/// Refuses what is not a file and, where libraries are ELF files, what is none or is cut off. The error says
-/// what is wrong with it and leaves its name to the caller; only headers are read.
+/// Rejects paths that are not files and, if libraries are ELF files, files that are not ELF or are truncated. The error
+/// describes the problem, and the caller adds the file's name; only headers are read.
 pub fn check_library_file(path: &Path) -> Result<()> {
     let io = |e: std::io::Error| Error::io(e.to_string());
     // Asked before it is opened: to open a named pipe would wait until somebody writes into it.
@@ -25,20 +25,20 @@ pub fn check_library_file(path: &Path) -> Result<()> {
     if cfg!(target_os = "linux") { check_elf(&ReadCache::new(file)) } else { Ok(()) }
 }
 
-/// Opens a library for the life of the process: it is never closed, so that no address of it can dangle. The
-/// error says what is wrong with it and leaves its name to the caller.
+/// Opens a library for the life of the process: it is never closed, so its addresses cannot dangle. The error describes
+/// the problem, and the caller adds the file's name.
 ///
-/// All symbols are bound at once, so that a library that does not fit fails here and not in the middle of a
-/// call, and none of them is offered to libraries opened later.
+/// All symbols are bound at once, so that an incompatible library fails here and not during a call, and none of them is
+/// visible to libraries opened later.
 ///
 /// # Safety
-/// Loading runs the library's initialisers, which must be trusted.
+/// Loading runs the library's initializers, which must be trusted.
 pub unsafe fn open_library(path: &Path) -> Result<ManuallyDrop<Library>> {
     check_library_file(path)?;
     if program_is_static() {
         return Err(wrong(
-            "the program is linked statically (-static), so it can open no library: link it without -static, or use an \
-             engine that is part of it",
+            "the program is linked statically (-static), so it cannot open libraries: link it without -static, or \
+             use an engine in the program itself",
         ));
     }
     // SAFETY: as the caller promises.
@@ -50,7 +50,7 @@ pub unsafe fn open_library(path: &Path) -> Result<ManuallyDrop<Library>> {
 }
 
 /// # Safety
-/// As [`open_library`].
+/// Like [`open_library`].
 #[cfg(unix)]
 unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Error> {
     use libloading::os::unix::{Library as Unix, RTLD_LOCAL, RTLD_NOW};
@@ -59,16 +59,16 @@ unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Erro
 }
 
 /// # Safety
-/// As [`open_library`].
+/// Like [`open_library`].
 #[cfg(not(unix))]
 unsafe fn bind_now(path: &Path) -> std::result::Result<Library, libloading::Error> {
     // SAFETY: as the caller promises.
     unsafe { Library::new(path) }
 }
 
-/// Whether the program runs without the system's loader. glibc's `dlopen` is there all the same, and brings a second
-/// libc into such a process, which crashes in it. Where there is a loader, the program or its libc names it
-/// (`PT_INTERP`), however the program was started.
+/// Whether the program runs without the system's loader. glibc's `dlopen` exists even then, but loads a second libc
+/// into the process, which crashes. With a loader, the program or its libc names it (`PT_INTERP`), however the program
+/// was started.
 #[cfg(target_os = "linux")]
 fn program_is_static() -> bool {
     /// Sets the flag that `found` points to when a program or library names a loader.
@@ -109,17 +109,14 @@ fn check_elf<'a, R: ReadRef<'a>>(data: R) -> Result<()> {
     }
     let class = data.read_bytes_at(4, 1).map_err(|()| cut_off())?;
     if class == [elf::ELFCLASS32.0] {
-        return Err(wrong("it is built for 32-bit programs, and this one is of 64 bits"));
+        return Err(wrong("it is built for 32-bit programs, but this program is 64-bit"));
     }
     let header = elf::FileHeader64::<Endianness>::parse(data).map_err(|_| damaged("header"))?;
     let endian = header.endian().map_err(|_| damaged("header"))?;
     let machine = header.e_machine(endian);
     if MACHINE.is_some_and(|ours| machine != ours) {
         let here = std::env::consts::ARCH;
-        return Err(wrong(&format!(
-            "it is built for another processor than {here} (ELF machine {})",
-            machine.0
-        )));
+        return Err(wrong(&format!("it is built for another CPU than {here} (ELF machine {})", machine.0)));
     }
     if header.e_type(endian) != elf::ET_DYN {
         return Err(wrong("it is not a shared library"));
@@ -145,7 +142,7 @@ const MACHINE: Option<elf::Machine> = if cfg!(target_arch = "x86_64") {
 };
 
 fn damaged(part: &str) -> Error {
-    wrong(&format!("it is damaged: its ELF {part} makes no sense"))
+    wrong(&format!("it is damaged: its ELF {part} is invalid"))
 }
 
 fn wrong(what: &str) -> Error {

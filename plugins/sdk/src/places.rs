@@ -1,21 +1,21 @@
-//! Where a plugin looks for the runtime that it needs: beside itself, in the cache that the project's own commands
-//! fill, and among the packages of an active Python environment, into which `pip` installs runtimes.
+//! The places where a plugin searches for its runtime: beside itself, in the cache of the project's commands, and among
+//! the packages of an active Python environment, into which `pip` installs runtimes.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of the library or program that holds this code: for a plugin, the plugin's. `None` where the
-/// system does not tell.
+/// The folder of the library or program that contains this code: for a plugin, the plugin's. `None` if the system does
+/// not report it.
 ///
-/// Only the loader of the operating system knows: it is asked which file holds the address of a function of
-/// this crate, which every plugin has linked in.
+/// Only the operating system's loader knows it: it is queried for the file with the address of a function of this
+/// crate, which every plugin links.
 pub fn own_folder() -> Option<PathBuf> {
     file_of_this_code().and_then(|file| file.parent().map(PathBuf::from))
 }
 
-/// The folder in which the project's own commands keep fetched files, whether it exists or not:
-/// `$SCORECAM_CACHE`, else `scorecam` in the platform's folder for caches.
+/// The folder in which the project's commands keep fetched files, which need not exist: `$SCORECAM_CACHE`, else
+/// `scorecam` in the platform's cache folder.
 pub fn cache_folder() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     if let Some(cache) = env::var_os("SCORECAM_CACHE").filter(|v| !v.is_empty()) {
@@ -31,8 +31,8 @@ pub fn cache_folder() -> Option<PathBuf> {
     platform.map(|p| p.join("scorecam"))
 }
 
-/// The folders that an active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`) has for a package, in the order of their
-/// names: one for each Python in it. Whether the package is installed is not asked.
+/// The folders of an active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`) for a package, sorted by name: one per
+/// Python version in it. The package need not be installed.
 pub fn python_package(name: &str) -> Vec<PathBuf> {
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
     environments.map(PathBuf::from).flat_map(|environment| package_in(&environment, name)).collect()

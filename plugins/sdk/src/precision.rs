@@ -1,28 +1,27 @@
-//! What a precision other than f32 costs: the scores of one trial image in both, when a model is loaded.
+//! The error of a precision other than f32, measured at load with the scores of a trial image in both.
 //!
-//! A model that overflows in f16, or whose scores are far from those in f32, is refused there and then: its maps
-//! would look like any other. What lies within `LIMIT` is the user's to judge, and a remark of the model.
+//! A model that overflows in f16, or whose scores are far from those in f32, is rejected at once, because its maps
+//! would look normal. Errors within `LIMIT` are reported as a remark of the model, for the user to judge.
 
 use crate::{Error, Result, Tensor, bail, noise};
 
-/// The greatest difference of scores, as a part of their range, with which a model is taken. It is wide: that of
-/// two neighbouring f16 numbers is a two-thousandth, and a network that adds up to more than this has overflowed or
-/// cancelled somewhere.
+/// The maximum difference of scores that is accepted, relative to their range. It is wide: neighboring f16 numbers
+/// differ by 1/2000, and a network whose errors add up to more than this limit has overflowed or cancelled somewhere.
 const LIMIT: f32 = 0.05;
-/// The trial image has squares of one value, as photos have areas; pure noise makes all scores alike.
+/// The trial image has squares of constant value, like areas in photos; with pure noise all scores are similar.
 const SQUARE: usize = 16;
 
-/// A reduced precision: its name, and what to do where a model does not bear it.
+/// A reduced precision: its name, and the advice if a model cannot use it.
 pub struct Reduced<'a> {
-    /// As the user writes it ("f16").
+    /// The name in settings ("f16").
     pub name: &'a str,
-    /// What else there is ("use f32").
+    /// The alternative ("use f32").
     pub advice: &'a str,
 }
 
 impl Reduced<'_> {
-    /// One line for the user on how far the scores [N, classes] of the [`trial`] images are from the `exact` ones,
-    /// which are those in f32; an error where a model can't be taken with them.
+    /// A remark on the difference between the scores [N, classes] of the [`trial`] images and the `exact` ones in f32;
+    /// an error if it is too large.
     pub fn remark(&self, exact: &Tensor, reduced: &Tensor) -> Result<String> {
         let percent = 100.0 * self.difference(exact, reduced)?;
         Ok(format!(
@@ -37,8 +36,8 @@ impl Reduced<'_> {
         let Self { name, advice } = self;
         if exact.data().iter().any(|v| !v.is_finite()) {
             return Err(Error::unsupported(format!(
-                "its scores of a trial image are not finite in f32 either, so what precision {name} does to them can't be \
-                 told; use f32"
+                "its scores of a trial image are not finite in f32 either, so the error of precision {name} cannot \
+                 be measured; use f32"
             )));
         }
         if reduced.data().iter().any(|v| !v.is_finite()) {
@@ -53,8 +52,8 @@ impl Reduced<'_> {
         match part <= LIMIT {
             true => Ok(part),
             false => Err(Error::unsupported(format!(
-                "in precision {name} its scores of a trial image differ from those in f32 by {:.1} % of their range, \
-                 and {:.0} % is the most; {advice}",
+                "in precision {name} its scores of a trial image differ from those in f32 by {:.1} % of their \
+                 range, above the limit of {:.0} %; {advice}",
                 part * 100.0,
                 LIMIT * 100.0
             ))),
@@ -62,7 +61,7 @@ impl Reduced<'_> {
     }
 }
 
-/// Trial images [N, C, H, W], of values as normalised photos have them: the same in every run.
+/// Trial images [N, C, H, W], with values like those of normalized photos; the same in every run.
 pub fn trial([n, c, height, width]: [usize; 4]) -> Result<Tensor> {
     let mut batch = Tensor::zeros([n, c, height, width])?;
     for (i, value) in batch.data_mut().iter_mut().enumerate() {
@@ -100,7 +99,7 @@ mod tests {
         for (reduced, expected) in [
             ([-1.0, f32::NAN, 3.0], "in precision f16 its scores of a trial image are not finite; use f32"),
             ([-1.0, 0.0, f32::INFINITY], "not finite; use f32"),
-            ([-1.0, 2.0, 3.0], "by 50.0 % of their range, and 5 % is the most; use f32"),
+            ([-1.0, 2.0, 3.0], "by 50.0 % of their range, above the limit of 5 %; use f32"),
         ] {
             let message = F16.remark(&exact, &scores(&reduced)).expect_err("refused").to_string();
             assert!(message.contains(expected), "{message}");

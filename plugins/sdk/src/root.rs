@@ -1,7 +1,7 @@
-//! Door B: the abi_stable root module, whose only purpose is the proof of layout.
+//! The abi_stable root module, whose only purpose is the proof of layout.
 //!
-//! Its fields point to the same tables as door A. abi_stable walks through them, field by field and function
-//! by function, and refuses a library that was built with other layouts before anything is called.
+//! Its fields point to the same tables as the C entry. abi_stable compares them field by field and function by
+//! function, and rejects a library with other layouts before any call.
 // abi_stable's own naming rule for references to prefix types.
 #![allow(non_camel_case_types)]
 
@@ -13,9 +13,9 @@ use abi_stable::sabi_types::VersionStrings;
 
 use crate::abi;
 
-/// The data symbol of door A.
+/// The data symbol of the C entry.
 pub const ENTRY_SYMBOL: &str = "scorecam_plugin_entry";
-/// The data symbol of door B; abi_stable's own name for it.
+/// The data symbol of the root module, named by abi_stable.
 pub const ROOT_SYMBOL: &str = abi_stable::library::ROOT_MODULE_LOADER_NAME;
 
 /// The address of an immutable static table, or NULL.
@@ -45,30 +45,30 @@ impl<T> TableAddress<T> {
     }
 }
 
-/// The root module. Only `entry` is set; the other fields are NULL and stand for the tables behind
-/// `get_interface`, whose types would not be reached otherwise.
+/// The root module. Only `entry` is set; the other fields are NULL and represent the tables behind `get_interface`,
+/// whose types would otherwise not be compared.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = PluginRoot_Ref)))]
 #[sabi(missing_field(panic))]
 pub struct PluginRoot {
-    /// The table of door A.
+    /// The C table.
     pub entry: TableAddress<abi::scorecam_plugin_table>,
-    /// NULL; stands for `scorecam.backend/1`.
+    /// NULL; represents `scorecam.backend/1`.
     pub backend: TableAddress<abi::scorecam_backend>,
-    /// NULL; stands for `scorecam.method/1`.
+    /// NULL; represents `scorecam.method/1`.
     pub method: TableAddress<abi::scorecam_method>,
-    /// NULL; stands for `scorecam.masked/1`.
+    /// NULL; represents `scorecam.masked/1`.
     pub masked: TableAddress<abi::scorecam_masked>,
-    /// NULL; stands for `scorecam.run-from/1`.
+    /// NULL; represents `scorecam.run-from/1`.
     pub run_from: TableAddress<abi::scorecam_run_from>,
-    /// NULL; stands for `scorecam.gradients/1`.
+    /// NULL; represents `scorecam.gradients/1`.
     pub gradients: TableAddress<abi::scorecam_gradients>,
-    /// NULL; stands for `scorecam.readiness/1`.
+    /// NULL; represents `scorecam.readiness/1`.
     pub readiness: TableAddress<abi::scorecam_readiness>,
-    /// NULL; stands for `scorecam.remarks/1`.
+    /// NULL; represents `scorecam.remarks/1`.
     pub remarks: TableAddress<abi::scorecam_remarks>,
-    /// NULL; stands for `scorecam.bake/1`.
+    /// NULL; represents `scorecam.bake/1`.
     #[sabi(last_prefix_field)]
     pub bake: TableAddress<abi::scorecam_bake>,
 }

@@ -236,7 +236,7 @@ fn masked_passes_come_batch_by_batch_and_end_with_the_error_of_each() {
     let cuts = [Cut { map: 1, count: 0 }];
     let error =
         model.masked(&MaskedRequest { cuts: &cuts, ..cut }, &["sum"], &mut |_, _| Ok(())).unwrap_err();
-    assert!(error.to_string().contains("a cut of rank map 1 was asked for; there are 1"), "{error}");
+    assert!(error.to_string().contains("rank map 1 of a cut is out of range; there are 1"), "{error}");
 
     let calls = Arc::new(Mutex::new(0));
     let counted = calls.clone();

@@ -1,7 +1,6 @@
 //! COCO: one JSON file with `images`, `annotations` and `categories`.
 //!
-//! Only boxes are read; segmentations and crowds are skipped while the file is parsed. A field of another type spoils its
-//! own entry and no other.
+//! Only boxes are read; the parser skips segmentations and crowds. A field of a wrong type affects only its own entry.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,9 +14,10 @@ use super::gathered::{Annotation as Gather, Gathered, around, file_in, folder_of
 use super::{ClassName, Form, checked_box};
 use crate::text_file::read_bytes;
 
-/// The most bytes of a file; COCO's own largest has half of it.
+/// The maximum size of a file in bytes, twice that of COCO's largest.
 const MOST_BYTES: u64 = 1 << 30;
-/// The most entries of a list, of which each takes some hundred bytes of memory; COCO's own longest has 860,000.
+/// The maximum number of entries in a list, each of which takes about a hundred bytes of memory; COCO's longest has
+/// 860,000.
 const MOST_ENTRIES: usize = 4_000_000;
 
 #[derive(Derive)]
@@ -67,7 +67,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// A value, or one of another type.
+/// A value, or a value of a wrong type.
 #[derive(Derive)]
 #[serde(untagged)]
 enum Lenient<T> {
@@ -126,7 +126,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered) -> Result<Form> {
     let bytes = read_bytes(path, MOST_BYTES)?;
     let wrong = |what: String| {
         Error::invalid(format!(
-            "it is no COCO file: {what}; it must have the lists images, annotations and categories"
+            "it is not a COCO file: {what}; it must have the lists images, annotations and categories"
         ))
     };
     // A byte order mark is no part of JSON.
@@ -154,7 +154,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered) -> Result<Form> {
     Ok(Form::Coco)
 }
 
-/// A file's images and classes by their ids.
+/// A file's images and classes by id.
 struct Coco<'a> {
     path: &'a Path,
     images: HashMap<&'a Id, Found<'a>>,
@@ -162,7 +162,7 @@ struct Coco<'a> {
     crowds: usize,
 }
 
-/// An image and its file, or why there is none.
+/// An image and its file, or the error if there is none.
 struct Found<'a> {
     name: &'a str,
     file: Result<PathBuf>,
@@ -181,7 +181,7 @@ impl<'a> Coco<'a> {
                 let size = side(&image.height).zip(side(&image.width));
                 let found = Found { name, file: file_in(&folders, name), size, annotations: 0 };
                 match self.images.contains_key(id) {
-                    true => Err(named(Error::invalid("the id is given twice, the first image is taken"))),
+                    true => Err(named(Error::invalid("duplicate id; the first image is used"))),
                     false => Ok(_ = self.images.insert(id, found)),
                 }
             });
@@ -196,7 +196,7 @@ impl<'a> Coco<'a> {
             let added = id(&category.id, "id").and_then(|id| {
                 let name = field(&category.name, "name", "a text")?.as_str();
                 match self.classes.contains_key(id) {
-                    true => bail!(invalid, "id {id} is given twice, the first category is taken"),
+                    true => bail!(invalid, "duplicate id {id}; the first category is used"),
                     false => Ok(_ = self.classes.insert(id, name)),
                 }
             });
@@ -249,8 +249,8 @@ impl<'a> Coco<'a> {
     }
 }
 
-/// The folders that photos may lie in: beside the file, in `images` there, and, as COCO unpacks, around the file's folder:
-/// `annotations/instances_val2017.json` has its photos in `val2017`.
+/// The folders that may contain the photos: the file's folder, `images` in it, and, as in COCO's archives, beside the
+/// file's folder: the photos of `annotations/instances_val2017.json` are in `val2017`.
 fn photo_folders(path: &Path) -> Vec<PathBuf> {
     let folder = folder_of(path);
     let around = around(&folder);

@@ -1,4 +1,4 @@
-//! CSV files with a header: `file`, and as wanted `class`, `x0`, `y0`, `x1`, `y1` or `box`, and `mask`.
+//! CSV files with a header: `file`, and optionally `class`, `x0`, `y0`, `x1`, `y1` or `box`, and `mask`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::gathered::{Annotation, Gathered, file_in, folder_of};
 use super::{ClassName, Form, checked_box};
 use crate::text_file::read_bytes;
 
-/// The most bytes of a file: room for a million lines.
+/// The maximum size of a file in bytes: room for a million lines.
 const MOST_BYTES: u64 = 64 << 20;
 
 const CORNERS: [&str; 4] = ["x0", "y0", "x1", "y1"];
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered) -> Result<Form> {
     }
 }
 
-/// The places of the columns.
+/// The indices of the columns.
 struct Columns {
     file: usize,
     class: Option<usize>,
@@ -65,7 +65,7 @@ impl Columns {
             gathered.problem(
                 path,
                 Some(1),
-                format!("column {} is missing; no box is read", missing.join(", ")),
+                format!("column {} is missing; no boxes are read", missing.join(", ")),
             );
         }
         let known = |column: &str| {
@@ -74,7 +74,7 @@ impl Columns {
         };
         let unknown: Vec<_> = header.iter().filter(|column| !known(column)).collect();
         if !unknown.is_empty() {
-            gathered.remark(format!("columns that are not read: {}", unknown.join(", ")));
+            gathered.remark(format!("ignored columns: {}", unknown.join(", ")));
         }
         let corners = match corners {
             [Some(x0), Some(y0), Some(x1), Some(y1)] => Some([x0, y0, x1, y1]),
@@ -84,7 +84,7 @@ impl Columns {
     }
 }
 
-/// A file's columns, and the folder that its paths are relative to.
+/// A file's columns, and the base folder of its relative paths.
 struct Table {
     columns: Columns,
     count: usize,
@@ -105,7 +105,7 @@ impl Table {
         gathered.add(Annotation { file: &file, photo, class, bounds, mask, size: None })
     }
 
-    /// The box of a line; `None` where its fields are empty.
+    /// The box of a line; `None` if its fields are empty.
     fn bounds(&self, record: &StringRecord) -> Result<Option<[f64; 4]>> {
         let corners = self.columns.corners.map(|places| places.map(|place| &record[place]));
         let corners = corners.filter(|corners| corners.iter().any(|text| !text.is_empty()));
@@ -115,7 +115,7 @@ impl Table {
             (Some(corners), None) => corners.to_vec(),
             (None, Some(text)) => text.split_whitespace().collect(),
             (Some(_), Some(_)) => {
-                return Err(Error::invalid("it has a box twice; give box, or x0, y0, x1 and y1"));
+                return Err(Error::invalid("it has two boxes; give either box, or x0, y0, x1 and y1"));
             }
         };
         let [x0, y0, x1, y1] = parts[..] else {
@@ -126,13 +126,13 @@ impl Table {
             )));
         };
         let number = |text: &str, name| {
-            text.parse::<f64>().map_err(|_| Error::invalid(format!("{name} {text:?} is no number")))
+            text.parse::<f64>().map_err(|_| Error::invalid(format!("{name} {text:?} is not a number")))
         };
         Ok(Some([number(x0, "x0")?, number(y0, "y0")?, number(x1, "x1")?, number(y1, "y1")?]))
     }
 }
 
-/// Lines by the places of bytes. The reader's own count is that before the blank lines that it skips.
+/// Line numbers from byte positions. The reader's own count does not include the blank lines that it skips.
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,

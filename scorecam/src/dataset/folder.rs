@@ -1,6 +1,6 @@
 //! Folders: of photos, of folders by class, of Pascal VOC files.
 //!
-//! `NAME_mask.png` beside `NAME.jpg` is the mask of its object, and no photo.
+//! `NAME_mask.png` beside `NAME.jpg` is the mask of its object, not a photo.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ pub(super) fn read(root: &Path, walk: &Walk<'_>, gathered: &mut Gathered) -> Res
     ensure!(
         folders.is_empty() || walk.depth == Depth::Tree,
         invalid,
-        "it has {} photos and {} folders, such as {:?}; give a folder of photos, or one of folders by class, or take the \
-         photos of all folders, without a class, by --recursive",
+        "it has {} photos and {} folders, such as {:?}; give a folder of photos, a folder with one folder per \
+         class, or --recursive for the photos of all folders, without classes",
         photos.len(),
         folders.len(),
         name_below(root, &folders[0]).unwrap_or_default()
@@ -76,7 +76,7 @@ fn remark(passed_over: &PassedOver, gathered: &mut Gathered) {
     }
 }
 
-/// Adds photos of one class with their masks. A mask whose photo is missing is a problem.
+/// Adds the photos of one class with their masks. A mask without its photo is a problem.
 fn add_photos(root: &Path, files: Vec<Source>, class: Option<ClassName>, gathered: &mut Gathered) {
     let (mut masks, mut photos) = (BTreeMap::new(), Vec::new());
     for Source { path, .. } in files {
@@ -109,7 +109,7 @@ fn add_photos(root: &Path, files: Vec<Source>, class: Option<ClassName>, gathere
     }
 }
 
-/// The photo of a mask, without an ending; `None` for a file that is no mask.
+/// The photo of a mask, without an extension; `None` for a file that is not a mask.
 fn masked(path: &Path) -> Option<PathBuf> {
     let is_png = path.extension()?.eq_ignore_ascii_case("png");
     let photo = path.file_stem()?.to_str()?.strip_suffix(MASK)?;

@@ -1,4 +1,4 @@
-//! What readers of annotations gather: samples, problems and remarks.
+//! The results of the annotation readers: samples, problems and remarks.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -9,11 +9,11 @@ use scorecam_core::{Error, Result, ensure, printable};
 
 use super::{ClassName, Dataset, Form, Problem, Sample};
 
-/// A dataset as far as it was read.
+/// A dataset while it is read.
 #[derive(Default)]
 pub(super) struct Gathered {
     samples: Vec<Sample>,
-    /// Each sample's place, by its name.
+    /// The index of each sample, by name.
     places: HashMap<String, usize>,
     problems: Vec<Problem>,
     problem_count: usize,
@@ -33,7 +33,7 @@ pub(super) struct Annotation<'a> {
 }
 
 impl Gathered {
-    /// Adds a photo that is of one class as a whole.
+    /// Adds a photo with a class for the whole photo.
     pub(super) fn add_photo(&mut self, annotation: Annotation<'_>) -> Result<()> {
         self.add_as(printable(annotation.photo), annotation)
     }
@@ -71,7 +71,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Notes that an annotation is left out.
+    /// Records an annotation that is left out.
     pub(super) fn problem(&mut self, file: &Path, line: Option<usize>, text: impl Display) {
         self.problem_count += 1;
         if self.problems.len() < Dataset::MAX_PROBLEMS {
@@ -81,12 +81,12 @@ impl Gathered {
         }
     }
 
-    /// Notes that something is left out that is not wrong.
+    /// Records a valid item that is left out.
     pub(super) fn remark(&mut self, text: impl Display) {
         self.remarks.push(Error::invalid(text.to_string()).to_string());
     }
 
-    /// As [`Gathered::remark`], with a number of things, unless it is 0.
+    /// Like [`Gathered::remark`], with a count, unless it is 0.
     pub(super) fn remark_count(&mut self, count: usize, one: &str, many: &str) {
         match count {
             0 => {}
@@ -95,7 +95,7 @@ impl Gathered {
         }
     }
 
-    /// The dataset; an error where it has no sample.
+    /// The dataset; an error if it has no sample.
     pub(super) fn finish(self, form: Form) -> Result<Dataset> {
         if self.samples.is_empty() {
             let first = match self.problems.first() {
@@ -107,21 +107,21 @@ impl Gathered {
                 0 | 1 => String::new(),
                 count => format!(" ({count} problems, this is the first)"),
             };
-            return Err(Error::invalid(format!("nothing of it can be used: {first}{others}")));
+            return Err(Error::invalid(format!("nothing in it can be used: {first}{others}")));
         }
         let Self { samples, problems, problem_count, remarks, .. } = self;
         Ok(Dataset { form, samples, problems, problem_count, remarks })
     }
 }
 
-/// A file's path below a folder, with `/` between its parts; `None` where it does not lie there.
+/// A file's path relative to a folder, with `/` between its parts; `None` if it is outside of the folder.
 pub(super) fn name_below(root: &Path, file: &Path) -> Option<String> {
     let below = file.strip_prefix(root).ok()?;
     let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     Some(parts.join("/"))
 }
 
-/// The first of the files that a path may mean in several folders.
+/// The first existing file among a relative path's candidates in several folders.
 pub(super) fn file_in(folders: &[PathBuf], path: &str) -> Result<PathBuf> {
     ensure!(!path.is_empty(), invalid, "the name of the photo is empty");
     let found = folders.iter().map(|folder| folder.join(path)).find(|file| file.is_file());

@@ -1,9 +1,9 @@
 //! Photos with their annotations, for evaluation.
 //!
-//! [`Dataset::open`] reads a folder of photos, a folder of folders by class, a COCO file, Pascal VOC files or a CSV; which of
-//! them a path is, is a [`Form`]. Readers hand annotations to one place, which makes one [`Sample`] per photo and
-//! class of them. An annotation that cannot be used is a [`Problem`], and the rest goes on. Photos are found, not decoded:
-//! [`Sample::check`] compares a sample with its photo once that is read.
+//! [`Dataset::open`] reads a folder of photos, a folder of folders by class, a COCO file, Pascal VOC files or a CSV;
+//! the [`Form`] tells them apart. The annotations become one [`Sample`] per photo and class. An annotation that cannot
+//! be used is a [`Problem`]; the others are unaffected. Photos are located, not decoded: [`Sample::check`] compares a
+//! sample with its photo once the photo is read.
 
 mod coco;
 mod csv;
@@ -28,15 +28,15 @@ use gathered::Gathered;
 /// Photos with their annotations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// How the annotations were given.
+    /// The form of the annotations.
     pub form: Form,
-    /// The samples, in the order of the annotations; at least one. Photos of folders are sorted by path.
+    /// The samples, in the order of the annotations; at least one. Photos in folders are sorted by path.
     pub samples: Vec<Sample>,
-    /// What was left out because it is wrong, in the order in which it was found; at most [`Dataset::MAX_PROBLEMS`].
+    /// The invalid annotations, which were left out, in order; at most [`Dataset::MAX_PROBLEMS`].
     pub problems: Vec<Problem>,
-    /// The number of all problems, with those that `problems` has no room for.
+    /// The number of all problems, including those beyond the limit of `problems`.
     pub problem_count: usize,
-    /// What was left out although nothing is wrong with it, a line each, such as `5 crowd annotations are skipped`.
+    /// Valid items that were left out, one line each, such as `5 crowd annotations are skipped`.
     pub remarks: Vec<String>,
 }
 
@@ -45,35 +45,35 @@ pub struct Dataset {
 pub enum Form {
     /// A folder of photos, without classes or boxes.
     Photos,
-    /// A folder with a folder of photos for each class.
+    /// A folder with one folder of photos per class.
     Classes,
-    /// A JSON file of COCO's form: boxes.
+    /// A JSON file in COCO format: boxes.
     Coco,
-    /// An XML file of Pascal VOC's form, or a folder of these: boxes.
+    /// An XML file in Pascal VOC format, or a folder of such files: boxes.
     Voc,
     /// A CSV file: classes, boxes and masks.
     Csv,
 }
 
-/// A photo, and what is known of one class in it.
+/// A photo with the annotations of one class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The photo's file, which was there when the data was opened.
+    /// The photo's file, which existed when the dataset was opened.
     pub file: PathBuf,
-    /// The photo's path below the data, with `/` on every system, and `#class` where several classes may be in one photo.
-    /// No two samples of a dataset have the same name. Without control characters.
+    /// The photo's path relative to the dataset, with `/` on every system, and `#class` if a photo may have several
+    /// classes. Unique in the dataset, without control characters.
     pub name: String,
-    /// The class that the photo shows; `None` where the data names none.
+    /// The class of the photo; `None` if it has none.
     pub class: Option<ClassName>,
-    /// The boxes of the class, in pixels of the upright photo, half-open, each with an area; empty where there are none.
+    /// The boxes of the class, in pixels of the upright photo, half-open, each with an area; may be empty.
     pub boxes: Vec<BoundingBox>,
-    /// The file with the object's mask, which was there when the data was opened.
+    /// The file with the object's mask, which existed when the dataset was opened.
     pub mask: Option<PathBuf>,
-    /// The photo's height and width by its annotation.
+    /// The photo's height and width according to its annotation.
     pub size: Option<(usize, usize)>,
 }
 
-/// A class by its number in the model, or by a label.
+/// A class: its number in the model, or a label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClassName {
     /// The number, from 0.
@@ -82,27 +82,27 @@ pub enum ClassName {
     Label(String),
 }
 
-/// An annotation that cannot be used, and why. Shown as `file:line: text`.
+/// An annotation that cannot be used, with the reason. Displayed as `file:line: text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file that is wrong: that of the annotation, where there is one.
+    /// The invalid file: that of the annotation, if there is one.
     pub file: PathBuf,
-    /// The line in it, from 1; `None` where the file has none, or JSON, of which the text gives the annotation's id.
+    /// The line in it, from 1; `None` for files without lines and for JSON, where the text has the annotation's id.
     pub line: Option<usize>,
     /// One line in lower case.
     pub text: String,
 }
 
 impl Dataset {
-    /// The most problems that are kept.
+    /// The maximum number of problems that are kept.
     pub const MAX_PROBLEMS: usize = 10_000;
 
-    /// Reads annotations from a folder or a file (`.json`, `.xml`, `.csv`) and finds their photos. `walk` says how deep a
-    /// folder's photos and XML files are looked for; files have their photos wherever they say.
+    /// Reads annotations from a folder or a file (`.json`, `.xml`, `.csv`) and finds their photos. `walk` sets the
+    /// depth of the search for a folder's photos and XML files; annotation files state the paths of their photos.
     ///
-    /// An error where nothing can be used at all: the path does not exist or is of no known form, a file is malformed as a
-    /// whole, a folder has photos and folders (unless [`Depth::Tree`](crate::walk::Depth::Tree) takes all of them as
-    /// photos without a class), or no sample is left.
+    /// An error if nothing can be used: the path does not exist or has no known form, a file is malformed as a whole, a
+    /// folder has both photos and folders (unless [`Depth::Tree`](crate::walk::Depth::Tree) takes all of them as photos
+    /// without a class), or no sample is left.
     pub fn open(path: &Path, walk: &Walk<'_>) -> Result<Self> {
         let mut gathered = Gathered::default();
         let form = if path.is_dir() {
@@ -130,15 +130,15 @@ fn read_file(path: &Path, gathered: &mut Gathered) -> Result<Form> {
 }
 
 impl Sample {
-    /// An error where the photo, whose height and width are given, is not that of the annotation: it has another size, or
-    /// a box lies outside of it.
+    /// An error if the photo, with this height and width, does not match the annotation: it has another size, or a box
+    /// lies outside of it.
     pub fn check(&self, (height, width): (usize, usize)) -> Result<()> {
         if let Some((annotated_height, annotated_width)) = self.size {
             ensure!(
                 (annotated_height, annotated_width) == (height, width),
                 invalid,
                 "{}: the photo is {width} pixels wide and {height} high, its annotation says {annotated_width} wide and \
-                 {annotated_height} high; annotate the photo as it is",
+                 {annotated_height} high; annotate the photo at its own size",
                 self.name
             );
         }
@@ -148,17 +148,17 @@ impl Sample {
         Ok(())
     }
 
-    /// Where the objects of the class lie on the photo, and in what the model sees of it; `None` where no boxes and no mask are
-    /// annotated. `input` is the photo as the model takes it.
+    /// The location of the class's objects on the photo and in the model's input; `None` without annotated boxes or a
+    /// mask. `input` is the preprocessed photo.
     ///
-    /// An error for a mask that is no picture or not of the photo's size, where the model sees nothing of the objects, or where
-    /// the input was made of a tensor, which has no photo.
+    /// An error if the mask is not a picture or has another size than the photo, if the objects lie outside the model's
+    /// input, or if the input was made from a tensor, which has no photo.
     pub fn truth(&self, reader: &Reader, input: &Input) -> Result<Option<Truth>> {
         if self.mask.is_none() && self.boxes.is_empty() {
             return Ok(None);
         }
         let Some(placement) = &input.placement else {
-            bail!(invalid, "a tensor has no photo on which its annotation lies; give the photo");
+            bail!(invalid, "a tensor has no photo for its annotation; give the photo");
         };
         let Some(mask) = &self.mask else {
             return Truth::of_boxes(self.boxes.clone(), placement).map(Some);
@@ -166,14 +166,14 @@ impl Sample {
         let of_file = |e: Error| e.context(mask.display());
         let image = reader.read(mask).map_err(of_file)?;
         let Some(photo) = image.photo() else {
-            bail!(invalid, "{}: a mask must be a picture", mask.display())
+            bail!(invalid, "{}: a mask must be a photo, not a tensor", mask.display())
         };
         Truth::of_mask(photo, placement).map(Some).map_err(of_file)
     }
 }
 
-/// A box that has an area and lies in the photo, as far as its height and width are known. Annotations are rounded, and some
-/// count from 0 where others count from 1: so a box may reach one pixel beyond the photo, and is cut to it.
+/// A box with an area inside the photo, if the photo's height and width are known. Annotations are rounded, and some
+/// count from 0, others from 1: so a box may extend one pixel beyond the photo, and is clipped.
 fn checked_box([x0, y0, x1, y1]: [f64; 4], size: Option<(usize, usize)>) -> Result<BoundingBox> {
     let named = format!("box {x0} {y0} {x1} {y1}");
     ensure!([x0, y0, x1, y1].iter().all(|v| v.is_finite()), invalid, "{named} is not finite");
@@ -183,13 +183,13 @@ fn checked_box([x0, y0, x1, y1]: [f64; 4], size: Option<(usize, usize)>) -> Resu
     let cut = BoundingBox { x0: x0.max(0.0), y0: y0.max(0.0), x1: x1.min(width), y1: y1.min(height) };
     if !is_inside || cut.x0 >= cut.x1 || cut.y0 >= cut.y1 {
         let of = size.map(|(height, width)| format!(", which is {width} pixels wide and {height} high"));
-        bail!(invalid, "{named} reaches out of the photo{}", of.unwrap_or_default());
+        bail!(invalid, "{named} extends beyond the photo{}", of.unwrap_or_default());
     }
     Ok(cut)
 }
 
 impl ClassName {
-    /// A class by its number where the text is one, else by a label; `None` for an empty text.
+    /// A class: its number if the text is one, else a label; `None` for an empty text.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| match text.parse() {

@@ -71,9 +71,9 @@ fn a_folder_of_photos_has_their_masks() {
         (Form::Photos, vec!["a.png - a_mask.png".into(), "b.jpg -".into()])
     );
     check_problems(&folder.problems(&data), &["lost_mask.png: a mask without its photo; put lost.jpg"]);
-    assert_eq!(data.remarks, ["passed over: 1 file (.txt)"]);
-    Folder::with("notes.txt").refused("", "has no photos (passed over: 1 file (.txt))");
-    Folder::with("lost_mask.png").refused("", "nothing of it can be used: ");
+    assert_eq!(data.remarks, ["skipped: 1 file (.txt)"]);
+    Folder::with("notes.txt").refused("", "has no photos (skipped: 1 file (.txt))");
+    Folder::with("lost_mask.png").refused("", "nothing in it can be used: ");
     folder.refused("absent", "No such file");
     folder.refused("notes.txt", "neither a folder nor a .json");
 }
@@ -85,11 +85,8 @@ fn folders_are_classes_and_beside_photos_they_need_a_walk_of_the_tree() {
     let data = folder.open("").expect("classes");
     let expected = ["7/a.jpg Number(7)", "cat/a.jpg Label(\"cat\") a_mask.png"];
     assert_eq!((data.form, words(&data)), (Form::Classes, expected.map(String::from).to_vec()));
-    check_problems(
-        &folder.problems(&data),
-        &["empty: folder  .. has no photos (passed over: 1 file (.txt))"],
-    );
-    assert_eq!(data.remarks, ["passed over: 1 folder, 1 file (no ending), 1 hidden file"]);
+    check_problems(&folder.problems(&data), &["empty: folder  .. has no photos (skipped: 1 file (.txt))"]);
+    assert_eq!(data.remarks, ["skipped: 1 folder, 1 file (no ending), 1 hidden file"]);
     let data = folder.open_to("", Depth::Tree).expect("classes");
     assert_eq!(words(&data)[2], "cat/deep/b.jpg Label(\"cat\")");
     folder.write("z.jpg", "");
@@ -139,12 +136,12 @@ fn a_coco_file_has_a_sample_per_photo_and_category() {
     assert_eq!((data.samples[0].size, data.samples[2].size), (Some((30, 40)), None));
     let problems = [
         "data.json: images[4]: id \"x\": file_name is missing",
-        "data.json: images[5]: id 1: the id is given twice",
+        "data.json: images[5]: id 1: duplicate id; the first image is used",
         "data.json: categories[2]: name is missing",
         "data.json: annotation 17: image_id 9 is not among the images",
         "data.json: annotation 18: category_id 9 is not among the categories",
         "data.json: annotation 19: box 0 0 0 1 is empty",
-        "data.json: annotation 20: box 35 0 45 1 reaches out of the photo, which is 40 pixels wide and 30 high",
+        "data.json: annotation 20: box 35 0 45 1 extends beyond the photo, which is 40 pixels wide and 30 high",
         "data.json: annotation 21: bbox is not a list of 4 numbers",
         "data.json: annotation 22: bbox is not a list of 4 numbers",
         "data.json: annotation without id: bbox is missing",
@@ -167,15 +164,15 @@ fn cocos_own_folders_are_known_and_other_json_is_refused() {
         folder.write("x.json", text);
         folder.refused("x.json", expected);
     };
-    refused("{}", "it is no COCO file: key \"images\" is missing; it must have");
+    refused("{}", "it is not a COCO file: key \"images\" is missing; it must have");
     refused("{\"images\": []}", "key \"annotations\" is missing");
     refused("{\"images\": [], \"annotations\": []}", "key \"categories\" is missing");
     refused("{\"images\": {}}", "expected a list at line 1 column");
-    refused("[1]", "it is no COCO file: invalid type");
+    refused("[1]", "it is not a COCO file: invalid type");
     refused("{\"images\": [], \"annotations\": [], \"categories\": []}", "it has no annotations");
-    refused(&text.replace("a.jpg", "b.jpg"), "nothing of it can be used: /");
-    refused(&format!("{{\"images\": {}", "[".repeat(100_000)), "it is no COCO file");
-    refused(&format!("{{\"other\": {}", "{\"a\":".repeat(100_000)), "it is no COCO file");
+    refused(&text.replace("a.jpg", "b.jpg"), "nothing in it can be used: /");
+    refused(&format!("{{\"images\": {}", "[".repeat(100_000)), "it is not a COCO file");
+    refused(&format!("{{\"other\": {}", "{\"a\":".repeat(100_000)), "it is not a COCO file");
 }
 
 fn voc(photo: &str, objects: &str) -> String {
@@ -249,17 +246,17 @@ fn what_is_wrong_in_voc_files_is_named_with_its_line() {
         "half.xml:1: it is not XML",
         "lost.xml:1: no file \"lost.jpg\" in",
         "nodes.xml:1: it is not XML: nodes limit",
-        "other.xml:2: it is no Pascal VOC file: <annotation> is missing, <rdf> is there",
+        "other.xml:2: it is not a Pascal VOC file: <annotation> is missing, <rdf> is there",
         "wrong.xml:4: box 8 0 2 2 is empty",
-        "wrong.xml:5: <xmin> \"one\" is no number",
-        "wrong.xml:6: box 0 0 2 50 reaches out of the photo, which is 40 pixels wide and 30 high",
+        "wrong.xml:5: <xmin> \"one\" is not a number",
+        "wrong.xml:6: box 0 0 2 50 extends beyond the photo, which is 40 pixels wide and 30 high",
         "wrong.xml:7: box 0 0 2 NaN is not finite",
         "wrong.xml:8: <name> of the object is empty",
         "wrong.xml:9: <bndbox> of <object> is missing",
         "wrong.xml:10: <ymin> of <bndbox> is missing",
     ];
     check_problems(&folder.problems(&data), &problems);
-    folder.refused("half.xml", "nothing of it can be used: ");
+    folder.refused("half.xml", "nothing in it can be used: ");
 }
 
 #[test]
@@ -280,7 +277,7 @@ fn a_csv_gathers_the_lines_of_a_photo_and_class() {
     ];
     assert_eq!((data.form, words(&data)), (Form::Csv, expected.map(String::from).to_vec()));
     assert_eq!((folder.problems(&data), data.remarks.len()), (vec![], 1));
-    assert_eq!(data.remarks, ["columns that are not read: note"]);
+    assert_eq!(data.remarks, ["ignored columns: note"]);
 }
 
 #[test]
@@ -297,13 +294,13 @@ fn what_is_wrong_in_a_csv_is_named_with_its_line() {
     let expected = ["a.jpg#cat Label(\"cat\") [1.0, 2.0, 3.0, 4.0] m.png", "a.jpg#cow Label(\"cow\")"];
     assert_eq!(words(&data), expected);
     let problems = [
-        "data.csv:1: column y0, x1, y1 is missing; no box is read",
+        "data.csv:1: column y0, x1, y1 is missing; no boxes are read",
         "data.csv:4: no file \"lost.jpg\" in",
         "data.csv:5: it has 2 fields, the header has 5",
         "data.csv:6: box \"1 2 3\" has 3 numbers",
-        "data.csv:7: x1 \"x\" is no number",
+        "data.csv:7: x1 \"x\" is not a number",
         "data.csv:8: box 3 2 1 4 is empty",
-        "data.csv:9: box -9 2 1 4 reaches out of the photo",
+        "data.csv:9: box -9 2 1 4 extends beyond the photo",
         "data.csv:10: mask: no file \"lost.png\"",
         "data.csv:11: a.jpg#cat already has the mask  .. m.png",
         "data.csv:12: the name of the photo is empty",
@@ -320,8 +317,8 @@ fn what_is_wrong_in_a_csv_is_named_with_its_line() {
     refused("", "column \"file\" is missing, there are []");
     refused("file,class\n", "it has no annotations");
     refused("file\nx\ny\n", "x.csv:2: no file \"x\" in");
-    refused("file,x0,y0,x1,y1,box\na.jpg,1,1,2,2,1 1 2 2\n", "x.csv:2: it has a box twice");
-    refused("file,x0,y0,x1,y1\na.jpg,1,,2,2\n", "x.csv:2: y0 \"\" is no number");
+    refused("file,x0,y0,x1,y1,box\na.jpg,1,1,2,2,1 1 2 2\n", "x.csv:2: it has two boxes");
+    refused("file,x0,y0,x1,y1\na.jpg,1,,2,2\n", "x.csv:2: y0 \"\" is not a number");
 }
 
 #[test]
@@ -352,7 +349,7 @@ fn a_sample_is_compared_with_its_photo() {
     let error = |sample: &Sample, size| sample.check(size).expect_err("refused").to_string();
     let outside = error(&sample, (20, 40));
     assert!(
-        outside.starts_with("a.jpg: box 1 1 39.5 30 reaches out of the photo, which is 40 pixels"),
+        outside.starts_with("a.jpg: box 1 1 39.5 30 extends beyond the photo, which is 40 pixels"),
         "{outside}"
     );
     let other = error(&Sample { size: Some((40, 30)), ..sample }, (30, 40));

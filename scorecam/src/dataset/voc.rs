@@ -1,7 +1,7 @@
-//! Pascal VOC: an XML file per photo.
+//! Pascal VOC: one XML file per photo.
 //!
-//! Its boxes have inclusive corners that count from 1, so `xmin` 1 and `xmax` 10 are the pixels 0 to 9. Objects that are
-//! marked as difficult are skipped, as VOC's own evaluation does.
+//! Boxes have inclusive corners that count from 1, so `xmin` 1 and `xmax` 10 are the pixels 0 to 9. Objects marked as
+//! difficult are skipped, as in VOC's own evaluation.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use super::{ClassName, Form, checked_box};
 use crate::text_file::read_text;
 use crate::walk::Walk;
 
-/// The most nodes of a file: room for ten thousand objects.
+/// The maximum number of nodes in a file: room for ten thousand objects.
 const MOST_NODES: u32 = 250_000;
 
-/// What was left out of all files.
+/// The counts of items left out of all files.
 #[derive(Default)]
 struct Skipped {
     difficult: usize,
@@ -27,12 +27,12 @@ struct Skipped {
 
 /// A file's place in the data.
 struct Place<'a> {
-    /// The data, below which photos are named.
+    /// The dataset's folder, the base of photo names.
     root: &'a Path,
     file: &'a Path,
 }
 
-/// Reads the files of a folder, or of `Annotations` in it; `false` where there are none.
+/// Reads the files of a folder, or of `Annotations` in it; `false` if there are none.
 pub(super) fn read_folder(root: &Path, walk: &Walk<'_>, gathered: &mut Gathered) -> Result<bool> {
     let annotations = root.join("Annotations");
     let folder = if annotations.is_dir() { &annotations } else { root };
@@ -75,10 +75,10 @@ impl Skipped {
     }
 }
 
-/// A file that cannot be used: the line where it is known, and why.
+/// A file that cannot be used: the line if it is known, and the reason.
 type Refused = (Option<usize>, Error);
 
-/// Reads a file and returns its photo; an object that cannot be used is a problem.
+/// Reads a file and returns its photo; invalid objects are problems.
 fn read(place: &Place<'_>, skipped: &mut Skipped, gathered: &mut Gathered) -> Result<PathBuf, Refused> {
     let text = read_text(place.file).map_err(|e| (None, e))?;
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
@@ -89,7 +89,7 @@ fn read(place: &Place<'_>, skipped: &mut Skipped, gathered: &mut Gathered) -> Re
     let refused = |e: Error| (line_of(root), e);
     if root.tag_name().name() != "annotation" {
         let text = format!(
-            "it is no Pascal VOC file: <annotation> is missing, <{}> is there",
+            "it is not a Pascal VOC file: <annotation> is missing, <{}> is there",
             root.tag_name().name()
         );
         return Err(refused(Error::invalid(text)));
@@ -126,7 +126,7 @@ fn add(
     gathered.add(Annotation { file: photo, photo: &name, class, bounds: Some(bounds), mask: None, size })
 }
 
-/// The photo's height and width; tools that do not know them write 0 or nothing.
+/// The photo's height and width; some tools write 0 or nothing.
 fn size_of(root: Node<'_, '_>) -> Option<(usize, usize)> {
     let size = child(root, "size").ok()?;
     let side = |name| text_of(size, name).ok()?.parse().ok().filter(|&side| side > 0);
@@ -143,7 +143,7 @@ fn text_of<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str> {
 }
 
 fn number(text: &str, name: &str) -> Result<f64> {
-    text.parse().map_err(|_| Error::invalid(format!("<{name}> {text:?} is no number")))
+    text.parse().map_err(|_| Error::invalid(format!("<{name}> {text:?} is not a number")))
 }
 
 fn line_of(node: Node<'_, '_>) -> Option<usize> {

@@ -1,4 +1,4 @@
-//! [`Baseline`]: maps that know less than any method should. A method that is no better than they are has shown nothing.
+//! [`Baseline`]: trivial maps. A method that is no better than these is uninformative.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use scorecam_core::{Draws, Error, Result, Tensor, Upsample, Upsampler};
 
 use crate::{Input, Model};
 
-/// A map that needs no explanation.
+/// A map without an explanation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baseline {
-    /// The sum of the target layer's activation maps, rectified: it knows the network, and no class.
+    /// The rectified sum of the target layer's activation maps: depends on the network, but on no class.
     Sum,
-    /// A Gaussian in the center, of a quarter of each side: photographers center their objects.
+    /// A Gaussian in the center, a quarter of each side wide, because objects are usually in the center.
     Center,
-    /// The strength of edges (Sobel, over the mean of the channels): it knows the photo, and no network.
+    /// The strength of edges (Sobel, on the mean of the channels): depends on the photo, but on no network.
     Edges,
-    /// Noise of 7 x 7 cells, seeded by the image's number.
+    /// Noise of 7 x 7 cells, seeded with the image's number.
     Random,
 }
 
@@ -35,8 +35,8 @@ impl Baseline {
         }
     }
 
-    /// The map of one input, of its size; `number` is the image's. The sum needs a pass, which gives `layer`'s activations
-    /// (the model's default layer when `None`).
+    /// The map of one input, with its size; `number` is the image's number. `Sum` needs a forward pass, for the
+    /// activations of `layer` (the model's default layer if `None`).
     pub fn map(
         self,
         model: &Model,

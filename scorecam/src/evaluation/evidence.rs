@@ -1,7 +1,7 @@
-//! Where the evidence of an [`Explanation`] lies: the boxes of a map, and the map's share on a part of the photo.
+//! The location of the evidence in an [`Explanation`]: the boxes of a map, and the map's share on a part of the photo.
 //!
-//! Boxes are found, and regions measured, at the size of the model's input; what comes in and goes out is in pixels of the
-//! photo. The command line, C and C++ are thin over this file.
+//! Boxes are found and regions measured at the size of the model's input; arguments and results are in pixels of the
+//! photo. The command line and the C and C++ APIs are thin layers over this file.
 
 use scorecam_core::Result;
 use scorecam_core::image::Placement;
@@ -12,33 +12,34 @@ use crate::Explanation;
 /// A box of a map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapBox {
-    /// The box in pixels of the photo; of the input where a tensor was explained.
+    /// The box in pixels of the photo, or of the input if a tensor was explained.
     pub bounds: BoundingBox,
-    /// The share of the map's positive values that lies in it, 0..1; 0 for a map without any.
+    /// The share of the map's positive values inside the box, 0..1; 0 for a map without any.
     pub energy: f64,
 }
 
-/// How a map lies on a region.
+/// The relation of a map to a region.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
-    /// The share of the map's positive values on the region, 0..1; none for a map without any.
+    /// The share of the map's positive values on the region, 0..1; `None` for a map without any.
     pub energy: Option<f64>,
-    /// The region's share of the model's input, above 0, at most 1: the energy of a map that knows nothing.
+    /// The region's share of the model's input, above 0 and at most 1: the energy of an uninformative map.
     pub share: f64,
-    /// The energy by that share; none where there is no energy.
+    /// The energy divided by that share; `None` without an energy.
     pub lift: Option<f64>,
-    /// Whether the map's greatest pixel lies on the region, or one of several.
+    /// Whether a maximum of the map lies on the region.
     pub pointing: bool,
-    /// The share on the region of as many of the greatest pixels as it has, 0..1.
+    /// The share of the map's top N pixels on the region, where N is the region's number of pixels, 0..1.
     pub rank_accuracy: f64,
-    /// The probability that a pixel on the region is above one beside it, 0..1; none where the region is all.
+    /// The probability that a pixel on the region is above one outside it, 0..1; `None` if the region is the whole
+    /// input.
     pub roc_area: Option<f64>,
 }
 
 impl Explanation {
-    /// The boxes around the great values of the map of target `index`, the largest area first, each with the share of the map
-    /// in it; none for a map that is flat, and none of a letterbox's padding. An error as of [`Explanation::map`]. Panics when
-    /// there is no such target.
+    /// The boxes around the high values in the map of target `index`, the largest area first, each with the share of
+    /// the map in it; none for a flat map, and none in a letterbox's padding. Errors and panics like
+    /// [`Explanation::map`].
     pub fn map_boxes(&self, index: usize, options: BoxOptions) -> Result<Vec<MapBox>> {
         let map = self.saliency(index)?;
         let total = positive(&map, &whole(map.size()));
@@ -55,8 +56,8 @@ impl Explanation {
         })
     }
 
-    /// How the map of target `index` lies on a region. An error where the region is of another size than the model's input, or
-    /// as of [`Explanation::map`]. Panics when there is no such target.
+    /// Measures the map of target `index` on a region. An error if the region has another size than the model's input.
+    /// Other errors and panics like [`Explanation::map`].
     ///
     /// ```
     #[doc = include_str!("../../doc/toy_model.md")]
@@ -87,7 +88,7 @@ impl Explanation {
         })
     }
 
-    /// Where the model's input lies on the photo that was explained; of a tensor, on itself.
+    /// The placement of the model's input on the explained photo; for a tensor, on itself.
     pub fn placement_of_input(&self) -> Placement {
         self.placement_on(self.input_size)
     }

@@ -1,4 +1,4 @@
-//! [`Measure`]: what can be measured of a saliency map, by name.
+//! [`Measure`]: the measures of a saliency map, by name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// The fall of the score where only the part of the image is left that the map keeps.
+    /// The drop of the score if only the part of the image that the map keeps is left.
     Drop,
-    /// 1 where that score rises, else 0.
+    /// 1 if that score rises, else 0.
     Increase,
-    /// How far that score rises, of what it could.
+    /// The rise of that score, relative to the possible rise.
     Gain,
-    /// The area below the deletion curve.
+    /// The area under the deletion curve.
     Deletion,
-    /// The area below the insertion curve.
+    /// The area under the insertion curve.
     Insertion,
     /// ROAD, least relevant first minus most relevant first.
     Road,
@@ -30,15 +30,15 @@ pub enum Measure {
     Entropy,
     /// The Gini index of the map.
     Gini,
-    /// The greatest change of the map under a little noise.
+    /// The maximum change of the map under slight noise.
     Sensitivity,
-    /// The share of the map's energy that lies on the object.
+    /// The share of the map's energy on the object.
     Energy,
-    /// The energy by the object's share of the image.
+    /// The energy divided by the object's share of the image.
     Lift,
-    /// 1 where the map's greatest pixel lies on the object, else 0.
+    /// 1 if the map's maximum lies on the object, else 0.
     Pointing,
-    /// The share on the object of as many of the greatest pixels as it has.
+    /// The share of the map's top N pixels on the object, where N is the object's number of pixels.
     Rank,
     /// The area under the ROC curve of the pixels.
     Roc,
@@ -46,31 +46,31 @@ pub enum Measure {
     Iou,
 }
 
-/// What a measure needs beside the map.
+/// The needs of a measure besides the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing.
     Nothing,
-    /// Passes of the model.
+    /// Forward passes of the model.
     Passes,
-    /// Further explanations by the method that made the map.
+    /// More explanations by the map's method.
     Explanations,
     /// The object's region: boxes or a mask.
     Truth,
 }
 
-/// What is known of a measure.
+/// The description of a measure.
 #[derive(Debug, Clone, Copy)]
 pub struct MeasureInfo {
     /// The measure.
     pub measure: Measure,
     /// Its name.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// A description in one line.
     pub summary: &'static str,
-    /// Whether more of it is better; `None` where neither is.
+    /// Whether higher is better; `None` if neither direction is.
     pub higher_is_better: Option<bool>,
-    /// What it needs.
+    /// Its needs.
     pub needs: Needs,
 }
 
@@ -88,14 +88,19 @@ const DOWN: Option<bool> = Some(false);
 
 /// All measures, in the order of tables.
 pub const MEASURES: [MeasureInfo; 17] = [
-    of(Measure::Drop, ("drop", "fall of the score on the part that the map keeps"), DOWN, Needs::Passes),
+    of(Measure::Drop, ("drop", "drop of the score on the part that the map keeps"), DOWN, Needs::Passes),
     of(Measure::Increase, ("increase", "share of images whose score rises on that part"), UP, Needs::Passes),
-    of(Measure::Gain, ("gain", "rise of the score on that part, of what it could"), UP, Needs::Passes),
-    of(Measure::Deletion, ("deletion", "area below the curve of deleted pixels"), DOWN, Needs::Passes),
-    of(Measure::Insertion, ("insertion", "area below the curve of inserted pixels"), UP, Needs::Passes),
+    of(
+        Measure::Gain,
+        ("gain", "rise of the score on that part, relative to the possible rise"),
+        UP,
+        Needs::Passes,
+    ),
+    of(Measure::Deletion, ("deletion", "area under the curve of deleted pixels"), DOWN, Needs::Passes),
+    of(Measure::Insertion, ("insertion", "area under the curve of inserted pixels"), UP, Needs::Passes),
     of(
         Measure::Road,
-        ("road", "removal of pixels without a trace, least first minus most first"),
+        ("road", "score with imputed pixels, least relevant removed first minus most relevant first"),
         UP,
         Needs::Passes,
     ),
@@ -110,25 +115,25 @@ pub const MEASURES: [MeasureInfo; 17] = [
     of(Measure::Gini, ("gini", "Gini index of the map"), None, Needs::Nothing),
     of(
         Measure::Sensitivity,
-        ("sensitivity", "greatest change of the map under noise"),
+        ("sensitivity", "maximum change of the map under noise"),
         DOWN,
         Needs::Explanations,
     ),
     of(Measure::Energy, ("energy", "share of the map on the object"), UP, Needs::Truth),
-    of(Measure::Lift, ("lift", "energy by the object's share of the image"), UP, Needs::Truth),
+    of(Measure::Lift, ("lift", "energy divided by the object's share of the image"), UP, Needs::Truth),
+    of(Measure::Pointing, ("pointing", "share of images whose maximum is on the object"), UP, Needs::Truth),
     of(
-        Measure::Pointing,
-        ("pointing", "share of images whose greatest pixel is on the object"),
+        Measure::Rank,
+        ("rank", "share of the map's top pixels on the object, as many as it has"),
         UP,
         Needs::Truth,
     ),
-    of(Measure::Rank, ("rank", "share on the object of its number of greatest pixels"), UP, Needs::Truth),
     of(Measure::Roc, ("roc", "area under the ROC curve of the pixels"), UP, Needs::Truth),
     of(Measure::Iou, ("iou", "overlap of the map's box with the object's"), UP, Needs::Truth),
 ];
 
 impl Measure {
-    /// What is measured where nobody says otherwise: few passes, and all that a truth gives.
+    /// The default measures: those with few passes, and those based on a truth.
     pub const DEFAULT: [Self; 9] = [
         Self::Drop,
         Self::Increase,
@@ -141,7 +146,7 @@ impl Measure {
         Self::Iou,
     ];
 
-    /// What is known of it.
+    /// Its description.
     pub fn info(self) -> &'static MeasureInfo {
         let index = MEASURES.iter().position(|info| info.measure == self).unwrap_or_default();
         &MEASURES[index]

@@ -1,4 +1,4 @@
-//! [`Evaluator`]: how good maps are, by the model's own scores and by where objects lie.
+//! [`Evaluator`]: the quality of maps, measured with the model's own scores and the locations of objects.
 
 mod baseline;
 mod evidence;
@@ -14,7 +14,7 @@ use scorecam_core::image::Placement;
 use scorecam_core::target::Kept;
 use scorecam_core::{Draws, Progress, Result, Targets, Tensor};
 
-/// The choices and results of measures.
+/// The settings and results of measures.
 pub use scorecam_core::evaluation::*;
 
 pub use self::baseline::Baseline;
@@ -26,21 +26,21 @@ pub use self::truth::Truth;
 use crate::question::Asked;
 use crate::{Input, Model};
 
-/// Inputs of max-sensitivity, and how much noise each gets (captum).
+/// The number of inputs of max-sensitivity, and the noise of each (as in captum).
 const NOISY: (usize, f64) = (10, 0.02);
 
-/// What to measure, and by which choices.
+/// The measures and their settings.
 #[derive(Debug, Clone)]
 pub struct EvaluateOptions {
     /// The measures.
     pub measures: Vec<Measure>,
-    /// The choices behind drop, increase, gain and the curves.
+    /// The settings of drop, increase, gain and the curves.
     pub protocol: Protocol,
     /// Those of ROAD.
     pub road: Road,
-    /// How a map becomes boxes.
+    /// How to derive boxes from a map.
     pub boxes: BoxOptions,
-    /// Images per pass; the model's preference when `None`.
+    /// Images per forward pass; `None` for the model's preference.
     pub batch_size: Option<usize>,
 }
 
@@ -56,7 +56,7 @@ impl Default for EvaluateOptions {
     }
 }
 
-/// Measures maps of one model's decisions. May be used from several threads at once.
+/// Measures maps of one model's decisions. Several threads may use it concurrently.
 ///
 /// ```
 #[doc = include_str!("../../doc/toy_model.md")]
@@ -79,32 +79,32 @@ pub struct Evaluator<'m> {
     options: EvaluateOptions,
 }
 
-/// What maps are about.
+/// The subject of maps.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The image.
     pub input: &'a Input,
-    /// What the maps explain, in words, as [`Target::text`](crate::Target::text) says it.
+    /// The target of the maps as text, see [`Target::text`](crate::Target::text).
     pub target: &'a str,
-    /// Where the object lies, where that is known.
+    /// The location of the object, if it is known.
     pub truth: Option<&'a Truth>,
 }
 
-/// Makes the map of another input by the method that made map number `n`; none where no method did.
+/// Makes the map of another input with the method of map number `n`; `None` if it has no method.
 pub type Again<'a> = dyn Fn(usize, Tensor) -> Result<Option<SaliencyMap>> + 'a;
 
-/// What was measured of an image.
+/// The measurements of an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// The target's score on the image, as the protocol takes it.
+    /// The target's score on the image, according to the protocol.
     pub score: f64,
-    /// For each map.
+    /// The measurements of each map.
     pub maps: Vec<MeasuredMap>,
-    /// Passes that were made, those of further explanations apart.
+    /// The number of forward passes, excluding those of more explanations.
     pub passes: usize,
 }
 
-/// What was measured of a map. A measure that has no value for it (no truth, a flat map) is left out.
+/// The measurements of a map. A measure without a value (no truth, a flat map) is left out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MeasuredMap {
     /// The measures.
@@ -116,26 +116,26 @@ pub struct MeasuredMap {
 }
 
 impl<'m> Evaluator<'m> {
-    /// For maps of `model`'s decisions.
+    /// An evaluator for maps of `model`'s decisions.
     pub fn new(model: &'m Model, options: EvaluateOptions) -> Self {
         Self { model, options }
     }
 
-    /// What is measured.
+    /// The measures and their settings.
     pub fn options(&self) -> &EvaluateOptions {
         &self.options
     }
 
-    /// Measures maps of one image; blocks until done. Measures that need further explanations are left out: see
+    /// Measures maps of one image; blocks until done. Measures that need more explanations are left out: see
     /// [`Self::evaluate_with`].
     pub fn evaluate(&self, subject: &Subject<'_>, maps: &[SaliencyMap]) -> Result<Measured> {
         self.evaluate_with(subject, maps, &|_, _| Ok(None), |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Self::evaluate`], where `again` makes the maps that ADCC and sensitivity compare with. `progress` receives a report
-    /// of each batch on the calling thread, and cancels by breaking off.
+    /// Like [`Self::evaluate`]; `again` makes the maps that ADCC and sensitivity compare with. `progress` receives a
+    /// report after each batch on the calling thread, and cancels by breaking off.
     ///
-    /// An error of kind invalid-argument for maps of another size than the input's.
+    /// An error of kind invalid-argument for maps with another size than the input.
     pub fn evaluate_with(
         &self,
         subject: &Subject<'_>,
@@ -233,7 +233,7 @@ impl<'m> Evaluator<'m> {
         ])
     }
 
-    /// ADCC has a drop of its own: relative, and of the image times the whole map.
+    /// ADCC has its own drop: relative, of the image times the whole map.
     fn adcc(
         &self,
         subject: &Subject<'_>,

@@ -1,7 +1,7 @@
-//! Measures of a method over a whole set of images: [`SetMeasure`].
+//! [`SetMeasure`]: measures of a method over a whole set of images.
 //!
-//! Each takes one threshold for all images, the best one, so no image has a value of its own. What an image adds is a
-//! [`Localized`], small enough to be kept beside its other measures: a run that goes on later adds up what is kept.
+//! Each uses one threshold for all images, the best, so there is no value per image. An image contributes a
+//! [`Localized`], small enough to be stored with its other measures, so that a resumed run can add up the stored ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Truth;
 
-/// A measure of a method over a set; more is better.
+/// A measure of a method over a set; higher is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetMeasure {
-    /// The share of images whose largest box fits by an IoU of 0.5, under the best threshold.
+    /// The share of images whose largest box reaches an IoU of 0.5, at the best threshold.
     MaxBoxAcc,
-    /// The same of all boxes: the mean at 0.3, 0.5 and 0.7, each under its best threshold.
+    /// The same for any box: the mean at IoU 0.3, 0.5 and 0.7, each at its best threshold.
     MaxBoxAccV2,
     /// The average precision of the pixels of all images together.
     Pxap,
@@ -38,18 +38,18 @@ impl SetMeasure {
         }
     }
 
-    /// What it is, in a line.
+    /// A description in one line.
     pub fn summary(self) -> &'static str {
         match self {
             Self::MaxBoxAcc => {
-                "share of images whose largest box fits by an IoU of 0.5, under the best threshold"
+                "share of images whose largest box reaches an IoU of 0.5, at the best threshold"
             }
-            Self::MaxBoxAccV2 => "the same of any box, mean at IoU 0.3, 0.5 and 0.7",
+            Self::MaxBoxAccV2 => "the same for any box, mean over IoU 0.3, 0.5 and 0.7",
             Self::Pxap => "average precision of the pixels of all images together",
         }
     }
 
-    /// The IoU that a box must have, for each of its thresholds.
+    /// The required IoUs of a box.
     pub fn fits(self) -> &'static [f64] {
         match self {
             Self::MaxBoxAcc => &FITS[1..2],
@@ -77,30 +77,30 @@ impl FromStr for SetMeasure {
     }
 }
 
-/// Overlaps that count as a fit.
+/// The required overlaps.
 const FITS: [f64; 3] = [0.3, 0.5, 0.7];
 
-/// What a map adds to the measures of a set.
+/// The contribution of a map to the measures of a set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Localized {
-    /// For each threshold of MaxBoxAcc how many of 0.3, 0.5 and 0.7 the IoU of the largest box reaches: a digit each.
+    /// For each threshold of MaxBoxAcc a digit: how many of 0.3, 0.5 and 0.7 the IoU of the largest box reaches.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub largest: String,
-    /// The same of the best box of all.
+    /// The same for the best box.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub all: String,
-    /// For each threshold of PxAP the number of pixels on the object whose value lies between it and the next: numbers with
-    /// commas between, of which 0 is left out.
+    /// For each threshold of PxAP the number of pixels on the object with a value between it and the next: numbers
+    /// separated by commas, with 0 omitted.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub inside: String,
-    /// The same beside the object.
+    /// The same outside the object.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub outside: String,
 }
 
 impl Localized {
-    /// Of a map of the size of the model's input, as far as the measures need it. Boxes are compared in the photo, as
-    /// [`Measure::Iou`](super::Measure::Iou) does; pixels in the input. An error where the truth is of another size.
+    /// The contribution of a map at the size of the model's input, for the given measures. Boxes are compared on the
+    /// photo, as in [`Measure::Iou`](super::Measure::Iou), pixels in the input. An error if the truth has another size.
     pub fn of(
         map: &SaliencyMap,
         (truth, placement): (&Truth, &Placement),
@@ -126,12 +126,12 @@ impl Localized {
     }
 }
 
-/// How many of [`FITS`] an overlap reaches.
+/// The number of [`FITS`] that an overlap reaches.
 fn digit(overlap: f64) -> char {
     char::from(b'0' + FITS.iter().filter(|&&least| overlap >= least).count() as u8)
 }
 
-/// The overlaps that digits stand for, each as low as it may be.
+/// The overlaps of digits, each the lowest possible.
 fn overlaps(digits: &str) -> Result<Vec<f64>> {
     let overlap = |digit: char| match digit {
         '0' => Ok(0.0),
@@ -141,7 +141,7 @@ fn overlaps(digits: &str) -> Result<Vec<f64>> {
     digits.chars().map(overlap).collect()
 }
 
-/// Numbers with commas between; 0 is left out.
+/// Numbers separated by commas; 0 is omitted.
 fn text(counts: impl Iterator<Item = u64>) -> String {
     let words = counts.map(|count| if count == 0 { String::new() } else { count.to_string() });
     words.collect::<Vec<_>>().join(",")
@@ -151,12 +151,12 @@ fn text(counts: impl Iterator<Item = u64>) -> String {
 fn counts(text: &str) -> Result<Vec<u64>> {
     let count = |word: &str| match word {
         "" => Ok(0),
-        word => word.parse().map_err(|_| Error::invalid(format!("{word:?} is no number of pixels"))),
+        word => word.parse().map_err(|_| Error::invalid(format!("{word:?} is not a number of pixels"))),
     };
     text.split(',').map(count).collect()
 }
 
-/// Adds up what the maps of one method add.
+/// Accumulates the contributions of one method's maps.
 #[derive(Debug, Clone)]
 pub struct SetAccuracy {
     largest: BoxAccuracy,
@@ -177,7 +177,7 @@ impl Default for SetAccuracy {
 pub struct SetValue {
     /// The value, 0..1.
     pub value: f64,
-    /// The best threshold for each IoU of [`SetMeasure::fits`], a share of a map's greatest value; the lowest of equally
+    /// The best threshold for each IoU of [`SetMeasure::fits`], as a share of a map's maximum; the lowest of equally
     /// good ones.
     pub thresholds: Vec<f64>,
     /// The number of images.
@@ -185,7 +185,7 @@ pub struct SetValue {
 }
 
 impl SetAccuracy {
-    /// Adds an image; an error where what is kept of it is not of the form that [`Localized::of`] gives.
+    /// Adds an image; an error if the contribution does not have the form of [`Localized::of`].
     pub fn add(&mut self, found: &Localized) -> Result<()> {
         if !found.largest.is_empty() {
             self.largest.add_overlaps(overlaps(&found.largest)?)?;
@@ -202,7 +202,7 @@ impl SetAccuracy {
         Ok(())
     }
 
-    /// The value of a measure; none without images that it was measured of.
+    /// The value of a measure; `None` without measured images.
     pub fn value(&self, measure: SetMeasure) -> Option<SetValue> {
         let accuracy = if measure == SetMeasure::MaxBoxAcc { &self.largest } else { &self.all };
         let best: Option<Vec<(f64, f64)>> = measure.fits().iter().map(|&iou| accuracy.at(iou)).collect();
@@ -238,7 +238,7 @@ mod tests {
             (boxes(&digits, &digits.replacen('0', "4", 1)), "'4' stands for no overlap"),
             (pixels(1001, 1000), "1001 counts inside and 1000 outside"),
             (pixels(10, 10), "counts for 10 thresholds"),
-            (Localized { inside: "1,-2".into(), ..Localized::default() }, "\"-2\" is no number of pixels"),
+            (Localized { inside: "1,-2".into(), ..Localized::default() }, "\"-2\" is not a number of pixels"),
         ] {
             let error = SetAccuracy::default().add(&found).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");

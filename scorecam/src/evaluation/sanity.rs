@@ -1,4 +1,4 @@
-//! [`Sanity`]: maps of a model whose weights are drawn anew, layer by layer.
+//! [`Sanity`]: maps of a model whose weights are randomized layer by layer.
 
 use std::ops::{ControlFlow, Range};
 
@@ -8,16 +8,16 @@ use scorecam_core::{ErrorKind, Meaning, Progress, RandomWeights, Result, Targets
 
 use crate::{ExplainOptions, Explainer, Host, Image, Model, ModelRequest, WeightDraw};
 
-/// How weights are drawn, and which.
+/// Which weights to randomize, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SanityOptions {
     /// The distribution.
     pub draw: WeightDraw,
-    /// What all draws are made from.
+    /// The seed of all random weights.
     pub seed: u64,
-    /// Which layers are random at the same time.
+    /// The layers to randomize together.
     pub order: SanityOrder,
-    /// How many sets of layers are looked at, at most.
+    /// The maximum number of stages (sets of layers).
     pub stages: usize,
 }
 
@@ -27,16 +27,16 @@ impl Default for SanityOptions {
     }
 }
 
-/// Which layers are random at the same time.
+/// The layers to randomize together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SanityOrder {
-    /// The last one, then the last two, and so on to all of them.
+    /// The last layer, then the last two, and so on up to all.
     Cascade,
-    /// One at a time, from the last to the first.
+    /// One layer at a time, from the last to the first.
     Independent,
 }
 
-/// Explains images by a model as it was trained, and with random weights in some of its layers.
+/// Explains images with a trained model, and with random weights in some of its layers.
 ///
 /// ```no_run
 /// use scorecam::evaluation::{Sanity, SanityOptions, similarity_to_random};
@@ -66,28 +66,28 @@ pub struct Sanity<'h> {
 /// The map of a trained model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainedMap {
-    /// What is explained, in words: "class:285".
+    /// The target as text: "class:285".
     pub target: String,
-    /// The label of its class, where the model has labels.
+    /// The label of its class, if the model has labels.
     pub label: Option<String>,
     /// Its score.
     pub score: f64,
     /// The map.
     pub map: SaliencyMap,
-    /// Where it lies on the photo; `None` when a tensor was explained.
+    /// The placement of the map on the photo; `None` for a tensor.
     pub placement: Option<Placement>,
 }
 
-/// A model some of whose layers have random weights.
+/// A model with random weights in some layers.
 pub struct RandomModel<'s> {
     sanity: &'s Sanity<'s>,
     model: Model,
 }
 
 impl<'h> Sanity<'h> {
-    /// Loads the model as it was trained, and finds its layers with weights.
+    /// Loads the trained model, and finds its layers with weights.
     ///
-    /// An error of kind unsupported where its backend draws no weights, or the model keeps none that can be drawn.
+    /// An error of kind unsupported if its backend cannot replace weights, or the model has none that can be replaced.
     pub fn new(
         host: &'h Host,
         request: ModelRequest,
@@ -102,17 +102,17 @@ impl<'h> Sanity<'h> {
         Ok(Self { host, request, how, options, model, layers })
     }
 
-    /// The model as it was trained.
+    /// The trained model.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// The names of its layers with weights, in the order in which they run.
+    /// The names of its layers with weights, in execution order.
     pub fn layers(&self) -> &[String] {
         &self.layers
     }
 
-    /// The sets of layers that are to be random, as places in [`Self::layers`], from the last layer on.
+    /// The sets of layers to randomize, as indices into [`Self::layers`], from the last layer on.
     pub fn stages(&self) -> Vec<Range<usize>> {
         let all = self.layers.len();
         let counts = cascade(all, self.options.stages).into_iter();
@@ -122,7 +122,7 @@ impl<'h> Sanity<'h> {
         }
     }
 
-    /// The map of an image's first target by the trained model. `progress` cancels by breaking off, here and below.
+    /// The trained model's map for an image's first target. `progress` cancels by breaking off, here and below.
     pub fn trained(
         &self,
         image: &Image,
@@ -141,8 +141,8 @@ impl<'h> Sanity<'h> {
         })
     }
 
-    /// The model with random weights in `layers`. What trial passes showed of the trained one is taken over, since random
-    /// weights show little.
+    /// The model with random weights in `layers`. It keeps the trained model's results of trial passes, because random
+    /// weights reveal little.
     pub fn randomized(&self, layers: Range<usize>) -> Result<RandomModel<'_>> {
         let SanityOptions { draw, seed, .. } = self.options;
         let explained = self.how.layer.as_deref().or(self.model.layer());
@@ -165,7 +165,7 @@ impl<'h> Sanity<'h> {
 }
 
 impl RandomModel<'_> {
-    /// The map of the target that `trained` is of. Where random weights leave the method nothing to show, the map is flat.
+    /// The map for the target of `trained`. It is flat if random weights leave nothing to show.
     pub fn map(
         &self,
         image: &Image,

@@ -1,26 +1,26 @@
-//! [`Truth`]: where an object lies, in the photo and in what the model sees of it.
+//! [`Truth`]: the location of an object, on the photo and in the model's input.
 
 use scorecam_core::evaluation::{BoundingBox, Region};
 use scorecam_core::image::{Photo, Placement};
 use scorecam_core::{Result, bail, ensure};
 
-/// Where the objects of one class lie.
+/// The location of the objects of one class.
 #[derive(Debug, Clone)]
 pub struct Truth {
-    /// Their boxes in pixels of the photo, not cut to what the model sees; the box of the mask where there is one.
+    /// Their boxes in pixels of the photo, not clipped to the model's input; for a mask, its bounding box.
     pub boxes: Vec<BoundingBox>,
     /// Their region in the model's input.
     pub region: Region,
 }
 
 impl Truth {
-    /// Of boxes in pixels of a photo. An error where the model sees nothing of them.
+    /// The location of boxes in pixels of a photo. An error if they lie outside the model's input.
     pub fn of_boxes(boxes: Vec<BoundingBox>, placement: &Placement) -> Result<Self> {
         let seen: Vec<BoundingBox> = boxes.iter().map(|b| b.to_input(placement)).collect();
         Self::checked(boxes, Region::of_boxes(&seen, placement.input_size())?)
     }
 
-    /// Of a mask of the photo's size, which is white on the object: samples above half of the brightest possible.
+    /// The location of a mask of the photo's size, white on the object: samples above half of the maximum.
     pub fn of_mask(mask: &Photo, placement: &Placement) -> Result<Self> {
         let (height, width) = placement.photo_size();
         if mask.size() != (height, width) {
@@ -46,13 +46,13 @@ impl Truth {
         ensure!(
             region.count() > 0,
             invalid,
-            "the model sees nothing of the object; it is empty or cropped away"
+            "the object lies outside the model's input; it is empty or cropped away"
         );
         Ok(Self { boxes, region })
     }
 }
 
-/// The box of the pixels inside.
+/// The bounding box of the pixels inside.
 fn bounds(inside: &[bool], width: usize) -> Option<BoundingBox> {
     let pixels = || (0..inside.len()).filter(|&i| inside[i]).map(|i| (i % width, i / width));
     let (x0, x1) = (pixels().map(|p| p.0).min()?, pixels().map(|p| p.0).max()?);

@@ -1,11 +1,11 @@
-//! Which format a photo is in, by its first bytes, and the way out for formats that are not read.
+//! The format of a photo, from its first bytes, with a conversion command for unsupported formats.
 //!
-//! HEIC and AVIF have no decoder under a free license that is pure Rust and kept; JPEG XL has one.
+//! HEIC and AVIF have no maintained decoder in pure Rust under a free license; JPEG XL has one.
 
 use image::ImageFormat;
 use scorecam_core::{Error, Result};
 
-/// A format that is read.
+/// A supported format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// By the image crate.
@@ -27,11 +27,11 @@ const READ: [ImageFormat; 7] = [
     ImageFormat::Pnm,
 ];
 
-/// The format of a file that begins with `start`; an error that names a known one that is not read.
+/// The format of a file that starts with `start`; the error names a known but unsupported format.
 pub(super) fn format_of(start: &[u8]) -> Result<Format> {
     match start {
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => return Ok(Format::JpegXl),
-        // BigTIFF, which the image crate reads but does not recognise.
+        // BigTIFF, which the image crate reads but does not recognize.
         [b'I', b'I', b'+', 0, ..] | [b'M', b'M', 0, b'+', ..] => return Ok(Format::Image(ImageFormat::Tiff)),
         _ => {}
     }
@@ -47,7 +47,7 @@ pub(super) fn format_of(start: &[u8]) -> Result<Format> {
     }
 }
 
-/// The name of a format that is not read, and a command that converts it.
+/// The name of an unsupported format, and a command that converts it.
 fn stranger(start: &[u8]) -> Option<(&'static str, &'static str)> {
     const MAGICK: &str = "magick IN OUT.png";
     let has = |at: usize, bytes: &[u8]| start.get(at..).is_some_and(|rest| rest.starts_with(bytes));

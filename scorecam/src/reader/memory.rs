@@ -1,14 +1,14 @@
-//! Memory for decoders, whose own allocations end the process where they fail.
+//! Memory for decoders, whose failed allocations abort the process.
 //!
-//! A decoder makes buffers that no caller can make for it. So the most that it is going to need is claimed before it
-//! begins: the claim fails where the system would refuse that much, or has less available. Claims of photos at work at
-//! once are added up. A claim that fails beside others waits for them; only one that fails alone is an error.
+//! A decoder allocates its own buffers. So its maximum need is claimed before it starts: the claim fails if the system
+//! would refuse that much memory, or has less available. The claims of concurrent photos are added up. A claim that
+//! fails while others are held waits for them; only one that fails alone is an error.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use scorecam_core::{Error, Result};
 
-/// What all claims of a run are drawn from.
+/// The memory budget for all claims of a run.
 #[derive(Default)]
 pub(super) struct Memory {
     claimed: Mutex<u64>,
@@ -21,7 +21,7 @@ pub struct Held<'a> {
     bytes: u64,
 }
 
-/// What the rest of the program may allocate meanwhile.
+/// The reserve for the rest of the program.
 const MARGIN: u64 = 32 << 20;
 
 impl Memory {
@@ -56,13 +56,13 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Whether so many bytes can be reserved (limits of the process) and are there (the system grants more than it has).
+/// Whether this many bytes can be reserved (limits of the process) and are available (the system overcommits).
 fn has_room(bytes: u64) -> bool {
     let Ok(length) = usize::try_from(bytes) else { return false };
     Vec::<u8>::new().try_reserve_exact(length).is_ok() && available().is_none_or(|there| bytes <= there)
 }
 
-/// Bytes of memory that are available, where the system says.
+/// The available memory in bytes, if the system reports it.
 fn available() -> Option<u64> {
     available_of(&std::fs::read_to_string("/proc/meminfo").ok()?)
 }

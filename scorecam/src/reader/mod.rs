@@ -1,8 +1,8 @@
 //! Photos and tensors from files.
 //!
-//! A [`Reader`] decodes a photo within limits, and within the memory that there is, and sets it upright by its EXIF
-//! orientation; core makes the rest of it (alpha, gray, 16 bits). A `.npy` tensor is the model's input itself: any
-//! conversion would be a guess, so anything but little-endian f32 in C order is refused by the name of its type.
+//! A [`Reader`] decodes a photo within limits and the available memory, and turns it upright by its EXIF orientation;
+//! core does the rest (alpha, gray, 16 bits). A `.npy` tensor is the model's input itself: any conversion would be a
+//! guess, so only little-endian f32 in C order is accepted, and the error names any other type.
 
 mod formats;
 mod jpeg_end;
@@ -25,7 +25,7 @@ pub use tensor::{read_array, read_tensor};
 
 use crate::Image;
 
-/// Reads inputs, from several threads at once if need be.
+/// Reads inputs. Several threads may use it concurrently.
 pub struct Reader {
     range: Option<Range>,
     max_pixels: usize,
@@ -39,17 +39,17 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// A reader that takes `range`, where it is given, as black and white of photos with more than 8 bits.
+    /// A reader that uses `range`, if given, as black and white of photos with more than 8 bits.
     pub fn with_range(range: Option<Range>) -> Self {
         Self { range, ..Self::default() }
     }
 
-    /// A reader of photos of at most `max_pixels` pixels.
+    /// A reader for photos of at most `max_pixels` pixels.
     pub fn with_max_pixels(max_pixels: usize) -> Self {
         Self { max_pixels, ..Self::default() }
     }
 
-    /// Reads a photo or, by its ending `.npy`, a tensor.
+    /// Reads a photo, or a tensor if the extension is `.npy`.
     pub fn read(&self, path: &Path) -> Result<Image> {
         let named = |e: Error| e.context(path.display());
         // A pipe or device could keep the program waiting for ever, or never end.
@@ -66,8 +66,8 @@ impl Reader {
         }
     }
 
-    /// Claims `bytes` of memory for work on a photo whose allocations cannot fail without ending the process. Waits
-    /// for other claims where there is too little; an error when there is too little without them.
+    /// Claims `bytes` of memory for work on a photo whose failed allocations would abort the process. Waits for other
+    /// claims if too little is available; an error if there is too little without them.
     pub fn hold(&self, bytes: u64) -> Result<Held<'_>> {
         self.memory.hold(bytes)
     }

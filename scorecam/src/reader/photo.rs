@@ -1,4 +1,4 @@
-//! A photo's file, decoded within limits and set upright.
+//! Photo files, decoded within limits and turned upright.
 
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
@@ -13,15 +13,15 @@ use super::jpeg_end::{self, Scans};
 use super::{Range, Reader, samples, tiff_tags};
 use crate::Image;
 
-/// The most bytes of a decoded pixel that are counted on: four channels of 16 bits.
+/// The assumed maximum of bytes per decoded pixel: four channels of 16 bits.
 const PIXEL_BYTES: u64 = 8;
 /// JPEG XL is decoded in f32, several copies of it.
 const JPEG_XL_BYTES: u64 = 64;
 
 impl Reader {
-    /// Decodes a photo. Its decoder gets 8 bytes a pixel of memory (a JPEG XL, 64), so a small file that claims to be
-    /// a large photo is refused before anything is allocated for it; and it begins only where there is memory for all
-    /// that it may need.
+    /// Decodes a photo. Its decoder gets 8 bytes of memory per pixel (64 for JPEG XL), so a small file that claims to
+    /// be a large photo is rejected before any allocation; and it starts only if there is enough memory for its maximum
+    /// need.
     pub fn read_photo(&self, mut file: impl BufRead + Seek) -> Result<Image> {
         let failed = |e: std::io::Error| Error::io(e.to_string());
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
@@ -78,7 +78,7 @@ impl Reader {
         let pixels = u64::from(width) * u64::from(height);
         if pixels > self.max_pixels as u64 {
             return Err(Error::invalid(format!(
-                "the photo has {width}x{height} pixels; at most {} are taken, scale it down first",
+                "the photo has {width}x{height} pixels; at most {} are allowed; scale it down first",
                 self.max_pixels
             )));
         }
@@ -92,7 +92,7 @@ impl Reader {
         finish(buffer, ((height as usize, width as usize), color, orientation), self.range)
     }
 
-    /// Refuses a JPEG XL file that is cut off: of such a file its decoder makes a coarse picture and says nothing.
+    /// Rejects a truncated JPEG XL file, which its decoder would silently turn into a coarse picture.
     fn check_jpeg_xl(&self, file: impl Read, length: u64) -> Result<()> {
         let _held = self.hold(2 * length)?;
         let limit = usize::try_from(self.max_pixels as u64 * JPEG_XL_BYTES).unwrap_or(usize::MAX);
@@ -122,7 +122,7 @@ fn broken(error: image::ImageError) -> Error {
     }
 }
 
-/// Memory of a decoder besides the samples that it returns.
+/// A decoder's memory besides the samples that it returns.
 #[derive(Clone, Copy)]
 struct Needs {
     /// Bytes a pixel.
@@ -157,7 +157,7 @@ impl Buffer {
             1 => zeros(bytes, 0u8).map(Self::U8),
             2 => zeros(bytes, 0u16).map(Self::U16),
             4 => zeros(bytes, 0f32).map(Self::F32),
-            _ => Err(Error::unsupported(format!("photos of pixels {color:?} are not read"))),
+            _ => Err(Error::unsupported(format!("photos with pixels of type {color:?} are not supported"))),
         }
     }
 
@@ -171,7 +171,7 @@ impl Buffer {
 }
 
 fn zeros<T: Clone>(bytes: u64, zero: T) -> Result<Vec<T>> {
-    let no_memory = || Error::io(format!("no memory for a photo of {} MiB", bytes.div_ceil(1 << 20)));
+    let no_memory = || Error::io(format!("not enough memory for a photo of {} MiB", bytes.div_ceil(1 << 20)));
     let length = usize::try_from(bytes).map_err(|_| no_memory())? / size_of::<T>();
     let mut samples = Vec::new();
     samples.try_reserve_exact(length).map_err(|_| no_memory())?;
@@ -190,7 +190,11 @@ fn finish(
         ColorType::La8 | ColorType::La16 => PixelFormat::GrayAlpha,
         ColorType::Rgb8 | ColorType::Rgb16 | ColorType::Rgb32F => PixelFormat::Rgb,
         ColorType::Rgba8 | ColorType::Rgba16 | ColorType::Rgba32F => PixelFormat::Rgba,
-        other => return Err(Error::unsupported(format!("photos of pixels {other:?} are not read"))),
+        other => {
+            return Err(Error::unsupported(format!(
+                "photos with pixels of type {other:?} are not supported"
+            )));
+        }
     };
     let warning = match (&mut buffer, range) {
         (Buffer::U8(_), Some(range)) => Some(format!("--range {range} has no effect on an 8-bit photo")),
@@ -215,7 +219,7 @@ fn finish(
     Ok(Image { warnings: Vec::from_iter(warning), ..Image::from(photo) })
 }
 
-/// The greatest sample that is not alpha.
+/// The maximum sample except alpha.
 fn brightest(samples: &[u16], format: PixelFormat) -> u16 {
     let channels = format.channels();
     let colors =
@@ -295,7 +299,7 @@ mod tests {
         assert!(decoded.warnings[0].contains("no effect on an 8-bit photo"), "{:?}", decoded.warnings);
     }
 
-    /// A decoder that panics would end the program and not the photo.
+    /// A panicking decoder must fail the photo, not the program.
     #[test]
     fn a_damaged_photo_is_an_error_and_no_panic() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/tests/photos");

@@ -1,12 +1,12 @@
-//! Samples of more than 8 bits, and which of their values are black and white.
+//! Samples of more than 8 bits, and their values of black and white.
 //!
-//! Cameras and microscopes save 10, 12 or 14 bits in 16-bit files as they are, and nothing in most files says so.
-//! Taken for 16 bits, such a photo is nearly black; its map would explain another picture. A range makes it right,
-//! and a photo that uses only the lowest values gets a warning that names the range.
+//! Cameras and microscopes store 10, 12 or 14 bits unscaled in 16-bit files, and most files do not record that. Read as
+//! 16 bits, such a photo is nearly black, and its map would explain another picture. A range corrects this, and a photo
+//! that uses only the lowest values gets a warning that names the range.
 
 use std::str::FromStr;
 
-/// The samples that become black and white.
+/// The sample values of black and white.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
     low: f32,
@@ -16,13 +16,13 @@ pub struct Range {
 impl FromStr for Range {
     type Err = String;
 
-    /// `LOW..HIGH`, as in `0..4095`.
+    /// `LOW..HIGH`, such as `0..4095`.
     fn from_str(text: &str) -> Result<Self, String> {
         let bounds = text.split_once("..").and_then(|(low, high)| {
             let (low, high) = (low.trim().parse::<f32>().ok()?, high.trim().parse::<f32>().ok()?);
             (low.is_finite() && high.is_finite() && low < high).then_some(Self { low, high })
         });
-        bounds.ok_or_else(|| "give two numbers, the lower one first, as in 0..4095".into())
+        bounds.ok_or_else(|| "give two numbers, the lower one first, such as 0..4095".into())
     }
 }
 
@@ -33,25 +33,25 @@ impl std::fmt::Display for Range {
 }
 
 impl Range {
-    /// A sample's place in the range, 0 to 1.
+    /// A sample's position in the range, 0 to 1.
     fn share(self, sample: f32) -> f32 {
         ((sample - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Brings 16-bit samples to one of 256 levels, spread over 0 to 65535.
+    /// Maps 16-bit samples to 256 levels, spread over 0 to 65535.
     pub(super) fn spread_u16(self, samples: &mut [u16]) {
         for sample in samples {
             *sample = (self.share(f32::from(*sample)) * 255.0).round() as u16 * 257;
         }
     }
 
-    /// Brings f32 samples to 0 to 1; NaN stays.
+    /// Maps f32 samples to 0 to 1; NaN stays.
     pub(super) fn spread_f32(self, samples: &mut [f32]) {
         samples.iter_mut().for_each(|sample| *sample = self.share(*sample));
     }
 }
 
-/// The warning about a 16-bit photo, without alpha, that uses the lowest values only; none for one that is black.
+/// The warning for a 16-bit photo that uses only the lowest values, alpha excluded; none for a black one.
 pub(super) fn narrow_warning(brightest: u16) -> Option<String> {
     let bits = [8, 10, 12].into_iter().find(|bits| u32::from(brightest) < 1 << bits)?;
     let white = (1 << bits) - 1;

@@ -4,13 +4,13 @@ use std::io::{BufRead, Read};
 
 use scorecam_core::{Error, Result, Tensor, bail, element_count};
 
-/// Reads an image [C, H, W] or [1, C, H, W] from a `.npy` file of `bytes` bytes, as [1, C, H, W]; nothing is allocated that
-/// the file is too short for.
+/// Reads an image [C, H, W] or [1, C, H, W] from a `.npy` file of `bytes` bytes, as [1, C, H, W]; never allocates more
+/// than the file can fill.
 pub fn read_tensor(file: impl BufRead, bytes: u64) -> Result<Tensor> {
     read(file, bytes, |shape| model_shape(shape).map(Vec::from))
 }
 
-/// As [`read_tensor`], of a tensor of any axes.
+/// Like [`read_tensor`], for a tensor with any axes.
 pub fn read_array(file: impl BufRead, bytes: u64) -> Result<Tensor> {
     let known = |shape: &[u64]| shape.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>();
     read(file, bytes, |shape| {
@@ -43,11 +43,11 @@ fn read(
     Tensor::new(shape, npy.into_vec::<f32>().map_err(broken)?)
 }
 
-/// The most bytes of a header; that of a plain array has some 120.
+/// The maximum size of a header in bytes; that of a plain array has about 120.
 const MOST_HEADER: u64 = 4096;
 
-/// Refuses headers that npyz would make room for without looking (from version 2 on they may have 4 GB), and
-/// nested ones, which it reads in a time that doubles with each bracket. What is no header is left to it.
+/// Rejects headers for which npyz would allocate unchecked (from version 2 on up to 4 GB), and nested ones, which take
+/// it time that doubles with each bracket. Invalid headers are left to npyz.
 fn check_header(start: &[u8], bytes: u64) -> Result<()> {
     let (length, text) = match *start {
         [b'\x93', _, _, _, _, _, ..=1, _, a, b, ref text @ ..] => {
@@ -62,7 +62,7 @@ fn check_header(start: &[u8], bytes: u64) -> Result<()> {
         bail!(io, "the .npy file is cut off: its header has {length} bytes, the file has {bytes}");
     }
     if length > MOST_HEADER {
-        bail!(io, "the .npy file's header has {length} bytes; {MOST_HEADER} is the most");
+        bail!(io, "the .npy file's header has {length} bytes; at most {MOST_HEADER} are allowed");
     }
     let header = &text[..text.len().min(length as usize)];
     match header.iter().filter(|b| b"([{".contains(b)).count() {
@@ -76,7 +76,7 @@ fn check_header(start: &[u8], bytes: u64) -> Result<()> {
 fn model_shape(shape: &[u64]) -> Result<[usize; 4]> {
     let refused = || {
         Error::invalid(format!(
-            "the tensor has shape {shape:?}; one image [C, H, W] or [1, C, H, W] is needed"
+            "the tensor has shape {shape:?}; it must be one image [C, H, W] or [1, C, H, W]"
         ))
     };
     let axes: Option<Vec<usize>> = shape.iter().map(|&d| usize::try_from(d).ok()).collect();

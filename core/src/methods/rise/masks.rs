@@ -37,13 +37,13 @@ impl RandomMasks {
                 "8",
                 "cells along each side of a mask's grid",
             ),
-            spec("probability", number(0.001, 0.999), "0.1", "how likely a cell lets the image through"),
-            spec("upsample", upsample(), "mirror", "how the grid is enlarged"),
+            spec("probability", number(0.001, 0.999), "0.1", "probability that a cell keeps the image"),
+            spec("upsample", upsample(), "mirror", "how to enlarge the grid"),
             spec(
                 "grid",
                 choice(GRID),
                 "stretched",
-                "how large it becomes before it is shifted: a cell more than it has, or the input with a cell as margin",
+                "size of the enlarged grid before it is shifted: one cell more, or the input with a margin of one cell",
             ),
         ]
     }

@@ -1,9 +1,9 @@
-//! RISE (Petsiuk et al., 2018, arXiv 1806.07421): the mean of random masks, each times the score of the image that it lets
-//! through. No layer is looked at, so any model can be explained. Under targets that are boxes it is D-RISE (Petsiuk et al.,
-//! 2021, arXiv 2006.03204).
+//! RISE (Petsiuk et al., 2018, arXiv 1806.07421): the mean of random masks, each times the score of the image that it
+//! lets through. It needs no layer, so it supports any model. For box targets it is D-RISE (Petsiuk et al., 2021, arXiv
+//! 2006.03204).
 //!
-//! The flow: [`masks`] draws masks from a seed, each from its own number, so that the map depends on nothing else; the study
-//! scores them, a few batches at a time; [`estimate`] keeps the sums of which map and standard error follow.
+//! The steps: [`masks`] draws masks from a seed, each from its own index, so that the map depends on nothing else; the
+//! study scores them, a few batches at a time; [`estimate`] keeps the sums for the map and its standard error.
 
 mod estimate;
 mod masks;
@@ -30,7 +30,7 @@ pub struct Rise;
 const TRUSTED: usize = 256;
 
 const PRESETS: &[(&str, &str, &str)] = &[
-    ("official", "the authors' code, brought to 0..1 (the default)", ""),
+    ("official", "the authors' code, scaled to 0..1 (the default)", ""),
     ("paper", "the paper's setting for ResNet-50", "passes=8000 cells=7 probability=0.5"),
     ("d-rise", "D-RISE by its paper, for targets that are boxes", "passes=5000 cells=16 probability=0.5"),
     (
@@ -46,25 +46,20 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "passes",
             OptionKind::Integer { min: 2, max: i64::from(u32::MAX) },
             "6000",
-            "how many masks are scored, at most where error says when to stop",
+            "number of masks to score; the maximum if error is set",
         ),
         spec(
             "error",
             number(0.0, 1.0),
             "0",
-            "the greatest standard error of a pixel, relative to the map's range, at which to stop, such as 0.05; 0 is off",
+            "stop at this maximum standard error of a pixel, relative to the map's range, such as 0.05; 0 is off",
         ),
-        spec(
-            "seed",
-            OptionKind::Integer { min: 0, max: i64::from(u32::MAX) },
-            "0",
-            "what the masks are drawn from",
-        ),
+        spec("seed", OptionKind::Integer { min: 0, max: i64::from(u32::MAX) }, "0", "seed of the masks"),
         spec(
             "center",
             OptionKind::Flag,
             "false",
-            "take scores about their mean: less noise, and 0 where a pixel is all one",
+            "subtract the mean score: less noise, and 0 for irrelevant pixels",
         ),
     ];
     options.extend(RandomMasks::specs());
@@ -73,8 +68,9 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
     MethodInfo {
         id: "rise".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        summary: "mean of random masks, each by the score of the image that it lets through; needs no layer"
-            .into(),
+        summary:
+            "mean of random masks, weighted by the score of the image that each lets through; needs no layer"
+                .into(),
         options,
         presets: choices::presets(PRESETS),
         needs: Abilities::NONE,

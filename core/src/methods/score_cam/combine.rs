@@ -1,7 +1,7 @@
-//! Weighted maps into one.
+//! Combines weighted maps.
 //!
-//! Upsampling is linear, so a weighted sum of upsampled maps is the upsampled sum of small ones: only the
-//! maximum has to look at every map at full size, one at a time.
+//! Upsampling is linear, so a weighted sum of upsampled maps is the upsampled sum of small ones: only the maximum needs
+//! every map at full size, one at a time.
 
 use super::masks::{Maps, MaskPlan};
 use super::options::{Combine, Reduce, ScoreCamOptions};

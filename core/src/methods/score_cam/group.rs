@@ -1,9 +1,10 @@
-//! [`GroupCam`]: Group-CAM (Zhang et al., 2021, arXiv 2103.13859) without gradients. Channels of like maps are summed into a few
-//! groups, and Score-CAM scores these: an explanation for some 32 passes.
+//! [`GroupCam`]: Group-CAM (Zhang et al., 2021, arXiv 2103.13859) without gradients. Channels with similar maps are
+//! summed into a few groups, which Score-CAM scores: an explanation with about 32 passes.
 //!
-//! The authors weight channels by their gradients before they group them; here a group is the plain sum of its channels. Maps are
-//! alike where they have the same shape, however strong they are: k-means on maps of length 1. It starts from the strongest map
-//! and, again and again, the map that is farthest from all starts so far, so that it depends on nothing but the maps.
+//! The authors weight channels by their gradients before they group them; here a group is the plain sum of its
+//! channels. Maps are similar if they have the same shape, regardless of their strength: k-means on maps of length 1.
+//! It starts from the strongest map and, repeatedly, the map farthest from all starts so far, so that it depends only
+//! on the maps.
 
 use std::sync::LazyLock;
 
@@ -37,10 +38,10 @@ const SAME: f64 = 1e-12;
 const TIE: f64 = 1e-6;
 
 const PRESETS: &[(&str, &str, &str)] = &[
-    ("standard", "channels of like maps (the default)", ""),
+    ("standard", "channels with similar maps (the default)", ""),
     (
         "neighbors",
-        "neighboring channels, as the authors' code groups them unless it is told to cluster",
+        "neighboring channels, the grouping of the authors' code without clustering",
         "grouping=order",
     ),
 ];
@@ -51,12 +52,12 @@ const DEFAULTS: [(&str, &str); 4] =
 
 static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
     let mut specs = vec![
-        spec("groups", OptionKind::Integer { min: 1, max: 4096 }, "32", "how many groups at most"),
+        spec("groups", OptionKind::Integer { min: 1, max: 4096 }, "32", "maximum number of groups"),
         spec(
             "grouping",
             choice(GROUPING),
             "alike",
-            "which channels make a group: those of like maps, or neighbors",
+            "channels that form a group: those with similar maps, or neighbors",
         ),
     ];
     let with_own = |specs, &(name, default): &(&str, &str)| choices::with_default(specs, name, default);
@@ -64,7 +65,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
     MethodInfo {
         id: "group-cam".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        summary: "score-cam of channels in groups, over the blurred image; some 32 passes".into(),
+        summary: "score-cam of channels in groups, over the blurred image; about 32 passes".into(),
         options: specs,
         presets: choices::presets(PRESETS),
         needs: Abilities::NONE,

@@ -1,4 +1,4 @@
-//! From activation maps to small masks: select, rectify, normalise, and keep each distinct mask once.
+//! From activation maps to small masks: select, rectify, normalize, and keep each distinct mask once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub(super) struct Channel {
 }
 
 impl MaskPlan {
-    /// Normalises each map and finds equal masks.
+    /// Normalizes each map and finds equal masks.
     pub(super) fn new(study: &Study<'_>, maps: &Maps, options: &ScoreCamOptions) -> Result<Self> {
         let (height, width) = study.context.input_size()?;
         let upsampler = Upsampler::new(options.upsample, maps.size, (height, width))?;
@@ -115,7 +115,7 @@ impl MaskPlan {
     }
 }
 
-/// The small mask whose upsampling is the normalised mask, and whether the map is flat.
+/// The small mask whose upsampling is the normalized mask, and whether the map is flat.
 fn small_mask(map: &[f32], upsampler: &Upsampler, options: &ScoreCamOptions) -> Result<(Vec<f32>, bool)> {
     let (low, high) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
     let flat = low == high;

@@ -1,13 +1,13 @@
 //! Score-CAM (Wang et al., 2020, arXiv 1910.01279): activation maps weighted by the score of the image that
 //! each of them lets through.
 //!
-//! The paper, its authors' code and every port differ, so each choice is an option and a preset names a set
-//! of choices. The flow: [`masks`] turns activation maps into small masks, equal ones once; the study scores
-//! them; [`weights`] makes channel weights of the scores; [`combine`] sums weighted maps, which
-//! [`super::finish`] rectifies, resizes and normalises. All targets share the same passes.
+//! The paper, its authors' code and every port differ, so each choice is an option and a preset names a set of choices.
+//! The steps: [`masks`] turns activation maps into small masks, without duplicates; the study scores them; [`weights`]
+//! computes channel weights from the scores; [`combine`] sums weighted maps, which [`super::finish`] rectifies, resizes
+//! and normalizes. All targets share the same passes.
 //!
 //! [`ScoreCam`] scores every mask; [`AdaptiveScoreCam`] scores some and predicts the others; [`GroupCam`] scores groups of
-//! channels. [`smoothing`] makes several masks of one, for SS-CAM and IS-CAM.
+//! channels. [`smoothing`] makes several masks from one, for SS-CAM and IS-CAM.
 
 mod adaptive;
 mod combine;

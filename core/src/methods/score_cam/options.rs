@@ -25,7 +25,7 @@ pub(super) enum WeightNorm {
     One,
 }
 
-/// Which extremes normalise a mask: those of the small map or those of the upsampled one.
+/// Which extremes normalize a mask: those of the small map or those of the upsampled one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum NormStage {
     After,
@@ -46,7 +46,7 @@ pub(super) enum Flat {
     Skip,
     /// Its mask is 0 everywhere.
     Zero,
-    /// It is normalised like any other; a range of 0 counts as 1.
+    /// It is normalized like any other; a range of 0 counts as 1.
     Keep,
 }
 
@@ -131,7 +131,7 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "baseline",
             choice(BASELINE),
             "none",
-            "whose score is subtracted: a zero image's, the unmasked input's, the reference image's, that of fill alone",
+            "image whose score is subtracted: a zero image, the unmasked input, the reference image, fill alone",
         ),
         spec(
             "weight_norm",
@@ -139,51 +139,52 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "none",
             "how scores become weights; softmax is over channels, one ignores the scores",
         ),
-        spec("upsample", upsample(), "half-pixel", "how masks and upsampled maps are resized"),
+        spec("upsample", upsample(), "half-pixel", "how to resize masks and upsampled maps"),
         spec(
             "norm_stage",
             choice(NORM_STAGE),
             "after",
-            "whether masks are normalised after or before upsampling",
+            "whether masks are normalized after or before upsampling",
         ),
         spec(
             "norm",
             choice(NORM),
             "minmax",
-            "how masks are normalised: (a - min) / (max - min), or a / (max - min)",
+            "how masks are normalized: (a - min) / (max - min), or a / (max - min)",
         ),
         spec("eps", number(0.0, 1.0), "0", "added to max - min of a mask"),
         spec(
             "flat",
             choice(FLAT),
             "skip",
-            "a map whose cells are all equal: weight 0, a zero mask, or normalised like any other",
+            "a map whose cells are all equal: weight 0, a zero mask, or normalized like any other",
         ),
         spec("pre_relu", OptionKind::Flag, "false", "rectify the activation maps first"),
         spec(
             "select",
             choice(SELECT),
             "all",
-            "which channels take part: all, the select_count with the greatest deviation or maximum, or select_list",
+            "channels to use: all, the select_count with the greatest deviation or maximum, or select_list",
         ),
         spec(
             "select_count",
             OptionKind::Integer { min: 1, max: i64::from(u32::MAX) },
             "10",
-            "how many channels select=std and select=max take",
+            "number of channels for select=std and select=max",
         ),
-        spec("select_list", OptionKind::Text, "", "the channels of select=list, as in 3,17,4"),
+        spec("select_list", OptionKind::Text, "", "the channels of select=list, such as 3,17,4"),
         spec(
             "combine",
             choice(COMBINE),
             "upsampled",
-            "which maps are weighted: the layer's, upsampled ones, or the masks",
+            "maps to weight: the layer's, upsampled ones, or the masks",
         ),
         spec(
             "reduce",
             choice(REDUCE),
             "sum",
-            "how weighted maps become one: their sum, their maximum in each pixel, or their first principal component",
+            "how weighted maps are combined: their sum, their maximum in each pixel, or their first principal \
+             component",
         ),
         spec("bias", number(-1e6, 1e6), "0", "added to the combined map"),
     ]);
@@ -231,6 +232,7 @@ impl ScoreCamOptions {
 }
 
 fn channel_list(text: &str) -> Result<Vec<usize>> {
-    let wrong = || Error::invalid(format!("option select_list is {text:?}; it takes channels as in 3,17,4"));
+    let wrong =
+        || Error::invalid(format!("option select_list is {text:?}; it takes channels such as 3,17,4"));
     text.split(',').map(|c| c.trim().parse().map_err(|_| wrong())).collect()
 }

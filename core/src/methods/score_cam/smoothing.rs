@@ -1,8 +1,8 @@
-//! [`Smoothing`]: one mask as several, over whose scores its score is averaged.
+//! [`Smoothing`]: several variants of a mask, over whose scores its score is averaged.
 //!
-//! SS-CAM (Wang et al., 2020, arXiv 2006.14255) adds noise to the mask, drawn anew for each pixel and draw; IS-CAM (Naidu et al.,
-//! 2020, arXiv 2010.03023) scores it at rising strengths. Noise has the input's size, so these masks have it, too; a few batches
-//! of them are made at a time.
+//! SS-CAM (Wang et al., 2020, arXiv 2006.14255) adds noise to the mask, independent for each pixel and draw; IS-CAM
+//! (Naidu et al., 2020, arXiv 2010.03023) scores it at rising strengths. Noise has the input's size, and so do these
+//! masks; a few batches of them are made at a time.
 
 use crate::methods::choices::{choice, number, pick, spec};
 use crate::noise::Draws;
@@ -36,15 +36,20 @@ pub(super) fn specs() -> [OptionSpec; 5] {
             "0",
             "standard deviation of the noise on a mask's pixels (SS-CAM); 0 is none",
         ),
-        spec("draws", count(1), "35", "over how many draws of noise a mask's score is averaged"),
-        spec("seed", count(0), "0", "what the noise is drawn from"),
+        spec("draws", count(1), "35", "number of noise draws over which a mask's score is averaged"),
+        spec("seed", count(0), "0", "seed of the noise"),
         spec(
             "steps",
             OptionKind::Integer { min: 1, max: 1000 },
             "1",
-            "over how many strengths a mask's score is averaged (IS-CAM)",
+            "number of strengths over which a mask's score is averaged (IS-CAM)",
         ),
-        spec("strengths", choice(STRENGTHS), "even", "1/steps up to 1, or these summed up as torch-cam does"),
+        spec(
+            "strengths",
+            choice(STRENGTHS),
+            "even",
+            "1/steps up to 1, or their cumulative sums as in torch-cam",
+        ),
     ]
 }
 

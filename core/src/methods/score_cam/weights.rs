@@ -1,4 +1,4 @@
-//! From masks to channel weights: the masked passes, the baseline, the normalisation of scores.
+//! From masks to channel weights: the masked passes, the baseline, the normalization of scores.
 
 use std::sync::Arc;
 

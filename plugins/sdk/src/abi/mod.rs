@@ -1,14 +1,14 @@
-//! The plugin ABI: C-layout tables and the numbers in them, and nothing else; a file for each object.
+//! The plugin ABI: only C-layout tables and their constants, with one file per object.
 //!
 //! The headers in `include/scorecam/` are generated from these files, so their comments are the headers' documentation.
-//! A struct behind an interface id never changes; a new ability is a new id. Every struct that a caller
-//! fills begins with `struct_size`. Strings are UTF-8, end with NUL, and are at most
-//! `SCORECAM_MAX_STRING` bytes. Whoever made memory frees it: `release` stands next to what it frees.
-//! No panic and no exception may leave a function; it becomes a status and a message.
+//! The struct of an interface id never changes; a new ability gets a new id. Every struct that a caller fills starts
+//! with `struct_size`. Strings are UTF-8, end with NUL, and have at most `SCORECAM_MAX_STRING` bytes. The side that
+//! allocates memory frees it: each struct has a `release` for its memory. No panic or exception may leave a function:
+//! return a status and a message instead.
 //!
-//! Every function says which threads may call it: \[any thread\], where "several at once" means that calls for one object
-//! may overlap; \[thread of the call\], the one that made the call under way; or \[any thread of the method\], which is
-//! those that a method starts itself, too, while it works on the study.
+//! Every function documents the threads that may call it: \[any thread\], where "several at once" means that calls for
+//! one object may overlap; \[thread of the call\], the thread of the current call; or \[any thread of the method\],
+//! which includes threads that a method starts itself until its call ends.
 
 mod backend;
 mod bake;

@@ -41,7 +41,7 @@ pub(super) unsafe fn read_description(
     let input = InputInfo { per_image: true, ..inputs.remove(image) };
     if input.shape.len() != 4 {
         let axes = input.shape.len();
-        return Err(Error::plugin(format!("its input has {axes} axes; [N, C, H, W] is needed")));
+        return Err(Error::plugin(format!("its input has {axes} axes; it must be [N, C, H, W]")));
     }
     let scores = match usize::try_from(d.score_output) {
         Ok(i) if i >= outputs.len() => bail!(plugin, "its class scores are output {i} of {}", outputs.len()),
@@ -108,7 +108,7 @@ unsafe fn read_layer(index: usize, layer: &abi::scorecam_layer) -> Result<LayerI
         Ok(like) if like <= index => like.checked_sub(1),
         _ => {
             let like = layer.like;
-            bail!(plugin, "its layer {name:?} is like number {like}, which is no earlier one");
+            bail!(plugin, "its layer {name:?} is like number {like}, which is not an earlier one");
         }
     };
     let shape = Sizes::read(&layer.shape, "a layer")?.or_free();
@@ -119,7 +119,7 @@ unsafe fn read_layer(index: usize, layer: &abi::scorecam_layer) -> Result<LayerI
 fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
     const MOST: u64 = BatchRule::MOST as u64;
     if let Some(n) = [fixed, preferred].into_iter().find(|&n| n > MOST) {
-        return Err(Error::plugin(format!("its model wants {n} images in a pass; {MOST} is the most")));
+        return Err(Error::plugin(format!("its batch size must be at most {MOST}, got {n}")));
     }
     Ok(match fixed as usize {
         0 => BatchRule::Any { preferred: preferred.max(1) as usize },

@@ -154,7 +154,7 @@ unsafe extern "C" fn load<L: ExportedLoader>(
     let body = || {
         // SAFETY: the caller passes a config whose strings end with NUL, or NULL, which is refused.
         let config = unsafe { read_config(config) }?;
-        ensure!(!model.is_null(), invalid, "model is NULL; the caller must give a place for it");
+        ensure!(!model.is_null(), invalid, "model is NULL; it must point to the result");
         let loaded = Box::new(ExportedModel::new(L::loader().load(&config)?)?);
         // SAFETY: not NULL, and writable by the contract of `load`.
         unsafe { model.write(Box::into_raw(loaded).cast()) };
@@ -226,7 +226,7 @@ unsafe extern "C" fn describe(
     why: *mut scorecam_message,
 ) -> i32 {
     let body = || {
-        ensure!(!description.is_null(), invalid, "description is NULL; the caller must give a place for it");
+        ensure!(!description.is_null(), invalid, "description is NULL; it must point to the result");
         // SAFETY: a live model and a writable place, by the contract of `describe`.
         unsafe { description.write(&raw const exported(model)?.description.c) };
         Ok(())
@@ -334,8 +334,7 @@ unsafe extern "C" fn masked(
     let body = || unsafe {
         let (model, wanted) = (&exported(model)?.model, read_wanted(wanted, wanted_count)?);
         let request = checked_struct(request, "request")?;
-        let each =
-            request.each.ok_or_else(|| Error::invalid("request.each is NULL; the caller must give it"))?;
+        let each = request.each.ok_or_else(|| Error::invalid("request.each is NULL; it is required"))?;
         let mut each = |masks: usize, tensors: &[TensorView<'_>]| {
             let tensors = tensors.iter().map(|t| tensor_of(Some(*t))).collect::<Result<Vec<_>>>()?;
             match each(request.context, masks as u64, tensors.as_ptr(), tensors.len() as u64) {

@@ -217,14 +217,15 @@ impl ModelBackend for ImportedModel {
     }
 
     fn bake(&self, layer: &str, what: Bake<'_>, path: &Path) -> Result<Vec<u8>> {
-        let unable = || Error::unsupported(format!("{} writes no models; the ONNX backends do", self.who));
+        let unable =
+            || Error::unsupported(format!("{} cannot write models; the ONNX backends can", self.who));
         let table = self.bake.ok_or_else(unable)?;
         // SAFETY: the model belongs to the table.
         unsafe { bake::import::run(table, self.held.model, (layer, what, path)) }
     }
 
     fn weights(&self) -> Result<Vec<String>> {
-        let unable = || Error::unsupported(format!("{} loads no model with random weights", self.who));
+        let unable = || Error::unsupported(format!("{} cannot load models with random weights", self.who));
         let table = self.weights.ok_or_else(unable)?;
         // SAFETY: the model belongs to the table.
         unsafe { weights::import::read(table, self.held.model) }.map_err(|e| e.context(&self.who))

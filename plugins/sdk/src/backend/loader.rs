@@ -66,7 +66,7 @@ impl ImportedLoader {
         match model.info().abilities.without(self.abilities()) {
             Abilities::NONE => Ok(model),
             more => Err(Error::plugin(format!(
-                "{}: its model offers {more}, which its descriptor does not name in abilities",
+                "{}: its model offers {more}, which is missing from the abilities in its descriptor",
                 model.who()
             ))),
         }
@@ -85,7 +85,10 @@ impl OwnedConfig {
     fn new(config: &ModelConfig) -> Result<Self> {
         let path = config.path.to_str().filter(|p| !p.contains('\0'));
         let path = path.ok_or_else(|| {
-            Error::invalid(format!("the path {:?} is not UTF-8, which plugins need", config.path.display()))
+            Error::invalid(format!(
+                "the path {:?} is not UTF-8, which plugins require",
+                config.path.display()
+            ))
         })?;
         let mut texts = Texts::default();
         let settings: Vec<_> = config.settings.iter().map(|(name, value)| texts.pair(name, value)).collect();
@@ -95,9 +98,8 @@ impl OwnedConfig {
         let random = config.random.as_ref().map(|random| Box::new(weights::sent(random)));
         let c = abi::scorecam_model_config {
             struct_size: size_of::<abi::scorecam_model_config>() as u32,
-            threads: u32::try_from(threads).map_err(|_| {
-                Error::invalid(format!("{threads} threads were asked for, which is too many"))
-            })?,
+            threads: u32::try_from(threads)
+                .map_err(|_| Error::invalid(format!("{threads} threads are too many")))?,
             input: optional(&config.input),
             output: optional(&config.output),
             layer: optional(&config.layer),

@@ -1,4 +1,4 @@
-//! `scorecam.backend/1`: `export` makes it of a [`scorecam_core::BackendLoader`], `import` reads it.
+//! `scorecam.backend/1`: `export` makes it from a [`scorecam_core::BackendLoader`], `import` reads it.
 
 mod description;
 pub(crate) mod export;

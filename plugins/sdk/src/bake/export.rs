@@ -21,8 +21,7 @@ unsafe extern "C" fn run(
     // SAFETY: model, request and what it leads to are valid by the contract of `run`.
     let body = || unsafe {
         let (model, request) = (&exported(model)?.model, checked_struct(request, "request")?);
-        let write =
-            request.write.ok_or_else(|| Error::invalid("request.write is NULL; the caller must give it"))?;
+        let write = request.write.ok_or_else(|| Error::invalid("request.write is NULL; it is required"))?;
         let layer = read(request.layer, "layer")?;
         let path = Path::new(read(request.path, "path")?);
         let made = match request.what {
@@ -36,7 +35,7 @@ unsafe extern "C" fn run(
             abi::SCORECAM_BAKE_TAP => model.bake(layer, Bake::Tap, path)?,
             abi::SCORECAM_BAKE_HEAD => model.bake(layer, Bake::Head, path)?,
             abi::SCORECAM_BAKE_MASKED => model.bake(layer, Bake::Masked, path)?,
-            other => return Err(Error::invalid(format!("request.what is {other}, which is not known here"))),
+            other => return Err(Error::invalid(format!("request.what is {other}, which is unknown"))),
         };
         match write(request.context, made.as_ptr(), made.len() as u64) {
             abi::SCORECAM_OK => Ok(()),

@@ -120,7 +120,7 @@ unsafe extern "C" fn describe<M: ExportedMethod>(
     why: *mut scorecam_message,
 ) -> i32 {
     let body = || {
-        ensure!(!description.is_null(), invalid, "description is NULL; the caller must give a place for it");
+        ensure!(!description.is_null(), invalid, "description is NULL; it must point to the result");
         let made = M::description().get_or_init(|| Description::of(M::method().info()));
         // SAFETY: not NULL, and writable by the contract of `describe`.
         unsafe { description.write(made.table()) };
@@ -139,7 +139,7 @@ unsafe extern "C" fn explain<M: ExportedMethod>(
 ) -> i32 {
     // SAFETY: study and options are valid by the contract of `explain`, here and below.
     let body = || unsafe {
-        ensure!(!result.is_null(), invalid, "result is NULL; the caller must give a place for it");
+        ensure!(!result.is_null(), invalid, "result is NULL; it must point to the result");
         let options = slice(options, option_count, "options")?
             .iter()
             .map(|o| Ok((read(o.name, "an option's name")?.into(), read(o.value, "an option")?.into())))

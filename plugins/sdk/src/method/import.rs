@@ -80,14 +80,14 @@ unsafe fn read_description(d: &scorecam_method_description, descriptor: &Descrip
 fn check_unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<()> {
     match repeated(names) {
         None => Ok(()),
-        Some(name) => Err(Error::plugin(format!("it has two {what} of the name {name:?}"))),
+        Some(name) => Err(Error::plugin(format!("it has two {what} with the name {name:?}"))),
     }
 }
 
 fn read_needs(sum: u32) -> Result<Abilities> {
     match ability::abilities(sum) {
         (needs, 0) => Ok(needs),
-        (_, unknown) => bail!(plugin, "it needs abilities {unknown:#x}, which are not known here"),
+        (_, unknown) => bail!(plugin, "it needs abilities {unknown:#x}, which are unknown"),
     }
 }
 
@@ -249,7 +249,7 @@ unsafe fn copy(result: &scorecam_method_result, targets: usize) -> Result<Method
     if shape.rank != 3 || shape.sizes[0] != targets as u64 {
         let [first, ..] = shape.sizes;
         return Err(Error::plugin(format!(
-            "its tensor of maps has rank {} and {first} items; [{targets}, H, W] is needed for {targets} targets",
+            "its tensor of maps has rank {} and {first} items; it must be [{targets}, H, W] for {targets} targets",
             shape.rank
         )));
     }

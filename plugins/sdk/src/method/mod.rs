@@ -1,4 +1,4 @@
-//! `scorecam.method/1`: `export` makes it of a [`scorecam_core::CamMethod`], `import` reads it.
+//! `scorecam.method/1`: `export` makes it from a [`scorecam_core::CamMethod`], `import` reads it.
 
 pub(crate) mod export;
 pub(crate) mod import;

@@ -67,7 +67,7 @@ impl ImportedPlugin {
         let (version, size) = unsafe { ((*table).abi_version, (*table).struct_size as usize) };
         if version != abi::SCORECAM_ABI_VERSION {
             return Err(Error::plugin(format!(
-                "it was built for plugin ABI version {version} and this program has version {}: rebuild it with the \
+                "it was built for plugin ABI version {version}, but this program has version {}: rebuild it with the \
                  headers, or the crate scorecam-plugin, of this version",
                 abi::SCORECAM_ABI_VERSION
             )));
@@ -77,7 +77,7 @@ impl ImportedPlugin {
         let table = unsafe { &*table };
         if table.count > MOST_ITEMS {
             return Err(Error::plugin(format!(
-                "its entry table says that it holds {} items; {MOST_ITEMS} is the most",
+                "its entry table lists {} items; at most {MOST_ITEMS} are allowed",
                 table.count
             )));
         }
@@ -127,7 +127,7 @@ impl ImportedPlugin {
         let readiness = self.readiness(index, table)?;
         let descriptor = self.descriptor(index)?;
         match descriptor.id == crate::AUTO {
-            true => bail!(plugin, "its id \"auto\" stands for the best of all backends; give it another"),
+            true => bail!(plugin, "its id \"auto\" is reserved; choose another"),
             false => ImportedLoader::new(table, readiness, descriptor),
         }
     }
@@ -165,6 +165,6 @@ fn check_id(id: &str) -> Result<String> {
     let fine = !id.is_empty()
         && id.len() <= 64
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    ensure!(fine, plugin, "its id {id:?} is not made of 1 to 64 of a-z, 0-9 and hyphens");
+    ensure!(fine, plugin, "its id {id:?} must have 1 to 64 characters of a-z, 0-9 and hyphens");
     Ok(id.to_owned())
 }

@@ -1,4 +1,4 @@
-//! A plugin's entry table: `export` makes one of Rust items, `import` reads one.
+//! A plugin's entry table: `export` makes one from Rust items, `import` reads one.
 
 mod export;
 mod import;

@@ -34,7 +34,7 @@ unsafe extern "C" fn assess<L: ExportedLoader>(
                 write_message(text, &one_line(&ready.device));
                 Ok(())
             }
-            _ => Err(Error::invalid("rank or text is NULL; the caller must give a place for both")),
+            _ => Err(Error::invalid("rank or text is NULL; both must point to the results")),
         }
     };
     // SAFETY: `text` is NULL or a message of the caller's.

@@ -31,7 +31,7 @@ impl ImportedReadiness {
         let named = |e: Error| e.context(who);
         if rank > abi::SCORECAM_READY_HIGHEST {
             let most = abi::SCORECAM_READY_HIGHEST;
-            return Err(named(Error::plugin(format!("its rank is {rank}; {most} is the most"))));
+            return Err(named(Error::plugin(format!("its rank must be at most {most}, got {rank}"))));
         }
         let device = read_message(&text, "what it runs on").map_err(named)?;
         Ok(Readiness { rank, device: device.to_owned() })
@@ -109,8 +109,8 @@ mod tests {
             let error = answer.expect_err(expected);
             assert!(error.starts_with("backend \"b\": ") && error.contains(expected), "{error}");
         }
-        check(answers!(1001, b"a card", 0), "its rank is 1001; 1000 is the most");
-        check(answers!(u32::MAX, b"a card", 0), "its rank is 4294967295");
+        check(answers!(1001, b"a card", 0), "its rank must be at most 1000, got 1001");
+        check(answers!(u32::MAX, b"a card", 0), "its rank must be at most 1000, got 4294967295");
         check(answers!(100, &[b'x'; 1024], 0), "does not end within 1024 bytes");
         check(answers!(100, b"a\xffcard", 0), "is not UTF-8");
         check(answers!(100, b"a\ncard", 0), "has the control character '\\n' in it");
@@ -205,7 +205,7 @@ mod tests {
         let refused = |text: &str| Err(text.to_owned());
         assert_eq!(reported(plugin::<0>()), Ok(Readiness::unsaid()));
         assert_eq!(reported(plugin::<1>()), refused("its readiness table lacks the function assess"));
-        let small = "its interface scorecam.readiness/1 has struct_size 8; at least 16 is needed";
+        let small = "its interface scorecam.readiness/1 has struct_size 8; it must be at least 16";
         assert_eq!(reported(plugin::<2>()), refused(small));
         // One table for every id, as a plugin of before might have it.
         assert_eq!(reported(plugin::<3>()), Ok(Readiness::unsaid()));

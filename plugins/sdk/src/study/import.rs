@@ -144,7 +144,7 @@ impl ViewedModel for StudiedModel<'_> {
     fn forward(&self, batch: TensorView<'_>, taps: &[&str]) -> Result<Forward> {
         if let [tap, ..] = taps {
             return Err(Error::unsupported(format!(
-                "layer {tap:?} was asked for; a method is given the activations of its target layer, and no others"
+                "layer {tap:?} is not available; a method gets only the activations of its target layer"
             )));
         }
         let run = self.c.image_scores.ok_or_else(|| lacks("image_scores"))?;

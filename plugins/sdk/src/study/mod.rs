@@ -1,5 +1,5 @@
-//! `scorecam_study`: `export` makes it of a [`scorecam_core::Study`] for a method of a library, `import` explains one
-//! by a method of Rust.
+//! `scorecam_study`: `export` makes it from a [`scorecam_core::Study`] for a library's method, `import` explains one
+//! with a Rust method.
 
 pub(crate) mod export;
 pub(crate) mod import;

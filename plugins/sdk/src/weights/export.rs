@@ -23,7 +23,7 @@ unsafe extern "C" fn name(model: *mut c_void, index: u64, text: *mut scorecam_me
         let name = name.ok_or_else(|| Error::not_found(format!("there is no layer {index} with weights")))?;
         // SAFETY: NULL, which is refused, or a message of the caller's.
         let text = unsafe { text.as_mut() };
-        let text = text.ok_or_else(|| Error::invalid("text is NULL; the caller must give a place for it"))?;
+        let text = text.ok_or_else(|| Error::invalid("text is NULL; it must point to the result"))?;
         write_message(text, &one_line(name));
         Ok(())
     };

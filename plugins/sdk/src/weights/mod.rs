@@ -1,4 +1,4 @@
-//! `scorecam.weights/1` and what it leads to, both ways.
+//! `scorecam.weights/1` and its structs, both ways.
 
 pub(crate) mod export;
 pub(crate) mod import;

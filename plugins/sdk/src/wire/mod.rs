@@ -1,5 +1,5 @@
-//! What crosses the boundary, whichever table it crosses by: strings, lists, structs that begin with their size, tensors,
-//! statuses, and the guard that no panic passes.
+//! The common parts of all tables: strings, lists, structs that start with their size, tensors, statuses, and the panic
+//! guard.
 
 pub(crate) mod ability;
 pub(crate) mod guard;

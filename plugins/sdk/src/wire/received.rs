@@ -21,7 +21,7 @@ impl Sizes {
     pub(crate) fn read(shape: &scorecam_shape, what: &str) -> Result<Self> {
         let rank = shape.rank as usize;
         if rank == 0 || rank > SCORECAM_MAX_RANK {
-            bail!(plugin, "{what} has rank {rank}; 1 to {SCORECAM_MAX_RANK} is possible");
+            bail!(plugin, "{what} has rank {rank}; it must be between 1 and {SCORECAM_MAX_RANK}");
         }
         let mut sizes = [0; SCORECAM_MAX_RANK];
         for (to, &from) in sizes.iter_mut().zip(&shape.sizes[..rank]) {
@@ -60,7 +60,9 @@ impl<'a> BorrowedTensor<'a> {
         let shape = self.sizes.as_slice();
         let mut data = Vec::new();
         if self.data.len() > MOST_VALUES || data.try_reserve_exact(self.data.len()).is_err() {
-            return Err(Error::plugin(format!("{what} has shape {shape:?}, for which there is no memory")));
+            return Err(Error::plugin(format!(
+                "{what} has shape {shape:?}, for which there is not enough memory"
+            )));
         }
         data.extend_from_slice(self.data);
         Tensor::new(shape, data)
@@ -107,7 +109,7 @@ fn check_kind(tensor: &scorecam_tensor, what: &str) -> Result<()> {
         abi::scorecam_device { kind: abi::SCORECAM_DEVICE_CUDA, id } => format!("cuda:{id}"),
         abi::scorecam_device { kind, id } => format!("device {kind}:{id}"),
     };
-    Err(Error::plugin(format!("{what} is {element} on {place}; f32 on the CPU is needed")))
+    Err(Error::plugin(format!("{what} is {element} on {place}; it must be f32 on the CPU")))
 }
 
 /// The element type of its C form.
@@ -127,7 +129,7 @@ pub(crate) unsafe fn views<'a>(
 ) -> Result<Vec<BorrowedTensor<'a>>> {
     if count != expected.len() as u64 {
         let expected = expected.len();
-        return Err(Error::plugin(format!("{who} returned {count} tensors where {expected} were asked for")));
+        return Err(Error::plugin(format!("{who} returned {count} tensors instead of {expected}")));
     }
     // SAFETY: as the caller promises.
     let tensors = unsafe { slice(tensors, count, "its list of tensors") }?;
@@ -201,7 +203,7 @@ impl Expected {
         }
         let wanted: Vec<String> =
             wanted.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
-        Err(Error::plugin(format!("{what} has shape {sizes:?}; [{}] was asked for", wanted.join(", "))))
+        Err(Error::plugin(format!("{what} has shape {sizes:?}; it must be [{}]", wanted.join(", "))))
     }
 }
 

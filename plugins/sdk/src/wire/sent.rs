@@ -21,7 +21,7 @@ pub(crate) fn shape_of(sizes: impl ExactSizeIterator<Item = Option<usize>>) -> R
     let mut shape = scorecam_shape { rank: sizes.len() as u32, ..Default::default() };
     if sizes.len() > SCORECAM_MAX_RANK {
         let rank = sizes.len();
-        bail!(unsupported, "a shape of {rank} axes was met; {SCORECAM_MAX_RANK} is the most");
+        bail!(unsupported, "a shape has {rank} axes; at most {SCORECAM_MAX_RANK} are allowed");
     }
     shape.sizes.iter_mut().zip(sizes).for_each(|(to, size)| *to = size.unwrap_or(0) as u64);
     Ok(shape)
@@ -62,7 +62,7 @@ struct Owned {
 /// # Safety
 /// `outputs` is NULL or writable.
 pub(crate) unsafe fn hand_over(tensors: Vec<Tensor>, outputs: *mut scorecam_outputs) -> Result<()> {
-    ensure!(!outputs.is_null(), invalid, "outputs is NULL; the caller must give a place for them");
+    ensure!(!outputs.is_null(), invalid, "outputs is NULL; it must point to the result");
     let views = tensors.iter().map(|t| tensor_of(Some(t.view()))).collect::<Result<Vec<_>>>()?;
     let owned = Box::new(Owned { _tensors: tensors, views });
     let result = scorecam_outputs {

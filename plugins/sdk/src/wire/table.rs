@@ -50,10 +50,12 @@ pub(crate) unsafe fn described<'a, T>(
 pub(crate) fn check_size(size: u32, wanted: usize, what: &str) -> Result<()> {
     match size as usize {
         size if size > MAX_STRUCT => {
-            Err(Error::plugin(format!("its {what} has struct_size {size}; {MAX_STRUCT} is the most")))
+            Err(Error::plugin(format!("its {what} has struct_size {size}; it must be at most {MAX_STRUCT}")))
         }
         size if size >= wanted => Ok(()),
-        size => Err(Error::plugin(format!("its {what} has struct_size {size}; at least {wanted} is needed"))),
+        size => {
+            Err(Error::plugin(format!("its {what} has struct_size {size}; it must be at least {wanted}")))
+        }
     }
 }
 
@@ -65,7 +67,7 @@ pub(crate) unsafe fn list<'a, T>(items: *const T, count: u64, most: u64, what: &
     match count <= most {
         // SAFETY: as the caller promises.
         true => unsafe { slice(items, count, what) },
-        false => Err(Error::plugin(format!("{what} has {count} items; {most} is the most"))),
+        false => Err(Error::plugin(format!("{what} has {count} items; at most {most} are allowed"))),
     }
 }
 

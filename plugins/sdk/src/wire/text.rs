@@ -31,7 +31,7 @@ impl Texts {
 /// # Safety
 /// `text` is NULL or points to a readable string that ends with NUL.
 pub(crate) unsafe fn read<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
-    ensure!(!text.is_null(), plugin, "{what} is NULL; a string is needed");
+    ensure!(!text.is_null(), plugin, "{what} is NULL; it must be a string");
     // SAFETY: reads byte by byte up to the NUL or the limit, whichever comes first.
     let end = (0..abi::SCORECAM_MAX_STRING).find(|&i| unsafe { *text.add(i) } == 0);
     if end.is_none() {

@@ -22,13 +22,13 @@ pub(super) fn specs() -> Vec<OptionSpec> {
             "passes",
             OptionKind::Integer { min: 0, max: i64::MAX },
             "0",
-            "how many masks are scored at most; 0 is 128, or as many as option error needs",
+            "maximum number of masks to score; 0 means 128, or as many as option error needs",
         ),
         spec(
             "error",
             OptionKind::Number { min: 0.0, max: 1.0 },
             "0",
-            "the relative error of the map at which to stop, such as 0.05; 0 looks at passes only",
+            "stop at this relative error of the map, such as 0.05; 0 uses only passes",
         ),
     ];
     specs.extend(options::specs());

@@ -1,9 +1,9 @@
 //! [`AdaptiveScoreCam`]: Score-CAM from a fraction of the passes, with an estimate of its own error.
 //!
-//! The masks lie in a space of few dimensions and class scores change smoothly over it, so most passes tell
-//! little that is new. A Gaussian process over the masks predicts the scores that were not observed; each next
-//! mask is the one whose score takes the most uncertainty out of the map. The same process tells how far the
-//! map is from the exact one.
+//! The masks lie in a space of few dimensions and class scores change smoothly over it, so most passes add little
+//! information. A Gaussian process over the masks predicts the unobserved scores; the next mask is always the one whose
+//! score removes the most uncertainty from the map. The same process estimates the distance of the map from the exact
+//! one.
 //!
 //! The flow: [`budget`] says when to stop; [`mask_geometry`] places masks and maps; [`process`] knows what observed
 //! masks say about others, and [`before`] what a video's image before says; [`posterior`] makes scores and slopes of it for

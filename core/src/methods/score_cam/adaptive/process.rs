@@ -46,7 +46,7 @@ impl Kernel {
     }
 
     /// The kernel that explains `values` best, one vector a target; `distances` are those between their masks.
-    /// Only neighbours of `now` are tried when it is given.
+    /// Only neighbors of `now` are tried when it is given.
     fn fitted(distances: &DMatrix<f32>, values: &[DVector<f64>], now: Option<Self>) -> Self {
         let all = WIDTHS.iter().flat_map(|&width| NUGGETS.map(|nugget| Self { width, nugget }));
         let tried = all.filter(|kernel| now.is_none_or(|now| kernel.is_next_to(now)));
@@ -155,7 +155,7 @@ impl<'a> Process<'a> {
         (0..left).try_for_each(|_| self.factorise().map(|_| ()))
     }
 
-    /// Chooses the kernel that explains `values` best, one vector of observed values a target; only neighbours of
+    /// Chooses the kernel that explains `values` best, one vector of observed values a target; only neighbors of
     /// the present one are tried if `near`.
     pub(super) fn fit(&mut self, values: &[DVector<f64>], near: bool) -> Result<()> {
         let n = self.observed.len();

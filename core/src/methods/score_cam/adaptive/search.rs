@@ -31,7 +31,8 @@ const STEERING: usize = 8;
 pub(super) async fn search(setup: &Setup<'_>, budget: &Budget) -> Result<(Vec<Vec<f64>>, f64)> {
     if setup.options.reduce != Reduce::Sum {
         return Err(Error::invalid(format!(
-            "an estimate from fewer passes is one of a sum; use reduce=sum, method score-cam, or passes of at least {}",
+            "an estimate from fewer passes is possible only for a sum; use reduce=sum, method score-cam, or passes \
+             of at least {}",
             setup.plan.count()
         )));
     }
