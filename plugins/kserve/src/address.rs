@@ -33,7 +33,7 @@ impl Address {
             Some(("http", rest)) => (Form::Http, "http", rest),
             Some(("https", rest)) => (Form::Http, "https", rest),
             _ => {
-                bail!(model, "endpoint {text:?} begins with none of grpc://, grpcs://, http:// and https://")
+                bail!(model, "endpoint {text:?} must start with grpc://, grpcs://, http:// or https://")
             }
         };
         let base = format!("{scheme}://{}", rest.trim_end_matches('/')).parse::<Uri>();
@@ -48,7 +48,7 @@ impl Address {
             }
             _ => bail!(
                 model,
-                "endpoint {text:?} is no address such as grpc://HOST:PORT or https://HOST:PORT/PATH"
+                "endpoint {text:?} is not an address such as grpc://HOST:PORT or https://HOST:PORT/PATH"
             ),
         }
     }

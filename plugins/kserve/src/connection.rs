@@ -47,17 +47,19 @@ impl Security {
         let provider = rustls::crypto::ring::default_provider();
         let builder = ClientConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
-            .map_err(|e| Error::internal(format!("TLS cannot be set up: {e}")))?;
+            .map_err(|e| Error::internal(format!("cannot set up TLS: {e}")))?;
         let builder = match trust {
             Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
             Trust::Pem(pem) => builder.with_root_certificates(authorities(&pem)?),
             Trust::System => builder.with_native_roots().map_err(|e| {
-                Error::io(format!("the system's certificates cannot be read: {e}; name a PEM file by tls.ca"))
+                Error::io(format!(
+                    "the system's certificates cannot be read: {e}; name a PEM file with tls.ca"
+                ))
             })?,
         };
         let header = |token: &str| {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let mut value = value.map_err(|_| Error::invalid("the token cannot stand in a header"))?;
+            let mut value = value.map_err(|_| Error::invalid("the token is not a valid header value"))?;
             value.set_sensitive(true);
             Ok(value)
         };
@@ -106,7 +108,7 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore> {
         let certificate =
             certificate.map_err(|e| Error::model(format!("tls.ca holds no certificates in PEM: {e}")))?;
         let added = roots.add(certificate);
-        added.map_err(|e| Error::model(format!("tls.ca holds a certificate that is wrong: {e}")))?;
+        added.map_err(|e| Error::model(format!("tls.ca holds an invalid certificate: {e}")))?;
     }
     if roots.is_empty() { Err(Error::model("tls.ca holds no certificates in PEM")) } else { Ok(roots) }
 }
@@ -118,7 +120,7 @@ pub(crate) fn lost(error: &(dyn StdError + 'static)) -> Failure {
         match of_tls(error) {
             Some(rustls::Error::InvalidCertificate(why)) => {
                 return Failure::lasting(format!(
-                    "its certificate is not trusted ({why}); name the certificates of its authority by tls.ca"
+                    "its certificate is not trusted ({why}); name the certificates of its authority with tls.ca"
                 ));
             }
             Some(other) => return Failure::passing(format!("TLS failed: {other}")),

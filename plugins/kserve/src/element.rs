@@ -71,7 +71,10 @@ impl Element {
             let length = values.len().checked_mul(N);
             let reserved = length.is_some_and(|n| bytes.try_reserve_exact(n).is_ok());
             if !reserved {
-                return Err(Error::internal(format!("no memory for a tensor of {} numbers", values.len())));
+                return Err(Error::internal(format!(
+                    "not enough memory for a tensor of {} numbers",
+                    values.len()
+                )));
             }
             values.for_each(|value| bytes.extend_from_slice(&number(value)));
             Ok(bytes.into())

@@ -116,7 +116,7 @@ impl GrpcServer {
 fn failure(status: &Status) -> Failure {
     if let Some(cause) = status.source() {
         return match cause.downcast_ref::<prost::DecodeError>() {
-            Some(e) => Failure::wrong(format!("the reply is no message of the protocol: {e}")),
+            Some(e) => Failure::wrong(format!("the reply is not a message of the protocol: {e}")),
             None => lost(cause),
         };
     }
@@ -136,7 +136,7 @@ fn failure(status: &Status) -> Failure {
         | Code::DeadlineExceeded => Failure::passing(text),
         Code::Unknown | Code::Internal | Code::DataLoss => Failure::wrong(text),
         Code::Unauthenticated | Code::PermissionDenied => {
-            Failure::lasting(format!("{text}; name the variable that holds its token by token_from"))
+            Failure::lasting(format!("{text}; name the variable that holds its token with token_from"))
         }
         _ => Failure::lasting(text),
     }

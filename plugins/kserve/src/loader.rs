@@ -55,7 +55,7 @@ impl BackendLoader for KserveLoader {
 /// Refuses what servers cannot be told. Threads are an upper limit, of which a served model uses none.
 fn check_config(config: &ModelConfig) -> Result<()> {
     if let Some(device) = &config.device {
-        bail!(unsupported, "device {device:?} was asked for; a served model runs where its server runs it");
+        bail!(unsupported, "device {device:?} is not supported: a served model runs on its server's device");
     }
     match config.settings.keys().next() {
         Some(key) => {
@@ -77,7 +77,7 @@ fn load(file: &KserveFile, config: &ModelConfig) -> Result<KserveModel> {
     let security = Security::new(trust, token.as_deref())?;
     let mut runtime = Builder::new_multi_thread();
     let runtime = runtime.worker_threads(THREADS).thread_name("scorecam-kserve").enable_all().build();
-    let runtime = runtime.map_err(|e| Error::internal(format!("no thread can be started: {e}")))?;
+    let runtime = runtime.map_err(|e| Error::internal(format!("cannot start a thread: {e}")))?;
     // Ends its threads without waiting, whatever happens below.
     let running = Running(Some(runtime));
     let runtime: &Runtime = running.0.as_ref().ok_or_else(|| Error::internal("the model has ended"))?;
@@ -106,11 +106,11 @@ fn load(file: &KserveFile, config: &ModelConfig) -> Result<KserveModel> {
         }
         None => None,
     };
-    let remark = |why: &String| format!("a server was not there when the model was loaded: {why}");
+    let remark = |why: &String| format!("a server was unavailable when the model was loaded: {why}");
     let sizes = Sizes { message_bytes: file.limits.message_bytes, images: file.limits.images };
     let slow = |address: &Address| {
         format!(
-            "{address} does not read binary tensors, so that images go there as JSON, many times slower; use its \
+            "{address} does not support binary tensors, so images are sent as JSON, which is much slower; use its \
              gRPC port"
         )
     };
@@ -148,7 +148,7 @@ impl Head {
         if !input.element.can_hold_pixels() || axes(&metadata.inputs[0].shape)[0].is_some() {
             bail!(
                 model,
-                "head {:?} takes a fixed batch or no numbers of floating point; bake it anew",
+                "head {:?} has a fixed batch size or an input that is not floating-point; bake it again",
                 name.name
             );
         }

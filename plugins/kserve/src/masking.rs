@@ -27,7 +27,7 @@ impl Masking {
         if metadata.inputs.len() != INPUTS.len() || !INPUTS.iter().all(has) {
             bail!(
                 model,
-                "model {:?} has not the inputs {} of FP32; scorecam bake --masked writes a model that has",
+                "model {:?} lacks the FP32 inputs {}; scorecam bake --masked writes a model with them",
                 name.name,
                 INPUTS.join(", ")
             );
@@ -70,7 +70,7 @@ impl Masking {
         ];
         let bytes = shared.iter().map(|(_, _, bytes)| bytes.len()).sum();
         let size = request.batch_size.min(model.sizes.items_beside(bytes, h * w * 4)?);
-        ensure!(size > 0, invalid, "batch size 0 was asked for; at least 1 is needed");
+        ensure!(size > 0, invalid, "batch size must be at least 1, got 0");
         let mut take =
             |masks: usize, tensors| hand_over_batch(each, (masks, masks), &wanted.each(tensors)?, |_| true);
         let mut under_way = model.under_way()?;

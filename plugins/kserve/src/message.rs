@@ -121,7 +121,7 @@ impl Expected {
                 self.element.name()
             )));
         };
-        let memory = || Failure::lasting(format!("no memory for output {name:?} of {count} numbers"));
+        let memory = || Failure::lasting(format!("not enough memory for output {name:?} of {count} numbers"));
         let mut values = Vec::new();
         values.try_reserve_exact(count).map_err(|_| memory())?;
         match &found.contents {

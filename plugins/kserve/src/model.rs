@@ -73,7 +73,7 @@ impl Sizes {
         ensure!(
             bytes <= room,
             model,
-            "an image has {bytes} bytes, and limits.message_bytes is {}; give a larger one, and tell the servers",
+            "an image has {bytes} bytes, but limits.message_bytes is {}; raise it here and on the servers",
             self.message_bytes
         );
         Ok((room / bytes.max(1)).clamp(1, self.images))
@@ -179,7 +179,7 @@ impl KserveModel {
         {
             bail!(
                 unsupported,
-                "output {:?} has no row for each image, and {n} images are more than the {size} that fit in a request",
+                "output {:?} has no row per image, but {n} images exceed the {size} that fit in a request",
                 output.name
             );
         }
@@ -214,14 +214,14 @@ fn channels_last<'v>(
 /// The tensors of requests one behind the other.
 fn joined(mut parts: Vec<Vec<Tensor>>) -> Result<Vec<Tensor>> {
     if parts.len() < 2 {
-        return parts.pop().ok_or_else(|| Error::invalid("a pass of no image was asked for"));
+        return parts.pop().ok_or_else(|| Error::invalid("a pass needs at least one image"));
     }
     let count = parts[0].len();
     let join = |i: usize| {
         let all: Vec<&Tensor> = parts.iter().map(|tensors| &tensors[i]).collect();
         let axes = &all[0].shape()[1..];
         if all.iter().any(|tensor| &tensor.shape()[1..] != axes) {
-            return Err(Error::model("the model gave tensors of other sizes in one request than in another"));
+            return Err(Error::model("the model returned tensors of different sizes in two requests"));
         }
         let rows = all.iter().map(|tensor| tensor.shape()[0]).sum();
         let mut joined = Tensor::zeros([&[rows], axes].concat())?;
@@ -284,7 +284,7 @@ impl ModelBackend for KserveModel {
                 .map_or(String::new(), |head| format!("; the head begins at {:?}", head.layer));
             bail!(
                 unsupported,
-                "no model behind layer {layer:?} is served{of}; scorecam bake --model MODEL.onnx --head {layer} \
+                "no model after layer {layer:?} is served{of}; scorecam bake --model MODEL.onnx --head {layer} \
                  --output HEAD.onnx writes one, and `head` in the .kserve file names it"
             );
         };

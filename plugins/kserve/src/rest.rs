@@ -99,7 +99,7 @@ impl RestServer {
         }
         let (_, body) = self.call(Method::GET, "/v2", &[], Bytes::new()).await?;
         let reply: ServerReply = serde_json::from_slice(&body)
-            .map_err(|e| Failure::wrong(format!("what it says of itself is not the protocol's JSON: {e}")))?;
+            .map_err(|e| Failure::wrong(format!("its metadata is not the protocol's JSON: {e}")))?;
         let is_binary = reply.extensions.iter().any(|name| name == EXTENSION);
         Ok(*self.is_binary.get_or_init(|| is_binary))
     }
@@ -206,7 +206,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
         408 | 425 | 429 | 502 | 503 | 504 => Failure::passing(text),
         500 => Failure::wrong(text),
         401 | 403 => {
-            Failure::lasting(format!("{text}; name the variable that holds its token by token_from"))
+            Failure::lasting(format!("{text}; name the variable that holds its token with token_from"))
         }
         413 => Failure::lasting(format!("{text}; give a smaller limits.message_bytes")),
         _ => Failure::lasting(text),

@@ -52,7 +52,7 @@ impl Served {
         if metadata.inputs.is_empty() || metadata.outputs.is_empty() {
             bail!(
                 model,
-                "the server does not say what model {:?} takes and gives; list its inputs and outputs in the server's \
+                "the server does not describe the inputs and outputs of model {:?}; list them in the server's \
                  configuration of the model",
                 file.model
             );
@@ -115,7 +115,7 @@ fn image_input(
     ensure!(
         count == 1,
         unsupported,
-        "the served model has {count} inputs ({}); one image input is needed",
+        "the served model has {count} inputs ({}); it must have one image input",
         names()
     );
     let Described { name, datatype, shape } = described;
@@ -126,7 +126,7 @@ fn image_input(
     })?;
     let Ok([n, a, b, c]) = <[Option<usize>; 4]>::try_from(axes(shape)) else {
         let shape = written(&axes(shape));
-        bail!(unsupported, "input {name:?} has shape {shape}; an image batch of four axes is needed");
+        bail!(unsupported, "input {name:?} has shape {shape}; it must be an image batch with four axes");
     };
     let may_be_channels = |n: Option<usize>| n.is_some_and(|n| CHANNELS.contains(&n));
     let likely = if may_be_channels(c) && !may_be_channels(a) { Layout::Nhwc } else { Layout::Nchw };
@@ -138,7 +138,7 @@ fn image_input(
     if let Some((h, w)) = config.input_size {
         if h == 0 || w == 0 || height.is_some_and(|n| n != h) || width.is_some_and(|n| n != w) {
             let shape = written(&[n, channels, height, width]);
-            bail!(invalid, "input {name:?} wants {shape}; the input size that was given is {h} x {w}");
+            bail!(invalid, "input {name:?} takes {shape}; the given input size is {h} x {w}");
         }
         (height, width) = (Some(h), Some(w));
     }
@@ -180,7 +180,7 @@ fn scores(outputs: &[Output], file: &KserveFile, config: &ModelConfig) -> Result
     ensure!(
         element.is_float(),
         unsupported,
-        "output {name:?} is {}; class scores are numbers of floating point",
+        "output {name:?} is {}; class scores must be floating-point numbers",
         element.name()
     );
     Ok(chosen)
@@ -206,8 +206,9 @@ fn layers(
             let known = outputs.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
             bail!(
                 not_found,
-                "layer {name:?} is no output of served model {:?} (outputs: {known}); scorecam bake \
-                 --model MODEL.onnx --tap {name} --output TAPPED.onnx writes a model that has it as one, to be served in its place",
+                "layer {name:?} is not an output of served model {:?} (outputs: {known}); scorecam bake \
+                 --model MODEL.onnx --tap {name} --output TAPPED.onnx writes a model with it as an \
+                 output; serve that one instead",
                 file.model
             );
         };
@@ -284,7 +285,7 @@ mod tests {
         check(one, "", Some("conv9"), "--tap conv9 --output TAPPED.onnx");
         check(one, "layers = [\"conv9\"]", None, "--tap conv9 --output TAPPED.onnx");
         check(one, "layers = [\"logits\"]", None, "FP32 [N, 10]; a layer has three or four axes");
-        check(&[], "", None, "does not say what model \"m\" takes and gives");
+        check(&[], "", None, "does not describe the inputs and outputs of model \"m\"");
         check(&[image.clone(), described("y", "FP32", &[1])], "", None, "has 2 inputs (x, y)");
         check(one, "input = \"z\"", None, "input \"z\" is not in the served model; inputs: x");
         check(&[described("x", "BYTES", &[-1])], "", None, "input \"x\" is BYTES");

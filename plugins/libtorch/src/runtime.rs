@@ -64,7 +64,7 @@ pub(crate) fn look(on_gpu: bool) -> Result<Readiness> {
             Ok(Readiness::on_accelerator(format!("a GPU, by the libtorch in {}", folder.display())))
         }
         true => Err(Error::unsupported(format!(
-            "the libtorch in {} was built for the CPU alone; name one with CUDA by setting \"runtime\" or LIBTORCH",
+            "the libtorch in {} was built only for the CPU; name one with CUDA in setting \"runtime\" or LIBTORCH",
             folder.display()
         ))),
     }
@@ -72,7 +72,7 @@ pub(crate) fn look(on_gpu: bool) -> Result<Readiness> {
 
 fn open_new(folder: PathBuf) -> Result<Opened> {
     let libtorch = folder.join(file_name("torch_cpu"));
-    // SAFETY: libtorch's initialisers register operators; the user chose or fetched this library.
+    // SAFETY: libtorch's initializers register operators; the user chose or fetched this library.
     unsafe { open_library(&libtorch) }.map_err(|e| {
         Error::io(format!(
             "libtorch {} cannot be opened: {e}; reinstall it: \"{COMMAND}\"",

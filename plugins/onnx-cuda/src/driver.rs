@@ -31,7 +31,7 @@ type GetName = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
 /// `cuDeviceTotalMem(bytes, device)`.
 type TotalMemory = unsafe extern "C" fn(*mut usize, c_int) -> c_int;
 
-/// The driver's library, initialised.
+/// The driver's library, initialized.
 pub(crate) struct Driver {
     /// Never closed: the runtime uses it, too.
     library: ManuallyDrop<Library>,
@@ -49,7 +49,7 @@ pub(crate) struct Gpu {
 impl Driver {
     /// Opens the driver; an error where there is none, or one that is too old, or one without a GPU.
     pub(crate) fn open() -> Result<Self> {
-        // SAFETY: the driver's library has no initialisers that depend on anything; it comes with the system.
+        // SAFETY: the driver's library has no initializers that depend on anything; it comes with the system.
         let library = unsafe { Library::new(LIBRARY) }.map_err(|e| {
             // The message proper of some systems says no more than that it failed.
             let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
@@ -98,7 +98,7 @@ impl Driver {
         // SAFETY: as above.
         let memory: Symbol<'_, TotalMemory> = unsafe { self.function(b"cuDeviceTotalMem_v2\0") }?;
         let mut there = 0;
-        // SAFETY: the driver is initialised, and there is a place for the number.
+        // SAFETY: the driver is initialized, and there is a place for the number.
         checked("cuDeviceGetCount", unsafe { count(&raw mut there) })?;
         let number = c_int::try_from(index).ok().filter(|&number| number < there).ok_or_else(|| {
             Error::unsupported(match there {
@@ -109,7 +109,7 @@ impl Driver {
             })
         })?;
         let (mut device, mut bytes, mut text) = (0, 0, [0 as c_char; 256]);
-        // SAFETY: the driver is initialised, and each place is of the size that is told.
+        // SAFETY: the driver is initialized, and each place is of the size that is told.
         unsafe {
             checked("cuDeviceGet", get(&raw mut device, number))?;
             checked("cuDeviceGetName", name(text.as_mut_ptr(), text.len() as c_int - 1, device))?;

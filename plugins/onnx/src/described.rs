@@ -114,8 +114,8 @@ impl Described {
     /// What a user should know of how the model runs.
     pub(crate) fn remark(&self) -> Option<&'static str> {
         self.trains.then_some(
-            "batch normalization is left in training mode, so results depend on what else is in a batch, and in ONNX Runtime \
-             on passes before: each image has a pass of its own; export the model in evaluation mode",
+            "batch normalization is left in training mode, so results depend on the rest of a batch, and in ONNX \
+             Runtime on previous passes: each image gets its own pass; export the model in evaluation mode",
         )
     }
 

@@ -34,14 +34,17 @@ pub(crate) fn find(
     let others: Vec<_> = inputs.iter().filter(|input| input.name != image).collect();
     let is_known = |name: &&String| others.iter().any(|input| input.name == **name);
     if let Some(name) = given.keys().find(|name| !is_known(name)) {
-        bail!(not_found, "a value was given for input {name:?}, which is not one beside the image {image:?}");
+        bail!(
+            not_found,
+            "a value was given for input {name:?}, which is not an input other than the image {image:?}"
+        );
     }
     let missing: Vec<&str> =
         others.iter().map(|i| i.name.as_str()).filter(|name| !given.contains_key(*name)).collect();
     if let [first, ..] = missing[..] {
         return Err(Error::invalid(format!(
-            "the model has inputs beside the image {image:?}: {}; give their values under [inputs] in a manifest, as in \
-             {first} = 0.5, or by --backend-set input.{first}=VALUE",
+            "the model has inputs other than the image {image:?}: {}; give their values under [inputs] in a \
+             manifest, such as {first} = 0.5, or with --backend-set input.{first}=VALUE",
             missing.join(", ")
         )));
     }
@@ -82,7 +85,7 @@ impl Extra {
             count if count == rows * item => self.values.clone(),
             count => bail!(
                 invalid,
-                "{count} values were given for shape {}; {item} for each image are needed",
+                "{count} values were given for shape {}; each image needs {item}",
                 written(&self.shape)
             ),
         };
@@ -121,7 +124,9 @@ impl Extra {
 fn numbers(text: &str) -> Result<Vec<f64>> {
     let number = |word: &str| {
         word.trim().parse::<f64>().map_err(|_| {
-            Error::invalid(format!("{text:?} is no value; give a number, numbers as in 0.5,1, or npy:FILE"))
+            Error::invalid(format!(
+                "{text:?} is not a value; give a number, numbers such as 0.5,1, or npy:FILE"
+            ))
         })
     };
     text.split(',').map(number).collect()
@@ -161,7 +166,9 @@ mod tests {
         assert_eq!(shaped(&[3], "1, 2, 3", 4), Ok((vec![3], vec![1.0, 2.0, 3.0])));
         assert_eq!(shaped(&[], "0.5", 4), Ok((vec![], vec![0.5])));
         assert_eq!(shaped(&[0], "0.5", 2), Ok((vec![2], vec![0.5, 0.5])));
-        for (text, expected) in [("1,2,3", "3 values were given for shape [N, 2]; 2"), ("a", "is no value")] {
+        for (text, expected) in
+            [("1,2,3", "3 values were given for shape [N, 2]; 2"), ("a", "is not a value")]
+        {
             let error = shaped(&[0, 2], text, 1).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");
         }

@@ -53,7 +53,7 @@ fn in_graph(graph: &[u8], depth: usize) -> Result<Vec<u8>> {
     })
 }
 
-const ADVICE: &str = "precision f16 can't be made of it: use f32 or tf32";
+const ADVICE: &str = "precision f16 is not possible: use f32 or tf32";
 
 fn in_node(node: &[u8], depth: usize) -> Result<Vec<u8>> {
     let operator = text(node, 4)?;
@@ -76,10 +76,9 @@ fn in_attribute(attribute: &[u8], operator: &str, depth: usize) -> Result<Vec<u8
     let name = text(attribute, 1)?;
     let of_call = !text(attribute, 21)?.is_empty();
     match (operator, name.as_str()) {
-        ("Constant", "value_float" | "value_floats") | ("Cast", "to") if of_call => bail!(
-            unsupported,
-            "its functions take {name} of a {operator} from where they are called; {ADVICE}"
-        ),
+        ("Constant", "value_float" | "value_floats") | ("Cast", "to") if of_call => {
+            bail!(unsupported, "its functions take {name} of a {operator} from their callers; {ADVICE}")
+        }
         ("Constant", "value_float") => {
             // A number that is not written is 0.
             let values = halves(attribute, 2)?;

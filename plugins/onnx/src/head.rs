@@ -237,7 +237,7 @@ fn repeats(
         Some(repeat) => Ok((tensor, repeat)),
         None => bail!(
             unsupported,
-            "the model cannot be run from layer {name:?}: tensor {tensor:?} leads around it, and is not one per image; \
+            "the model cannot be run from layer {name:?}: tensor {tensor:?} bypasses it, and is not per image; \
              choose a layer that all paths go through"
         ),
     };

@@ -253,7 +253,7 @@ impl<'g> Outline<'g> {
         match element.is_float() {
             true => Ok(chosen),
             false => Err(Error::unsupported(format!(
-                "output {name:?} is {element}; class scores are numbers of floating point"
+                "output {name:?} is {element}; class scores must be floating-point numbers"
             ))),
         }
     }

@@ -36,7 +36,7 @@ impl ImageInput {
         let shape = value.shape().unwrap_or_else(|| vec![None; 4]);
         let refused = || {
             Error::unsupported(format!(
-                "input {name:?} has shape {}; an image batch of four axes, or one image of three, is needed",
+                "input {name:?} has shape {}; it must be an image batch with four axes, or one image with three",
                 written(&shape)
             ))
         };
@@ -63,7 +63,7 @@ impl ImageInput {
         let [_, _, h, w] = self.shape;
         if height == 0 || width == 0 || h.is_some_and(|h| h != height) || w.is_some_and(|w| w != width) {
             return Err(Error::invalid(format!(
-                "input {:?} wants {}; the input size that was given is {height} x {width}",
+                "input {:?} takes {}; the given input size is {height} x {width}",
                 self.name,
                 written(&self.shape)
             )));
@@ -147,7 +147,7 @@ fn choose<'g>(inputs: &[&'g proto::Value], name: Option<&str>) -> Result<&'g pro
         ([], _) => Err(Error::model("the model has no input")),
         ([only], _) | (_, [only]) => Ok(only),
         _ => Err(Error::invalid(format!(
-            "the model has {} inputs ({}); name the image by input.name in a manifest",
+            "the model has {} inputs ({}); name the image with input.name in a manifest",
             inputs.len(),
             names()
         ))),

@@ -55,7 +55,7 @@ pub(crate) fn remark(
         Ok(exact) => exact,
         // A model that leaves its size open need not take any.
         Err(e) if [channels, height, width].contains(&None) => {
-            return Ok(format!("precision {name}: what it does to class scores was not measured: {e}"));
+            return Ok(format!("precision {name}: its error in the class scores was not measured: {e}"));
         }
         Err(e) => return Err(e),
     };

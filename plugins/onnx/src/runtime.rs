@@ -166,9 +166,9 @@ fn find(release: &RuntimeRelease, setting: Option<&Path>, plugin_folder: Option<
     }
     let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     Err(Error::io(format!(
-        "ONNX Runtime ({}) was not found: setting \"runtime\" and ORT_DYLIB_PATH are not set, and it is not \
-         in {}; run \"{}\" in an active Python environment (VIRTUAL_ENV or CONDA_PREFIX is set), or name the \
-         library by the setting or ORT_DYLIB_PATH",
+        "ONNX Runtime ({}) was not found: neither setting \"runtime\" nor ORT_DYLIB_PATH is set, and it is not in \
+         {}; run \"{}\" in an active Python environment (VIRTUAL_ENV or CONDA_PREFIX is set), or name the \
+         library with the setting or ORT_DYLIB_PATH",
         release.file_names()[0],
         looked.join(" or "),
         release.command()

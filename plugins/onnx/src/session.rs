@@ -92,7 +92,7 @@ impl SessionSpec {
         self.load(bytes, (self.settings.optimization, &self.device.exact_providers))
     }
 
-    /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimised.
+    /// Opens a session that is only asked for types, or run once: in f32, and nothing is optimized.
     pub(crate) fn open_plain(&self, bytes: &mut Vec<u8>, taps: &Taps) -> Result<Session> {
         self.open_with(bytes, taps, (GraphOptimizationLevel::Disable, &self.device.exact_providers))
     }

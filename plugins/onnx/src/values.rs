@@ -83,7 +83,7 @@ pub(crate) fn place(allocator: &Allocator, element: Element, shape: &[usize]) ->
     };
     DynTensor::new(allocator, kind, lengths(shape)).map_err(|e| {
         Error::model(format!(
-            "onnxruntime has no memory for a batch; give a smaller batch size: {}",
+            "onnxruntime has not enough memory for a batch; use a smaller batch size: {}",
             e.message()
         ))
     })
@@ -179,7 +179,7 @@ pub(crate) fn raw_output(name: &str, n: usize, output: Tensor) -> Result<Tensor>
             output.reshape(shape)
         }
         shape => Err(Error::model(format!(
-            "output {name:?} has shape {shape:?} for {n} images; one row for each was expected"
+            "output {name:?} has shape {shape:?} for {n} images; it must have one row per image"
         ))),
     }
 }

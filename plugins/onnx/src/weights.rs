@@ -104,8 +104,7 @@ fn stored<'g>(
 ) -> Result<Option<Stored<'g>>> {
     let quantized = || {
         Error::unsupported(
-            "its weights are quantized, and random ones cannot be drawn in their place; give the model as it was before \
-             quantization",
+            "its weights are quantized and cannot be randomized; give the model before quantization",
         )
     };
     let Some(mut name) = node.inputs.get(input).filter(|name| !name.is_empty()).map(String::as_str) else {
@@ -145,8 +144,8 @@ fn stored<'g>(
     ensure!(
         tensor.external_file().is_none(),
         unsupported,
-        "its weights lie in another file, and random ones are drawn inside the model's own; save the model with its weights \
-         inside (onnx.save_model without save_as_external_data)"
+        "its weights are in another file, but only weights inside the model file can be randomized; save the model \
+         with its weights inside (onnx.save_model without save_as_external_data)"
     );
     Ok(Some(Stored { name, tensor, is_turned }))
 }
@@ -271,7 +270,7 @@ fn numbers(values: &Values) -> Result<Vec<f64>> {
         (Element::F16, false) => pairs().map(|&b| f16::from_le_bytes(b).into()).collect(),
         (Element::BF16, true) => values.halves.iter().map(|v| bf16::from_bits(bits(v)).into()).collect(),
         (Element::BF16, false) => pairs().map(|&b| bf16::from_le_bytes(b).into()).collect(),
-        (other, _) => bail!(unsupported, "its weights are {other:?}, of which none are drawn"),
+        (other, _) => bail!(unsupported, "its weights are {other:?}, which cannot be randomized"),
     })
 }
 

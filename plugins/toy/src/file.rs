@@ -44,7 +44,7 @@ pub struct ToyFile {
     /// This many maps before the flat ones are 0.75 everywhere.
     #[serde(default)]
     pub constant_maps: usize,
-    /// This many maps before the constant ones are 2 or 1/2 times one of the first: equal after normalisation.
+    /// This many maps before the constant ones are 2 or 1/2 times one of the first: equal after normalization.
     #[serde(default)]
     pub duplicate_maps: usize,
     /// False: activations are [N, K] and no layer has spatial extent.
@@ -123,11 +123,11 @@ impl ToyFile {
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
         let (bytes, _) = read_file(path, MAX_FILE_BYTES).map_err(|e| match e.kind() {
-            ErrorKind::FileTooLarge => Error::model(format!("{name} is no toy model: {e}")),
+            ErrorKind::FileTooLarge => Error::model(format!("{name} is not a toy model: {e}")),
             _ => Error::io(format!("cannot read {name}: {e}")),
         })?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| Error::model(format!("{name} is not text, so it is no toy model")))?;
+            .map_err(|_| Error::model(format!("{name} is not text, so it is not a toy model")))?;
         Self::parse(&text).map_err(|e| e.context(name))
     }
 

@@ -47,10 +47,10 @@ fn check_config(config: &ModelConfig) -> Result<()> {
         }
     }
     if config.layout == Some(Layout::Nhwc) {
-        return Err(Error::unsupported("layout nhwc was asked for; a toy model takes nchw"));
+        return Err(Error::unsupported("layout nhwc is not supported; a toy model takes nchw"));
     }
     if let Some(device) = config.device.as_deref().filter(|&device| device != "cpu") {
-        bail!(unsupported, "device {device:?} was asked for; toy models run on \"cpu\"");
+        bail!(unsupported, "device {device:?} is not supported; toy models run on \"cpu\"");
     }
     match config.settings.keys().next() {
         Some(key) => Err(Error::not_found(format!("setting {key:?} is unknown; the toy backend has none"))),

@@ -39,7 +39,11 @@ impl ToyModel {
                 Some(size)
             }
             Some(size) => {
-                bail!(invalid, "input size {size:?} was asked for; the model's is fixed at {:?}", file.size);
+                bail!(
+                    invalid,
+                    "input size {size:?} does not fit the model, whose size is fixed at {:?}",
+                    file.size
+                );
             }
         };
         let info = info(&file, size)?;
@@ -246,7 +250,7 @@ fn cells_of(file: &ToyFile, size: [usize; 2]) -> Result<[usize; 2]> {
     let [p, q] = file.patch();
     let [height, width] = size;
     if height == 0 || width == 0 || height % p != 0 || width % q != 0 {
-        bail!(invalid, "input size {size:?} is no multiple of the patch {:?}; give one that is", [p, q]);
+        bail!(invalid, "input size {size:?} is not a multiple of the patch {:?}; give one that is", [p, q]);
     }
     Ok([height / p, width / q])
 }

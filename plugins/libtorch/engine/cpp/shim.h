@@ -1,7 +1,7 @@
 /* The C face of the graph work: everything about TorchScript that tch does not offer.
  *
  * A model is a loaded module whose forward graph has been inlined whole; its outputs and the results of its
- * module calls are known by number. A program is a runnable graph: some outputs alone (frozen and optimised),
+ * module calls are known by number. A program is a runnable graph: some outputs alone (frozen and optimized),
  * with the activations of some calls, or from the activations of one call on. It computes no other outputs.
  *
  * Every function that can fail returns 0 or another number, in which case `error` holds text. No C++

@@ -20,7 +20,7 @@ pub(crate) fn choose(name: Option<&str>) -> Result<Device> {
     })?;
     match shim::cuda_devices() {
         None => Err(Error::unsupported(format!(
-            "device {name:?}: this libtorch was built for the CPU alone; name one with CUDA by setting \"runtime\" \
+            "device {name:?}: this libtorch was built only for the CPU; name one with CUDA in setting \"runtime\" \
              (the folder torch of PyTorch's Python package is one), or use \"cpu\""
         ))),
         Some(0) => Err(Error::unsupported(format!(

@@ -111,7 +111,7 @@ fn activation_axes(result: &Tensor, n: usize) -> Result<Vec<usize>, String> {
     }
     if shape.first() != Some(&n) || shape.len() < 2 || shape.len() > MAX_RANK || shape.contains(&0) {
         return Err(format!(
-            "its result has shape {shape:?} for {n} images; 2 to {MAX_RANK} axes, the batch first, are needed"
+            "its result has shape {shape:?} for {n} images; it must have 2 to {MAX_RANK} axes, the batch first"
         ));
     }
     Ok(shape[1..].to_vec())

@@ -1,6 +1,6 @@
 //! [`TorchModel`]: a TorchScript model as core's [`ModelBackend`].
 //!
-//! Scoring passes run on frozen, optimised programs, one for each set of outputs that is wanted. Everything else
+//! Scoring passes run on frozen, optimized programs, one for each set of outputs that is wanted. Everything else
 //! (activations, gradients, runs from an inner layer) is one pass of an explain call, and runs on programs that are made
 //! for it out of the model's outline: they share the weights, cost some milliseconds, and nothing depends on what ran
 //! before. Only scoring passes know another precision than the file's own.
@@ -121,7 +121,7 @@ impl TorchModel {
         let Ok(scores) = self.info.scores else {
             let name = precision.name();
             return Ok(format!(
-                "precision {name}: what it does to outputs was not measured, since none is known to hold class scores"
+                "precision {name}: its error was not measured, because no output is known to hold class scores"
             ));
         };
         let _call = self.place.enter(Some(1))?;
@@ -286,14 +286,14 @@ impl ModelBackend for TorchModel {
         if !fits || given[0] == 0 {
             let listed: Vec<usize> = listed.iter().flatten().copied().collect();
             return Err(Error::invalid(format!(
-                "layer {layer:?} wants activations of shape {listed:?} for each image; the tensor is {given:?}"
+                "layer {layer:?} takes activations of shape {listed:?} for each image; the tensor is {given:?}"
             )));
         }
         let wanted = self.wanted(wanted)?;
         if let Some(&other) = wanted.layers.first() {
             let name = &self.info.layers[other].name;
             return Err(Error::unsupported(format!(
-                "layer {name:?} was asked for of a run from layer {layer:?}, which gives outputs alone"
+                "layer {name:?} is not available in a run from layer {layer:?}, which returns only outputs"
             )));
         }
         let _call = self.place.enter(self.threads)?;
@@ -325,7 +325,7 @@ fn refuse_others(inputs: &Inputs<'_>) -> Result<()> {
     match inputs.others {
         [] => Ok(()),
         [(name, _), ..] => {
-            Err(Error::not_found(format!("input {name:?} was given; the model takes the image alone")))
+            Err(Error::not_found(format!("input {name:?} was given; the model takes only the image")))
         }
     }
 }

@@ -76,8 +76,8 @@ fn first_pass(
         (None, [_, _, Some(height), Some(width)]) => (height, width, "with which it was traced"),
         (None, _) => {
             return Err(Error::invalid(
-                "the file does not say which input size the model takes, as only traced ones do; write it as \
-                 size = [height, width] under [input] in the model's manifest",
+                "the file does not contain the model's input size, unlike a traced model's; set size = [height, \
+                 width] under [input] in the model's manifest",
             ));
         }
     };

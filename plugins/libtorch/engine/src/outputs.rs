@@ -91,7 +91,7 @@ fn chosen(found: &[Output], infos: &[OutputInfo], named: Option<&str>) -> Result
         let wrong = || {
             let (name, word) = (&found[place].name, &words[place]);
             Error::unsupported(format!(
-                "output {name:?} is {word}; class scores are numbers of floating point"
+                "output {name:?} is {word}; class scores must be floating-point numbers"
             ))
         };
         info(&found[place]).filter(|info| is_float(info.element)).cloned().ok_or_else(wrong)

@@ -1,4 +1,4 @@
-//! [`Programs`]: what scoring passes run on, a frozen and optimised program for each set of outputs that is wanted.
+//! [`Programs`]: what scoring passes run on, a frozen and optimized program for each set of outputs that is wanted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +24,7 @@ impl Programs {
         Self { settings, kept: Mutex::default() }
     }
 
-    /// The program for `outputs`, places in ascending order. Made anew it is tried on `trial`; an optimised one that fails
+    /// The program for `outputs`, places in ascending order. Made anew it is tried on `trial`; an optimized one that fails
     /// where the graph as it was exported runs is given up.
     pub(crate) fn of(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! | key | values | default |
 //! |---|---|---|
-//! | `optimization` | `none`, `all`: whether scoring passes run on a frozen and optimised graph | `all` |
+//! | `optimization` | `none`, `all`: whether scoring passes run on a frozen and optimized graph | `all` |
 //! | `precision` | `f32`, `tf32`, `f16`: what scoring passes compute in | `f32` |
 //! | `memory_format` | `auto`, `contiguous`, `channels_last`: how images lie in scoring passes | `auto` |
 //! | `in_flight` | `1`, `2`: batches that are under way at once | 2 on a GPU, 1 on the CPU |
@@ -112,7 +112,7 @@ impl Settings {
         match self.optimized {
             true => Ok(self),
             false => Err(Error::invalid(format!(
-                "setting {needs_frozen:?} changes the optimised graph, but \"optimization\" is \"none\"; leave one out"
+                "setting {needs_frozen:?} changes the optimized graph, but \"optimization\" is \"none\"; leave one out"
             ))),
         }
     }
@@ -121,7 +121,7 @@ impl Settings {
     pub(crate) fn check(&self, device: Device) -> Result<()> {
         match (self.precision, device) {
             (Precision::Tf32, Device::Cpu) => Err(Error::unsupported(
-                "setting \"precision\" is \"tf32\", which is a GPU's; on device \"cpu\" use f32, or leave it out",
+                "setting \"precision\" is \"tf32\", which only GPUs have; on device \"cpu\" use f32, or leave it out",
             )),
             _ => Ok(()),
         }

@@ -87,7 +87,7 @@ fn raw_shape(info: &OutputInfo, shape: &[usize], n: usize) -> Result<Vec<usize>>
         [rows, ..] if rows == n && shape.len() == rank => Ok(shape.to_vec()),
         _ if n == 1 && shape.len() + 1 == rank => Ok([&[1], shape].concat()),
         _ => Err(Error::model(format!(
-            "its output {:?} has shape {shape:?} for {n} images; one row for each was expected",
+            "its output {:?} has shape {shape:?} for {n} images; it must have one row per image",
             info.name
         ))),
     }

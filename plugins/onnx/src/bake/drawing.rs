@@ -179,7 +179,7 @@ impl Drawing {
         if let Some(node) = again.iter().map(|&i| network.node(i)).find(|n| n.graphs().next().is_some()) {
             bail!(
                 unsupported,
-                "behind layer {layer:?} there is a loop or branch, {:?}, which is not copied",
+                "layer {layer:?} is followed by a loop or branch, {:?}, which cannot be copied",
                 node.operator
             );
         }

@@ -29,12 +29,12 @@ impl OnnxModel {
         ensure!(
             matches!(self.info().batch, BatchRule::Any { .. }) && image.has_batch,
             unsupported,
-            "the model takes a fixed batch, and masks may be of any number; export it with a free batch"
+            "the model has a fixed batch size, but the number of masks varies; export it with a variable batch size"
         );
         ensure!(
             image.element == Element::F32,
             unsupported,
-            "the model takes images of {}, and masked images are of f32; export it in f32",
+            "the model takes images in {}, but masked images are in f32; export it in f32",
             image.element
         );
         rewritten(bytes, &|field, out| match (field.number, field.content) {

@@ -51,7 +51,8 @@ impl OnnxModel {
         ensure!(
             baked.len() <= MOST_BYTES,
             unsupported,
-            "the model would have {} bytes, and a file of ONNX holds 2 GB; save it with its weights in another file first \
+            "the model would have {} bytes, but an ONNX file holds at most 2 GB; save it with its weights in \
+             another file first \
              (onnx.save_model with save_as_external_data)",
             baked.len()
         );
@@ -104,7 +105,7 @@ impl OnnxModel {
             _ => String::new(),
         };
         Err(Error::unsupported(format!(
-            "tensor {around:?} leads around layer {layer:?}; choose a layer that all paths go through{other}"
+            "tensor {around:?} bypasses layer {layer:?}; choose a layer that all paths go through{other}"
         )))
     }
 
@@ -119,7 +120,7 @@ impl OnnxModel {
         let name = self.described.tap_name(layer);
         let session = self.session(&[layer], self.info().batch.size(1))?;
         let found = session.output_types().find(|(output, _)| *output == name).and_then(|(_, kind)| kind);
-        let none = || Error::internal(format!("the type of layer {name:?} is not known"));
+        let none = || Error::internal(format!("the type of layer {name:?} is unknown"));
         Ok(Element::of_runtime(found.ok_or_else(none)?.0))
     }
 
@@ -181,12 +182,12 @@ impl OnnxModel {
     fn try_out(&self, mut baked: Vec<u8>) -> Result<Vec<u8>> {
         let advice = match self.info().batch {
             BatchRule::Fixed(n) => format!(
-                ", since it takes {n} at a time, and what lies behind a layer has to take each of its cells; export it with a \
-                 free batch"
+                ", because it takes {n} at a time, but the rest of the model must run each of the layer's cells; \
+                 export it with a variable batch size"
             ),
             BatchRule::Any { .. } => String::new(),
         };
-        let of_model = |e: Error| e.context(format!("the model that was made does not run{advice}"));
+        let of_model = |e: Error| e.context(format!("the new model does not run{advice}"));
         let session = self.spec.open_plain(&mut baked, &Taps::default()).map_err(of_model)?;
         let reads: Vec<String> = session.input_types().map(|(name, _)| name.to_owned()).collect();
         let [_, c, h, w] = self.ports.image.shape;
