@@ -55,7 +55,7 @@ inline Outcome<Image> photo_of(const cv::Mat &mat) {
     const int channels = mat.channels(), depth = mat.depth();
     if (mat.empty()) {
         return detail::failed<Image>(SCORECAM_ERR_INVALID_ARGUMENT,
-                                     "the matrix is empty, as cv::imread makes it of a file that is no photo");
+                                     "the matrix is empty, as cv::imread makes it of a file that is not a photo");
     }
     const bool known = (channels == 1 || channels == 3 || channels == 4) &&
                        (depth == CV_8U || depth == CV_16U || depth == CV_32F);
@@ -64,7 +64,7 @@ inline Outcome<Image> photo_of(const cv::Mat &mat) {
             SCORECAM_ERR_INVALID_ARGUMENT,
             "the matrix of type " + cv::typeToString(mat.type()) + " with " + std::to_string(mat.total()) +
                 " elements in " + std::to_string(mat.dims) +
-                " dimensions is no photo; convert it to CV_8U, CV_16U or CV_32F of 1, 3 or 4 channels");
+                " dimensions is not a photo; convert it to CV_8U, CV_16U or CV_32F of 1, 3 or 4 channels");
     }
     const PixelFormat format = channels == 1   ? PixelFormat::Gray
                                : channels == 3 ? PixelFormat::Bgr

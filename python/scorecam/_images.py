@@ -1,4 +1,4 @@
-"""Images as users have them, as the native side takes them."""
+"""Conversion of users' images for the native side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KNOWN = (
 
 
 def image(value: Any) -> _native.Image:
-    """Any image that a user may have, as a photo or as a model's input."""
+    """Any image of a user, as a photo or as a model's input."""
     if isinstance(value, _native.Image):
         return value
     if isinstance(value, (str, os.PathLike)):
@@ -30,7 +30,7 @@ def image(value: Any) -> _native.Image:
 
 
 def existing(path: str | os.PathLike[str]) -> str:
-    """The path of a file that is there."""
+    """The path of an existing file."""
     text = os.fsdecode(path)
     if not os.path.exists(text):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text)
@@ -43,7 +43,7 @@ def is_pil(value: Any) -> bool:
 
 
 def from_pil(value: Any) -> _native.Image:
-    """A photo of Pillow's, turned as its camera was held, as a file's would be."""
+    """A photo of Pillow, turned upright by its EXIF orientation, like a file's."""
     from PIL import ImageOps
 
     upright = ImageOps.exif_transpose(value)
@@ -51,7 +51,7 @@ def from_pil(value: Any) -> _native.Image:
 
 
 def array(value: Any) -> npt.NDArray[Any]:
-    """The values of anything that holds an array, on the CPU and without its gradients."""
+    """The values of any array-like object, on the CPU and without its gradients."""
     if isinstance(value, np.ndarray):
         return value
     if is_torch(value):
@@ -82,7 +82,7 @@ def of_torch(value: Any) -> npt.NDArray[Any]:
 
 
 def from_array(values: npt.NDArray[Any]) -> _native.Image:
-    """Whole numbers are the pixels of a photo, others a model's input."""
+    """Integers are the pixels of a photo, others a model's input."""
     if values.dtype in (np.uint8, np.uint16):
         pixels = np.ascontiguousarray(upright(values))
         return _native.Image.photo(pixels) if values.dtype == np.uint8 else _native.Image.photo16(pixels)
@@ -99,7 +99,7 @@ def upright(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return values
     if values.ndim == 3 and values.shape[0] in CHANNELS:
         return values.transpose(1, 2, 0)
-    raise ValueError(f"pixels of shape {list(values.shape)} are no photo; give [H, W, 3] or [H, W]")
+    raise ValueError(f"pixels of shape {list(values.shape)} are not a photo; give [H, W, 3] or [H, W]")
 
 
 def tensor(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

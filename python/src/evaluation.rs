@@ -78,7 +78,8 @@ impl Question {
     fn truth(&self, input: &Input) -> Result<Option<Truth>> {
         let placement = placement(input)?;
         if let Some(mask) = &self.mask {
-            let mask = mask.get().0.photo().ok_or_else(|| Error::invalid("a mask must be a picture"))?;
+            let mask =
+                mask.get().0.photo().ok_or_else(|| Error::invalid("a mask must be a photo, not a tensor"))?;
             return Truth::of_mask(mask, &placement).map(Some);
         }
         if self.boxes.is_empty() {

@@ -67,7 +67,7 @@ impl Stream {
         std::thread::Builder::new()
             .name("scorecam".into())
             .spawn(move || worker.run(&model, &options, at_once))
-            .map_err(|e| PyRuntimeError::new_err(format!("no thread can be started: {e}")))?;
+            .map_err(|e| PyRuntimeError::new_err(format!("cannot start a thread: {e}")))?;
         let work = Mutex::new(Some((received, given)));
         Ok(Self { images, progress, work, stop, early: BTreeMap::new(), next: 0, failure: None })
     }

@@ -29,7 +29,7 @@ import scorecam
         (TypeError, "float", {"target": 1.5}),
         (TypeError, "True", {"target": True}),
         (ValueError, "eps", {"eps": "much"}),
-        (ValueError, "batch size 0", {"batch_size": 0}),
+        (ValueError, "batch size must be at least 1", {"batch_size": 0}),
         (ValueError, "fuse", {"fuse": "least"}),
         (ValueError, "time_limit", {"time_limit": -1.0}),
         (NotImplementedError, "gradients", {"method": "layer-cam"}),
@@ -48,7 +48,7 @@ def test_wrong_arguments_are_named(model, pixels, kind, words, arguments):
         (LookupError, "no-such", {"layer": "no-such"}),
         (LookupError, "no-such", {"backend": "no-such"}),
         (LookupError, "no_such", {"settings": {"no_such": 1}}),
-        (ValueError, "0 threads", {"threads": 0}),
+        (ValueError, "threads must be between 1 and 1024, got 0", {"threads": 0}),
         (NotImplementedError, "tpu", {"device": "tpu"}),
         (ValueError, "inputs", {"manifest": {"input": {"inputs": 1}}}),
         (ValueError, "2 names", {"manifest": {"model": {"labels": ["a", "b"]}}}),
@@ -68,7 +68,7 @@ def test_files_that_are_no_models(tmp_path):
     (tmp_path / "empty.onnx").write_bytes(b"")
     with pytest.raises(RuntimeError, match="empty.onnx"):
         scorecam.load_model(tmp_path / "empty.onnx")
-    with pytest.raises(OSError, match="holds no plugin"):
+    with pytest.raises(OSError, match="has no plugins"):
         scorecam.load_plugin(tmp_path)
     with pytest.raises(ValueError, match="net"):
         scorecam.from_bytes(b"", name="net")

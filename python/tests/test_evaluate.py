@@ -51,7 +51,7 @@ def test_measures_are_listed():
         (ValueError, "no-such", {"protocol": "no-such"}),
         (LookupError, "speed", {"speed": 1}),
         (ValueError, "2 targets", {"target": [0, 1]}),
-        (ValueError, "sees nothing", {"boxes": [(40, 40, 41, 41)]}),
+        (ValueError, "lies outside", {"boxes": [(40, 40, 41, 41)]}),
         (ValueError, "nan", {"maps": np.full((16, 16), np.nan, np.float32)}),
     ],
 )

@@ -173,7 +173,7 @@ static void numbers(world *w)
     expect(SCORECAM_ERR_DEADLINE, scorecam_explanation_errors(&map, &n, &n, late, 0), "time limit", "errors of no map");
     scorecam_explanation_free(late);
     options.time_limit = NAN;
-    expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "no number");
+    expect(WRONG, explain(w, &w->photo, &options), "options.time_limit", "not a number");
     options.time_limit = 0.0;
     options.classes = classes;
     options.class_count = 2;
@@ -185,7 +185,7 @@ static void numbers(world *w)
     expect(WRONG, explain(w, &w->photo, &options), "top ", "2^64 - 1 classes");
     options.top_k = 0;
     options.batch_size = UINT64_MAX;
-    expect(WRONG, explain(w, &w->photo, &options), "4096 is the most", "2^64 - 1 images in a pass");
+    expect(WRONG, explain(w, &w->photo, &options), "must be at most 4096", "2^64 - 1 images in a pass");
     options.batch_size = 4096;
     expect(SCORECAM_OK, explain(w, &w->photo, &options), NULL, "a batch of all masks");
     options.batch_size = 0;
@@ -290,7 +290,7 @@ static void photos(world *w)
     photo.sample_type = SCORECAM_SAMPLES_F32;
     expect(SCORECAM_OK, explain(w, &photo, NULL), NULL, "f32 samples");
     samples[7] = NAN;
-    expect(WRONG, explain(w, &photo, NULL), "NaN", "a sample that is no number");
+    expect(WRONG, explain(w, &photo, NULL), "NaN", "a sample that is not a number");
     samples[7] = 255.0f;
     expect(WRONG, explain(w, &photo, NULL), "255", "a sample of 255");
     photo.data = (const char *)samples - 1;
@@ -448,7 +448,7 @@ static void regions(world *w)
     region.box_count = 0;
     region.mask = &mask;
     mask.data = black;
-    expect(WRONG, measure(w, &region), "sees nothing", "a black mask");
+    expect(WRONG, measure(w, &region), "lies outside", "a black mask");
     mask.width = SIDE / 2;
     expect(WRONG, measure(w, &region), "the mask has 16x32 pixels", "a mask of another size");
     mask.width = 0;

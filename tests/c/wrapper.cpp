@@ -306,7 +306,7 @@ void located(const scorecam::Model &model, const std::vector<std::uint8_t> &pixe
     CHECK(*on_box.energy > 0.0 && *on_box.energy < 1.0 && on_box.share == 0.5);
     const scorecam::Evidence twice = TAKE(found.region(0, {{0, 0, 9, 9}, {0, 0, kWidth / 2.0, height}}));
     CHECK(twice.energy == on_box.energy && twice.rank_accuracy == on_box.rank_accuracy);
-    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "sees nothing", found.region(0, {{0, 0, left, 1}}));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "lies outside", found.region(0, {{0, 0, left, 1}}));
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "or neither", found.region(0, std::vector<scorecam::Edges>()));
     FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "the mask has", found.region(0, Image::photo(pixels, 10, 10)));
     FAILS(SCORECAM_ERR_INVALID_HANDLE, "explanation", scorecam::Explanation().boxes(0));

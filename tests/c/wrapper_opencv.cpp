@@ -77,7 +77,7 @@ void overlays_are_bgr(const scorecam::Model &model) {
     CHECK(colours.type() == CV_8UC3 && colours.size() == photo.size());
     CHECK(colours.at<cv::Vec3b>(47, 63) ==
           cv::Vec3b(rgb[rgb.size() - 1], rgb[rgb.size() - 2], rgb[rgb.size() - 3]));
-    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "no photo", scorecam::overlay_of(found, cv::Mat()));
+    FAILS(SCORECAM_ERR_INVALID_ARGUMENT, "not a photo", scorecam::overlay_of(found, cv::Mat()));
 }
 
 void blobs_are_tensors(const scorecam::Model &model) {

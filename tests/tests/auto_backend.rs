@@ -91,7 +91,7 @@ fn a_backend_that_lies_about_itself_is_passed_over() {
     check("binary", 200, "\\xff\\xfe", &[], "what it runs on is not UTF-8");
     check("endless", 200, "", &["RANKED_ENDLESS"], "what it runs on does not end within 1024 bytes");
     check("lines", 200, "a\\nb", &[], "what it runs on has the control character '\\n' in it");
-    check("proud", 1001, "a card", &[], "its rank is 1001; 1000 is the most");
+    check("proud", 1001, "a card", &[], "its rank must be at most 1000, got 1001");
 }
 
 #[test]
@@ -152,9 +152,7 @@ fn no_backend_may_be_called_auto() {
     let folder = tempfile::tempdir().expect("a folder");
     let plugin = ranked(folder.path(), "auto", (200, "a card", 0), &[]);
     let error = Host::new().expect("a host").load_plugin(&plugin).expect_err("refused");
-    assert!(
-        error.to_string().ends_with("its id \"auto\" stands for the best of all backends; give it another")
-    );
+    assert!(error.to_string().ends_with("its id \"auto\" is reserved; choose another"));
 }
 
 /// Runs the program, which finds the plugins of a folder and, beside itself, those of this build.
@@ -229,7 +227,7 @@ fn the_list_of_plugins_says_who_is_ready_and_who_is_taken() {
         "card ready on a card",
         "unready not ready no driver; run 'get driver'",
         "toy ready",
-        "files, and what --backend auto takes for them:",
+        "backends that --backend auto chooses, by file type:",
         ".toy card, else toy",
     ] {
         assert!(squeezed.iter().any(|l| l == line), "{line:?} is not in\n{text}");

@@ -97,7 +97,7 @@ fn files_that_are_no_whole_plugin_are_refused() {
     }
     let text = write(&folder, "readme.so", "this is a text\n");
     refused(host.load_plugin(&text), ErrorKind::Plugin, &["readme.so", "not a shared library"]);
-    refused(host.load_plugin(folder.path()), ErrorKind::Io, &["the folder holds no plugin", "scorecam_NAME"]);
+    refused(host.load_plugin(folder.path()), ErrorKind::Io, &["the folder has no plugins", "scorecam_NAME"]);
     let missing = folder.path().join("missing.so");
     refused(host.load_plugin(&missing), ErrorKind::Io, &["missing.so"]);
     assert_eq!(host.plugins().len(), 1, "only the built-in methods are registered");
@@ -151,7 +151,7 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
         (
             "[settings]\ncuda = \"/evil\"\n",
             ErrorKind::InvalidArgument,
-            &["settings.cuda", "which a manifest may not"],
+            &["settings.cuda", "which is not allowed in a manifest"],
         ),
         ("[model]\nfile = \"n.toy\"\n", ErrorKind::Io, &["n.toy", "does not exist"]),
         ("[model]\nfile = \"m.toy\"\nlabels = \"names.txt\"\n", ErrorKind::Io, &["labels", "names.txt"]),
@@ -184,7 +184,11 @@ fn a_file_that_goes_on_beyond_its_length_is_refused() {
     refused(load(&host, &write(&folder, "o.toml", text)), ErrorKind::Io, &["/proc/self/maps", endless]);
     let huge = folder.path().join("huge.onnx");
     std::fs::File::create(&huge).and_then(|file| file.set_len(1 << 31)).expect("made");
-    refused(load(&host, &huge), ErrorKind::Model, &["huge.onnx is no ONNX model", "it has 2147483648 bytes"]);
+    refused(
+        load(&host, &huge),
+        ErrorKind::Model,
+        &["huge.onnx is not an ONNX model", "it has 2147483648 bytes"],
+    );
 }
 
 #[test]
@@ -213,7 +217,7 @@ fn no_more_threads_are_asked_for_than_any_machine_has_use_for() {
         host.load_model(request)
     };
     for threads in [0, 1025, u32::MAX as usize] {
-        refused(with(threads), ErrorKind::InvalidArgument, &["threads were asked for; give 1 to 1024"]);
+        refused(with(threads), ErrorKind::InvalidArgument, &["threads must be between 1 and 1024, got"]);
     }
     with(1024).expect("the most");
 }

@@ -175,14 +175,14 @@ fn what_has_no_map_is_refused_with_a_way_out() {
         error.kind()
     };
     let unsupported = ErrorKind::Unsupported;
-    assert_eq!(refused("logit", None, "one number an image"), unsupported);
+    assert_eq!(refused("logit", None, "one value per image"), unsupported);
     assert_eq!(refused("branch", None, "a loop or branch, \"If\""), unsupported);
     assert_eq!(refused("any_size", None, "give input.size in a manifest"), ErrorKind::InvalidArgument);
     assert_eq!(
         refused("external_weights", None, "write the new one beside them"),
         ErrorKind::InvalidArgument
     );
-    refused("fixed_4", None, "export it with a free batch");
+    refused("fixed_4", None, "export it with a variable batch size");
     let model = load(&host, &golden("forms/models/vit.onnx"), None);
     let inner = model.info().layers.iter().find(|l| l.operator == "Softmax").map(|l| l.name.clone());
     if let Some(layer) = inner {
@@ -205,7 +205,7 @@ fn the_program_writes_over_nothing_unasked() {
     assert_eq!(run(&out, &[]).error(), None);
     let first = std::fs::read(&out).expect("written");
     let again = run(&out, &[]);
-    assert!(again.error().is_some_and(|e| e.contains("is there already")), "{}", again.how());
+    assert!(again.error().is_some_and(|e| e.contains("already exists")), "{}", again.how());
     assert_eq!(run(&out, &["--overwrite", "--tap", "norm"]).error(), None);
     assert_ne!(std::fs::read(&out).expect("written"), first);
     let own = run(&model, &["--overwrite"]);

@@ -1,5 +1,5 @@
 //! Misuse of the C API, from C: every mistake is answered with a status and a message, and none is a crash, a
-//! leak or undefined behaviour.
+//! leak or undefined behavior.
 //!
 //! The programs are `tests/c/misuse_*.c`. They run as they are, under the sanitizers of gcc and clang, under
 //! valgrind, and, in a long test, with a library that is watched as well; a program that commits a fault on purpose proves each time that the tool was on. What they

@@ -214,8 +214,12 @@ fn wrong_calls_are_refused(subject: &Subject<'_>, model: &Model) {
         ),
         (Call { targets: classes_of(&[]), ..Call::default() }, invalid, "no class".into()),
         (Call { targets: Targets::Top(0), ..Call::default() }, invalid, "top 0 ".into()),
-        (Call { targets: Targets::Top(classes + 1), ..Call::default() }, invalid, format!("1 to {classes}")),
-        (Call { batch: Some(0), ..Call::default() }, invalid, "batch size 0".into()),
+        (
+            Call { targets: Targets::Top(classes + 1), ..Call::default() },
+            invalid,
+            format!("between 1 and {classes}"),
+        ),
+        (Call { batch: Some(0), ..Call::default() }, invalid, "batch size must be at least 1".into()),
     ];
     for (call, kind, word) in &rows {
         check(subject.explain(model, call), *kind, word);

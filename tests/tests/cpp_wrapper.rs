@@ -210,7 +210,7 @@ fn the_gate_passes_alarms_or_fails() {
     for (least, part, expected, words) in [
         (share - 0.01, left, 0, "pass"),
         (share + 0.01, left, 1, "alarm: too little of the evidence"),
-        (0.0, ["0", "0", "9", "64"], 2, "the model sees nothing of the object"),
+        (0.0, ["0", "0", "9", "64"], 2, "the object lies outside the model's input"),
         (0.0, ["48", "0", "0", "64"], 2, "a box is left, top, right and bottom edge"),
     ] {
         let (status, printed) = gate(&least.to_string(), part);

@@ -176,6 +176,6 @@ fn the_program_fuses_layers() {
     warm.arg("--plugin").arg(library("scorecam_toy")).arg("--warm");
     let refused = warm.output().expect("it runs");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("--warm is for method score-cam-adaptive"), "{said}");
+    assert!(!refused.status.success() && said.contains("--warm needs --method score-cam-adaptive"), "{said}");
     run(warm.args(["--method", "score-cam-adaptive"]));
 }

@@ -208,7 +208,7 @@ fn shortened(text: &str) -> String {
         "it cannot be loaded: ",
         "no backend loads files like ",
         "it is truncated: ",
-        "it is built for another processor than ",
+        "it is built for another CPU than ",
     ];
     let cut = ours.iter().find_map(|ours| text.find(ours).map(|at| at + ours.len()));
     let cut = cut.or_else(|| text.char_indices().nth(MOST).map(|(at, _)| at));

@@ -191,7 +191,7 @@ fn the_backend_template_works_from_another_workspace() {
     let (model, input) = (bright_model(work.path()), bright_input());
     let found = explain_top(&host, &model, "score-cam", None, &input);
     assert_eq!((found.targets[0].class, found.layer.as_str()), (Some(3), "cells"));
-    // One pass for the image, and one for each colour's mask.
+    // One pass for the image, and one for each color's mask.
     assert_eq!((found.maps.shape(), found.passes), (&[1, 64, 64][..], 4));
     let (left, right) = (found.maps.data()[32 * 64 + 12], found.maps.data()[32 * 64 + 60]);
     assert!(right > left, "the bright edge {right} explains the class better than {left}");

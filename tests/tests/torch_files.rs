@@ -96,7 +96,7 @@ fn inputs_of_other_forms_are_found_by_trial() {
     explain_zeros(&host, &model, "score-cam", Some("relu2")).expect("a map");
     let segments = torch_model(&host, &small("segments.pt"), SIZE, None).expect("loads");
     let why = segments.info().scores.clone();
-    refused(why, ErrorKind::Unsupported, &["[N, 8, 8, 8]", "a score of each pixel"]);
+    refused(why, ErrorKind::Unsupported, &["[N, 8, 8, 8]", "a score per pixel"]);
     let found = explain_zeros(&host, &segments, "score-cam", None).expect("a map of a region");
     assert_eq!(found.targets[0].text, "region:predicted");
 }
@@ -233,7 +233,7 @@ fn wrong_sizes_devices_and_settings_are_refused() {
     };
     let device = |name: &'static str| with(&|r| r.device = Some(name.into()));
     let unsupported = ErrorKind::Unsupported;
-    refused(device("cuda"), unsupported, &["\"cuda\"", "CPU alone"]);
+    refused(device("cuda"), unsupported, &["\"cuda\"", "only for the CPU"]);
     refused(device("cuda:7"), unsupported, &["\"cuda:7\""]);
     refused(device("tpu"), unsupported, &["\"tpu\"", "cuda:N"]);
     device("cpu").expect("the CPU is always there");

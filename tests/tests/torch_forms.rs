@@ -173,7 +173,7 @@ fn the_output_that_looks_like_class_scores_is_chosen() {
             |name: &str| model.raw_layers().iter().find(|l| l.name == name).expect("a layer").preference;
         assert!(layer("boxes") == 0 && layer("trunk") > 0);
     }
-    let words = ["\"class\" is i64", "numbers of floating point"];
+    let words = ["\"class\" is i64", "floating-point numbers"];
     let labels = torch_model(&host, &file("with_boxes_by_name"), SIZE, Some("class"));
     refused(labels, ErrorKind::Unsupported, &words);
 }
@@ -185,7 +185,7 @@ fn models_that_depend_on_the_batch_run_one_image_at_a_time() {
         let model = load(&host, name);
         assert_eq!(model.info().batch, BatchRule::Fixed(1), "{name}");
         let remarks = model.remarks().join("\n");
-        assert!(remarks.contains("depends on what else is in its batch"), "{name}: {remarks}");
+        assert!(remarks.contains("depends on the rest of its batch"), "{name}: {remarks}");
     }
     // Scripts ask for their mode, and are run in evaluation mode whatever they were saved in.
     for name in ["norm_in_training_scripted", "dropout_in_training_scripted"] {
@@ -194,7 +194,7 @@ fn models_that_depend_on_the_batch_run_one_image_at_a_time() {
         assert_eq!(model.remarks(), Vec::<String>::new(), "{name}");
     }
     let remarks = load(&host, "dropout_in_training").remarks().join("\n");
-    assert!(remarks.contains("gives equal images different results"), "{remarks}");
+    assert!(remarks.contains("returns different results for equal images"), "{remarks}");
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn wrong_settings_are_refused_with_what_there_is() {
         (
             &[("precision", "f16"), ("optimization", "none")],
             ErrorKind::InvalidArgument,
-            "setting \"precision\" changes the optimised graph",
+            "setting \"precision\" changes the optimized graph",
         ),
     ] {
         let error = try_load(&host, &plain, settings).err().expect("refused");

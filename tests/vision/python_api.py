@@ -104,7 +104,7 @@ refused(lambda: model.explain(as_rgb, time_limit=1e-9).map(), scorecam.Error, "t
 refused(lambda: model.explain(as_rgb, targets=["weather"]), scorecam.Error, "weather")
 refused(lambda: model.explain(as_rgb, method="no-cam"), scorecam.Error, "no-cam")
 refused(lambda: found.boxes(threshold=2), scorecam.Error, "options.threshold is 2")
-refused(lambda: found.region((50, 0, 55, 40)), scorecam.Error, "the model sees nothing of the object")
+refused(lambda: found.region((50, 0, 55, 40)), scorecam.Error, "the object lies outside the model's input")
 refused(lambda: found.region(), scorecam.Error, "give one of them")
 refused(lambda: model.class_index("zebra"), scorecam.Error, "zebra")
 refused(lambda: scorecam.Host(["nowhere.so"]), scorecam.Error, "nowhere.so")

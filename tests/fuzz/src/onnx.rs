@@ -1,4 +1,4 @@
-//! An ONNX model's file: recognised, parsed, and its layers listed as far as the file tells them.
+//! An ONNX model's file: recognized, parsed, and its layers listed as far as the file tells them.
 
 use scorecam_core::{Layout, ModelConfig};
 use scorecam_onnx::declared_layers;

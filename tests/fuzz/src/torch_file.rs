@@ -1,4 +1,4 @@
-//! A TorchScript file, recognised by the names in its zip archive.
+//! A TorchScript file, recognized by the names in its zip archive.
 
 use std::io::Cursor;
 use std::path::Path;

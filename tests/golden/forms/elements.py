@@ -194,7 +194,7 @@ def add_quantized(table):
     table.explained("qdq", by_tool(432, "QDQ"), "r2_DequantizeLinear_Output", golden=Golden(tolerance=ROUGH))
     table.explained("classifier_in_8_bits", by_tool(433, ["MatMul", "Gemm"]), "r2")
     dynamic = by_tool(434, ["Conv", "MatMul", "Gemm"])
-    table.explained("dynamic", dynamic, "r2", remarks=["depends on what else is in its batch"])
+    table.explained("dynamic", dynamic, "r2", remarks=["depends on the rest of its batch"])
 
 
 def add_blocked(table):

@@ -102,12 +102,12 @@ def flat(seed):
 
 
 def add_batches(table):
-    own_pass = "each image has a pass of its own"
+    own_pass = "each image gets its own pass"
     table.explained(
         "batch_norm_in_training", in_training(310), "r2", drifts=True, remarks=["left in training mode", own_pass],
         golden=Golden(level="ORT_ENABLE_ALL"),
     )
-    table.explained("batch_norm_by_hand", by_hand(311), "r2", remarks=["depends on what else is in its batch"])
+    table.explained("batch_norm_by_hand", by_hand(311), "r2", remarks=["depends on the rest of its batch"])
     one = Net(312)
     one.op("Gemm", one.reshape(one.op("GlobalAveragePool", one.trunk()), 1, 8), one.weight(8, CLASSES), out="y")
     table.explained("batch_of_one_in_truth", one, "r2")
@@ -117,13 +117,13 @@ def add_batches(table):
     known.info("f", ("N", 8))
     for name, channels, side in SHAPES:
         known.info(name, ("N", channels, side, side))
-    table.explained("batch_of_one_declared_free", known, "r2", remarks=["runs on one image only"])
+    table.explained("batch_of_one_declared_free", known, "r2", remarks=["runs only single images"])
     noisy = Net(314)
     maps = noisy.trunk(last="r1x")
     noise = noisy.op("RandomNormalLike", maps, scale=3.0)
     noisy.head(noisy.op("Add", maps, noise, out="r2"))
     table.explained(
-        "random", noisy, "r2", golden=Golden(shows=False), random=True, remarks=["gives equal images different results"]
+        "random", noisy, "r2", golden=Golden(shows=False), random=True, remarks=["returns different results for equal images"]
     )
 
 

@@ -20,7 +20,7 @@ def one_value(seed, ending, shape):
 def add_values(table):
     own_side = Golden(for_and_against, target=1)
     logit = one_value(200, lambda net, v: net.op("Identity", v, out="y"), ("N", 1))
-    remark = "one value an image, a logit"
+    remark = "one value per image, a logit"
     table.explained("logit", logit, "r2", golden=own_side, unasked=True, remarks=[remark])
     table.explained("logit@for", logit, "r2", golden=Golden(for_and_against, target=1))
     table.explained("logit@against", logit, "r2", golden=Golden(for_and_against, target=0))
@@ -86,7 +86,7 @@ def add_other_tasks(table):
     """Models that score no classes: refused by what they look like."""
     unet = Net(220).add_output("y", ("N", 4, 8, 8))
     unet.conv(unet.trunk(), 8, 4, 1, out="y")
-    table.refused("segmentation", unet, "looks like a score of each pixel")
+    table.refused("segmentation", unet, "looks like a score per pixel")
     yolo = Net(221, shape=(1, 3, SIDE, SIDE)).add_output("output0", (1, 9, 64))
     yolo.reshape(yolo.conv(yolo.trunk(), 8, 9, 1), 1, 9, 64, out="output0")
     table.refused("detector", yolo, "the shape of detector format", "output.format")
@@ -94,7 +94,7 @@ def add_other_tasks(table):
     tokens = detr.transpose(detr.reshape(detr.trunk(), 0, 8, -1), 0, 2, 1)
     detr.op("MatMul", tokens, detr.weight(8, 6), out="logits")
     detr.op("MatMul", tokens, detr.weight(8, 4), out="boxes")
-    table.refused("queries", detr, "say what it is by output.kind")
+    table.refused("queries", detr, "specify it with output.kind")
     scaled = Net(223).add_output("y", ("N", 8))
     scaled.head(scaled.trunk(), classes=8, out="e")
     scaled.op("LpNormalization", "e", axis=1, p=2, out="y")

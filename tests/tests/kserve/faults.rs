@@ -78,7 +78,7 @@ fn a_server_without_binary_tensors_gets_json_and_the_user_a_remark() {
         let found = explain(&host, &model, method).unwrap_or_else(|e| panic!("{method}: {e}"));
         assert_eq!(found.maps, expected.maps, "{method}");
         assert!(
-            found.warnings.iter().any(|w| w.contains("does not read binary tensors")),
+            found.warnings.iter().any(|w| w.contains("does not support binary tensors")),
             "{:?}",
             found.warnings
         );

@@ -78,7 +78,7 @@ fn the_program_in_c_explains_a_folder() {
     let [out, _] = texts(&late);
     assert_classes(&out);
     assert_eq!(
-        out.lines().filter(|line| line.contains("; there is no map: the time limit")).count(),
+        out.lines().filter(|line| line.contains("; no map was made: the time limit")).count(),
         6,
         "{out}"
     );
