@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use scorecam::{
-    Error, ExplainOptions, Explainer, Explanation, Host, Image, Input, Job, Kept, Model, Photo, Progress,
-    Reader, Result, Target, Targets,
+    AUTO, Error, ExplainOptions, Explainer, Explanation, Host, Image, Input, Job, Kept, Model, Photo,
+    Progress, Reader, Result, Target, Targets,
 };
 use scorecam_core::{bail, ensure, printable};
 
@@ -56,8 +56,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let host = Host::new()?;
     list::load_plugins(&host, &args.model.plugins)?;
     // Options are cheap to check, a model may take seconds to load.
-    let method = host.method(&args.how.method)?;
-    method.check(&method.info().resolve(args.how.preset.as_deref(), &args.how.set)?)?;
+    // A method that the model's abilities decide is checked after the load.
+    if args.how.method != AUTO {
+        let method = host.method(&args.how.method)?;
+        method.check(&method.info().resolve(args.how.preset.as_deref(), &args.how.set)?)?;
+    }
     let model = list::load_model(&host, &args.model, one_layer(args)?)?;
     let work = Work::new((&host, &model), args, (&plan, journal.as_ref()))?;
 

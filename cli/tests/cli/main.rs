@@ -162,6 +162,16 @@ fn several_classes_share_passes_and_one_map_file() {
 }
 
 #[test]
+fn auto_is_a_method_that_the_model_allows() {
+    let input = golden("input-3x32x32.npy");
+    let found = json(&explain(&input, &["--method", "auto", "--json", "-"]));
+    assert_eq!(found["results"][0]["method"], "score-cam-adaptive", "{found}");
+    let refused = explain(&input, &["--method", "auto", "--set", "passes=3"]);
+    let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && stderr.contains("takes no preset or options"), "{stderr}");
+}
+
+#[test]
 fn a_folder_goes_into_a_folder_and_one_bad_photo_does_not_stop_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let (photos, out) = (folder.path().join("photos"), folder.path().join("new/out"));
