@@ -1,12 +1,13 @@
 /*
  * Template of a plugin in C: backend "brightness", whose network is simple enough to check by eye.
  *
- * Build and use it. If the headers are not in a standard location, add $(pkg-config --cflags scorecam). cc -std=c11
- *     -O2 -shared -fPIC -fvisibility=hidden brightness.c -o brightness.so echo 4 > four.bright scorecam explain
- *     cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
+ * Build and use it. If the headers are not in a standard location, add $(pkg-config --cflags scorecam).
+ *     cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden brightness.c -o brightness.so
+ *     echo 4 > four.bright
+ *     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
  *
- * A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of 3 x
- * 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell. The
+ * A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of
+ * 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell. The
  * picture's columns are divided among the classes, from left to right, and a class's score is the brightness of its
  * columns. To add your own runtime, change load(), release(), describe() and forward(); the rest stays the same.
  * Several threads may call all functions concurrently.

@@ -2,8 +2,8 @@
  * Explains the photos of a folder, two at a time, within a time limit: explain_folder MODEL FOLDER [SECONDS]
  *
  * Photos are the files *.ppm: 8-bit P6. Prints the three likeliest classes of each photo, each with the position of
- *     its strongest evidence, or a message if its passes took longer than SECONDS. Build against an installed
- *     scorecam: cc explain_folder.c $(pkg-config --cflags --libs scorecam) -o explain_folder
+ * its strongest evidence, or a message if its passes took longer than SECONDS. Build against an installed scorecam:
+ *     cc explain_folder.c $(pkg-config --cflags --libs scorecam) -o explain_folder
  */
 #include <glob.h>
 #include <inttypes.h>

@@ -1,13 +1,15 @@
 /*
- * Explains a photo and draws the map over it, in plain C11: explain_photo PLUGIN MODEL PHOTO.ppm OVERLAY.ppm [CLASS
- *     [LAYER]]
+ * Explains a photo and draws the map over it, in plain C11:
+ *     explain_photo PLUGIN MODEL PHOTO.ppm OVERLAY.ppm [CLASS [LAYER]]
  *
  * PLUGIN is the backend's file (libscorecam_onnx_cpu.so), MODEL a model or its manifest. PHOTO and OVERLAY are 8-bit
- *     P6 PPM files. CLASS is a number or a label; "top", the default, is the class with the highest score. LAYER is
- *     one of the model's layers. Build, from the repository's folder: cargo build --release cc -std=c11 -Iinclude
- *     examples/c/explain_photo.c -Ltarget/release -lscorecam -o explain_photo export LD_LIBRARY_PATH=target/release
- *     ./explain_photo target/release/libscorecam_onnx_cpu.so model.toml cat.ppm overlay.ppm or against an installed
- *     scorecam, with examples/c/CMakeLists.txt.
+ * P6 PPM files. CLASS is a number or a label; "top", the default, is the class with the highest score. LAYER is one
+ * of the model's layers. Build and run, from the repository's folder:
+ *     cargo build --release
+ *     cc -std=c11 -Iinclude examples/c/explain_photo.c -Ltarget/release -lscorecam -o explain_photo
+ *     export LD_LIBRARY_PATH=target/release
+ *     ./explain_photo target/release/libscorecam_onnx_cpu.so model.toml cat.ppm overlay.ppm
+ * or against an installed scorecam, with examples/c/CMakeLists.txt.
  */
 #include "scorecam.h"
 

@@ -2,11 +2,14 @@
  * The shortest program for a saliency map: explain_tensor PLUGIN MODEL CHANNELS HEIGHT WIDTH < TENSOR
  *
  * TENSOR is the model's preprocessed input on standard input, raw f32 [C, H, W]. Prints the position of the strongest
- *     evidence for the class with the highest score. Build and run, from the repository's folder; the first line
- *     fetches ONNX Runtime, which the backend opens to load a model: cargo xtask fetch cargo build --release cc
- *     -std=c11 -Iinclude examples/c/explain_tensor.c -Ltarget/release -lscorecam -o explain_tensor export
- *     LD_LIBRARY_PATH=target/release ./explain_tensor target/release/libscorecam_onnx_cpu.so model.onnx 3 224 224 <
- *     input.f32 or against an installed scorecam, with examples/c/CMakeLists.txt.
+ * evidence for the class with the highest score. Build and run, from the repository's folder; the first line fetches
+ * ONNX Runtime, which the backend opens to load a model:
+ *     cargo xtask fetch
+ *     cargo build --release
+ *     cc -std=c11 -Iinclude examples/c/explain_tensor.c -Ltarget/release -lscorecam -o explain_tensor
+ *     export LD_LIBRARY_PATH=target/release
+ *     ./explain_tensor target/release/libscorecam_onnx_cpu.so model.onnx 3 224 224 < input.f32
+ * or against an installed scorecam, with examples/c/CMakeLists.txt.
  */
 #include "scorecam.h"
 

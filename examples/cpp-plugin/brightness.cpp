@@ -1,12 +1,13 @@
 // Template of a plugin in C++17: backend "brightness" and method "mean-cells", simple enough to check by eye.
 //
 // Build and use it. plugin.map hides all symbols except the entry, including those of the standard library. If the
-//     headers are not in a standard location, add $(pkg-config --cflags scorecam). c++ -std=c++17 -O2 -shared -fPIC
-//     -Wl,--version-script=plugin.map brightness.cpp -o brightness.so echo 4 > four.bright scorecam explain cat.jpg
-//     --model four.bright --overlay cat.png --plugin ./brightness.so
+// headers are not in a standard location, add $(pkg-config --cflags scorecam).
+//     c++ -std=c++17 -O2 -shared -fPIC -Wl,--version-script=plugin.map brightness.cpp -o brightness.so
+//     echo 4 > four.bright
+//     scorecam explain cat.jpg --model four.bright --overlay cat.png --plugin ./brightness.so
 //
-// A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of 3 x
-// 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell. The
+// A model is a file `name.bright` that contains the number of classes, 1 to 8. The "network" divides an image of
+// 3 x 64 x 64 into a grid of 8 x 8 cells. Its one layer, "cells", holds the mean of each color in each cell. The
 // picture's columns are divided among the classes, from left to right, and a class's score is the brightness of its
 // columns. To add your own runtime, change Brightness::load() and BrightnessModel::forward(); for a method,
 // MeanCells::explain(). Their exceptions become a status.

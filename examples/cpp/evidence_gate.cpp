@@ -1,9 +1,9 @@
 // An alarm if a decision is not based on a part of the photo: evidence_gate PLUGIN MODEL PHOTO.ppm LEAST X0 Y0 X1 Y1
 //
 // The part is a box in pixels of the photo, LEAST the minimum share of the evidence on it, 0 to 1. Prints the share,
-//     its lift over an uninformative map, and the boxes of the evidence. The exit status is 0 if the share is
-//     sufficient, 1 if it is not, and 2 on errors, so that the gate never opens by mistake. Build against an
-//     installed scorecam: c++ -std=c++17 evidence_gate.cpp $(pkg-config --cflags --libs scorecam) -o evidence_gate
+// its lift over an uninformative map, and the boxes of the evidence. The exit status is 0 if the share is sufficient,
+// 1 if it is not, and 2 on errors, so that the gate never opens by mistake. Build against an installed scorecam:
+//     c++ -std=c++17 evidence_gate.cpp $(pkg-config --cflags --libs scorecam) -o evidence_gate
 #include "scorecam.hpp"
 
 #include <fstream>

@@ -1,8 +1,8 @@
 // Explains the photos of a folder in two threads, within a time limit: explain_folder MODEL PHOTOS OUT [SECONDS]
 //
 // Prints the three likeliest classes of each photo, and writes its picture with the map of the first class to folder
-//     OUT, or prints a message if its passes took longer than SECONDS. Build against an installed scorecam and
-//     OpenCV: c++ -std=c++17 explain_folder.cpp $(pkg-config --cflags --libs scorecam opencv4) -o explain_folder
+// OUT, or prints a message if its passes took longer than SECONDS. Build against an installed scorecam and OpenCV:
+//     c++ -std=c++17 explain_folder.cpp $(pkg-config --cflags --libs scorecam opencv4) -o explain_folder
 #include <atomic>
 #include <filesystem>
 #include <iostream>

@@ -1,8 +1,8 @@
 // Explains a photo in C++17: explain_photo PLUGIN MODEL PHOTO.ppm OVERLAY.ppm
 //
 // Photo and overlay are 8-bit P6 PPM files. Prints the three likeliest classes, each with the position of its
-//     strongest evidence. Build against an installed scorecam: c++ -std=c++17 explain_photo.cpp $(pkg-config --cflags
-//     --libs scorecam) -o explain_photo
+// strongest evidence. Build against an installed scorecam:
+//     c++ -std=c++17 explain_photo.cpp $(pkg-config --cflags --libs scorecam) -o explain_photo
 #include "scorecam.hpp"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* A photo of its own, with what is asked of it. */
+/* A copy of a photo, with the request for it. */
 typedef struct {
     scorecam_image photo;
     guint8 *pixels;
@@ -16,7 +16,7 @@ struct _Explainer {
     GThread *thread;
     GMutex lock;
     GCond changed;
-    /* All below is under the lock. A job that was taken stays here until it is done: one at a time. */
+    /* The lock protects everything below. A running job stays here until it is done: one at a time. */
     Job *job;
     gboolean busy;
     /* Why explanations are given up. Each is for its own callers: a new size, which resets, must not wake
@@ -56,7 +56,7 @@ void explainer_choices_clear(ExplainerChoices *choices)
     g_clear_pointer(&choices->colormap, g_free);
 }
 
-/* Puts scorecam's own line into `error`, unless the call went well. */
+/* Sets `error` to scorecam's message, unless the call succeeded. */
 static gboolean went_well(int32_t status, GError **error)
 {
     if (status != SCORECAM_OK) {
@@ -65,13 +65,13 @@ static gboolean went_well(int32_t status, GError **error)
     return status == SCORECAM_OK;
 }
 
-/* Whether nobody wants what is under way; under the lock. */
+/* Whether the running explanation is obsolete; call it with the lock held. */
 static gboolean given_up(const Explainer *explainer)
 {
     return explainer->resetting || explainer->paused || explainer->ended;
 }
 
-/* Told of every pass; gives up a photo that nobody wants any more. */
+/* Called for each pass; cancels an obsolete explanation. */
 static int32_t on_progress(uint64_t passes, uint64_t expected, void *user_data)
 {
     Explainer *explainer = user_data;
@@ -85,7 +85,7 @@ static int32_t on_progress(uint64_t passes, uint64_t expected, void *user_data)
     return cancel;
 }
 
-/* "select=std,select_count=16" as pairs; `text` is cut up and keeps the strings. */
+/* Splits "select=std,select_count=16" into pairs; modifies `text`, which holds their strings. */
 static gboolean read_options(gchar *text, GArray *pairs, GError **error)
 {
     gchar *rest = text, *part;
@@ -153,7 +153,7 @@ static void job_free(Job *job)
     g_free(job);
 }
 
-/* The thread: explains one photo after the other until it is told to stop. */
+/* The thread: explains photos until it is stopped. */
 static gpointer work(gpointer data)
 {
     Explainer *explainer = data;
@@ -232,7 +232,7 @@ Explainer *explainer_new(const ExplainerChoices *choices, GError **error)
     return explainer;
 }
 
-/* Ends the thread's job and forgets what there is; under the lock. */
+/* Ends the thread's job and discards all results; call it with the lock held. */
 static void forget(Explainer *explainer)
 {
     explainer->resetting = TRUE;
@@ -291,7 +291,7 @@ void explainer_free(Explainer *explainer)
     g_free(explainer);
 }
 
-/* Puts an explanation in force; nothing but the calling thread uses the one before. */
+/* Makes an explanation the current one; only the calling thread uses the previous one. */
 static gboolean adopt(Explainer *explainer, scorecam_explanation *explanation, ExplainerReport *report,
                       GError **error)
 {

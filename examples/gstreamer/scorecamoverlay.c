@@ -1,18 +1,19 @@
 /*
- * A GStreamer element that draws a model's saliency maps over a video: gst-launch-1.0 v4l2src ! videoconvert !
- *     scorecamoverlay model=squeezenet1_1.toml async=true \ ! videoconvert ! autovideosink
+ * A GStreamer element that draws a model's saliency maps over a video:
+ *     gst-launch-1.0 v4l2src ! videoconvert ! scorecamoverlay model=squeezenet1_1.toml async=true \
+ *         ! videoconvert ! autovideosink
  *
  * It explains each frame by Recipro-CAM, which costs about half as much as the model, if the model can run from its
- * layer. Use a more expensive method only for every `every`-th frame, whose map is blended over all frames until the
- * next: in the stream, which waits (a file comes out the same each time), or with async=true on a thread of its own,
- * so that a camera's frames go on. Each new map is announced by an element message "scorecam" with class, label,
- * score and passes (gst-launch-1.0 -m prints it). `gst-inspect-1.0 scorecamoverlay` lists the properties. Build, from
- * the repository's folder, after `cargo build --release`: cc -shared -fPIC -Iinclude
- * examples/gstreamer/scorecamoverlay.c examples/gstreamer/explainer.c \ $(pkg-config --cflags --libs
- * gstreamer-video-1.0) -Ltarget/release -lscorecam -o libgstscorecam.so GST_PLUGIN_PATH=.
- * LD_LIBRARY_PATH=target/release gst-inspect-1.0 scorecamoverlay or against an installed scorecam, with
- * examples/gstreamer/CMakeLists.txt. A backend beside libscorecam or in SCORECAM_PLUGIN_PATH is found automatically;
- * for any other, set its file as `plugin`.
+ * layer. Use a more expensive method only for every `every`-th frame; its map is blended over all frames until the
+ * next. By default the stream waits for each map, so a file's result is reproducible; with async=true, maps are made
+ * on another thread while a camera's frames continue. The element announces each new map by an element message
+ * "scorecam" with class, label, score and passes (gst-launch-1.0 -m prints it). `gst-inspect-1.0 scorecamoverlay`
+ * lists the properties. Build it in the repository's root, after `cargo build --release`:
+ *     cc -shared -fPIC -Iinclude examples/gstreamer/scorecamoverlay.c examples/gstreamer/explainer.c \
+ *         $(pkg-config --cflags --libs gstreamer-video-1.0) -Ltarget/release -lscorecam -o libgstscorecam.so
+ *     GST_PLUGIN_PATH=. LD_LIBRARY_PATH=target/release gst-inspect-1.0 scorecamoverlay
+ * or against an installed scorecam, with examples/gstreamer/CMakeLists.txt. A backend beside libscorecam or in
+ * SCORECAM_PLUGIN_PATH is found automatically; for any other, set its file as `plugin`.
  */
 #include <gst/gst.h>
 #include <gst/video/gstvideofilter.h>
@@ -33,7 +34,7 @@ typedef struct {
 struct _ScorecamOverlay {
     GstVideoFilter parent;
 
-    /* Under the object's lock, since any thread may set properties. */
+    /* Protected by the object's lock, because any thread may set properties. */
     Settings settings;
 
     /* The stream's own: between start and stop, on its thread. The explainer is put there and taken away
@@ -64,7 +65,7 @@ enum {
 #define DEFAULT_EVERY 1
 #define DEFAULT_OPACITY 0.5
 
-/* Where a text property is kept; NULL for the others. */
+/* The storage of a text property; NULL for the others. */
 static gchar **text_of(ScorecamOverlay *self, guint property)
 {
     switch (property) {
@@ -134,7 +135,7 @@ static void get_property(GObject *object, guint property, GValue *value, GParamS
     GST_OBJECT_UNLOCK(self);
 }
 
-/* The properties as they are now, for one frame or one start; its choices are to be cleared. */
+/* A copy of the properties, for one frame or one start; clear its choices after use. */
 static Settings snapshot(ScorecamOverlay *self)
 {
     Settings settings;
@@ -179,7 +180,7 @@ static gboolean stop(GstBaseTransform *transform)
     return TRUE;
 }
 
-/* From any thread; `what` returns at once. */
+/* Call it from any thread; `what` returns at once. */
 static void tell_explainer(ScorecamOverlay *self, void (*what)(Explainer *))
 {
     GST_OBJECT_LOCK(self);
@@ -189,7 +190,7 @@ static void tell_explainer(ScorecamOverlay *self, void (*what)(Explainer *))
     GST_OBJECT_UNLOCK(self);
 }
 
-/* An explanation takes seconds: it is given up before the stream's thread is waited for. */
+/* An explanation takes seconds, so cancel it before waiting for the stream's thread. */
 static GstStateChangeReturn change_state(GstElement *element, GstStateChange transition)
 {
     ScorecamOverlay *self = SCORECAM_OVERLAY(element);
@@ -200,7 +201,7 @@ static GstStateChangeReturn change_state(GstElement *element, GstStateChange tra
     return GST_ELEMENT_CLASS(scorecam_overlay_element_parent_class)->change_state(element, transition);
 }
 
-/* A flushing seek waits for the stream's thread as well; what comes after it is another part of the video. */
+/* A flushing seek also waits for the stream's thread, and continues with another part of the video. */
 static gboolean sink_event(GstBaseTransform *transform, GstEvent *event)
 {
     ScorecamOverlay *self = SCORECAM_OVERLAY(transform);
@@ -208,7 +209,7 @@ static gboolean sink_event(GstBaseTransform *transform, GstEvent *event)
     if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) {
         tell_explainer(self, explainer_pause);
     } else if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP && self->explainer != NULL) {
-        /* In order with the stream, so the explainer stays; it waits for its thread, so under no lock. */
+        /* Serialized with the stream, so the explainer stays; it waits for its thread, so hold no lock. */
         explainer_resume(self->explainer);
     }
     return GST_BASE_TRANSFORM_CLASS(scorecam_overlay_element_parent_class)->sink_event(transform, event);
@@ -280,7 +281,7 @@ static scorecam_image photo_of(GstVideoFrame *frame)
     return photo;
 }
 
-/* Puts the drawn RGB into a frame of another order; what was alpha or padding stays. */
+/* Copies the drawn RGB into a frame with another channel order; alpha and padding are kept. */
 static void pack(const guint8 *picture, GstVideoFrame *out)
 {
     gsize step = (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(out, 0);
@@ -309,7 +310,7 @@ static void announce(ScorecamOverlay *self, const ExplainerReport *report, GstVi
     gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), told));
 }
 
-/* Sees to it that the map is as new as was asked for; FALSE and `error` when that failed. */
+/* Updates the map if it is older than requested; FALSE and `error` on failure. */
 static gboolean refresh(ScorecamOverlay *self, GstVideoFrame *frame, const scorecam_image *photo,
                         const Settings *settings, GError **error)
 {

@@ -2,11 +2,11 @@
 //
 // Three properties of cv::dnn 4.6 matter for such an engine:
 //  - Fusion must be off. With it the inputs of some Concat layers are never written, and contain garbage when they
-//  are read, although the scores stay correct.
+//    are read, although the scores stay correct.
 //  - A Net is not thread-safe, and copies of it share everything. So each call uses its own net, from a pool that
-//  grows to the maximum number of concurrent calls.
+//    grows to the maximum number of concurrent calls.
 //  - A layer has the name of its ONNX node, "onnx_node!fire9"; the name of the node's output, "features", is lost in
-//  the import. Layers are offered without the prefix: "fire9".
+//    the import. Layers are offered without the prefix: "fire9".
 #ifndef SCORECAM_EXAMPLE_DNN_ENGINE_HPP
 #define SCORECAM_EXAMPLE_DNN_ENGINE_HPP
 

@@ -5,10 +5,11 @@
 //                 --overlay=cat.png --map=cat.f32
 //
 // Prints the layers; --map is raw f32 in native byte order. The manifest sets preprocessing, labels and layer, as for
-//     a plugin, but with the layer's ONNX node name; without one, pixels are RGB from 0 to 1, and the layer is the
-//     last one with spatial extent. For the SqueezeNet of `cargo xtask fetch`: sed 's/"features"/"fire9"/'
-//     squeezenet1_1.toml > squeezenet_dnn.toml (beside it, for its labels) cv::dnn 4.6 imports ONNX up to about opset
-//     10: a Clip whose bounds are inputs, as in EfficientNet-Lite0 of opset 11 and later, is refused with its line.
+// a plugin, but with the layer's ONNX node name; without one, pixels are RGB from 0 to 1, and the layer is the last
+// one with spatial extent. For the SqueezeNet of `cargo xtask fetch`:
+//     sed 's/"features"/"fire9"/' squeezenet1_1.toml > squeezenet_dnn.toml     (beside it, for its labels)
+// cv::dnn 4.6 imports ONNX up to about opset 10: a Clip whose bounds are inputs, as in EfficientNet-Lite0 of
+// opset 11 and later, is refused with its line.
 //
 // Build, from the repository's folder, after `cargo build --release`:
 //     c++ -std=c++17 -O2 -o explain_dnn examples/opencv-dnn/*.cpp -Iinclude -Ltarget/release -lscorecam

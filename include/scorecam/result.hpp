@@ -3,9 +3,10 @@
 // There are two modes:
 //  - by default a failing call throws scorecam::Error, and Outcome<T> is T itself;
 //  - with SCORECAM_NO_EXCEPTIONS, which -fno-exceptions implies, a call returns scorecam::Result<T>, which holds a T
-//    or an Error, and Outcome<T> is that. Nothing else differs. A program may contain translation units of both
-//    modes, and libraries built with other versions of these headers: the names of each mode and version are in a
-//    separate inline namespace, so the linker never confuses them.
+//    or an Error, and Outcome<T> is that.
+// Nothing else differs. A program may contain translation units of both modes, and libraries built with other versions
+// of these headers: the names of each mode and version are in a separate inline namespace, so the linker never
+// confuses them.
 #ifndef SCORECAM_RESULT_HPP
 #define SCORECAM_RESULT_HPP
 

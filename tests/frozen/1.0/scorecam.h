@@ -7,14 +7,21 @@
  *
  * Status. Every function returns SCORECAM_OK (0) or one of SCORECAM_ERR_*, unless documented otherwise.
  * scorecam_last_error() returns the message of this thread's last failed call. Results are returned through pointers,
- * which are written only on success. Threads. Every function may be called from any thread. Several threads may use a
- * `const T *` concurrently. An object may be freed while a call in another thread uses it; it is destroyed when that
- * call ends. Objects. The caller owns every `T **` result and frees it with the free function of its type; these
- * accept NULL. Handles are validated on each call: one that was freed, has another type or was never created returns
- * SCORECAM_ERR_INVALID_HANDLE. Structs start with `struct_size`: initialize them with their _INIT macro, then set the
- * fields you need. Fields that an older header does not have count as 0. Pointers. A result pointer must point to
- * writable memory of its type, an array pointer to as many elements as its count. Strings are UTF-8, end with NUL,
- * and have at most SCORECAM_MAX_STRING bytes. Arguments are read only during the call.
+ * which are written only on success.
+ *
+ * Threads. Every function may be called from any thread. Several threads may use a `const T *` concurrently. An object
+ * may be freed while a call in another thread uses it; it is destroyed when that call ends.
+ *
+ * Objects. The caller owns every `T **` result and frees it with the free function of its type; these accept NULL.
+ * Handles are validated on each call: one that was freed, has another type or was never created returns
+ * SCORECAM_ERR_INVALID_HANDLE.
+ *
+ * Structs start with `struct_size`: initialize them with their _INIT macro, then set the fields you need. Fields that
+ * an older header does not have count as 0.
+ *
+ * Pointers. A result pointer must point to writable memory of its type, an array pointer to as many elements as its
+ * count. Strings are UTF-8, end with NUL, and have at most SCORECAM_MAX_STRING bytes. Arguments are read only during
+ * the call.
  */
 
 
