@@ -1,5 +1,6 @@
 """The program: it is the one that the wheel holds, and its maps are this package's."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -8,6 +9,15 @@ import numpy as np
 import pytest
 
 from scorecam import __main__ as program
+
+
+def installed():
+    """Whether pip has installed the package, with the program in it."""
+    try:
+        importlib.metadata.distribution("scorecam")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return os.path.isfile(program.program())
 
 
 def run(*arguments):
@@ -39,7 +49,7 @@ def test_onnx_runtime_is_taken_from_its_package(monkeypatch):
     assert program.environment()["ORT_DYLIB_PATH"] == "mine"
 
 
-@pytest.mark.skipif(not os.path.isfile(program.program()), reason="this installation has no program")
+@pytest.mark.skipif(not installed(), reason="this is no installed wheel")
 def test_licences_of_what_is_linked_in_are_installed():
     folder = os.path.join(os.path.dirname(program.__file__), "_third_party")
     with open(os.path.join(folder, "crates.txt"), encoding="utf-8") as file:

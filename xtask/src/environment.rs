@@ -72,9 +72,14 @@ impl Environment {
 
     /// The interpreter with a script of the recipe's folder.
     pub fn script(&self, name: &str) -> Command {
-        let mut command = Command::new(&self.python);
+        let mut command = self.python_command();
         command.arg("-B").arg(self.scripts.join(name));
         command
+    }
+
+    /// The interpreter alone.
+    pub(crate) fn python_command(&self) -> Command {
+        Command::new(&self.python)
     }
 }
 

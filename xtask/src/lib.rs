@@ -27,6 +27,7 @@ mod hash;
 mod headers;
 pub mod libtorch;
 mod pictures;
+mod python;
 mod site;
 mod soak;
 mod steps;

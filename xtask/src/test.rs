@@ -1,8 +1,8 @@
 //! `cargo xtask test`: what has to pass before a change goes in, from a clean checkout.
 //!
 //! The steps run in the order in which a failure is cheapest to learn of, and the first one that fails ends
-//! the run. At the end, and also after a failure, a table says what ran and how long it took. Only `tools`
-//! and `fetch` use the network, until nothing is missing and the cache is full.
+//! the run. At the end, and also after a failure, a table says what ran and how long it took. Only `tools`,
+//! `fetch`, `checkers` and `python` use the network, until nothing is missing and the cache is full.
 
 use crate::cache::Cache;
 use crate::checkers::Checkers;
@@ -10,6 +10,7 @@ use crate::failure::Outcome;
 use crate::fetch;
 use crate::headers;
 use crate::libtorch::{self, Engine, Profile};
+use crate::python;
 use crate::site;
 use crate::steps::Steps;
 use crate::tools;
@@ -44,6 +45,7 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, arguments: &
     steps.step("clippy", || cargo("cargo clippy", &clippy, &[]))?;
     // `cargo test` alone does not make the shared libraries that tests load and link.
     steps.step("build", || cargo("cargo build", &["build", "--workspace"], &[]))?;
+    steps.step("python", || python::test(workspace, cache))?;
     steps.step("engine clippy", || engine.clippy())?;
     steps.step("engine build", || engine.build(Profile::Dev))?;
     steps.step("engine test", || engine.test())?;
