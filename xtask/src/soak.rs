@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: what takes too long for `cargo xtask test`, which it supposes has passed.
 //!
-//! Every fuzz target runs for a minute, then every long test. Long tests are ordinary tests that cargo passes
+//! Every fuzz target runs for a minute, then every long test, then those of the Python package with the other tools
+//! installed. Long tests are ordinary tests that cargo passes
 //! over: `#[ignore = "long: cargo xtask soak"]`. Nothing else is ignored in this repository, so the whole list of
 //! ignored tests is what runs here. All of it runs, also after something has failed: a night's work should not
 //! end with the first failure.
@@ -11,6 +12,7 @@ use crate::fetch;
 use crate::fuzz;
 use crate::libtorch::{Engine, Profile};
 use crate::steps::Steps;
+use crate::wheel;
 use crate::workspace::{Workspace, run};
 
 /// Builds everything, runs every long test, and prints a table. The test of many threads gets `minutes`.
@@ -34,7 +36,8 @@ fn run_all(steps: &mut Steps, workspace: &Workspace, cache: &Cache, minutes: u32
         tests.args(arguments).env("SCORECAM_CACHE", cache.root());
         run(tests.env("SCORECAM_SOAK_MINUTES", minutes.to_string()), "cargo test")
     });
-    fuzzed.and(tested)
+    let packaged = steps.step("wheel", || wheel::wheel(workspace, cache, &wheel::Choice::thorough()));
+    fuzzed.and(tested).and(packaged)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(crate) struct Choice {
     /// Also run the tests with PyTorch, Keras and other tools (several GB to download)
     #[arg(long)]
     torch: bool,
-    /// Also run the tests of Keras with TensorFlow and tf-keras-vis (1 GB to download)
+    /// Also run the tests with TensorFlow, tf-keras-vis and JAX (1 GB to download)
     #[arg(long)]
     tensorflow: bool,
     /// Also run the tests with Ray on this machine (250 MB to download, a few minutes)
@@ -62,6 +62,13 @@ pub(crate) struct Choice {
     /// Build and audit, without tests
     #[arg(long)]
     untested: bool,
+}
+
+impl Choice {
+    /// A build for this machine, with every test that needs no cluster: what `cargo xtask soak` runs.
+    pub(crate) fn thorough() -> Choice {
+        Choice { debug: true, glibc: None, torch: true, tensorflow: true, ray: false, untested: false }
+    }
 }
 
 /// Builds, audits and tests the wheel, and prints where it is.
@@ -282,7 +289,10 @@ impl Fresh {
                 "-p",
                 "no:cacheprovider",
             ]);
-            run(pytest.arg(tests.join("test_keras_compat.py")), "pytest with TensorFlow")?;
+            run(
+                pytest.args(["test_keras_compat.py", "test_jax.py"].map(|name| tests.join(name))),
+                "pytest with TensorFlow",
+            )?;
         }
         let mut notebooks = self.command();
         notebooks.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake"]);
