@@ -156,7 +156,7 @@ impl OptionSpec {
             OptionKind::Choice(words) => format!("one of {}", words.join(", ")),
             OptionKind::Text => return Ok(()),
         };
-        Err(Error::invalid(format!("option {} is {value:?}; it takes {wanted}", self.name)))
+        Err(Error::invalid(format!("option {} is {value:?}; it must be {wanted}", self.name)))
     }
 }
 

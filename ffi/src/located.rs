@@ -146,7 +146,10 @@ fn box_options(given: &scorecam_box_options) -> Result<BoxOptions> {
         }
     };
     if !(0.0..=1.0).contains(&given.threshold) {
-        return Err(Failure::invalid(format!("options.threshold is {}; it takes 0 to 1", given.threshold)));
+        return Err(Failure::invalid(format!(
+            "options.threshold is {}; it must be from 0 to 1",
+            given.threshold
+        )));
     }
     Ok(BoxOptions { threshold: given.threshold, areas, ..BoxOptions::default() })
 }

@@ -232,7 +232,7 @@ class Explanation:
         """
         pixels = self._photo(None).pixels()
         if pixels is None:
-            raise ValueError("a tensor was explained, whose photo is not known; take .map")
+            raise ValueError("a tensor was explained, whose photo is unknown; take .map")
         return self._found.photo_map(self._index(target), (pixels.shape[0], pixels.shape[1]))
 
     def overlay(
@@ -302,7 +302,7 @@ class Explanation:
         if photo is not None:
             return _images.image(photo)
         if self._image.pixels() is None:
-            raise ValueError("a tensor was explained, whose photo is not known; give photo=")
+            raise ValueError("a tensor was explained, whose photo is unknown; give photo=")
         return self._image
 
     def _index(self, target: int) -> int:

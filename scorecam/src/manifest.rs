@@ -248,7 +248,7 @@ impl Manifest {
             Some("softmax") => Ok(Some(OutputActivation::Softmax)),
             Some("sigmoid") => Ok(Some(OutputActivation::Sigmoid)),
             Some(other) => Err(Error::invalid(format!(
-                "output.activation is {other:?}; it takes none, softmax or sigmoid"
+                "output.activation is {other:?}; it must be none, softmax or sigmoid"
             ))),
         }
     }
@@ -265,7 +265,7 @@ impl Manifest {
             Some("value") => Ok(IsRegression::Yes),
             Some("detections" | "segments" | "embedding") => Ok(IsRegression::No),
             Some(other) => Err(Error::invalid(format!(
-                "output.kind is {other:?}; it takes classes, value, detections, segments or embedding"
+                "output.kind is {other:?}; it must be classes, value, detections, segments or embedding"
             ))),
         }
     }
@@ -276,7 +276,7 @@ impl Manifest {
             None => Ok(None),
             Some("nchw") => Ok(Some(Layout::Nchw)),
             Some("nhwc") => Ok(Some(Layout::Nhwc)),
-            Some(other) => Err(Error::invalid(format!("input.layout is {other:?}; it takes nchw or nhwc"))),
+            Some(other) => Err(Error::invalid(format!("input.layout is {other:?}; it must be nchw or nhwc"))),
         }
     }
 }

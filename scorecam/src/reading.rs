@@ -207,7 +207,7 @@ fn box_form(output: &OutputSection) -> Result<Option<BoxForm>> {
         Some("cxcywh") => Ok(Some(BoxForm::Center)),
         Some("xywh") => Ok(Some(BoxForm::CornerSize)),
         Some(other) => {
-            Err(Error::invalid(format!("output.box_form is {other:?}; it takes xyxy, cxcywh or xywh")))
+            Err(Error::invalid(format!("output.box_form is {other:?}; it must be xyxy, cxcywh or xywh")))
         }
     }
 }
@@ -218,7 +218,7 @@ fn box_scale(output: &OutputSection) -> Result<Option<BoxScale>> {
         Some("pixels") => Ok(Some(BoxScale::Pixels)),
         Some("relative") => Ok(Some(BoxScale::Relative)),
         Some(other) => {
-            Err(Error::invalid(format!("output.box_scale is {other:?}; it takes pixels or relative")))
+            Err(Error::invalid(format!("output.box_scale is {other:?}; it must be pixels or relative")))
         }
     }
 }

@@ -67,7 +67,7 @@ impl<L: Lock<Registered>> Register<L> {
                 SCORECAM_KIND_BACKEND => backends.push(Arc::new(opened.plugin.backend(index)?)),
                 SCORECAM_KIND_METHOD => methods.push(Arc::new(opened.plugin.method(index)?)),
                 kind => {
-                    tracing::debug!(kind, id = item.id, "an item of a kind that is not known is passed over");
+                    tracing::debug!(kind, id = item.id, "an item of an unknown kind is skipped");
                     continue;
                 }
             }

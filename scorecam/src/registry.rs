@@ -127,7 +127,7 @@ impl Host {
         let find = || self.methods().into_iter().find(|m| m.info().id == id);
         self.find_or_search(find).ok_or_else(|| {
             let known: Vec<String> = self.methods().iter().map(|m| m.info().id.clone()).collect();
-            Error::not_found(format!("method {id:?} is not known; methods: {}", known.join(", ")))
+            Error::not_found(format!("method {id:?} is unknown; methods: {}", known.join(", ")))
         })
     }
 
@@ -160,7 +160,7 @@ impl Host {
         let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
         let failed: String = failures.iter().map(|e| format!("; {e}")).collect();
         let what = match id {
-            Some(id) => format!("backend {id:?} is not known"),
+            Some(id) => format!("backend {id:?} is unknown"),
             None => format!("no backend loads files like {}", path.display()),
         };
         Error::not_found(format!(

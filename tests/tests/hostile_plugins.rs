@@ -141,7 +141,7 @@ impl Workshop {
                 command.arg("--model").arg(model).arg("--plugin").arg(&plugin).arg("--map").arg(&map);
                 command.env("SPOIL_COUNT", "1");
             }
-            other => panic!("{}: the command {other:?} is not known", row.way),
+            other => panic!("{}: the command {other:?} is unknown", row.way),
         }
         let ended = Ended::of(&mut command, Duration::from_secs(100));
         let (outcome, text) = match row.command {

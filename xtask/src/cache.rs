@@ -150,7 +150,7 @@ impl Delivery<'_> {
             let found = pinned.contents.found_at(&staged).doing(|| format!("read {}", staged.display()))?;
             if found != pinned.contents.sha256() {
                 return Err(Failure::new(format!(
-                    "{} came out with SHA-256 {found}, and {} is pinned; nothing was kept; if models/ was \
+                    "{} has SHA-256 {found}, but {} is pinned; the file was not kept; if models/ was \
                      changed on purpose, pin the new hash in xtask/catalogue.toml",
                     pinned.path,
                     pinned.contents.sha256()
@@ -272,7 +272,7 @@ mod tests {
         let delivery = cache.deliver(ROOM).unwrap();
         fs::write(delivery.place("models/a.txt").unwrap(), "hel").unwrap();
         let failure = delivery.land(&pinned("hello")).unwrap_err().to_string();
-        assert!(failure.starts_with("models/a.txt came out with SHA-256 "), "{failure}");
+        assert!(failure.starts_with("models/a.txt has SHA-256 "), "{failure}");
         assert!(!cache.path("models").exists());
     }
 

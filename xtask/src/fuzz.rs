@@ -25,7 +25,7 @@ pub(crate) fn fuzz(workspace: &Workspace, seconds: u32, chosen: &[String]) -> Ou
     let known = targets(workspace)?;
     if let Some(stranger) = chosen.iter().find(|name| !known.contains(name)) {
         return Err(Failure::new(format!(
-            "{stranger} is no fuzz target; the targets are {}",
+            "{stranger} is not a fuzz target; the targets are {}",
             known.join(", ")
         )));
     }

@@ -42,7 +42,7 @@ fn main() -> Outcome<()> {
         "batches" => bench.batches()?,
         "forward" => bench.forward()?,
         "explain" => bench.explained()?,
-        other => return Err(format!("mode {other:?} is not known").into()),
+        other => return Err(format!("mode {other:?} is unknown").into()),
     };
     println_line(&result)?;
     Ok(())

@@ -252,7 +252,7 @@ fn photos_of(folder: &Path) -> Outcome<Vec<PathBuf>> {
     if photos.is_empty() {
         let endings = ENDINGS.join(", ");
         return Err(Failure::new(format!(
-            "{} holds no photo; their endings are {endings}",
+            "{} contains no photos; their endings are {endings}",
             folder.display()
         )));
     }

@@ -124,7 +124,7 @@ impl Lines {
             }
             Some(false) if !overwrite => bail!(
                 invalid,
-                "{} holds results of other settings; choose another --out, or give --overwrite to start over",
+                "{} contains results from other settings; choose another --out, or give --overwrite to start over",
                 path.display()
             ),
             Some(false) | None => {

@@ -127,7 +127,8 @@ fn a_run_that_was_killed_goes_on_to_the_same_table() {
     let other = evaluate(&data, &killed, &["--method", "eigen-cam"]);
     let words = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(
-        !other.status.success() && words.contains("holds results of other settings; choose another --out"),
+        !other.status.success()
+            && words.contains("contains results from other settings; choose another --out"),
         "{words}"
     );
     assert_eq!(lines(), 201, "what is there stays");
@@ -218,11 +219,11 @@ fn what_cannot_be_evaluated_is_refused_before_the_first_photo() {
     fs::create_dir(&data).expect("a folder");
     photos(&data, 1);
     for (more, expected) in [
-        (&["--measures", "drops"][..], "measure \"drops\" is not known; measures: drop, increase"),
+        (&["--measures", "drops"][..], "measure \"drops\" is unknown; measures: drop, increase"),
         (&["--measures", "drops"], "iou, max-box-acc, max-box-acc-v2, pxap"),
         (&["--protocol", "papers"], "paper, grad-cam++, rise"),
         (&["--protocol-set", "mask=tap"], "soft, top:SHARE or binary:SHARE"),
-        (&["--baselines", "middle"], "baseline \"middle\" is not known; give sum, center"),
+        (&["--baselines", "middle"], "baseline \"middle\" is unknown; give sum, center"),
         (&["--method", "score-cam,steps"], "give KEY=VALUE"),
         (&["--method", "nothing"], "method \"nothing\""),
         (&["--method", "score-cam", "--method", "score-cam"], "two maps have the name \"score-cam\""),

@@ -344,9 +344,9 @@ fn a_run_that_cannot_be_done_gets_one_line_and_no_file() {
     bad.check(&good, &bad.at("missing.toy"), &[], 1, "missing.toy does not exist");
     bad.check(&good, &bad.at("unknown.toy"), &[], 1, "colour");
     bad.check(&good, &bad.at("good.png"), &[], 1, "no backend loads files like");
-    bad.check(&good, &toy, &["--backend", "tpu"], 1, "backend \"tpu\" is not known");
+    bad.check(&good, &toy, &["--backend", "tpu"], 1, "backend \"tpu\" is unknown");
     bad.check(&good, &toy, &["--preset", "best"], 1, "no preset \"best\"");
-    bad.check(&good, &toy, &["--method", "magic"], 1, "method \"magic\" is not known");
+    bad.check(&good, &toy, &["--method", "magic"], 1, "method \"magic\" is unknown");
     bad.check(&good, &toy, &["--set", "colour=red"], 1, "no option \"colour\"");
     bad.check(&good, &toy, &["--layer", "layer5"], 1, "layer \"layer5\" is not in the model");
     bad.check(&good, &toy, &["--class", "10"], 1, "class 10 is out of range");

@@ -51,7 +51,7 @@ static INFO: LazyLock<MethodInfo> = LazyLock::new(|| {
             "ablated",
             choice(ABLATED),
             "zero",
-            "what stands in the place of a map: zeros, or a number far below all activations where these can be negative",
+            "the values that replace a map: zeros, or a number far below all activations if they can be negative",
         ),
         spec("weight", choice(LOSS), "relative", "the lost score, divided by the score or as it is"),
         spec("score", choice(SCORE), "logit", "the score of a class"),

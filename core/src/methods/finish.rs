@@ -195,7 +195,7 @@ fn output(text: &str) -> Result<Output> {
             Ok(Output::Size(h, w))
         }
         _ => Err(Error::invalid(format!(
-            "option output is {text:?}; it takes input, layer or HEIGHTxWIDTH with sides of 1 to {LARGEST_SIDE}"
+            "option output is {text:?}; it must be input, layer or HEIGHTxWIDTH with sides of 1 to {LARGEST_SIDE}"
         ))),
     }
 }

@@ -46,7 +46,7 @@ impl FromStr for Fuse {
             "mean" => Ok(Self::Mean),
             "max" => Ok(Self::Max),
             "product" => Ok(Self::Product),
-            _ => Err(Error::invalid(format!("fuse is {text:?}; it takes mean, max or product"))),
+            _ => Err(Error::invalid(format!("fuse is {text:?}; it must be mean, max or product"))),
         }
     }
 }

@@ -93,7 +93,7 @@ impl std::str::FromStr for Format {
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format).ok_or_else(|| {
             let known = Self::ALL.map(|(name, _)| name).join(", ");
-            Error::not_found(format!("detector format {name:?} is not known; formats: {known}"))
+            Error::not_found(format!("detector format {name:?} is unknown; formats: {known}"))
         })
     }
 }

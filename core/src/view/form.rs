@@ -187,7 +187,7 @@ impl FromStr for Form {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!(
-                "layer grid {text:?} is not known; give nchw, nhwc, ncwh, nwhc, or tokens=BEFORE+ROWSxCOLUMNS, such \
+                "layer grid {text:?} is unknown; give nchw, nhwc, ncwh, nwhc, or tokens=BEFORE+ROWSxCOLUMNS, such \
                  as tokens=1+14x14, followed by :channels-first or :columns-first if that applies"
             ))
         };

@@ -315,7 +315,7 @@ fn wrong_options_are_named() {
     let check = |option: &str, value: &str, takes: &str| {
         let error = Call { set: &format!("{option}={value}"), ..CALL }.adaptive(&Model::many());
         let error = error.expect_err(value);
-        let text = format!("option {option} is {value:?}; it takes {takes}");
+        let text = format!("option {option} is {value:?}; it must be {takes}");
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::InvalidArgument, text));
     };
     for value in ["-3", "1.5", "x", "none", ""] {

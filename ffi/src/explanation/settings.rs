@@ -38,7 +38,7 @@ impl Settings {
             0.0 => None,
             limit => Some(Duration::try_from_secs_f64(limit).map_err(|_| {
                 Failure::invalid(format!(
-                    "options.time_limit is {limit}; it takes seconds, or 0 for no limit"
+                    "options.time_limit is {limit}; it must be a number of seconds, or 0 for no limit"
                 ))
             })?),
         };
@@ -74,7 +74,9 @@ impl Settings {
         let detections = match given.min_score {
             0.0 => plain.detections,
             score if (0.0..=1.0).contains(&score) => Kept { score, ..plain.detections },
-            other => return Err(Failure::invalid(format!("options.min_score is {other}; it takes 0 to 1"))),
+            other => {
+                return Err(Failure::invalid(format!("options.min_score is {other}; it must be from 0 to 1")));
+            }
         };
         let options = ExplainOptions {
             method: text(given.method, "options.method")?.unwrap_or(plain.method),
@@ -89,7 +91,7 @@ impl Settings {
             augment: match given.augment {
                 flag @ (0 | 1) => flag == 1,
                 other => {
-                    return Err(Failure::invalid(format!("options.augment is {other}; it takes 0 or 1")));
+                    return Err(Failure::invalid(format!("options.augment is {other}; it must be 0 or 1")));
                 }
             },
             batch_size: (given.batch_size > 0)

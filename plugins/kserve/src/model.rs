@@ -149,7 +149,7 @@ impl KserveModel {
         }
         let is_right = fits(&info.input.shape, given) && !given.contains(&0);
         let shape = written(&info.input.shape);
-        ensure!(is_right, invalid, "input {:?} wants {shape}; the tensor is {given:?}", info.input.name);
+        ensure!(is_right, invalid, "input {:?} must be {shape}; the tensor is {given:?}", info.input.name);
         Ok(given[0])
     }
 
@@ -292,7 +292,7 @@ impl ModelBackend for KserveModel {
         ensure!(
             fits(&shape[1..], given.get(1..).unwrap_or(&[])) && !given.contains(&0),
             invalid,
-            "activations have shape {given:?}; the head wants {}",
+            "activations have shape {given:?}; the head needs {}",
             written(shape)
         );
         let wanted = Wanted::new(&head.outputs, wanted)?;

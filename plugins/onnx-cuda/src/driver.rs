@@ -137,7 +137,7 @@ fn check_version(version: c_int) -> Result<()> {
     match version >= LEAST_CUDA {
         true => Ok(()),
         false => Err(Error::unsupported(format!(
-            "the NVIDIA driver serves CUDA {}, and {} is needed; install a driver of version 580 or later",
+            "the NVIDIA driver supports CUDA {}, but {} is required; install a driver of version 580 or later",
             text(version),
             text(LEAST_CUDA)
         ))),

@@ -97,7 +97,7 @@ impl Extra {
         if let Some(given) = given {
             if !fits(&self.shape, given.shape()) {
                 return Err(Error::invalid(format!(
-                    "input {:?} wants {}; the tensor is {:?}",
+                    "input {:?} must be {}; the tensor is {:?}",
                     self.name,
                     written(&self.shape),
                     given.shape()

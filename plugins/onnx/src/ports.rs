@@ -93,7 +93,7 @@ impl ImageInput {
         let [_, c, h, w] = self.shape;
         let (wanted, name) = ([n, c, h, w], &self.name);
         let is_right = fits(&wanted, given) && !given.contains(&0);
-        ensure!(is_right, invalid, "input {name:?} wants {}; the tensor is {given:?}", written(&wanted));
+        ensure!(is_right, invalid, "input {name:?} must be {}; the tensor is {given:?}", written(&wanted));
         Ok(())
     }
 

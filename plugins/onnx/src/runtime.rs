@@ -227,7 +227,7 @@ fn not_opened(library: &Path, error: ort::LoadDynamicError) -> Error {
             format!("{file} is not a usable ONNX Runtime: its version cannot be read")
         }
         ort::LoadDynamicError::BadVersion { version_str, .. } => {
-            format!("{file} is ONNX Runtime {version_str}; 1.{} or later is needed", ort::MINOR_VERSION)
+            format!("{file} is ONNX Runtime {version_str}; 1.{} or later is required", ort::MINOR_VERSION)
         }
     })
 }

@@ -272,7 +272,7 @@ impl Session {
 }
 
 fn c_string(name: &str) -> Result<CString> {
-    CString::new(name).map_err(|_| Error::invalid(format!("tensor name {name:?} holds a NUL character")))
+    CString::new(name).map_err(|_| Error::invalid(format!("tensor name {name:?} contains a NUL character")))
 }
 
 fn output_type(kind: &ValueType) -> OutputType {

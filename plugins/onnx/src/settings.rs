@@ -124,7 +124,7 @@ impl Settings {
             let known = parsed.take(key, value)? || (kind == Kind::Gpu && parsed.take_of_gpu(key, value)?);
             if !known {
                 let known = kind.known();
-                return Err(Error::not_found(format!("setting {key:?} is not known; settings: {known}")));
+                return Err(Error::not_found(format!("setting {key:?} is unknown; settings: {known}")));
             }
         }
         Ok(parsed)
@@ -218,11 +218,11 @@ mod tests {
             Ok(GraphOptimizationLevel::Level1)
         );
         for (key, value, expected) in [
-            ("run_time", "x", "setting \"run_time\" is not known; settings: runtime, optimization"),
+            ("run_time", "x", "setting \"run_time\" is unknown; settings: runtime, optimization"),
             ("arena", "yes", "setting \"arena\" is \"yes\"; give on or off"),
             ("optimization", "fast", "give none, basic, extended or all"),
             ("runtime", "", "is empty"),
-            ("precision", "f16", "setting \"precision\" is not known"),
+            ("precision", "f16", "setting \"precision\" is unknown"),
         ] {
             let message = parse(key, value).map_err(|e| e.to_string()).unwrap_err();
             assert!(message.contains(expected), "{message}");

@@ -217,5 +217,5 @@ fn numbers<T: PrimitiveTensorElementType>(
 }
 
 fn refused(e: ort::Error) -> Error {
-    Error::internal(format!("onnxruntime takes no such tensor: {}", e.message()))
+    Error::internal(format!("ONNX Runtime does not support this tensor: {}", e.message()))
 }

@@ -113,7 +113,7 @@ fn a_fixed_batch_is_reported_and_enforced() {
     assert_eq!(default_layer(&*model), Some("relu2"));
     assert!(forward(&*model, image([1, 3, 8, 8], 1).view(), &["relu2"]).is_ok());
     let error = forward(&*model, image([2, 3, 8, 8], 1).view(), &[]).expect_err("two images").to_string();
-    assert_eq!(error, "input \"input\" wants [1, 3, 8, 8]; the tensor is [2, 3, 8, 8]");
+    assert_eq!(error, "input \"input\" must be [1, 3, 8, 8]; the tensor is [2, 3, 8, 8]");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn inputs_and_outputs_that_do_not_fit_are_refused() {
     check(&ModelConfig { output: Some("y".into()), ..config(&path) }, &["output \"y\" is not", "logits"]);
     check(
         &ModelConfig { input_size: Some((9, 8)), ..config(&path) },
-        &["input \"input\" wants [N, 3, 8, 8]", "9 x 8"],
+        &["input \"input\" must be [N, 3, 8, 8]", "9 x 8"],
     );
     check(&ModelConfig { threads: Some(0), ..config(&path) }, &["threads is 0"]);
     check(&ModelConfig { device: Some("cuda:0".into()), ..config(&path) }, &["device \"cuda:0\"", "\"cpu\""]);
@@ -83,7 +83,7 @@ fn settings_that_are_not_known_are_refused() {
         settings: [(key.to_owned(), value.to_owned())].into(),
         ..config(&path)
     };
-    check(&with("treads", "2"), &["onnx-cpu", "\"treads\" is not known", "runtime, optimization"]);
+    check(&with("treads", "2"), &["onnx-cpu", "\"treads\" is unknown", "runtime, optimization"]);
     check(&with("arena", "maybe"), &["\"arena\" is \"maybe\"", "on or off"]);
     for (key, value) in [("arena", "off"), ("optimization", "basic"), ("spinning", "off")] {
         load(&with(key, value)).expect("a known setting");
@@ -99,7 +99,7 @@ fn batches_and_taps_that_do_not_fit_are_refused() {
     {
         let error = forward(&*model, image(shape, 1).view(), &[]).expect_err("a wrong shape");
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert_eq!(error.to_string(), format!("input \"input\" wants [N, 3, 8, 8]; the tensor is {text}"));
+        assert_eq!(error.to_string(), format!("input \"input\" must be [N, 3, 8, 8]; the tensor is {text}"));
     }
     let error = forward(&*model, image([1, 3, 8, 8], 1).view(), &["relu9"]).expect_err("a wrong name");
     assert_eq!(error.kind(), ErrorKind::NotFound);

@@ -102,7 +102,7 @@ fn program_is_static() -> bool {
 
 /// Every segment's extent and the table of sections must lie within the file.
 fn check_elf<'a, R: ReadRef<'a>>(data: R) -> Result<()> {
-    let length = data.len().map_err(|()| wrong("its length is not known"))?;
+    let length = data.len().map_err(|()| wrong("its length is unknown"))?;
     let cut_off = || wrong(&format!("it is truncated: the file has only {length} bytes"));
     if data.read_bytes_at(0, 4).ok() != Some(&elf::ELFMAG[..]) {
         return Err(wrong("it is not a shared library"));

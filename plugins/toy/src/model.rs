@@ -210,7 +210,7 @@ impl ModelBackend for ToyModel {
             let wanted = self.activation_shape(1, self.file.cells());
             bail!(
                 invalid,
-                "activations have shape {:?}; {} wants {wanted:?} for one image",
+                "activations have shape {:?}; {} needs {wanted:?} for one image",
                 activations.shape(),
                 layer.name()
             );

@@ -71,9 +71,7 @@ impl FromStr for Baseline {
     fn from_str(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|baseline| baseline.name() == text);
         found.ok_or_else(|| {
-            Error::not_found(format!(
-                "baseline {text:?} is not known; give sum, center, edges, random or none"
-            ))
+            Error::not_found(format!("baseline {text:?} is unknown; give sum, center, edges, random or none"))
         })
     }
 }

@@ -166,7 +166,7 @@ impl FromStr for Measure {
         let found = MEASURES.iter().find(|info| info.name == text).map(|info| info.measure);
         found.ok_or_else(|| {
             let names = MEASURES.map(|info| info.name).join(", ");
-            Error::not_found(format!("measure {text:?} is not known; measures: {names}"))
+            Error::not_found(format!("measure {text:?} is unknown; measures: {names}"))
         })
     }
 }

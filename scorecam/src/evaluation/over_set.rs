@@ -72,7 +72,7 @@ impl FromStr for SetMeasure {
         let found = Self::ALL.into_iter().find(|measure| measure.name() == text);
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::not_found(format!("measure {text:?} of a set is not known; measures: {names}"))
+            Error::not_found(format!("measure {text:?} of a set is unknown; measures: {names}"))
         })
     }
 }
@@ -136,7 +136,7 @@ fn overlaps(digits: &str) -> Result<Vec<f64>> {
     let overlap = |digit: char| match digit {
         '0' => Ok(0.0),
         '1'..='3' => Ok(FITS[digit as usize - '1' as usize]),
-        other => bail!(invalid, "{other:?} stands for no overlap; give digits of 0 to 3"),
+        other => bail!(invalid, "{other:?} is not an overlap; give digits of 0 to 3"),
     };
     digits.chars().map(overlap).collect()
 }
@@ -235,7 +235,7 @@ mod tests {
         for (found, expected) in [
             (boxes("01", "01"), "there are 2 overlaps of an image"),
             (boxes(&digits, ""), "there are 0 overlaps of an image"),
-            (boxes(&digits, &digits.replacen('0', "4", 1)), "'4' stands for no overlap"),
+            (boxes(&digits, &digits.replacen('0', "4", 1)), "'4' is not an overlap"),
             (pixels(1001, 1000), "1001 counts inside and 1000 outside"),
             (pixels(10, 10), "counts for 10 thresholds"),
             (Localized { inside: "1,-2".into(), ..Localized::default() }, "\"-2\" is not a number of pixels"),

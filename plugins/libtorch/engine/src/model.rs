@@ -215,7 +215,7 @@ impl TorchModel {
                 let wanted: Vec<String> =
                     wanted.iter().map(|w| w.map_or("N".into(), |w| w.to_string())).collect();
                 Err(Error::invalid(format!(
-                    "the input wants [{}]; the tensor is {given:?}",
+                    "the input must be [{}]; the tensor is {given:?}",
                     wanted.join(", ")
                 )))
             }

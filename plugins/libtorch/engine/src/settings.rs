@@ -95,7 +95,7 @@ impl Settings {
                 }
                 "in_flight" => parsed.in_flight = Some(choice.of(&[("1", 1), ("2", 2)])?),
                 _ => {
-                    return Err(Error::not_found(format!("setting {key:?} is not known; settings: {KNOWN}")));
+                    return Err(Error::not_found(format!("setting {key:?} is unknown; settings: {KNOWN}")));
                 }
             }
         }

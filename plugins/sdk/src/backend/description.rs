@@ -130,5 +130,5 @@ fn batch_rule(fixed: u64, preferred: u64) -> Result<BatchRule> {
 /// The output activation of a number.
 pub(crate) fn activation(number: u32) -> Result<OutputActivation> {
     let known = OutputActivation::ALL.get(number as usize).copied();
-    known.ok_or_else(|| Error::plugin(format!("output activation {number} is not known; 0 to 7 are")))
+    known.ok_or_else(|| Error::plugin(format!("output activation {number} is unknown; it must be 0 to 7")))
 }

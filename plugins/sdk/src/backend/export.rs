@@ -370,7 +370,7 @@ unsafe extern "C" fn masked(
 /// The way of resizing of a number.
 pub(crate) fn upsample(number: u32) -> Result<Upsample> {
     let known = Upsample::ALL.get(number as usize).copied();
-    known.ok_or_else(|| Error::unsupported(format!("upsample mode {number} is not known")))
+    known.ok_or_else(|| Error::unsupported(format!("upsample mode {number} is unknown")))
 }
 
 unsafe extern "C" fn run_from(

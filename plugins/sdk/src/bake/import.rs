@@ -63,9 +63,9 @@ unsafe extern "C" fn write(context: *mut c_void, data: *const u8, length: u64) -
     let body = || {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if data.is_null() && length > 0 || length.saturating_add(written.bytes.len()) > MOST {
-            return Err(Error::plugin(format!("its model of {length} bytes and more cannot be taken over")));
+            return Err(Error::plugin(format!("its model of at least {length} bytes is too large")));
         }
-        written.bytes.try_reserve(length).map_err(|_| Error::internal("there is no memory for the model"))?;
+        written.bytes.try_reserve(length).map_err(|_| Error::internal("not enough memory for the model"))?;
         if length > 0 {
             // SAFETY: as many bytes as the length says, by the contract of `write`.
             written.bytes.extend_from_slice(unsafe { std::slice::from_raw_parts(data, length) });

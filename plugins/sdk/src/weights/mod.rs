@@ -32,7 +32,7 @@ pub(crate) fn read(random: &abi::scorecam_random_weights) -> Result<RandomWeight
             abi::SCORECAM_WEIGHTS_MATCHED => WeightDraw::Matched,
             abi::SCORECAM_WEIGHTS_PERMUTED => WeightDraw::Permuted,
             abi::SCORECAM_WEIGHTS_INITIAL => WeightDraw::Initial,
-            other => return Err(Error::unsupported(format!("random_weights.draw {other} is not known"))),
+            other => return Err(Error::unsupported(format!("random_weights.draw {other} is unknown"))),
         },
         seed: random.seed,
         layers: first..first.checked_add(count).ok_or_else(many)?,

@@ -317,7 +317,7 @@ pub(crate) fn cause(text: &str) -> String {
 }
 
 fn text(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::invalid(format!("{text:?} holds a NUL character")))
+    CString::new(text).map_err(|_| Error::invalid(format!("{text:?} contains a NUL character")))
 }
 
 /// Runs a function that reports by an error text.
