@@ -1,14 +1,15 @@
 //! Localization accuracy of a set of images under the best threshold (Choe et al., 2020; clovaai/wsolevaluation).
 //!
-//! Both accumulators take one image at a time and keep numbers only, so a set may be of any size. What an image adds can be
-//! kept and added later: [`BoxAccuracy::add_overlaps`] and [`PixelPrecision::add_counts`] take it without the map.
+//! Both accumulators take one image at a time and store only counts, so a set can have any size. The contribution of an
+//! image can be stored and added later, without the map: [`BoxAccuracy::add_overlaps`] and
+//! [`PixelPrecision::add_counts`].
 
 use super::alone::mean_of;
 use super::{Above, Areas, BoundingBox, BoxOptions, Localization, best_iou, boxes};
 use super::{Region, SaliencyMap};
 use crate::Result;
 
-/// MaxBoxAcc: the share of images whose box fits, under the best single threshold of 0, 0.01, ..., 0.99 for the set.
+/// MaxBoxAcc: the share of images with a correct box, at the best single threshold of 0, 0.01, ..., 0.99 for the set.
 #[derive(Debug, Clone, Default)]
 pub struct BoxAccuracy {
     areas: Areas,
@@ -25,24 +26,24 @@ impl BoxAccuracy {
         i as f64 * 0.01
     }
 
-    /// The way to the boxes of a map at threshold number `i`.
+    /// The options for the boxes of a map at threshold number `i`.
     pub fn options(i: usize, areas: Areas) -> BoxOptions {
         BoxOptions { threshold: Self::threshold(i), above: Above::Strictly, areas }
     }
 
-    /// No images yet. MaxBoxAcc takes the largest area, MaxBoxAccV2 all of them.
+    /// An accumulator without images. MaxBoxAcc uses the largest area, MaxBoxAccV2 all of them.
     pub fn new(areas: Areas) -> Self {
         Self { areas, overlaps: Vec::new() }
     }
 
-    /// Adds an image: its map, normalized here, and the boxes of its truth, both in the same pixels.
+    /// Adds an image: its map, which is normalized here, and its ground-truth boxes, both in the same pixels.
     pub fn add(&mut self, map: &SaliencyMap, truth: &[BoundingBox]) {
         let map = map.normalized();
         let overlap = |i: usize| best_iou(&boxes(&map, Self::options(i, self.areas)), truth);
         self.overlaps.push((0..Self::THRESHOLDS).map(overlap).collect());
     }
 
-    /// Adds an image by the best IoU at each threshold; an error where there are not as many.
+    /// Adds an image by the best IoU at each threshold; an error if their number differs.
     pub fn add_overlaps(&mut self, overlaps: Vec<f64>) -> Result<()> {
         ensure!(
             overlaps.len() == Self::THRESHOLDS,
@@ -74,7 +75,8 @@ impl BoxAccuracy {
 /// PxAP: average precision over the pixels of all images together, at thresholds 0, 0.001, ..., 0.999.
 #[derive(Debug, Clone)]
 pub struct PixelPrecision {
-    /// Pixels whose greatest threshold not above their value is number i: inside and outside of the truth.
+    /// For each threshold i, the pixels for which it is the greatest one not above their value: inside and outside the
+    /// ground truth.
     counts: Vec<[u64; 2]>,
 }
 
@@ -88,7 +90,7 @@ impl Default for PixelPrecision {
 }
 
 impl PixelPrecision {
-    /// Adds an image: its map, normalized here, and its truth.
+    /// Adds an image: its map, which is normalized here, and its ground truth.
     pub fn add(&mut self, map: &SaliencyMap, truth: &Region) -> Result<()> {
         Localization::new(map, truth)?;
         for (&value, &inside) in map.normalized().values().iter().zip(truth.inside()) {
@@ -97,12 +99,12 @@ impl PixelPrecision {
         Ok(())
     }
 
-    /// The pixels counted so far, by the greatest threshold not above their value: inside and outside of the truth.
+    /// The pixels counted so far, by the greatest threshold not above their value: inside and outside the ground truth.
     pub fn counts(&self) -> &[[u64; 2]] {
         &self.counts
     }
 
-    /// Adds the [`PixelPrecision::counts`] of other images; an error where there are not as many thresholds.
+    /// Adds the [`PixelPrecision::counts`] of other images; an error if the number of thresholds differs.
     pub fn add_counts(&mut self, counts: &[[u64; 2]]) -> Result<()> {
         ensure!(
             counts.len() == self.counts.len(),
@@ -117,7 +119,7 @@ impl PixelPrecision {
         Ok(())
     }
 
-    /// PxAP, 0..1: the sum over falling thresholds of precision times the rise in recall; None where no image has a
+    /// PxAP, 0..1: the sum over falling thresholds of precision times the rise in recall; None if no image has a ground
     /// truth.
     pub fn value(&self) -> Option<f64> {
         let all: u64 = self.counts.iter().map(|[inside, _]| inside).sum();

@@ -1,9 +1,9 @@
-//! Measures of a map without a truth: its simplicity, and its agreement with the maps of related inputs.
+//! Measures of a map without a ground truth: its simplicity, and its agreement with the maps of related inputs.
 
 use super::SaliencyMap;
 use crate::Result;
 
-/// The mean of the normalized map, 0..1: ADCC's complexity (Poppi et al., 2021). Less is simpler.
+/// The mean of the normalized map, 0..1: ADCC's complexity (Poppi et al., 2021). Lower is simpler.
 pub fn complexity(map: &SaliencyMap) -> f64 {
     mean_of(map.normalized().values())
 }
@@ -29,20 +29,20 @@ pub fn gini(map: &SaliencyMap) -> f64 {
     weighted.sum::<f64>() / (n * values.iter().sum::<f64>())
 }
 
-/// The linear correlation of two maps, -1..1; 0 where one is flat. An error where their sizes differ.
+/// The linear correlation of two maps, -1..1; 0 if one is flat. An error if their sizes differ.
 pub fn pearson(a: &SaliencyMap, b: &SaliencyMap) -> Result<f64> {
     a.ensure_like(b)?;
     Ok(correlation(a.values(), b.values()))
 }
 
-/// ADCC's coherency, 0..1: `(1 + pearson) / 2` of a map and the map of the explained image (Poppi et al.,
-/// 2021). An error where their sizes differ.
+/// ADCC's coherency, 0..1: `(1 + pearson) / 2` of a map and the map of the explained image (Poppi et al., 2021). An
+/// error if their sizes differ.
 pub fn coherency(map: &SaliencyMap, of_explained: &SaliencyMap) -> Result<f64> {
     Ok((1.0 + pearson(map, of_explained)?) / 2.0)
 }
 
-/// ADCC, 0..1: the harmonic mean of coherency, `1 - complexity` and `1 - drop`, the drop being the relative one under
-/// the soft mask; 0 where one of the three is not positive (Poppi et al., 2021).
+/// ADCC, 0..1: the harmonic mean of coherency, `1 - complexity` and `1 - drop`, with the relative drop under the soft
+/// mask; 0 if one of the three is not positive (Poppi et al., 2021).
 pub fn adcc(coherency: f64, complexity: f64, drop: f64) -> f64 {
     let parts = [coherency, 1.0 - complexity, 1.0 - drop];
     if parts.iter().any(|&part| part <= 0.0) {
@@ -54,7 +54,7 @@ pub fn adcc(coherency: f64, complexity: f64, drop: f64) -> f64 {
 
 /// The greatest `|m' - m| / |m|` over maps m' of slightly changed inputs, in Euclidean norm, at least 0: max-sensitivity
 /// (Yeh et al., 2019), for which captum adds U(-0.02, 0.02) to the input ten times. The divisor of a map of zeros is 1.
-/// None without others; an error where sizes differ.
+/// None without other maps; an error if sizes differ.
 pub fn max_sensitivity(map: &SaliencyMap, others: &[SaliencyMap]) -> Result<Option<f64>> {
     others.iter().try_for_each(|other| map.ensure_like(other))?;
     let norm = map.values().iter().map(|v| v * v).sum::<f64>().sqrt();

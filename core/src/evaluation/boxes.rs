@@ -1,9 +1,9 @@
-//! Boxes of a map, and their overlap with the boxes of a truth.
+//! Boxes of a map, and their overlap with ground-truth boxes.
 
 use crate::evaluation::SaliencyMap;
 use crate::image::Placement;
 
-/// A box in pixels, half-open: pixel (x, y) lies inside where its center (x + 0.5, y + 0.5) does.
+/// A box in pixels, half-open: pixel (x, y) lies inside if its center (x + 0.5, y + 0.5) does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
     /// The left edge.
@@ -30,17 +30,17 @@ impl From<BoundingBox> for [f64; 4] {
 }
 
 impl BoundingBox {
-    /// The area in pixels; 0 for a box whose right or lower edge comes first.
+    /// The area in pixels; 0 for a box with swapped edges.
     pub fn area(&self) -> f64 {
         (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
     }
 
-    /// Whether a point (x, y) lies inside; the right and the lower edge do not.
+    /// Whether a point (x, y) lies inside; points on the right and lower edges do not.
     pub fn contains(&self, (x, y): (f64, f64)) -> bool {
         self.x0 <= x && x < self.x1 && self.y0 <= y && y < self.y1
     }
 
-    /// Intersection over union, 0..1; 0 where the union is empty.
+    /// Intersection over union, 0..1; 0 if the union is empty.
     pub fn iou(&self, other: &Self) -> f64 {
         let both = Self {
             x0: self.x0.max(other.x0),
@@ -53,12 +53,12 @@ impl BoundingBox {
         if union > 0.0 { both / union } else { 0.0 }
     }
 
-    /// A box of the model's input in the photo, clipped to the photo; empty where it lies in the padding.
+    /// Converts a box from the model's input to the photo, clipped to the photo; empty if it lies in the padding.
     pub fn to_photo(&self, placement: &Placement) -> Self {
         self.carried(|point| placement.to_photo(point), placement.photo_size())
     }
 
-    /// A box of the photo in the model's input, cut to what the input shows; empty where it was cropped away.
+    /// Converts a box from the photo to the model's input, clipped to the input; empty if it was cropped away.
     pub fn to_input(&self, placement: &Placement) -> Self {
         self.carried(|point| placement.to_input(point), placement.input_size())
     }
@@ -69,7 +69,7 @@ impl BoundingBox {
     }
 }
 
-/// The greatest IoU of any found box with any of the truth, 0..1; 0 where either has none.
+/// The greatest IoU of any found box with any ground-truth box, 0..1; 0 if there are none of either.
 pub fn best_iou(found: &[BoundingBox], truth: &[BoundingBox]) -> f64 {
     found.iter().flat_map(|a| truth.iter().map(|b| a.iou(b))).fold(0.0, f64::max)
 }
@@ -92,7 +92,7 @@ named!(Above of "comparison": AtLeast = "at-least", Strictly = "strictly", Quant
 /// The connected areas that become boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Areas {
-    /// The one of the most pixels; the first in reading order where several are as large.
+    /// The one with the most pixels; of equally large ones, the first in reading order.
     #[default]
     Largest,
     /// All, the largest first.
@@ -101,7 +101,7 @@ pub enum Areas {
 
 named!(Areas of "areas": Largest = "largest", All = "all");
 
-/// The way from a map to boxes.
+/// The options that turn a map into boxes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoxOptions {
     /// The share of the map's maximum above which a pixel counts: 0.15 in Grad-CAM, 0.2 in CAM.
@@ -118,8 +118,8 @@ impl Default for BoxOptions {
     }
 }
 
-/// The boxes around the 8-connected areas of a map's great pixels (Zhou et al., 2016). None without a
-/// positive value. Normalize a map that has negative values first: thresholds are shares of the maximum.
+/// The boxes around the 8-connected areas of a map's highest pixels (Zhou et al., 2016). Empty without a positive
+/// value. Normalize a map that has negative values first: thresholds are shares of the maximum.
 pub fn boxes(map: &SaliencyMap, options: BoxOptions) -> Vec<BoundingBox> {
     let mut areas = areas(&above(map, options), map.size().1);
     // A stable sort: equal areas stay in the order of their first pixels.

@@ -1,6 +1,6 @@
 //! Deletion and insertion curves: the pixels that change at each point, and the area below the scores.
 //!
-//! Pixels change by falling value of the map, all channels at once: deletion goes from the image to a base, insertion
+//! Pixels change in order of falling map value, all channels at once: deletion goes from the image to a base, insertion
 //! from the base to the image. At a point of `count` pixels those of `rank < count` have changed, with the ranks of
 //! [`SaliencyMap::ranks`](super::SaliencyMap::ranks). Both ends are scored.
 
@@ -18,7 +18,7 @@ pub enum Points {
     Floor(usize),
     /// Multiples of `ceil(n / steps)` pixels, then `n` (torch-cam).
     Ceil(usize),
-    /// Multiples of as many pixels as this number of rows has, then `n` (RISE, whose step is that of its image's side).
+    /// Multiples of the pixels in this number of rows, then `n` (RISE, whose step is the side of its image).
     Rows(usize),
 }
 
@@ -29,8 +29,8 @@ impl Default for Points {
 }
 
 impl Points {
-    /// The pixels changed at each point, from 0 to all of a map of `size` (height, width); an error where memory is
-    /// short.
+    /// The number of pixels changed at each point, from 0 to all of a map of `size` (height, width); an error if memory
+    /// is short.
     pub fn counts(self, (height, width): (usize, usize)) -> Result<Vec<usize>> {
         let n = crate::element_count(&[height, width])?;
         let step = match self {
@@ -85,7 +85,7 @@ pub enum AreaRule {
     /// The share of pixels changed between two points.
     #[default]
     Fraction,
-    /// The same for all, although the last step may change fewer pixels (RISE's `auc`).
+    /// Equal for all, although the last step may change fewer pixels (RISE's `auc`).
     Uniform,
 }
 
@@ -99,8 +99,8 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// The curve of one score for each of [`Points::counts`]; an error where there are fewer than two, the numbers
-    /// differ, or a score is not finite.
+    /// A curve with one score for each of [`Points::counts`]; an error if there are fewer than two, the numbers differ,
+    /// or a score is not finite.
     pub fn new(counts: Vec<usize>, scores: Vec<f64>) -> Result<Self> {
         ensure!(
             counts.len() == scores.len() && counts.len() > 1,
@@ -131,8 +131,8 @@ impl Curve {
         &self.scores
     }
 
-    /// The area below the curve by the trapezoidal rule, its whole width being 1 (RISE): low is better for
-    /// deletion, high for insertion.
+    /// The area under the curve by the trapezoidal rule, with a total width of 1 (RISE): lower is better for deletion,
+    /// higher for insertion.
     pub fn area(&self, rule: AreaRule) -> f64 {
         let all = self.counts[self.counts.len() - 1] as f64;
         let steps = (self.scores.len() - 1) as f64;

@@ -1,4 +1,4 @@
-//! The fall or rise of a score when an image is reduced to the evidence that a map names.
+//! The change of a score when an image is reduced to the evidence in a map.
 //!
 //! Here `y` is the class score of the image, `o` that of the image under the map's [`Mask`](super::Mask).
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::words;
 use crate::{Error, Result};
 
-/// The fall in confidence; its mean over images is Average Drop (Grad-CAM++; Score-CAM, section 4.2).
+/// The drop in confidence; its mean over images is Average Drop (Grad-CAM++; Score-CAM, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Drop {
     /// `max(0, y - o) / (y + eps)`, with this `eps`.
@@ -24,8 +24,8 @@ impl Default for Drop {
 }
 
 impl Drop {
-    /// The drop, at least 0; a relative one is at most 1 where `o` is not negative. A score of zero cannot fall: 0.
-    /// None for a relative drop of a negative score, which has no meaning, or for a score that is not finite.
+    /// The drop, at least 0; a relative one is at most 1 if `o` is not negative. The drop of a zero score is 0. None
+    /// for a relative drop of a negative score, which has no meaning, or for a score that is not finite.
     pub fn of(self, y: f64, o: f64) -> Option<f64> {
         let fall = (y - o).max(0.0);
         match self {
@@ -78,7 +78,7 @@ pub fn gain(y: f64, o: f64) -> Option<f64> {
 pub struct Win {
     /// The share of images on which the first method's drop is strictly smaller.
     pub wins: f64,
-    /// The share of images on which both drops are equal. Many ties make the win rate a matter of how they count.
+    /// The share of images on which both drops are equal. With many ties, the win rate depends on how they count.
     pub ties: f64,
 }
 

@@ -1,4 +1,4 @@
-//! [`evaluate`]: the measures that need the model, which are its scores of images that maps have changed.
+//! [`evaluate`]: the measures that need the model's scores of images that are changed by maps.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::{
 /// From this many pixels on f32 does not hold each rank.
 const MOST_PIXELS: usize = 1 << 24;
 
-/// What to measure by passes; the default is drop, deletion and insertion.
+/// The measures to run; the default is drop, deletion and insertion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measures {
-    /// Drop, increase and gain: one pass a map.
+    /// Drop, increase and gain: one pass per map.
     pub drop: bool,
     /// The deletion curve: a pass for each inner point.
     pub deletion: bool,
@@ -43,11 +43,11 @@ impl Default for Measures {
 pub struct EvaluationRequest<'a> {
     /// The preprocessed input, [1, C, H, W].
     pub input: Arc<Tensor>,
-    /// What the maps explain: the first of these.
+    /// The target of the maps: the first of these.
     pub target: Targets,
     /// The maps, of the input's size [H, W].
     pub maps: &'a [SaliencyMap],
-    /// The choices that measures depend on.
+    /// The settings of the measures.
     pub protocol: Protocol,
     /// What is measured.
     pub measures: &'a Measures,
@@ -57,12 +57,12 @@ pub struct EvaluationRequest<'a> {
     pub progress: Option<Box<Report<'a>>>,
 }
 
-/// What the model says of maps.
+/// The measured maps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// The target, with its score on the unchanged image.
     pub target: Explained,
-    /// The score of the unchanged image as the protocol takes it.
+    /// The score of the unchanged image, as the protocol defines it.
     pub score: f64,
     /// For each map.
     pub maps: Vec<Faithfulness>,
@@ -70,16 +70,16 @@ pub struct Evaluation {
     pub passes: usize,
 }
 
-/// How faithful a map is to the model; what was not asked for is None.
+/// The faithfulness of a map to the model; measures that were not requested are None.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faithfulness {
     /// The score of the part of the image that the map keeps.
     pub kept: Option<f64>,
-    /// The drop, as the protocol defines it; None, too, where it has no meaning.
+    /// The drop, as the protocol defines it; also None if it has no meaning.
     pub drop: Option<f64>,
     /// Whether the score rose.
     pub increase: Option<bool>,
-    /// The gain; None, too, where the score is no probability.
+    /// The gain; also None if the score is not a probability.
     pub gain: Option<f64>,
     /// The deletion curve.
     pub deletion: Option<Curve>,
@@ -89,13 +89,14 @@ pub struct Faithfulness {
     pub road: Option<RoadScore>,
 }
 
-/// Measures maps by the model's scores of images that they change; blocks until done. May be called from several threads.
+/// Measures maps by the model's scores of images that they change; blocks until done. Thread-safe.
 ///
-/// All points of the curves of all maps are one stream of masks, of which the model's own backend makes images where it
-/// can: only rank maps and numbers of pixels are sent. Both ends of a curve are the image and its base, which are scored once.
+/// All points of the curves of all maps form one stream of masks, which the model's backend turns into images if it
+/// can: only rank maps and pixel counts are sent. The ends of a curve are the image and its base, which are scored
+/// once.
 ///
-/// An error of kind invalid-argument for an input or target that the model does not take, or for maps of another size;
-/// unsupported for an image of more than 2^24 pixels; cancelled where `progress` broke off.
+/// The error kind is invalid-argument for an input or target that the model does not accept, or for maps of another
+/// size; unsupported for an image of more than 2^24 pixels; cancelled if `progress` broke off.
 ///
 /// ```
 #[doc = include_str!("../../doc/channels.rs")]

@@ -1,4 +1,4 @@
-//! Histograms of oriented gradients (Dalal and Triggs, 2005), which see the edges of a map and not its values.
+//! Histograms of oriented gradients (Dalal and Triggs, 2005), which depend on the edges of a map and not on its values.
 
 use super::SaliencyMap;
 

@@ -5,9 +5,8 @@ use super::laplace::{LANES, System};
 use crate::{Result, Tensor, TensorView};
 
 /// An image [1, C, H, W] whose `removed` pixels (H * W) are the means of their eight neighbors, weighted 1/6 at sides and
-/// 1/12 at corners; of neighbors outside the image the weight is left out. Where every pixel is removed nothing determines
-/// the image, and the solution of the least norm is taken, zeros. An error where sizes differ, a value is not finite or
-/// memory is short.
+/// 1/12 at corners; neighbors outside the image have no weight. If every pixel is removed, the result is the solution
+/// of minimum norm, zeros. An error if sizes differ, a value is not finite or memory is short.
 pub fn imputed(image: TensorView<'_>, removed: &[bool]) -> Result<Tensor> {
     let [n, _, height, width] = image.dims("the image")?;
     ensure!(

@@ -1,5 +1,5 @@
-//! [`intervene`]: scores of an image without a region, and with the region alone. A map says where the evidence seems to lie;
-//! these two passes say whether the decision changes when it goes.
+//! [`intervene`]: scores of an image without a region, and with the region alone. A map shows where the evidence seems
+//! to lie; these two passes show whether the decision changes without it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use crate::target::Targets;
 use crate::tensor::only;
 use crate::{ClassScore, Error, Explained, Report, Result, Stage, Tensor, Upsample, ViewedModel};
 
-/// Regions to take out of one image, and the targets to score.
+/// Regions to remove from one image, and the targets to score.
 pub struct InterventionRequest<'a> {
     /// The preprocessed input, [1, C, H, W].
     pub input: Arc<Tensor>,
-    /// What is scored; all from the same passes.
+    /// The targets; all are scored in the same passes.
     pub targets: Targets,
     /// The regions, of the input's size [H, W].
     pub regions: &'a [Region],
-    /// What takes the place of removed pixels.
+    /// The values that replace removed pixels.
     pub fill: Fill,
     /// The definition of a class's score.
     pub score: ClassScore,
@@ -33,10 +33,10 @@ pub struct InterventionRequest<'a> {
     pub progress: Option<Box<Report<'a>>>,
 }
 
-/// What the model says of an image, and of its parts.
+/// The scores of an image and of its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interventions {
-    /// The targets, as of the unchanged image.
+    /// The targets, chosen on the unchanged image.
     pub targets: Vec<Explained>,
     /// The score of each target on the unchanged image.
     pub scores: Vec<f64>,
@@ -55,14 +55,14 @@ pub struct Intervention {
     pub alone: Vec<f64>,
 }
 
-/// Scores an image without each of some regions, and with each of them alone; blocks until done. May be called from several
-/// threads.
+/// Scores an image without each region, and with each region alone; blocks until done. Thread-safe.
 ///
-/// Removed pixels are replaced in the model's normalized input, whole pixels and all channels. Read both scores: a model may
-/// need a region and not be content with it alone, and a hole is a shape that a model may see, so try more than one [`Fill`].
+/// Removed pixels are replaced in the model's normalized input, whole pixels and all channels. Compare both scores: a
+/// region may be necessary but not sufficient. A hole is itself a shape that a model may recognize, so try more than
+/// one [`Fill`].
 ///
-/// An error of kind invalid-argument for an input or target that the model does not take, or for a region of another size;
-/// cancelled where `progress` broke off.
+/// The error kind is invalid-argument for an input or target that the model does not accept, or for a region of another
+/// size; cancelled if `progress` broke off.
 ///
 /// ```
 #[doc = include_str!("../../doc/channels.rs")]

@@ -7,14 +7,14 @@ use super::{SaliencyMap, Ties, words};
 use crate::tensor::room_for;
 use crate::{Error, Result, Tensor, TensorView};
 
-/// The mask by which an image is multiplied to score the evidence that a map names (Score-CAM, section 4.2).
+/// The mask that an image is multiplied by, to score the evidence in a map (Score-CAM, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mask {
     /// The normalized map itself (Grad-CAM++).
     Soft,
-    /// The normalized map, zero outside of this share (0 to 1) of its greatest pixels.
+    /// The normalized map, zero outside this share (0 to 1) of its highest pixels.
     Top(f64),
-    /// One on this share (0 to 1) of the greatest pixels, zero elsewhere.
+    /// One on this share (0 to 1) of the highest pixels, zero elsewhere.
     Binary(f64),
 }
 
@@ -77,7 +77,7 @@ pub enum Fill {
     Value(f32),
     /// The mean of each channel of each image.
     Mean,
-    /// The image under RISE's blur: 11 taps of a Gaussian of 5 pixels, zeros beyond the border.
+    /// The image with RISE's blur: 11 taps of a Gaussian of 5 pixels, zeros beyond the border.
     Blur,
 }
 
@@ -85,7 +85,7 @@ impl Fill {
     /// Zeros: the mean color of the data that most models were trained on.
     pub const ZERO: Self = Self::Value(0.0);
 
-    /// The images [N, C, H, W] with every pixel removed; an error where there are other axes or memory is short.
+    /// The images [N, C, H, W] with every pixel removed; an error for other axes or if memory is short.
     pub fn of(self, images: TensorView<'_>) -> Result<Tensor> {
         let shape @ [_, _, height, width] = images.dims::<4>("the tensor of images")?;
         let mut out = room_for(&shape)?;

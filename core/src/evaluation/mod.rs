@@ -1,18 +1,18 @@
-//! Measures of saliency maps: [`evaluate`] asks the model, everything else needs none.
+//! Measures of saliency maps. Only [`evaluate`] and [`intervene`] run the model.
 //!
-//! - **Faithfulness**: a [`Protocol`] has every choice. [`Mask`] and [`Fill`] define the images to score;
-//!   [`Drop`], [`increase`], [`gain`] and [`win`] compare scores, and a [`Curve`] over [`Points`] has the area of an
-//!   insertion or deletion. [`Road`] removes pixels so that their absence does not show.
+//! - **Faithfulness**: a [`Protocol`] holds all settings. [`Mask`] and [`Fill`] define the images to score;
+//!   [`Drop`], [`increase`], [`gain`] and [`win`] compare scores, and a [`Curve`] over [`Points`] gives the area of
+//!   insertion or deletion. [`Road`] removes pixels without visible holes.
 //! - **Localization**: a [`Localization`] of a map on the [`Region`] of an object; [`boxes`] with their IoU; over sets
 //!   of images [`BoxAccuracy`] and [`PixelPrecision`].
-//! - **The map alone**: [`complexity`], [`entropy`], [`gini`]; beside the maps of related inputs [`coherency`],
+//! - **The map alone**: [`complexity`], [`entropy`], [`gini`]; with the maps of related inputs [`coherency`],
 //!   [`adcc`] and [`max_sensitivity`].
 //! - **Two maps**: [`similarity`], the core of sanity checks ([`SanityCheck`]); [`on_shared_part`] makes maps of two models comparable.
 //! - **Confirmation**: [`intervene`] scores an image without a region, and with the region alone.
 //! - **Sets of images**: [`Bootstrap`] intervals of means and of paired differences.
 //!
-//! Everything is computed in f64 from a [`SaliencyMap`], holds no state and may run on many threads at once. A measure
-//! without a value for its input is None, never NaN.
+//! Everything is computed in f64 from a [`SaliencyMap`], is stateless and thread-safe. A measure that is undefined for
+//! its input is None, never NaN.
 //!
 //! ```
 //! use scorecam_core::evaluation::*;

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// The results of `f` for 0 to n - 1, in order. The calling thread takes part; a system that grants no other threads leaves
-/// it all to that one. A panic of `f` goes on to the caller.
+/// The results of `f` for 0 to n - 1, in order. The calling thread takes part, and does all the work if no other
+/// threads can be started. A panic of `f` propagates to the caller.
 pub(super) fn on_all_cores<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(n)));
     let work = || {

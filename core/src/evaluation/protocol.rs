@@ -1,11 +1,11 @@
-//! [`Protocol`]: every choice that a drop, an insertion or a deletion depends on, and the published sets of them.
+//! [`Protocol`]: all settings of drop, insertion and deletion, and the published protocols.
 
 use super::{AreaRule, Drop, Fill, Mask, Points, Ties};
 use crate::methods::choices::SCORE;
 use crate::{ClassScore, Result, image};
 
-/// The choices behind the faithfulness measures. The default is the Score-CAM paper's, which leaves open whether kept pixels
-/// are weighted (here they are) and whether the base is zeros or ones (here zeros).
+/// The settings of the faithfulness measures. The default is the Score-CAM paper's protocol. The paper does not specify
+/// whether kept pixels are weighted (here they are) or whether the base is zeros or ones (here zeros).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Protocol {
     /// The score of a class.
@@ -22,7 +22,7 @@ pub struct Protocol {
     pub insertion: Fill,
     /// The order of equal pixels, in masks and curves.
     pub ties: Ties,
-    /// The area below a curve.
+    /// The rule for the area under a curve.
     pub area: AreaRule,
 }
 
@@ -51,7 +51,7 @@ pub struct ProtocolPreset {
     pub name: &'static str,
     /// A description in one line.
     pub summary: &'static str,
-    /// The choices. Where the original does not measure something, those of `grad-cam++`.
+    /// The settings; those of `grad-cam++` for measures that the original does not have.
     pub protocol: Protocol,
 }
 
@@ -112,13 +112,13 @@ impl Protocol {
     pub const OPTIONS: [&str; 8] =
         ["score", "mask", "drop", "points", "deletion", "insertion", "ties", "area"];
 
-    /// The protocol of that name; an error that lists [`PROTOCOLS`] where there is none.
+    /// The protocol with this name; otherwise an error that lists [`PROTOCOLS`].
     pub fn preset(name: &str) -> Result<Self> {
         Ok(image::by_name("evaluation preset", name, &PROTOCOLS, |preset| preset.name)?.protocol)
     }
 
-    /// Sets one of [`Protocol::OPTIONS`] in words, as in `("mask", "top:0.5")`; an error that lists the choices where
-    /// the option or the value does not exist.
+    /// Sets one of [`Protocol::OPTIONS`] from text, as in `("mask", "top:0.5")`; an error that lists the choices if the
+    /// option or the value does not exist.
     pub fn set(&mut self, option: &str, value: &str) -> Result<()> {
         match option {
             "score" => self.score = image::by_name("score", value, SCORE, |(name, _)| name)?.1,
@@ -138,7 +138,7 @@ impl Protocol {
         Ok(())
     }
 
-    /// The value of each of [`Protocol::OPTIONS`] in words, in their order.
+    /// The value of each of [`Protocol::OPTIONS`] as text, in their order.
     pub fn words(&self) -> [(&'static str, String); 8] {
         let score = SCORE.iter().find(|(_, score)| *score == self.score).map_or("", |(name, _)| name);
         let values = [

@@ -14,8 +14,8 @@ pub struct Region {
 }
 
 impl Region {
-    /// The pixels of `size` (height, width) whose centers lie in one of the half-open boxes. A box that holds no
-    /// center adds nothing, so the region may be empty. An error where memory is short.
+    /// The pixels of `size` (height, width) whose centers lie in one of the half-open boxes. A box without any center
+    /// adds nothing, so the region may be empty. An error if memory is short.
     pub fn of_boxes(boxes: &[BoundingBox], size: (usize, usize)) -> Result<Self> {
         let (height, width) = size;
         let centers = (0..height).flat_map(|y| (0..width).map(move |x| (x as f64 + 0.5, y as f64 + 0.5)));
@@ -23,7 +23,7 @@ impl Region {
         Self::of_mask(gathered(&[height, width], inside)?, size)
     }
 
-    /// The pixels where the mask of `size` (height, width) holds; an error where the length is another.
+    /// The pixels where the mask of `size` (height, width) is true; an error if the length differs.
     pub fn of_mask(inside: Vec<bool>, size: (usize, usize)) -> Result<Self> {
         let (height, width) = size;
         ensure!(
@@ -36,9 +36,9 @@ impl Region {
         Ok(Self { size, inside, count })
     }
 
-    /// A frame along the edge of what a model's input shows of its photo: the pixels whose centers are closer to the edge than
-    /// `share` of the shorter side. Backgrounds, watermarks and time stamps lie there. Padding does not belong to it. An error
-    /// unless the share is above 0, at most 0.5.
+    /// A frame along the edge of the visible part of the photo: the pixels whose centers are closer to the edge than
+    /// `share` of the shorter side, where backgrounds, watermarks and time stamps lie. Padding is not part of it. An
+    /// error unless the share is above 0 and at most 0.5.
     pub fn frame(placement: &Placement, share: f64) -> Result<Self> {
         ensure!(
             share > 0.0 && share <= 0.5,
@@ -86,13 +86,13 @@ impl Region {
 /// The rule of the pointing game.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pointing {
-    /// The pixels that count, of several that are the greatest.
+    /// The pixels that count, if several have the maximum.
     pub among: Greatest,
-    /// Besides the region's pixels, those less than this many pixels from the center of one count: 15 in TorchRay.
+    /// Pixels closer to a region's pixel than this many pixels count as hits, too: 15 in TorchRay.
     pub tolerance: f64,
 }
 
-/// The pixels that the pointing game looks at, of several that are the greatest.
+/// The pixels that the pointing game uses, if several have the maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Greatest {
     /// Any of them (Quantus, OpenVINO XAI).
@@ -112,7 +112,7 @@ pub struct Localization<'a> {
 }
 
 impl<'a> Localization<'a> {
-    /// Pairs a map with a region; an error where their sizes differ.
+    /// Pairs a map with a region; an error if their sizes differ.
     pub fn new(map: &'a SaliencyMap, region: &'a Region) -> Result<Self> {
         let [(h, w), (region_h, region_w)] = [map.size(), region.size()];
         ensure!(
@@ -124,8 +124,8 @@ impl<'a> Localization<'a> {
         Ok(Self { map, region })
     }
 
-    /// The share of the map's positive values that lies inside, 0..1: the energy-based pointing game (Score-CAM,
-    /// table 2). None for a map without positive values. Read it beside [`Localization::lift`].
+    /// The share of the map's positive values inside, 0..1: the energy-based pointing game (Score-CAM, table 2). None
+    /// for a map without positive values. Read it together with [`Localization::lift`].
     pub fn energy(&self) -> Option<f64> {
         let energy = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v.max(0.0)).sum::<f64>();
         let total = energy(&mut self.map.values().iter().copied());
@@ -149,14 +149,15 @@ impl<'a> Localization<'a> {
         })
     }
 
-    /// The share inside of the `n` greatest pixels, `n` being the region's: relevance rank accuracy (Arras et al., 2022).
-    /// Ties count in reading order. None for an empty region.
+    /// The share of the `n` highest pixels that lies inside, with the region's pixel count as `n`: relevance rank
+    /// accuracy (Arras et al., 2022). Ties count in reading order. None for an empty region.
     pub fn rank_accuracy(&self) -> Option<f64> {
         self.top_k(self.region.count)
     }
 
-    /// The share inside of the `k` greatest pixels, or of all where there are fewer: Quantus' `TopKIntersection`
-    /// (Theiner et al., 2021), whose `k` is 1000. Ties count in reading order. None for an empty region or `k` of 0.
+    /// The share of the `k` highest pixels that lies inside, or of all pixels if there are fewer: Quantus'
+    /// `TopKIntersection` (Theiner et al., 2021), whose `k` is 1000. Ties count in reading order. None for an empty
+    /// region or `k` of 0.
     pub fn top_k(&self, k: usize) -> Option<f64> {
         let ranking = self.map.ranking(Ties::First);
         let top = &ranking[..k.min(ranking.len())];
@@ -164,8 +165,8 @@ impl<'a> Localization<'a> {
         (self.region.count > 0 && k > 0).then(|| inside as f64 / top.len() as f64)
     }
 
-    /// The probability that a pixel inside is above one outside, ties counting half: the area under the ROC curve, 0..1
-    /// and 0.5 for a flat map (Mann and Whitney, 1947). None unless pixels lie on both sides.
+    /// The probability that a pixel inside has a higher value than one outside, with ties counted as half: the area
+    /// under the ROC curve, 0..1, and 0.5 for a flat map (Mann and Whitney, 1947). None if either side has no pixels.
     pub fn roc_area(&self) -> Option<f64> {
         let inside = self.region.count as f64;
         let outside = self.region.inside.len() as f64 - inside;
@@ -175,8 +176,8 @@ impl<'a> Localization<'a> {
         (inside > 0.0 && outside > 0.0).then(|| (sum - inside * (inside + 1.0) / 2.0) / (inside * outside))
     }
 
-    /// Grad-CAM++'s Loc, 0..1: of the pixels whose normalized value is above `threshold` (0.25 there), the
-    /// number inside over the region's pixels plus the number outside. None where both are zero.
+    /// Grad-CAM++'s Loc, 0..1: of the pixels whose normalized value is above `threshold` (0.25 there), the number
+    /// inside over the region's pixels plus the number outside. None if both are zero.
     pub fn loc(&self, threshold: f64) -> Option<f64> {
         let map = self.map.normalized();
         let above = map.values().iter().zip(&self.region.inside).filter(|(v, _)| **v > threshold);

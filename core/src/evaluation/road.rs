@@ -1,8 +1,8 @@
-//! ROAD: remove pixels so that their absence does not show, and look at the score (Rong et al., 2022; as
-//! pytorch-grad-cam's `ROADCombined`).
+//! ROAD: remove pixels without visible holes, and measure the score (Rong et al., 2022; as pytorch-grad-cam's
+//! `ROADCombined`).
 //!
-//! The most relevant pixels are removed first, then the least relevant ones, each at several percentiles. A good map
-//! loses the score with the former and keeps it with the latter.
+//! The most relevant pixels are removed first, then the least relevant ones, each at several percentiles. With a good
+//! map, the score falls for the former and stays for the latter.
 
 use super::SaliencyMap;
 use super::alone::mean_of;
@@ -10,7 +10,7 @@ use super::impute::imputed;
 use super::statistics::percentile_of_sorted;
 use crate::{Draws, Result, Tensor, TensorView};
 
-/// The choices of ROAD: which pixels are removed, and the noise that hides the imputation.
+/// The settings of ROAD: the pixels to remove, and the noise that hides the imputation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Road {
     /// Pixels of at least this percentile (0 to 100) of the map are removed, and of the inverted map.
@@ -31,18 +31,18 @@ impl Default for Road {
 /// The result of ROAD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoadScore {
-    /// (least first - most first) / 2: high is better.
+    /// (least first - most first) / 2: higher is better.
     pub combined: f64,
-    /// The mean change of the score where the most relevant pixels are removed.
+    /// The mean change of the score without the most relevant pixels.
     pub most_first: f64,
-    /// The mean change of the score where the least relevant pixels are removed.
+    /// The mean change of the score without the least relevant pixels.
     pub least_first: f64,
 }
 
 impl Road {
     /// The removed pixels of each image: one for each percentile of the normalized map m, the most relevant removed,
-    /// then one for each percentile of 1 - m. Where the least value fills more of a map than the percentile, every
-    /// pixel is removed.
+    /// then one for each percentile of 1 - m. If the minimum covers more of a map than the percentile, every pixel is
+    /// removed.
     pub fn removed(&self, map: &SaliencyMap) -> Vec<Vec<bool>> {
         let most = map.normalized();
         let least = most.map(|v| 1.0 - v);
@@ -57,7 +57,7 @@ impl Road {
     }
 
     /// Image `i` of [`Road::removed`]: `image` [1, C, H, W] with its `removed` pixels imputed by [`imputed`] and the noise
-    /// added. An error where they have other sizes or memory is short.
+    /// added. An error if sizes differ or memory is short.
     pub fn image(&self, image: TensorView<'_>, removed: &[bool], i: usize) -> Result<Tensor> {
         let mut out = imputed(image, removed)?;
         if self.noise == 0.0 {
@@ -74,8 +74,8 @@ impl Road {
         Ok(out)
     }
 
-    /// The result of the score of the unchanged image and those of all images of [`Road::removed`], in order; None without
-    /// percentiles. An error where there are more or fewer scores.
+    /// The result, from the score of the unchanged image and the scores of all images of [`Road::removed`], in order;
+    /// None without percentiles. An error if the number of scores differs.
     pub fn score(&self, unchanged: f64, scores: &[f64]) -> Result<Option<RoadScore>> {
         let n = self.percentiles.len();
         ensure!(

@@ -1,4 +1,4 @@
-//! [`SaliencyMap`]: a map as the measures read it, and the order of its pixels.
+//! [`SaliencyMap`]: the input of the measures, and the order of its pixels.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ pub enum Ties {
     /// Reading order.
     #[default]
     First,
-    /// Reading order backwards, as where an ascending sort is reversed (RISE's `evaluation.py`, Xplique).
+    /// Reverse reading order, as from a reversed ascending sort (RISE's `evaluation.py`, Xplique).
     Last,
 }
 
@@ -19,7 +19,7 @@ named!(Ties of "ties": First = "first", Last = "last");
 
 /// A saliency map [H, W] of finite values in f64, at the size of the model's input unless a measure says otherwise.
 ///
-/// Every measure reads one. Its scratch memory is at most a few times that of the map.
+/// All measures take it. Their scratch memory is at most a few times that of the map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SaliencyMap {
     size: (usize, usize),
@@ -27,8 +27,8 @@ pub struct SaliencyMap {
 }
 
 impl SaliencyMap {
-    /// A map of `size` (height, width), row-major; an error where the length is another, the map is empty, a value
-    /// is not finite, or memory is short.
+    /// A map of `size` (height, width), row-major; an error if the length differs, the map is empty, a value is not
+    /// finite, or memory is short.
     pub fn new(values: &[f32], size: (usize, usize)) -> Result<Self> {
         let (height, width) = size;
         let pixels = crate::element_count(&[height, width])?;
@@ -80,7 +80,7 @@ impl SaliencyMap {
         self.map(|v| if range == 0.0 { 0.0 } else { (v - low) / range })
     }
 
-    /// Pixels (row * width + column) by falling value.
+    /// Pixels (row * width + column) in order of falling value.
     pub fn ranking(&self, ties: Ties) -> Vec<u32> {
         let order = |a: &u32, b: &u32| {
             let [a, b] = [a, b].map(|&i| self.values[i as usize]);
@@ -97,7 +97,7 @@ impl SaliencyMap {
         pixels
     }
 
-    /// The place of each pixel in [`SaliencyMap::ranking`], 0 for the greatest. The `n` greatest pixels are those of
+    /// The position of each pixel in [`SaliencyMap::ranking`], 0 for the highest. The `n` highest pixels are those with
     /// `rank < n`, so one rank map and a count per image describe every mask of a deletion or insertion curve.
     pub fn ranks(&self, ties: Ties) -> Vec<u32> {
         let mut ranks = vec![0; self.values.len()];
@@ -107,12 +107,12 @@ impl SaliencyMap {
         ranks
     }
 
-    /// Whether each pixel is one of the `count` greatest.
+    /// Whether each pixel is one of the `count` highest.
     pub fn top(&self, count: usize, ties: Ties) -> Vec<bool> {
         self.ranks(ties).into_iter().map(|rank| (rank as usize) < count).collect()
     }
 
-    /// The map in f32, [H, W]; an error where memory is short.
+    /// The map in f32, [H, W]; an error if memory is short.
     pub fn to_tensor(&self) -> Result<Tensor> {
         let shape = [self.size.0, self.size.1];
         Tensor::new(shape, gathered(&shape, self.values.iter().map(|&v| v as f32))?)

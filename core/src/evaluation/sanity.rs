@@ -1,50 +1,51 @@
-//! The sanity check of a method (Adebayo et al., 2018): a map that does not change when the model's weights are drawn anew
-//! does not show what the model learned.
+//! The sanity check of a method (Adebayo et al., 2018): a map that does not change when the model's weights become
+//! random does not show what the model learned.
 //!
-//! Maps of different photos are alike, too: both have their evidence in the middle. So the similarity of the trained model's
-//! maps of different photos is the null that the maps of a random model are compared with.
+//! Maps of different photos are also similar, because the evidence tends to be in the middle. So the null distribution
+//! for the maps of a random model is the similarity of the trained model's maps of different photos.
 
 use super::{SaliencyMap, Similarity, mean, percentile, similarity};
 use crate::Result;
 
-/// How alike the maps of the trained model and of the wholly random one are, beside maps of different photos.
+/// The similarity of the trained model's maps and the fully random model's, compared with maps of different photos.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SanityCheck {
-    /// What follows.
+    /// The verdict.
     pub verdict: SanityVerdict,
     /// Spearman's rank correlation.
     pub spearman: Option<Against>,
     /// Structural similarity; None for maps too small for it.
     pub ssim: Option<Against>,
-    /// Photos whose map by the random model is flat: of these, no similarity is known.
+    /// Photos whose map from the random model is flat, so the similarity is undefined.
     pub flat: usize,
 }
 
-/// A mean, and the limit that it is compared with.
+/// A mean and its limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Against {
-    /// The mean similarity, over the photos, of the maps of the trained model and of the random one.
+    /// The mean similarity, over the photos, of the trained model's maps and the random model's.
     pub mean: f64,
     /// The 95th percentile of the similarities of the trained model's maps of different photos.
     pub limit: f64,
 }
 
-/// What a sanity check says of a method.
+/// The verdict of a sanity check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SanityVerdict {
-    /// The maps of the random model are no more like those of the trained one than maps of different photos are.
+    /// The random model's maps are no more similar to the trained model's than maps of different photos are to each
+    /// other.
     Passed,
-    /// They are more alike: the method shows the image or the architecture, and not what the model learned.
+    /// They are more similar: the method shows the image or the architecture, and not what the model learned.
     Failed,
-    /// There is no null, since there are fewer than two photos; or at least half of the random model's maps are flat.
+    /// No conclusion: there are fewer than two photos, or at least half of the random model's maps are flat.
     Undecided,
 }
 
 named!(SanityVerdict: Passed = "passed", Failed = "failed", Undecided = "undecided");
 
 impl SanityCheck {
-    /// From the similarities of different photos' maps, and for each photo that of its maps by the trained and by the wholly
-    /// random model, None where the latter is flat.
+    /// Compares the similarities of different photos' maps (`null`) with those of each photo's maps from the trained
+    /// and the fully random model (`random`), None if the latter is flat.
     pub fn new(null: &[Similarity], random: &[Option<Similarity>]) -> Self {
         let defined: Vec<Similarity> = random.iter().flatten().copied().collect();
         let against = |value: &dyn Fn(&Similarity) -> Option<f64>| {
@@ -65,15 +66,15 @@ impl SanityCheck {
     }
 }
 
-/// The similarity of a trained model's map and a random one's; None where the latter is flat. An error where sizes differ.
+/// The similarity of a trained model's map and a random model's; None if the latter is flat. An error if sizes differ.
 pub fn similarity_to_random(trained: &SaliencyMap, random: &SaliencyMap) -> Result<Option<Similarity>> {
     let values = random.values();
     let is_flat = values.iter().all(|value| Some(value) == values.first());
     (!is_flat).then(|| similarity(trained, random)).transpose()
 }
 
-/// The numbers of layers, from 1 to all of `layers`, after which a cascade is looked at: at most `most`, close together at the
-/// beginning, where maps change fastest.
+/// The numbers of randomized layers, from 1 to `layers`, at which a cascade is measured: at most `most`, close together
+/// at the beginning, where maps change fastest.
 pub fn cascade(layers: usize, most: usize) -> Vec<usize> {
     if layers <= most {
         return (1..=layers).collect();
@@ -89,7 +90,7 @@ pub fn cascade(layers: usize, most: usize) -> Vec<usize> {
     counts
 }
 
-/// At most `most` of the pairs of `photos` photos, evenly among all.
+/// At most `most` pairs of `photos` photos, spread evenly over all pairs.
 pub fn pairs(photos: usize, most: usize) -> Vec<(usize, usize)> {
     let all = photos * photos.saturating_sub(1) / 2;
     let step = all.div_ceil(most.max(1)).max(1);

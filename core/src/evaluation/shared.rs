@@ -1,4 +1,4 @@
-//! [`on_shared_part`]: maps of two models, brought to the part of the photo that both models see.
+//! [`on_shared_part`]: maps of two models, resampled to the part of the photo that both models see.
 
 use super::SaliencyMap;
 use crate::image::{Placement, Rect};
@@ -11,18 +11,18 @@ const CLOSE: f64 = 1e-9;
 /// Two maps on the part of a photo that both models see.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shared {
-    /// The maps, of one size, in the order in which they were given.
+    /// The maps, of one size, in the given order.
     pub maps: [SaliencyMap; 2],
     /// The part in pixels of the photo.
     pub part: Rect,
 }
 
-/// Maps of one photo by two models that see it at different sizes or by different crops, made comparable: both on one grid
-/// over the part of the photo that both models see, at the coarser of their resolutions, bilinear between the centers of
-/// pixels. Maps of one size that cover the same part of the photo come back as they are, without a letterbox's padding.
+/// Makes two models' maps of one photo comparable if their input sizes or crops differ: resamples both to one grid over
+/// the part of the photo that both models see, at the coarser resolution, bilinearly between pixel centers. Maps of one
+/// size that cover the same part of the photo are returned unchanged, without a letterbox's padding.
 ///
-/// An error where a map has another size than its placement says, where the placements are of photos of different sizes, or
-/// where the models see no common part.
+/// An error if a map's size differs from its placement, if the placements belong to photos of different sizes, or if
+/// the models see no common part.
 ///
 /// ```
 /// use scorecam_core::evaluation::*;

@@ -12,7 +12,7 @@ use crate::Result;
 pub struct Similarity {
     /// Rank correlation; see [`spearman`].
     pub spearman: f64,
-    /// Linear correlation, -1..1; 0 where a map is flat.
+    /// Linear correlation, -1..1; 0 if a map is flat.
     pub pearson: f64,
     /// Structural similarity; see [`ssim`]. None for maps of less than 7 x 7 pixels.
     pub ssim: Option<f64>,
@@ -20,7 +20,7 @@ pub struct Similarity {
     pub hog: Option<f64>,
 }
 
-/// The four measures by which Adebayo et al. (2018) and their followers compare maps; an error where sizes differ.
+/// The four measures of Adebayo et al. (2018) and later sanity checks; an error if sizes differ.
 pub fn similarity(a: &SaliencyMap, b: &SaliencyMap) -> Result<Similarity> {
     a.ensure_like(b)?;
     let (a, b) = (a.normalized(), b.normalized());
@@ -32,8 +32,8 @@ pub fn similarity(a: &SaliencyMap, b: &SaliencyMap) -> Result<Similarity> {
     })
 }
 
-/// Spearman's rank correlation, -1..1, equal values sharing the mean of their ranks; 0 where a map is flat. An error
-/// where sizes differ.
+/// Spearman's rank correlation, -1..1, with equal values sharing the mean of their ranks; 0 if a map is flat. An error
+/// if sizes differ.
 pub fn spearman(a: &SaliencyMap, b: &SaliencyMap) -> Result<f64> {
     a.ensure_like(b)?;
     Ok(correlation(&average_ranks(a.values()), &average_ranks(b.values())))
@@ -58,8 +58,8 @@ const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
 
 /// Mean structural similarity of two maps of 0..1 (Wang et al., 2004), -1..1: a flat window of 7 x 7, sample covariance, K1
-/// 0.01, K2 0.03, whole windows only, as scikit-image's `structural_similarity` of data range 1. None for maps of less
-/// than 7 x 7 pixels; an error where sizes differ.
+/// 0.01, K2 0.03, whole windows only, as in scikit-image's `structural_similarity` with data range 1. None for maps of
+/// less than 7 x 7 pixels; an error if sizes differ.
 pub fn ssim(a: &SaliencyMap, b: &SaliencyMap) -> Result<Option<f64>> {
     a.ensure_like(b)?;
     let (height, width) = a.size();

@@ -10,7 +10,7 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 }
 
 /// The percentile `p` (0 to 100) of finite values by linear interpolation between order statistics, as
-/// `numpy.percentile`; None without values. Rounds as numpy does, since ROAD compares values of the map with it.
+/// `numpy.percentile`; None without values. Rounds like numpy, because ROAD compares the map's values with it.
 pub fn percentile(values: &[f64], p: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -30,7 +30,7 @@ pub(super) fn percentile_of_sorted(sorted: &[f64], p: f64) -> Option<f64> {
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// The ends of the percentile interval; None for fewer than two values, which say nothing about others.
+    /// The ends of the percentile interval; None for fewer than two values.
     pub interval: Option<(f64, f64)>,
     /// The number of values.
     pub count: usize,
@@ -38,7 +38,7 @@ pub struct Estimate {
 
 /// The bootstrap by percentiles (Efron, 1979): means of images drawn with replacement.
 ///
-/// Image `i` of resample `r` of `n` images is `Draws::new(seed).of(r).below(i, n)`, so other programs can repeat it.
+/// Image `i` of resample `r` of `n` images is `Draws::new(seed).of(r).below(i, n)`, so other programs can reproduce it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
     /// The number of resamples; 0 counts as 1.
@@ -61,8 +61,8 @@ impl Bootstrap {
         Some(Estimate { mean: mean(values)?, interval: self.interval(values), count: values.len() })
     }
 
-    /// The mean of the first method's value minus the second's, of pairs of one image; None without pairs. An interval
-    /// that excludes 0 says that the methods differ on images like these.
+    /// The mean difference of the first method's value and the second's, from pairs of values per image; None without
+    /// pairs. An interval that excludes 0 shows that the methods differ on images like these.
     pub fn difference(&self, pairs: &[(f64, f64)]) -> Option<Estimate> {
         self.mean(&pairs.iter().map(|(a, b)| a - b).collect::<Vec<_>>())
     }
