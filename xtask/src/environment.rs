@@ -90,7 +90,7 @@ fn check_is_ours_to_clear(folder: &Path, recipe: &Recipe) -> Outcome {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "{} holds something else than an environment of this command; {}",
+        "{} contains other files than an environment of this command; {}",
         folder.display(),
         recipe.elsewhere
     )))
