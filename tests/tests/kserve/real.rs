@@ -197,8 +197,9 @@ fn maps_of_a_real_server_are_those_of_onnx_cpu() {
                 sent = loopback() - before;
                 let off = difference(&found, &explain(&host, &network.own, method));
                 println!(
-                    "{name}, {}, {method}: off by {off:e}, {sent} bytes, {:.1} s for both",
+                    "{name}, {}, {method}: off by {off:e}, {} passes, {sent} bytes, {:.1} s for both",
                     server.endpoint(port),
+                    found.passes,
                     begun.elapsed().as_secs_f64()
                 );
                 assert!(off <= 1e-5, "{name}, {method}: off by {off}");
@@ -210,7 +211,8 @@ fn maps_of_a_real_server_are_those_of_onnx_cpu() {
         let masked = loopback() - before;
         let off = difference(&found, &explain(&host, &network.own, "score-cam"));
         println!(
-            "{name}, masks on the server: off by {off:e}, {masked} bytes, {:.1?} for both",
+            "{name}, masks on the server: off by {off:e}, {} passes, {masked} bytes, {:.1?} for both",
+            found.passes,
             begun.elapsed()
         );
         assert!(off <= 1e-5, "{name}, masks on the server: off by {off}");
