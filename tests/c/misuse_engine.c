@@ -300,7 +300,7 @@ static void descriptions(world *w)
     described(w, &d, "meaning 4");
     layer = sound.layers[0];
     layer.like = 2;
-    described(w, &d, "no earlier one");
+    described(w, &d, "not an earlier one");
 }
 
 /* Odd, but not wrong by itself: the call must end with a status, whichever. */

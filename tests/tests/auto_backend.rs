@@ -247,7 +247,7 @@ fn check_tells_an_answer_from_a_fault() {
     check(not_ready(folder.path()), "readiness ok unready: not ready here: no driver");
     check(
         ranked(folder.path(), "proud", (1001, "a card", 0), &[]),
-        "readiness failed backend \"proud\": its rank is 1001",
+        "readiness failed backend \"proud\": its rank must be at most 1000, got 1001",
     );
     check(library("scorecam_toy"), "readiness ok toy: ready");
 }

@@ -174,7 +174,7 @@ fn a_wrong_manifest_is_refused_by_key_and_value() {
 fn a_file_that_goes_on_beyond_its_length_is_refused() {
     let (host, folder) = (toy_host(), folder());
     write(&folder, "m.toy", PLAIN);
-    let endless = "goes on beyond the 0 bytes";
+    let endless = "it is longer than its reported length of 0 bytes";
     let labels = write(&folder, "l.toml", "[model]\nfile = \"m.toy\"\nlabels = \"/proc/self/maps\"\n");
     refused(load(&host, &labels), ErrorKind::Io, &["labels file /proc/self/maps", endless]);
     let model = write(&folder, "f.toml", "[model]\nfile = \"/proc/self/maps\"\nbackend = \"toy\"\n");

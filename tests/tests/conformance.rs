@@ -213,7 +213,7 @@ fn wrong_calls_are_refused(subject: &Subject<'_>, model: &Model) {
             format!("class {classes} "),
         ),
         (Call { targets: classes_of(&[]), ..Call::default() }, invalid, "no class".into()),
-        (Call { targets: Targets::Top(0), ..Call::default() }, invalid, "top 0 ".into()),
+        (Call { targets: Targets::Top(0), ..Call::default() }, invalid, "top K must be between 1 and".into()),
         (
             Call { targets: Targets::Top(classes + 1), ..Call::default() },
             invalid,
