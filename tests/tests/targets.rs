@@ -487,7 +487,7 @@ fn a_target_that_cannot_be_gets_one_line() {
     check(&classes, "not:7", InvalidArgument, &["class 7 is out of range"]);
     check(&classes, "weather", InvalidArgument, &["none of class:NAME"]);
     let logits = model("yolov5_logits", "[output]\nkind = \"detections\"\nformat = \"yolov5\"\n");
-    check(&logits, "box:0", InvalidArgument, &["no probabilities", "output.activated = false"]);
+    check(&logits, "box:0", InvalidArgument, &["not probabilities", "output.activated = false"]);
     let nothing = ExplainOptions {
         ask: vec!["boxes".into()],
         detections: Kept { score: 0.999, ..Kept::default() },
