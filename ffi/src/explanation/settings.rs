@@ -75,7 +75,9 @@ impl Settings {
             0.0 => plain.detections,
             score if (0.0..=1.0).contains(&score) => Kept { score, ..plain.detections },
             other => {
-                return Err(Failure::invalid(format!("options.min_score is {other}; it must be from 0 to 1")));
+                return Err(Failure::invalid(format!(
+                    "options.min_score is {other}; it must be from 0 to 1"
+                )));
             }
         };
         let options = ExplainOptions {
