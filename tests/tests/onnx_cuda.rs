@@ -163,7 +163,7 @@ fn a_driver_is_asked_what_it_is_before_anything_is_opened() {
     check((100, 13_000, 1), &["not ready", "finds no GPU", "use the backend onnx-cpu"]);
     check((0, 13_000, 0), &["not ready", "finds no GPU"]);
     check((804, 13_000, 1), &["not ready", "does not start (cuInit: error 804)", "nvidia-smi"]);
-    check((0, 12_040, 1), &["not ready", "serves CUDA 12.4, and 13.0 is needed", "580"]);
+    check((0, 12_040, 1), &["not ready", "supports CUDA 12.4, but 13.0 is required", "580"]);
     // Only whether they are there is looked at, so empty files will do for CUDA's libraries.
     let names =
         ["cudart.so.13", "cublasLt.so.13", "cublas.so.13", "curand.so.10", "nvrtc.so.13", "cudnn.so.9"];

@@ -494,5 +494,5 @@ fn a_target_that_cannot_be_gets_one_line() {
         ..ExplainOptions::default()
     };
     let found = explain(&host, &yolo, nothing, &file("models/input.npy"));
-    refused(found, NotFound, &["no detection of a score above 0.999", "--min-score"]);
+    refused(found, NotFound, &["no detection with a score above 0.999", "--min-score"]);
 }

@@ -186,7 +186,7 @@ fn wrong_settings_are_refused_with_what_there_is() {
             "runtime, optimization, precision, memory_format, in_flight",
         ),
         (&[("precision", "half")], ErrorKind::InvalidArgument, "\"half\"; give one of: f32, tf32, f16"),
-        (&[("precision", "tf32")], ErrorKind::Unsupported, "a GPU's; on device \"cpu\" use f32"),
+        (&[("precision", "tf32")], ErrorKind::Unsupported, "which only GPUs have; on device \"cpu\" use f32"),
         (&[("memory_format", "nhwc")], ErrorKind::InvalidArgument, "auto, contiguous, channels_last"),
         (&[("in_flight", "0")], ErrorKind::InvalidArgument, "give one of: 1, 2"),
         (

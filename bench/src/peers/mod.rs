@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn photos_come_by_name_and_a_folder_without_any_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(photos_of(folder.path()).unwrap_err().to_string().contains("holds no photo"));
+        assert!(photos_of(folder.path()).unwrap_err().to_string().contains("contains no photos"));
         for name in ["b.JPG", "a.png", "notes.txt"] {
             fs::write(folder.path().join(name), "").unwrap();
         }

@@ -160,6 +160,6 @@ mod tests {
         assert_eq!(check_version(13_000), Ok(()));
         assert_eq!(check_version(13_020), Ok(()));
         let message = check_version(12_040).expect_err("too old").to_string();
-        assert!(message.contains("CUDA 12.4, and 13.0 is needed"), "{message}");
+        assert!(message.contains("CUDA 12.4, but 13.0 is required"), "{message}");
     }
 }

@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(shaped(&[], "0.5", 4), Ok((vec![], vec![0.5])));
         assert_eq!(shaped(&[0], "0.5", 2), Ok((vec![2], vec![0.5, 0.5])));
         for (text, expected) in
-            [("1,2,3", "3 values were given for shape [N, 2]; 2"), ("a", "is not a value")]
+            [("1,2,3", "3 values were given for shape [N, 2]; each image needs 2"), ("a", "is not a value")]
         {
             let error = shaped(&[0, 2], text, 1).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");

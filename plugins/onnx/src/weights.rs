@@ -473,7 +473,7 @@ mod tests {
         check(
             &[node("Conv", &["x", "w"], "y")],
             &[outside.encode_to_vec()],
-            "Conv_0: its weights lie in another file",
+            "Conv_0: its weights are in another file",
         );
     }
 }

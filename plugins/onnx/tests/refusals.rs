@@ -54,7 +54,7 @@ fn inputs_and_outputs_that_do_not_fit_are_refused() {
     let mut two = classifier(0);
     two.graph.input.push(value("mask", F32, &[0, 1]));
     let path = save(&two);
-    check(&config(&path), &["inputs beside the image \"input\": mask", "input.mask=VALUE"]);
+    check(&config(&path), &["inputs other than the image \"input\": mask", "input.mask=VALUE"]);
     check(&ModelConfig { input: Some("mask".into()), ..config(&path) }, &["input \"mask\" has shape [N, 1]"]);
     check(&ModelConfig { input: Some("x".into()), ..config(&path) }, &["input \"x\" is not", "input, mask"]);
 

@@ -1,6 +1,9 @@
-"""Measures Score-CAM of a PyTorch module beside pytorch-grad-cam and torch-cam, on ResNet-18 with random weights.
+"""Measures Score-CAM of a PyTorch module beside pytorch-grad-cam and torch-cam, on networks with random weights.
 
-    python measure_peers.py [--side 224] [--rounds 5] [--threads 1]
+    python measure_peers.py [--network resnet18|vit|detector] [--side 224] [--rounds 5] [--threads 1]
+
+torch-cam takes no layers of tokens, so on the transformer it explains the layer that makes patches; of the detector
+both explain the best box's score of a class.
 
 CPU time is that of one process in which all tools explain the same image in turns, so that what else the machine does
 meets all of them; the figure is the median of the rounds' ratios to the bare forward passes. Memory is the greatest
@@ -31,18 +34,56 @@ import torchvision  # noqa: E402
 
 TARGET = 1
 CHANNELS = 512
+PATCH = 16
+
+
+class Detector(torch.nn.Module):
+    """ResNet-18 with a box and class scores per cell, of which the best of each class is the answer."""
+
+    def __init__(self):
+        super().__init__()
+        layers = torchvision.models.resnet18(weights=None)
+        self.backbone = torch.nn.Sequential(*list(layers.children())[:-2])
+        self.classes = torch.nn.Conv2d(CHANNELS, 20, 3, padding=1)
+
+    def forward(self, x):
+        return self.classes(self.backbone(x)).amax((2, 3))
+
+
+def transformer(side):
+    return torchvision.models.VisionTransformer(side, PATCH, 6, 8, CHANNELS, 2 * CHANNELS)
+
+
+# How each is made, and the layers that pytorch-grad-cam and torch-cam explain.
+NETWORKS = {
+    "resnet18": (lambda side: torchvision.models.resnet18(weights=None), "layer4", "layer4"),
+    "vit": (transformer, "encoder.layers.encoder_layer_5.ln_1", "conv_proj"),
+    "detector": (lambda side: Detector(), "backbone", "backbone"),
+}
+chosen = "resnet18"
 
 
 def network(side):
     torch.manual_seed(0)
-    return torchvision.models.resnet18(weights=None).eval(), torch.rand(1, 3, side, side)
+    module = NETWORKS[chosen][0](side).eval()
+    if chosen == "vit":
+        # Zeros in torchvision, which would give each class the same score.
+        torch.nn.init.normal_(module.heads.head.weight, std=0.05)
+    return module, torch.rand(1, 3, side, side)
+
+
+def as_maps(tokens):
+    """What users of pytorch-grad-cam give as reshape_transform for a transformer."""
+    side = int((tokens.shape[1] - 1) ** 0.5)
+    return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, side, side)
 
 
 def scorecam_by(preset, batch):
     def make(module, image):
         import scorecam
 
-        model = scorecam.from_torch(module, example=image, layer="layer4")
+        layer = NETWORKS[chosen][2 if preset == "torchcam" else 1]
+        model = scorecam.from_torch(module, example=image, layer=layer)
         return lambda: model.explain(image, TARGET, preset=preset, batch_size=batch).map
 
     return make
@@ -53,7 +94,8 @@ def pytorch_grad_cam(batch):
         from pytorch_grad_cam import ScoreCAM
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-        cam = ScoreCAM(module, [module.layer4])
+        reshape = as_maps if chosen == "vit" else None
+        cam = ScoreCAM(module, [module.get_submodule(NETWORKS[chosen][1])], reshape_transform=reshape)
         if batch:
             cam.batch_size = batch
 
@@ -70,7 +112,7 @@ def torch_cam(batch):
     def make(module, image):
         from torchcam.methods import ScoreCAM
 
-        cam = ScoreCAM(module, "layer4", input_shape=tuple(image.shape[1:]), **({"batch_size": batch} if batch else {}))
+        cam = ScoreCAM(module, NETWORKS[chosen][2], input_shape=tuple(image.shape[1:]), **({"batch_size": batch} if batch else {}))
 
         def explain():
             with torch.inference_mode():
@@ -143,23 +185,27 @@ def status(key):
 
 
 def main():
+    global chosen
     parser = argparse.ArgumentParser(description="Measures scorecam beside other tools for PyTorch.")
+    parser.add_argument("--network", choices=NETWORKS, default="resnet18")
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    chosen = asked.network
     torch.set_num_threads(asked.threads)
     if asked.peak:
         print(peak(asked.peak, asked.side))
         return
     seconds, maps = time_all(asked.side, asked.rounds)
     bare = seconds["bare passes at 16"]
-    print(f"ResNet-18, {asked.side} x {asked.side}, {asked.threads} thread, {asked.rounds} rounds")
+    print(f"{asked.network}, {asked.side} x {asked.side}, {asked.threads} thread, {asked.rounds} rounds")
     print(f"{'':40} {'CPU s':>7} {'to bare passes at 16':>21} {'MiB':>6}")
     for name in TOOLS:
         ratio = statistics.median(a / b for a, b in zip(seconds[name], bare))
-        again = [sys.executable, __file__, "--side", str(asked.side), "--threads", str(asked.threads), "--peak", name]
+        same = ["--network", chosen, "--side", str(asked.side), "--threads", str(asked.threads)]
+        again = [sys.executable, __file__, *same, "--peak", name]
         found = subprocess.run(again, capture_output=True, text=True, check=True, env=os.environ).stdout.split()[-1]
         print(f"{name:40} {statistics.median(seconds[name]):7.2f} {ratio:21.3f} {found:>6}", flush=True)
     for ours, theirs in SAME:
