@@ -62,7 +62,7 @@ fn inputs_and_outputs_that_do_not_fit_are_refused() {
     check(&ModelConfig { output: Some("y".into()), ..config(&path) }, &["output \"y\" is not", "logits"]);
     check(
         &ModelConfig { input_size: Some((9, 8)), ..config(&path) },
-        &["input \"input\" must be [N, 3, 8, 8]", "9 x 8"],
+        &["input \"input\" takes [N, 3, 8, 8]", "9 x 8"],
     );
     check(&ModelConfig { threads: Some(0), ..config(&path) }, &["threads is 0"]);
     check(&ModelConfig { device: Some("cuda:0".into()), ..config(&path) }, &["device \"cuda:0\"", "\"cpu\""]);
