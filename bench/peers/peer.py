@@ -18,7 +18,7 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 import networks  # noqa: E402
-from score_cam_loop import activation, normalised, score_cam  # noqa: E402
+from score_cam_loop import activation, normalized, score_cam  # noqa: E402
 from serving import peak_mb, serve  # noqa: E402
 
 
@@ -76,7 +76,7 @@ def captum(network, layer):
                 image, target=target, layer_mask=channels, perturbations_per_eval=batch or 1
             )
             coarse = (lost[:, :, :1, :1] * maps).sum(1, keepdim=True).relu()
-            return normalised(F.interpolate(coarse, size=image.shape[-2:], mode="bilinear")[0, 0])
+            return normalized(F.interpolate(coarse, size=image.shape[-2:], mode="bilinear")[0, 0])
 
     return explain
 

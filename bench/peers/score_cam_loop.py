@@ -25,7 +25,7 @@ def score_cam(network, layer, image, target, batch=1):
         outputs = network(image * ((large - low) / (high - low)))
         weights = outputs.softmax(1)[:, target]
         total += (weights[:, None, None] * large[:, 0]).sum(0)
-    return normalised(total.relu())
+    return normalized(total.relu())
 
 
 @torch.inference_mode()
@@ -38,7 +38,7 @@ def activation(network, layer, image):
     return seen[0]
 
 
-def normalised(values):
+def normalized(values):
     values = values - values.min()
     top = values.max()
     return values / top if top > 0 else values

@@ -65,7 +65,7 @@ VARIATIONS = [
     ("hard", "features", ["select=max", "select_count=7"]),
     ("plain", "features", ["select=list", "select_list=3,11,4"]),
     ("plain", "features", ["combine=raw"]),
-    ("plain", "features", ["combine=normalised"]),
+    ("plain", "features", ["combine=normalized"]),
     ("plain", "features", ["reduce=max"]),
     ("plain", "features", ["reduce=principal"]),
     ("plain", "conv2", ["reduce=principal", "combine=raw", "post_relu=false"]),

@@ -45,7 +45,7 @@ class Options(FinishOptions):
     select: str = "all"  # all | std | max | list
     select_count: int = 10
     select_list: tuple = ()
-    combine: str = "upsampled"  # raw | upsampled | normalised: which maps are weighted and combined
+    combine: str = "upsampled"  # raw | upsampled | normalized: which maps are weighted and combined
     reduce: str = "sum"  # sum | max | principal
     bias: float = 0.0
     noise: float = 0.0  # SS-CAM: the standard deviation of noise on a mask
@@ -75,7 +75,7 @@ PRESETS = {
         "resize": "align-corners",
     },
     "tabayashi": {"norm": "range", "flat": "keep", "combine": "raw", "final": "max", "output": "layer"},
-    "yiskw713": {"pre_relu": True, "norm": "range", "flat": "keep", "combine": "normalised"},
+    "yiskw713": {"pre_relu": True, "norm": "range", "flat": "keep", "combine": "normalized"},
     "utkuozbulak": {"combine": "raw", "bias": 1.0, "output": "layer"},
     "tiskw": {
         **_SOFTMAX_OF_LOGITS, "baseline": "input", "upsample": "bicubic", "eps": 1e-10, "flat": "keep",
@@ -83,7 +83,7 @@ PRESETS = {
     },
     "xdeep": {"pre_relu": True, "weight_norm": "one"},
     "scam-net": {
-        "score": "logit", "upsample": "mirror", "flat": "keep", "combine": "normalised", "reduce": "max",
+        "score": "logit", "upsample": "mirror", "flat": "keep", "combine": "normalized", "reduce": "max",
         "final": "none",
     },
     "faster-score-cam": {"select": "std"},
@@ -91,7 +91,7 @@ PRESETS = {
     "ss-cam": {**_TORCHCAM, "noise": 2.0},
     "is-cam": {**_TORCHCAM, "steps": 10, "strengths": "summed"},
     "interpretdl": {"flat": "keep", "post_relu": False, "final": "none"},
-    "matheushent": {"upsample": "mirror", "flat": "zero", "combine": "normalised", "reduce": "max"},
+    "matheushent": {"upsample": "mirror", "flat": "zero", "combine": "normalized", "reduce": "max"},
     "bunbunjp": {
         "norm": "range", "flat": "keep", "combine": "raw", "post_relu": False, "final": "max", "output": "layer",
     },
@@ -153,7 +153,7 @@ def explain(study, o):
         combined = reduced(weights[:, None, None] * maps, "principal")
         combined = {"raw": combined, "upsampled": resize(combined, size, o.upsample)}[o.combine]
         return finished(combined + o.bias, study, o)
-    parts = {"raw": maps, "upsampled": upsampled, "normalised": masks}[o.combine]
+    parts = {"raw": maps, "upsampled": upsampled, "normalized": masks}[o.combine]
     return finished(reduced(weights[:, None, None] * parts, o.reduce) + o.bias, study, o)
 
 

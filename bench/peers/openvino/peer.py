@@ -52,14 +52,14 @@ def explain(method, request):
     image = np.load(request["input"])[None]
     start = time.perf_counter()
     maps = method.generate_saliency_map(image)[0]
-    result = normalised(maps[request["class"]].astype(np.float32))
+    result = normalized(maps[request["class"]].astype(np.float32))
     seconds = time.perf_counter() - start
     np.save(request["map"], result)
     facts = {"seconds": seconds, "passes": 1, "measures": {"head-passes": result.size}}
     return facts | {"peak_mb": peak_mb()}
 
 
-def normalised(values):
+def normalized(values):
     values = values - values.min()
     top = values.max()
     return values / top if top > 0 else values

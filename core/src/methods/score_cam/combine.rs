@@ -24,9 +24,9 @@ pub(super) fn combine(
     };
     let weighted = maps.iter().zip(&plan.channels).zip(weights).map(|((map, channel), &weight)| {
         let values = match (options.combine, channel.mask) {
-            (Combine::Normalised, Some(m)) => plan.masks.item(m),
+            (Combine::Normalized, Some(m)) => plan.masks.item(m),
             // A skipped channel has no mask; it stands for zeros.
-            (Combine::Normalised, None) => &[],
+            (Combine::Normalized, None) => &[],
             _ => map,
         };
         (values, weight)

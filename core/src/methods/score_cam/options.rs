@@ -64,7 +64,7 @@ pub(super) enum Select {
 pub(super) enum Combine {
     Raw,
     Upsampled,
-    Normalised,
+    Normalized,
 }
 
 /// How weighted maps become one.
@@ -119,7 +119,7 @@ const SELECT: &[(&str, Select)] = &[
     ("list", Select::List(Vec::new())),
 ];
 const COMBINE: &[(&str, Combine)] =
-    &[("raw", Combine::Raw), ("upsampled", Combine::Upsampled), ("normalised", Combine::Normalised)];
+    &[("raw", Combine::Raw), ("upsampled", Combine::Upsampled), ("normalized", Combine::Normalized)];
 const REDUCE: &[(&str, Reduce)] =
     &[("sum", Reduce::Sum), ("max", Reduce::Max), ("principal", Reduce::Principal)];
 

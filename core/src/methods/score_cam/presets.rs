@@ -31,7 +31,7 @@ pub(super) const PRESETS: &[(&str, &str, &str)] = &[
         "tabayashi0117/Score-CAM (Keras)",
         "norm=range flat=keep combine=raw final=max output=layer",
     ),
-    ("yiskw713", "yiskw713/ScoreCAM", "pre_relu=true norm=range flat=keep combine=normalised"),
+    ("yiskw713", "yiskw713/ScoreCAM", "pre_relu=true norm=range flat=keep combine=normalized"),
     ("utkuozbulak", "utkuozbulak/pytorch-cnn-visualizations", "combine=raw bias=1 output=layer"),
     (
         "tiskw",
@@ -46,7 +46,7 @@ pub(super) const PRESETS: &[(&str, &str, &str)] = &[
     (
         "scam-net",
         "andreysorokin/scam-net: the maximum over channels",
-        "upsample=mirror score=logit flat=keep combine=normalised reduce=max final=none",
+        "upsample=mirror score=logit flat=keep combine=normalized reduce=max final=none",
     ),
     (
         "faster-score-cam",
@@ -70,7 +70,7 @@ pub(super) const PRESETS: &[(&str, &str, &str)] = &[
     (
         "matheushent",
         "matheushent/score-cam (Keras): the maximum over channels, of masks resized as scikit-image does",
-        "upsample=mirror flat=zero combine=normalised reduce=max",
+        "upsample=mirror flat=zero combine=normalized reduce=max",
     ),
     (
         "bunbunjp",

@@ -227,7 +227,7 @@ impl Drawing {
     }
 
     /// Brings a map [N, cells] to [0, 1], as the output.
-    pub(super) fn normalised(&mut self, map: &str, [h, w]: [usize; 2]) -> Result<()> {
+    pub(super) fn normalized(&mut self, map: &str, [h, w]: [usize; 2]) -> Result<()> {
         let map = self.node("Cast", &[map], &[("to", Setting::One(i64::from(FLOAT)))])?;
         let (least, most) = (self.extreme("ReduceMin", &map)?, self.extreme("ReduceMax", &map)?);
         let range = self.node("Sub", &[&most, &least], &[])?;

@@ -168,7 +168,7 @@ impl OnnxModel {
                 drawn.scores_of_cells(&found, &class, grid)?
             }
         };
-        drawn.normalised(&map, grid)?;
+        drawn.normalized(&map, grid)?;
         let batch = self.info().batch.fixed();
         let graph = Graph {
             inputs: vec![Value::tensor(CLASS, INT64, Some(vec![Some(1)]))],

@@ -157,7 +157,7 @@ fn maps_of_masks(setup: &Setup<'_>, grid: &Grid) -> Result<DMatrix<f64>> {
     for (map, channel) in setup.maps.iter().zip(&setup.plan.channels) {
         let Some(mask) = channel.mask.filter(|_| channel.weighted) else { continue };
         let map =
-            if setup.options.combine == Combine::Normalised { setup.plan.masks.item(mask) } else { map };
+            if setup.options.combine == Combine::Normalized { setup.plan.masks.item(mask) } else { map };
         let sums = grid.sums(map);
         maps.column_mut(mask).iter_mut().zip(sums).for_each(|(sum, v)| *sum += v);
     }
