@@ -8,7 +8,7 @@
 //! in f64, and they start again from there.
 //!
 //! Vectors cover the whole grid and a border of one pixel. They are zero wherever no pixel is removed, so that a sum over
-//! neighbors needs no question.
+//! neighbors needs no condition.
 
 use std::ops::{Add, Mul, Range, Sub};
 
@@ -26,7 +26,7 @@ type Lanes<T> = [T; LANES];
 
 /// The residual at which the solution counts as found, relative to the right side, and the one at which steps in f32 end.
 const PRECISION: [f64; 2] = [1e-9, 3e-5];
-/// How often steps start again, and how many there are.
+/// The most rounds of steps in f32, and the most steps of a round.
 const MAX_STEPS: [usize; 2] = [100, 1000];
 
 /// The linear system of the removed pixels of an image.
