@@ -18,17 +18,6 @@ LAYOUTS = ("NCHW", "NHWC")
 class JaxEngine(CallableEngine):
     """An engine over compiled functions of arrays [N, C, H, W]."""
 
-    def __init__(
-        self,
-        function: Function,
-        shape: tuple[int, int, int],
-        activations: Mapping[str, Function],
-        run_from: Mapping[str, Function],
-        batch_size: int,
-    ) -> None:
-        super().__init__(function, shape, activations, run_from, batch_size)
-        self.info["gradients"] = self.info["run_from"]
-
     def gradients(self, images: Floats, layer: str, cotangents: Sequence[tuple[str, Floats]]) -> Floats:
         import jax
 
@@ -114,4 +103,5 @@ def from_jax(
         {name: compiled(inner, lambda found: found) for name, inner in named(run_from).items()},
         batch_size,
     )
+    engine.info["gradients"] = engine.info["run_from"]
     return Model(_native.Model.from_engine(engine, preprocessing(manifest, labels, mean, std, scale, layer)))

@@ -33,8 +33,6 @@ import torch  # noqa: E402
 import torchvision  # noqa: E402
 
 TARGET = 1
-CHANNELS = 512
-PATCH = 16
 
 
 class Detector(torch.nn.Module):
@@ -44,21 +42,22 @@ class Detector(torch.nn.Module):
         super().__init__()
         layers = torchvision.models.resnet18(weights=None)
         self.backbone = torch.nn.Sequential(*list(layers.children())[:-2])
-        self.classes = torch.nn.Conv2d(CHANNELS, 20, 3, padding=1)
+        self.classes = torch.nn.Conv2d(512, 20, 3, padding=1)
 
     def forward(self, x):
         return self.classes(self.backbone(x)).amax((2, 3))
 
 
 def transformer(side):
-    return torchvision.models.VisionTransformer(side, PATCH, 6, 8, CHANNELS, 2 * CHANNELS)
+    """Of the size that is called tiny, with half the blocks."""
+    return torchvision.models.VisionTransformer(side, 16, 6, 3, 192, 768)
 
 
-# How each is made, and the layers that pytorch-grad-cam and torch-cam explain.
+# How each is made, the layers that pytorch-grad-cam and torch-cam explain, and the channels of both.
 NETWORKS = {
-    "resnet18": (lambda side: torchvision.models.resnet18(weights=None), "layer4", "layer4"),
-    "vit": (transformer, "encoder.layers.encoder_layer_5.ln_1", "conv_proj"),
-    "detector": (lambda side: Detector(), "backbone", "backbone"),
+    "resnet18": (lambda side: torchvision.models.resnet18(weights=None), "layer4", "layer4", 512),
+    "vit": (transformer, "encoder.layers.encoder_layer_5.ln_1", "conv_proj", 192),
+    "detector": (lambda side: Detector(), "backbone", "backbone", 512),
 }
 chosen = "resnet18"
 
@@ -130,7 +129,7 @@ def passes(batch):
 
         def run():
             with torch.no_grad():
-                for _ in range(CHANNELS // batch):
+                for _ in range(NETWORKS[chosen][3] // batch):
                     module(images)
 
         return run
