@@ -12,6 +12,9 @@ use crate::args::{LayersArgs, ModelArgs, PluginFiles};
 use crate::table::{lines, row};
 use crate::{rank, terminal};
 
+/// How many layers of uncertain layout are named: the last, which are the likeliest to be explained.
+const MOST_UNCERTAIN: usize = 8;
+
 /// Loads the named plugins, and stops at the first failure.
 pub(crate) fn load_plugins(host: &Host, plugins: &PluginFiles) -> Result<()> {
     plugins.files.iter().try_for_each(|file| host.load_plugin(file))
@@ -128,10 +131,11 @@ fn left_out(layers: &[&LayerInfo]) -> String {
         .map(|l| format!("{} {}", l.name, shape(&l.shape)))
         .collect();
     if !unknown.is_empty() {
+        let (count, shown) = (unknown.len(), unknown.len().min(MOST_UNCERTAIN));
+        let last = unknown[count - shown..].join(", ");
+        let these = if shown < count { format!("the last {shown} are ") } else { String::new() };
         text.push_str(&format!(
-            "{} more whose layout is uncertain; to explain one, give --layer NAME --layer-grid GRID: {}\n",
-            unknown.len(),
-            unknown.join(", ")
+            "{count} more whose layout is uncertain; to explain one, give --layer NAME --layer-grid GRID: {these}{last}\n"
         ));
     }
     text

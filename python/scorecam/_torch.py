@@ -95,19 +95,21 @@ class TorchEngine(Engine):
     def _pass_over_unread(
         self, layers: list[dict[str, Any]], example: Any, outputs: list[tuple[str, list[int]]]
     ) -> None:
-        """Prefers no layer of which the scores read one token alone, as of all behind the last attention of many a ViT."""
+        """Prefers no layer of which few tokens reach the scores, as behind the last attention of many a ViT."""
         images = self._floats(example)
-        cotangents = [(name, np.ones((1, *shape), np.float32)) for name, shape in outputs[:1]]
+        # No two values weigh the same: those of a softmax have a sum that never changes.
+        name, shape = outputs[0]
+        cotangents = [(name, np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(1, *shape))]
         for layer in reversed(layers):
-            if len(layer["shape"]) != 2 or not outputs[0][1]:
+            if len(layer["shape"]) != 2 or not shape:
                 return
             try:
-                slopes = self.gradients(images, layer["name"], cotangents)
+                read = self.gradients(images, layer["name"], cotangents)[0] != 0
             except RuntimeError:
                 # A module of which there is no derivative: then nothing is known of what it reads.
                 return
             # Tokens may be either axis. Where the scores read none, nothing is known.
-            if min(np.count_nonzero(slopes.any(axis=2)), np.count_nonzero(slopes.any(axis=1))) != 1:
+            if not read.any() or min(read.any(axis=1).mean(), read.any(axis=0).mean()) >= 0.5:
                 return
             layer["preference"] = 0
 
@@ -129,7 +131,9 @@ class TorchEngine(Engine):
         with self._hooked([(name, look(name)) for name in self._names]):
             outputs = self._outputs(self._call(example))
         for rank, layer in enumerate(seen.values()):
-            layer["preference"] = rank + 1
+            # Projections of tokens are what attention works with, and come last.
+            projects = layer["operator"] == "Linear" and len(layer["shape"]) == 2
+            layer["preference"] = rank + 1 + (0 if projects else len(seen))
         shapes = [(name, list(tensor.shape[1:])) for name, tensor in outputs.items()]
         for name, tensor in outputs.items():
             if tensor.ndim == 0 or len(tensor) != len(example):

@@ -106,6 +106,16 @@ def as_maps(tokens):
     return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), WIDTH, GRID, GRID)
 
 
+def test_a_transformers_default_layer_is_the_last_whose_tokens_reach_the_scores(vit, images):
+    model = scorecam.from_torch(vit, SHAPE)
+    assert model.layer == "blocks.2.norm1"
+    assert np.ptp(model.explain(images[0], method="auto").map) > 0.5
+    # Where the mean of all tokens is read, all layers are.
+    averaged = copy.deepcopy(vit)
+    averaged.forward = lambda x: averaged.head(averaged.norm(averaged.blocks(averaged.patch(x).flatten(2).transpose(1, 2))).mean(1))
+    assert scorecam.from_torch(averaged, SHAPE).layer == "norm"
+
+
 @pytest.mark.parametrize("layer", ["blocks.2.norm1", "blocks.1"])
 def test_a_transformer_by_pytorch_grad_cam(vit, images, layer):
     theirs = pytest.importorskip("pytorch_grad_cam")

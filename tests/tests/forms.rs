@@ -3,7 +3,7 @@
 //! The models, inputs and maps are those of `tests/golden/forms`, made there by a script that knows each model and runs it
 //! one image at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use scorecam::{
@@ -203,4 +203,27 @@ fn models_of_all_forms_are_read_for_what_they_are() {
     let wrong = |row: &Row| check(&host, row, &maps).err().map(|e| format!("{}: {e}", row.name));
     let wrong: Vec<String> = rows.iter().filter_map(wrong).collect();
     assert!(wrong.is_empty(), "{} of {} rows are wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+/// Behind the last attention of these models the class token alone reaches a score, which methods that run from the layer
+/// or follow its gradients would make an empty map of.
+#[test]
+fn every_cell_of_a_default_layer_reaches_the_score() {
+    let host = Host::new().expect("the built-in methods register");
+    host.load_plugin(&library("scorecam_onnx_cpu")).expect("the plugin loads");
+    for name in ["vit", "vit_registers", "vit_wide", "vit_old_norm", "vit_contrib", "vit_8_bits"] {
+        let path = golden(&format!("forms/models/{name}.onnx"));
+        let model = host.load_model(ModelRequest { path, ..ModelRequest::default() });
+        let model = model.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let input = match name {
+            "vit_wide" => "wide.npy",
+            _ => "x.npy",
+        };
+        let options = ExplainOptions { method: "recipro-cam".into(), ..ExplainOptions::default() };
+        let image = read_npy(&golden(&format!("forms/models/{input}")));
+        let found = Explainer::new(&host, &model, &options).and_then(|e| e.explain(&Image::from(image)));
+        let found = found.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let cells: BTreeSet<u32> = found.maps.data().iter().map(|v| v.to_bits()).collect();
+        assert!(cells.len() > 50, "{name}: the map has {} different values", cells.len());
+    }
 }

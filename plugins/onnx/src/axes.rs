@@ -20,7 +20,7 @@ const CHANNELS_FIRST: &str = "Conv ConvTranspose ConvInteger FusedConv QLinearCo
 const HIDING: &str = "Reshape Flatten Expand Tile Einsum Gemm FusedGemm QGemm If Loop Scan ScatterND \
     ScatterElements GatherND GatherElements Compress OneHot";
 /// Operators that change no axis, whatever their first input is, or the last one only.
-const ALIKE: &str = "Add Sub Mul Div Pow Sqrt Erf Relu LeakyRelu Elu Selu Celu Gelu Tanh Sigmoid \
+pub(crate) const ALIKE: &str = "Add Sub Mul Div Pow Sqrt Erf Relu LeakyRelu Elu Selu Celu Gelu Tanh Sigmoid \
     HardSigmoid HardSwish Mish Softplus Softsign Exp Log Neg Abs Clip Min Max Where Cast Identity Dropout \
     LayerNormalization RMSNormalization LpNormalization SimplifiedLayerNormalization SkipLayerNormalization \
     FastGelu BiasGelu QuickGelu QuantizeLinear DequantizeLinear Softmax Reciprocal ThresholdedRelu";

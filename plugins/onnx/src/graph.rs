@@ -184,16 +184,21 @@ impl<'g> Network<'g> {
         }
     }
 
-    /// The tensors on `path` through which all that the scores know of the image passes: without one of them, nothing
-    /// leads from the image to `output`.
-    pub(crate) fn bottlenecks(&self, path: &NodeSet, input: &str, output: &str) -> HashSet<&'g str> {
+    /// The tensors on `path` through which all that the scores know of the image's cells passes: without one of them, nothing
+    /// leads from these to `output`. `reads` says whether a node reads all cells of a tensor.
+    pub(crate) fn bottlenecks(
+        &self,
+        path: &NodeSet,
+        (input, output): (&str, &str),
+        reads: impl Fn(&Node, &str) -> bool,
+    ) -> HashSet<&'g str> {
         let on_path = || (0..self.nodes.len()).filter(|&i| path.contains(i));
         // Tensors by the place of their last reader; what nobody reads is not alive at all.
         let mut last_read: HashMap<&str, usize> = HashMap::from([(output, usize::MAX)]);
         for i in on_path() {
             for tensor in self.nodes[i].reads() {
                 let carries = tensor == input || self.producer(tensor).is_some_and(|p| path.contains(p));
-                if carries && tensor != output {
+                if carries && tensor != output && reads(self.nodes[i], tensor) {
                     last_read.insert(tensor, i);
                 }
             }
@@ -287,7 +292,7 @@ mod tests {
         );
         let network = Network::new(&graph);
         let path = network.between("x", ["y"]);
-        let mut found: Vec<_> = network.bottlenecks(&path, "x", "y").into_iter().collect();
+        let mut found: Vec<_> = network.bottlenecks(&path, ("x", "y"), |_, _| true).into_iter().collect();
         found.sort_unstable();
         assert_eq!(found, ["norm", "stem", "sum", "token", "y"]);
     }

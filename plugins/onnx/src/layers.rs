@@ -12,6 +12,7 @@ use scorecam_core::{
 
 use crate::applied::output_activation;
 use crate::axes::AxesOf;
+use crate::cells::Cells;
 use crate::element::Element;
 use crate::file;
 use crate::graph::{Network, NodeSet};
@@ -208,9 +209,7 @@ impl<'g> Outline<'g> {
         };
         listing.list(&path);
         if let Ok(chosen) = scores {
-            let output = &outputs[chosen];
-            let classes = output.shape.as_ref().and_then(|s| s.get(1).copied().flatten());
-            listing.prefer(&path, &output.name, classes);
+            listing.prefer(&path, &outputs[chosen]);
         } else {
             listing.prefer_common(&path, &ends);
         }
@@ -309,17 +308,25 @@ impl<'g> Listing<'_, 'g> {
     }
 
     /// Sets the preference of each layer: the last one before the classifier comes first, among those through which all
-    /// of the image passes.
-    fn prefer(&mut self, path: &NodeSet, output: &str, classes: Option<usize>) {
+    /// of the image passes, and whose every cell reaches the scores.
+    fn prefer(&mut self, path: &NodeSet, output: &Output) {
         let network = &self.outline.network;
+        let shape_of = |tensor: &str| self.outline.types.get(tensor)?.shape.as_deref();
+        let cells = Cells::follow(network, path, &output.name, &shape_of);
+        let classes = output.shape.as_ref().and_then(|s| s.get(1).copied().flatten());
         let before = network.before_classifier(path);
-        let bottlenecks = network.bottlenecks(path, &self.outline.model.input.name, output);
+        let ends = (self.outline.model.input.name.as_str(), output.name.as_str());
+        let bottlenecks =
+            network.bottlenecks(path, ends, |node, tensor| cells.are_read_by(node, tensor, &shape_of));
         let progress = self.progress(before.as_ref().unwrap_or(path));
         let listed: HashSet<String> = self.layers.iter().map(|layer| layer.name.clone()).collect();
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let node = self.nodes[i];
             let source = network.node(node).inputs.first();
-            let hands_on = !network.computes(node) && source.is_some_and(|source| listed.contains(source));
+            // Tokens without the class token are the norm's before them, which has a name that says more.
+            let drops = network.node(node).operator == "Slice" && layer.shape.len() == 2;
+            let hands_on =
+                (drops || !network.computes(node)) && source.is_some_and(|source| listed.contains(source));
             let may_have_extent = layer.meaning == Meaning::Unknown || layer.has_spatial_extent();
             // Maps of as many channels as there are classes are the classifier's own where none can be told.
             let is_classifiers =
@@ -329,9 +336,10 @@ impl<'g> Listing<'_, 'g> {
                 let is_through = bottlenecks.contains(layer.name.as_str());
                 let tier = match layer.meaning {
                     // An attention that pools maps is part of the classifier.
-                    Meaning::Map(_) if is_through && progress[i] >= NEARLY_ALL => 3,
-                    _ if is_through && !network.projects(node, path) => 2,
-                    _ if is_through => 1,
+                    Meaning::Map(_) if is_through && progress[i] >= NEARLY_ALL => 4,
+                    _ if is_through && !network.projects(node, path) => 3,
+                    _ if is_through => 2,
+                    _ if !cells.all_of(&layer.name) => 1,
                     _ => 0,
                 };
                 layer.preference = (tier << 24) + i as u32 + 1;

@@ -13,6 +13,7 @@
 mod applied;
 mod axes;
 mod bake;
+mod cells;
 mod cut;
 mod described;
 mod device;

@@ -26,6 +26,7 @@ def beside(name):
     return module
 
 
+beside("splitmix")  # which reference reads
 reference = beside("reference")
 MODELS = HERE / "models"
 

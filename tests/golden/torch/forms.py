@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(1, str(HERE.parent))  # behind this folder, which has a `make` of its own
 import grad_cam  # noqa: E402
 import reference  # noqa: E402
 
@@ -249,8 +249,8 @@ class Embedding(Classifier):
 MAPS, LAST = "nchw", "nhwc"
 # File stem -> the network, how it becomes TorchScript, and the layers that are explained: the default one first.
 NETWORKS = {
-    "vit": (ViT, "trace", {"norm": "tokens=1+4x4", "blocks.0": "tokens=1+4x4"}),
-    "vit_scripted": (ViT, "script", {"norm": "tokens=1+4x4"}),
+    "vit": (ViT, "trace", {"blocks.1.norm1": "tokens=1+4x4", "norm": "tokens=1+4x4", "blocks.0": "tokens=1+4x4"}),
+    "vit_scripted": (ViT, "script", {"blocks.1.norm1": "tokens=1+4x4"}),
     "vit_two_first": (lambda: ViT(before=2), "trace", {"blocks.1": "tokens=2+4x4"}),
     "swin": (Swin, "trace", {"norm": LAST, "stage2": LAST, "stage1": LAST}),
     "swin_scripted": (Swin, "script", {"norm": LAST}),

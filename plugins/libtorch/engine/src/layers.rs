@@ -12,6 +12,8 @@ use tch::Tensor;
 use crate::shim::{Axes, Call, Module, Traits};
 use crate::tensors::shape_of;
 
+/// What a rank of preference weighs, so that it comes before the order of the layers.
+const RANK: u32 = 1 << 24;
 /// Calls that one trial pass taps, so that a large model's activations are not all in memory at once.
 const TAPS_A_PASS: usize = 32;
 /// The most axes that an activation may have.
@@ -25,8 +27,6 @@ pub(crate) struct Listing {
     pub(crate) layers: Vec<LayerInfo>,
     /// For each layer the index of its call.
     pub(crate) calls: Vec<usize>,
-    /// The index of the most preferred layer.
-    pub(crate) default_layer: Option<usize>,
     /// Modules that are in the model and can't be tapped, with the reason.
     pub(crate) refused: Vec<(String, String)>,
 }
@@ -85,9 +85,49 @@ pub(crate) fn list(
     }
     listing.refused.extend(calls.into_iter().filter_map(|call| Some((call.path, call.refusal?))));
     prefer(&mut listing.layers, &traits, classes);
-    let preferred = (0..listing.layers.len()).filter(|&i| listing.layers[i].preference > 0);
-    listing.default_layer = preferred.max_by_key(|&i| listing.layers[i].preference);
     Ok(listing)
+}
+
+impl Listing {
+    /// Prefers other layers of tokens to those of which few tokens reach the outputs, as behind the last attention of a
+    /// network that reads its class token alone. `gradient` gives the derivative for one image, or for several, with respect
+    /// to the result of a call.
+    pub(crate) fn pass_over_unread(&mut self, gradient: impl Fn(usize) -> Result<Tensor>) {
+        let of_tokens: Vec<usize> =
+            (0..self.layers.len()).filter(|&i| self.layers[i].preference > 0 && self.has_tokens(i)).collect();
+        let best = self.layers.iter().max_by_key(|layer| layer.preference);
+        if best.is_none_or(|layer| layer.shape.len() != 2) {
+            return;
+        }
+        // A model of which there is no derivative keeps its order.
+        let is_read = |i: usize| gradient(self.calls[i]).map_or(true, |slopes| !reaches_by_few(&slopes));
+        let Some(&last) = of_tokens.last().filter(|&&last| !is_read(last)) else { return };
+        // What lies behind a layer of which few tokens are read is read no more.
+        let unread = of_tokens.partition_point(|&i| i != last && is_read(i));
+        for &i in &of_tokens[unread..] {
+            self.layers[i].preference &= RANK - 1;
+        }
+    }
+
+    fn has_tokens(&self, i: usize) -> bool {
+        self.layers[i].meaning == Meaning::Unknown && self.layers[i].shape.len() == 2
+    }
+
+    /// The index of the most preferred layer.
+    pub(crate) fn default_layer(&self) -> Option<usize> {
+        let preferred = (0..self.layers.len()).filter(|&i| self.layers[i].preference > 0);
+        preferred.max_by_key(|&i| self.layers[i].preference)
+    }
+}
+
+/// Whether slopes [N, T, K] or [N, K, T] are 0 but for few tokens.
+fn reaches_by_few(slopes: &Tensor) -> bool {
+    let along = |axis: i64, other: i64| -> Option<bool> {
+        let reached = slopes.f_ne(0.0).ok()?.f_any_dims([0, other].as_slice(), false).ok()?;
+        let count = i64::try_from(reached.f_sum(tch::Kind::Int64).ok()?).ok()?;
+        Some(count > 0 && 2 * count < slopes.size()[axis as usize])
+    };
+    [(1, 2), (2, 1)].into_iter().any(|(axis, other)| along(axis, other).unwrap_or(false))
 }
 
 /// The layer of a call whose result has `axes` behind the batch.
@@ -118,19 +158,21 @@ fn activation_axes(result: &Tensor, n: usize) -> Result<Vec<usize>, String> {
 }
 
 /// Sets the preference of each layer: of those out of which the outputs are made, the last one before the classifier comes
-/// first. Maps of as many channels as there are classes are taken for the classifier's own, and pooled maps show what came
-/// before them with less detail; both come last.
+/// first. Maps (not tokens) of as many channels as there are classes are taken for the classifier's own, pooled maps show what
+/// came before them with less detail, and projections of tokens are what attention works with; these come last.
 fn prefer(layers: &mut [LayerInfo], traits: &[Traits], classes: usize) {
     let progress = progress(layers, traits);
     for (i, layer) in layers.iter_mut().enumerate() {
-        let is_classifiers = may_have_channels(layer, classes);
-        let rank: u32 = match (is_classifiers, layer.operator.contains("Pool")) {
+        let is_of_tokens = layer.shape.len() == 2;
+        let is_classifiers = !is_of_tokens && may_have_channels(layer, classes);
+        let is_projection = is_of_tokens && layer.operator == "Linear";
+        let rank: u32 = match (is_classifiers, is_projection || layer.operator.contains("Pool")) {
             (false, false) => 2,
             (false, true) => 1,
             (true, _) => 0,
         };
         if traits[i].makes_outputs && may_have_extent(layer) && progress[i] >= LEAST_PROGRESS {
-            layer.preference = (rank << 24) + i as u32 + 1;
+            layer.preference = rank * RANK + i as u32 + 1;
         }
     }
 }

@@ -79,7 +79,8 @@ impl TorchModel {
         let usual = outputs.usual();
         programs.of(&module, &outputs.places_of(&usual), (&trial, batch))?;
         let [c, h, w] = trial.image;
-        let Listing { layers, calls, default_layer, refused } = listing;
+        let default_layer = listing.default_layer();
+        let Listing { layers, calls, refused } = listing;
         let n = batch.fixed();
         let info = ModelInfo {
             input: InputInfo::image("input", vec![n, Some(c), Some(h), Some(w)]),

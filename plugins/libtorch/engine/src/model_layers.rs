@@ -57,8 +57,24 @@ pub(crate) fn model_layers(module: &mut Module, device: Device, config: &ModelCo
     let classes = |&scores: &usize| outputs.infos[scores].shape.iter().skip(1).flatten().product();
     let classes = outputs.scores.as_ref().map_or(0, classes);
     let explained = outputs.places_of(&outputs.usual());
-    let listing = layers::list(module, looked, trial.layout == Layout::Nhwc, (&explained, classes))?;
+    let mut listing = layers::list(module, looked, trial.layout == Layout::Nhwc, (&explained, classes))?;
+    if let Ok(scores) = outputs.scores {
+        let images = trial.pictures(n)?;
+        let place = outputs.places[scores];
+        listing.pass_over_unread(|call| slopes(module, (place, call), &images));
+    }
     Ok(ModelLayers { trial, batch, outputs, listing })
+}
+
+/// The derivative of an output with respect to the result of a call, of a sum in which no two values weigh the same: those of
+/// a softmax have a sum that never changes.
+fn slopes(module: &Module, (output, call): (usize, usize), images: &Tensor) -> Result<Tensor> {
+    let program = module.taps(&[output], &[call])?;
+    let found = program.run(images)?;
+    let values = Tensor::f_arange(found[0].numel() as i64, (Kind::Float, images.device())).map_err(failed)?;
+    let weights =
+        values.f_reshape(found[0].size()).and_then(|w| w.f_to_kind(found[0].kind())).map_err(failed)?;
+    program.gradient(images, &[weights])
 }
 
 /// The image that the model takes, and how many of them gave which outputs; an error where it runs on none.

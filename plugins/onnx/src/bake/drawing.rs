@@ -165,12 +165,29 @@ impl Drawing {
         }
     }
 
-    /// The model's nodes behind the layer once more, on `tensor` in the layer's place; the copy of the scores.
-    pub(super) fn copied(
+    /// A tensor [N, ...] once for each cell: [N * cells, ...].
+    pub(super) fn repeated(&mut self, tensor: &str, [h, w]: [usize; 2]) -> Result<String> {
+        let [zero, one] = [0, 1].map(|value| (value, self.name("scalar")));
+        for (value, name) in [&zero, &one] {
+            self.tensor(name, INT64, &[], &i64::to_le_bytes(*value))?;
+        }
+        let shape = self.node("Shape", &[tensor], &[])?;
+        let count = self.node("Gather", &[&shape, &zero.1], &[])?;
+        let places = self.node("Range", &[&zero.1, &count, &one.1], &[])?;
+        let places = self.reshaped(&places, &[-1, 1])?;
+        let counts = self.whole(&[1, (h * w) as i64])?;
+        let places = self.node("Expand", &[&places, &counts], &[])?;
+        let places = self.reshaped(&places, &[-1])?;
+        self.node("Gather", &[tensor, &places], &[])
+    }
+
+    /// The model's nodes behind the layer once more, with other tensors in the place of those that are keys of `names`; the
+    /// copy of the scores.
+    pub(super) fn copied<'n>(
         &mut self,
         bytes: &[u8],
-        network: &Network<'_>,
-        (cut, layer, tensor): (&Cut<'_>, &str, String),
+        network: &Network<'n>,
+        (cut, layer, mut names): (&Cut<'_>, &str, HashMap<&'n str, String>),
         scores: &str,
     ) -> Result<String> {
         let waiting = network.waiting_for(layer);
@@ -183,7 +200,6 @@ impl Drawing {
                 node.operator
             );
         }
-        let mut names: HashMap<&str, String> = HashMap::from([(layer, tensor)]);
         for name in again.iter().flat_map(|&i| &network.node(i).outputs).filter(|name| !name.is_empty()) {
             names.insert(name, format!("{OWN}{name}"));
         }

@@ -9,6 +9,7 @@ mod drawing;
 mod ending;
 mod masked;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message;
@@ -94,19 +95,39 @@ impl OnnxModel {
 
     /// An error where what lies behind a layer needs more of the image than the layer.
     fn no_way_around(&self, layer: usize, cut: &Cut<'_>) -> Result<()> {
-        let layer = &self.info().layers[layer].name;
-        let around = match (cut.around.first(), cut.reads_image) {
-            (None, false) => return Ok(()),
-            (Some(name), _) => *name,
-            (None, true) => self.ports.image.name.as_str(),
+        match (cut.around.first(), cut.reads_image) {
+            (None, false) => Ok(()),
+            (Some(name), _) => Err(self.bypassed(layer, name)),
+            (None, true) => Err(self.bypassed(layer, &self.ports.image.name)),
+        }
+    }
+
+    /// The tensors that bypass a layer, whose batch comes first: a head on many cells needs them once for each.
+    fn ways_around<'c>(&self, layer: usize, cut: &Cut<'c>) -> Result<Vec<&'c str>> {
+        if cut.reads_image {
+            return Err(self.bypassed(layer, &self.ports.image.name));
+        }
+        let is_listed = |name: &str| self.info().layers.iter().any(|l| l.name == name);
+        match cut.around.iter().find(|name| !is_listed(name)) {
+            None => Ok(cut.around.clone()),
+            Some(name) => Err(self.bypassed(layer, name)),
+        }
+    }
+
+    /// The error where `tensor` leads around a layer, with the nearest layer before it around which none does.
+    fn bypassed(&self, layer: usize, tensor: &str) -> Error {
+        let layers = &self.info().layers;
+        let ends: Vec<String> = self.info().outputs.iter().map(|o| o.name.clone()).collect();
+        let holds_all = |&i: &usize| {
+            let cut = self.described.cut(i, &ends);
+            layers[i].preference > 0 && cut.around.is_empty() && !cut.reads_image
         };
-        let other = match self.info().default_layer.map(|i| &self.info().layers[i].name) {
-            Some(default) if default != layer => format!(", as {default:?}"),
-            _ => String::new(),
-        };
-        Err(Error::unsupported(format!(
-            "tensor {around:?} bypasses layer {layer:?}; choose a layer that all paths go through{other}"
-        )))
+        let other = (0..layer).rev().find(holds_all);
+        let other = other.map(|i| format!(", such as {:?}", layers[i].name)).unwrap_or_default();
+        Error::unsupported(format!(
+            "tensor {tensor:?} bypasses layer {:?}; choose a layer that all paths go through{other}",
+            layers[layer].name
+        ))
     }
 
     /// The axes of a layer's tensor, batch first.
@@ -161,10 +182,14 @@ impl OnnxModel {
             None => {
                 let ends = [scores];
                 let cut = self.described.cut(layer, &ends);
-                self.no_way_around(layer, &cut)?;
+                let around = self.ways_around(layer, &cut)?;
                 let read = (self.described.tap(layer), self.layer_element(layer)?);
                 let tensor = drawn.alone(name, read, (cells, &self.info().layers[layer].shape))?;
-                let found = drawn.copied(bytes, &network, (&cut, name, tensor), scores)?;
+                let mut names = HashMap::from([(name, tensor)]);
+                for name in around {
+                    names.insert(name, drawn.repeated(name, grid)?);
+                }
+                let found = drawn.copied(bytes, &network, (&cut, name, names), scores)?;
                 drawn.scores_of_cells(&found, &class, grid)?
             }
         };
