@@ -101,12 +101,14 @@ fn unless_done(passed: Result<()>, is_last: bool) -> Result<()> {
     passed.or_else(|error| if is_last && error.kind() == ErrorKind::Deadline { Ok(()) } else { Err(error) })
 }
 
-/// How many activations [N, K, h, w] run from a layer at once, where `images` are a batch of the model: as many, but 4 MiB of
-/// them at least and 32 MiB at most. What lies behind the layer is small beside the model, so more at once are worth
-/// nothing on a CPU, and more than its cache holds cost (twice the time of EfficientNet-Lite0's 1280 head passes).
+/// How many activations [N, K, h, w] run from a layer at once, where `images` are a batch of the model: as many, but 256 KiB
+/// of them at least, or 4 MiB of means [N, K, 1, 1], behind which next to nothing is computed; and 32 MiB at most. More at
+/// once take no less time on a CPU, and the memory of what lies behind an early layer; more than the CPU's cache holds take
+/// twice the time (EfficientNet-Lite0's 1280 head passes).
 pub(crate) fn head_batch(activations: &[usize], images: usize) -> usize {
     let values = activations.iter().skip(1).product::<usize>().max(1);
-    let [least, most] = [1 << 20, 8 << 20].map(|all: usize| (all / values).clamp(1, BatchRule::MOST));
+    let least = if activations[2..] == [1, 1] { 1 << 20 } else { 1 << 16 };
+    let [least, most] = [least, 8 << 20].map(|all: usize| (all / values).clamp(1, BatchRule::MOST));
     images.clamp(least, most)
 }
 

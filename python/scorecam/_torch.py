@@ -29,7 +29,7 @@ OF_MAPS = (
 # Images per pass on an accelerator. On a CPU as many as have this many pixels: more of them leave its caches, which costs
 # time (ResNet-18 at 224 x 224 takes 5 % more for each image of 16 than of 8, and 12 % more of 32) and memory.
 PREFERRED = 64
-PIXELS, LEAST, MOST = 8 * 224 * 224, 4, 16
+PIXELS, LEAST, MOST = 8 * 224 * 224, 4, 10
 
 _locks: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
 _locks_lock = threading.Lock()
@@ -343,7 +343,7 @@ def from_torch(
     arguments : list, optional
         What the module takes behind the images; a tensor [1, ...] is repeated for each image.
     batch_size : int, optional
-        Images per pass when a call does not say: on a CPU 8 of 224 x 224 and 4 to 16 of other sizes, else 64.
+        Images per pass when a call does not say: on a CPU 8 of 224 x 224 and 4 to 10 of other sizes, else 64.
     labels : list of str or path, optional
         The names of the classes.
     mean, std : list of float, optional

@@ -10,7 +10,7 @@ use prost::Message;
 use scorecam_core::Result;
 
 use crate::graph::Network;
-use crate::proto::{Node, Value};
+use crate::proto::{Graph, Initializer, Node, Value};
 use crate::wire::{Content, Writer, messages, rewritten, text};
 
 /// A model's part behind a tensor.
@@ -65,6 +65,34 @@ impl<'g> Cut<'g> {
             }
         }
         cut
+    }
+
+    /// The part of `network` that makes the tensors `names` of the inputs.
+    pub(crate) fn before(network: &Network<'g>, names: &[&'g str]) -> Self {
+        let mut cut = Self {
+            nodes: vec![false; network.len()],
+            reads: HashSet::new(),
+            around: vec![],
+            reads_image: true,
+            convolves: true,
+            outputs: vec![],
+        };
+        let mut open = names.to_vec();
+        while let Some(name) = open.pop() {
+            if let (true, Some(p)) = (cut.reads.insert(name), network.producer(name)) {
+                cut.nodes[network.place(p)] = true;
+                open.extend(network.node(p).reads());
+            }
+        }
+        cut
+    }
+
+    /// The share of the weights of `graph` that it reads.
+    pub(crate) fn share_of_weights(&self, graph: &Graph) -> f64 {
+        let count = |weights: &Initializer| weights.dims.iter().map(|&n| n as f64).product::<f64>();
+        let all: f64 = graph.initializers.iter().map(count).sum();
+        let own = graph.initializers.iter().filter(|weights| self.reads(&weights.name)).map(count);
+        own.sum::<f64>() / all.max(1.0)
     }
 
     /// Whether the node in this place of the file is part of it.

@@ -72,13 +72,14 @@ impl Described {
         &self.info
     }
 
+    /// The names of the graph's outputs.
+    pub(crate) fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
     /// The layer that the main session is tapped at.
     pub(crate) fn main_tap(&self) -> &[usize] {
         &self.main_tap
-    }
-
-    pub(crate) fn main_taps(&self) -> Taps {
-        self.taps(&self.main_tap)
     }
 
     /// Whether trial passes could not lead to another layer than that of the main session.

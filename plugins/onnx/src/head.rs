@@ -14,6 +14,7 @@ use scorecam_core::{
 
 use crate::cut::Cut;
 use crate::element::Element;
+use crate::joined::head_shape;
 use crate::model::{OnnxModel, lock};
 use crate::proto::Value;
 use crate::session::{OutputType, Session};
@@ -42,7 +43,7 @@ struct Behind {
 /// A model's part behind a layer, open.
 struct Head {
     /// None where no output depends on the layer.
-    session: Option<Session>,
+    session: Option<Arc<Session>>,
     /// The input for the layer's activations.
     input: String,
     element: Element,
@@ -160,13 +161,12 @@ impl Head {
             _ => Element::NONE,
         };
         let batch = model.info().batch.fixed();
-        let mut shape = model.layer_shape(behind.layer);
-        if layer.pooled {
-            // Their means have another size.
-            shape[2..].fill(None);
-        }
-        let mut values = vec![Value::tensor(&input, element(&input).number(), Some(shape))];
         let around = repeats(model, (behind.layer, &layer.name), (&cut, inputs))?;
+        let mut values = vec![Value::tensor(
+            &input,
+            element(&input).number(),
+            Some(head_shape(model.info(), behind.layer)),
+        )];
         for (name, repeat) in &around {
             let shape = types.get(name.as_str()).cloned().flatten().map(|(_, shape)| shape);
             let shape = shape.filter(|axes| !axes.is_empty()).map(|mut axes| {
@@ -178,10 +178,14 @@ impl Head {
             values.push(Value::tensor(name, element(name).number(), shape));
         }
         let nodes = Vec::from_iter(described.tap(behind.layer).back(&layer.name));
-        let mut bytes = cut.written(&spec.file.read_again()?, &values, &nodes)?;
-        let session = spec
-            .open_head(&mut bytes, cut.convolves)
-            .map_err(|e| e.context(format!("the part behind layer {:?}", layer.name)))?;
+        let session = match tapped.head_for(&cut.outputs) {
+            Some(head) => head,
+            None => {
+                let mut bytes = cut.written(&spec.file.read_again()?, &values, &nodes)?;
+                let of_layer = |e: Error| e.context(format!("the part behind layer {:?}", layer.name));
+                Arc::new(spec.open_head(&mut bytes, cut.convolves).map_err(of_layer)?)
+            }
+        };
         let taken = session.input_types().find(|(name, _)| *name == input).and_then(|(_, kind)| kind);
         let element = taken.map_or(Element::F32, |(element, _)| Element::of_runtime(element));
         let outputs = cut.outputs.iter().map(|name| (*name).to_owned()).collect();

@@ -25,6 +25,7 @@ mod fp16;
 mod functions;
 mod graph;
 mod head;
+mod joined;
 mod layers;
 mod loader;
 mod mask_graph;

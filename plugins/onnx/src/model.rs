@@ -5,8 +5,8 @@
 //! taps gets a session of its own on first use; a few of them are kept. Which session serves a set never depends on what
 //! ran before, so equal calls give equal bits: optimized graphs of different taps may differ in rounding.
 //!
-//! A pass with several taps, some of which nobody knows the axes of, is no explanation but a look at the model. It runs on an [`Overview`], which is not optimized, has
-//! every tensor as an output, and is closed when the first ordinary pass comes.
+//! A pass with several taps, some of which nobody knows the axes of, is no explanation but a look at the model. It runs on
+//! an [`Overview`], which is not optimized, has every tensor as an output, and is closed when the first ordinary pass comes.
 //!
 //! On an accelerator a session serves passes of one number of images only: it keeps its plans for one shape, and making
 //! them anew takes longer than many passes do (half a second for EfficientNet-Lite0 on an H100).
@@ -28,6 +28,7 @@ use crate::element::Element;
 use crate::extras::{self, Extra};
 use crate::file::Parsed;
 use crate::head::Heads;
+use crate::joined;
 use crate::layers::{self, Overview, Runtime, Surveyed};
 use crate::masked::{self, MaskSessions, Masked, Sizing};
 use crate::ports::{self, ImageInput};
@@ -220,13 +221,16 @@ impl OnnxModel {
         let output = config.output.as_deref();
         let surveyed = Surveyed { graph: &graph, input: &ports.image, output };
         let mut look = |distrusts| -> Result<_> {
+            if bytes.is_empty() {
+                bytes = spec.file.read_again()?;
+            }
             let runtime = Runtime { spec: &spec, bytes: &mut bytes, distrusts, ports: &ports };
             let (survey, overview) = layers::survey(&surveyed, runtime)?;
             let described = Described::new((survey, &graph), (&spec, &ports.image, &ports.extras), config)
                 .map_err(of_file)?;
             // Where the layer to explain is certain, its session opens now; else trial passes come first.
             let main = match described.is_main_certain() {
-                true => Some(spec.open(&mut bytes, &described.main_taps())?),
+                true => Some(joined::open(&spec, &described, (&mut bytes, described.main_tap()))?),
                 false => None,
             };
             Ok((described, overview, main))
@@ -321,8 +325,12 @@ impl OnnxModel {
         if let Some(session) = &*main {
             return Ok(Arc::clone(session));
         }
-        let session = self.spec.open(&mut self.spec.file.read_again()?, &self.described.main_taps())?;
+        let session = self.open(self.described.main_tap())?;
         Ok(Arc::clone(main.insert(Arc::new(session))))
+    }
+
+    fn open(&self, taps: &[usize]) -> Result<Session> {
+        joined::open(&self.spec, &self.described, (&mut self.spec.file.read_again()?, taps))
     }
 
     /// A session that has all of `taps` among its outputs, to look at the model.
@@ -349,8 +357,7 @@ impl OnnxModel {
             others.push_back(kept);
             return Ok(session);
         }
-        let mut bytes = self.spec.file.read_again()?;
-        let session = Arc::new(self.spec.open(&mut bytes, &self.described.taps(&serves.taps))?);
+        let session = Arc::new(self.open(&serves.taps)?);
         let most = if self.spec.device.is_accelerator() { KEPT_ON_ACCELERATOR } else { KEPT };
         if others.len() == most {
             others.pop_front();

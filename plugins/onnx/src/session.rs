@@ -8,6 +8,7 @@
 
 use std::ffi::CString;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use ort::AsPointer;
 use ort::environment::Environment;
@@ -41,11 +42,16 @@ pub(crate) struct SessionSpec {
 /// The element type and shape of an output, as ONNX Runtime inferred them; `None` for what is no tensor.
 pub(crate) type OutputType = Option<(TensorElementType, Vec<Option<usize>>)>;
 
+/// An input of a pass: its name, and a value that lives through the pass.
+type Given<'v> = (&'v str, *const OrtValue);
+
 /// An open session.
 pub(crate) struct Session {
     inner: ort::session::Session,
     /// What it runs, for messages.
     name: String,
+    /// The session that makes the model's other outputs of those of this one, so that no weight is there twice.
+    head: Option<Arc<Session>>,
 }
 
 impl SessionSpec {
@@ -103,7 +109,7 @@ impl SessionSpec {
             .basics(GraphOptimizationLevel::All)
             .and_then(|builder| self.with_providers(builder, &self.device.exact_providers))
             .and_then(|mut builder| builder.commit_from_memory(graph));
-        opened.map(|inner| Session { inner, name: name.into() }).map_err(|e| {
+        opened.map(|inner| Session { inner, name: name.into(), head: None }).map_err(|e| {
             Error::model(format!("onnxruntime cannot open {name} on {}: {}", self.device, e.message()))
         })
     }
@@ -134,7 +140,7 @@ impl SessionSpec {
             .and_then(|builder| self.with_providers(builder, providers))
             .and_then(|mut builder| builder.commit_from_memory(bytes));
         match opened {
-            Ok(inner) => Ok(Session { inner, name }),
+            Ok(inner) => Ok(Session { inner, name, head: None }),
             Err(e) => bail!(model, "onnxruntime cannot load {name}: {}", e.message()),
         }
     }
@@ -181,9 +187,22 @@ impl SessionSpec {
 }
 
 impl Session {
+    /// This session, which makes what `head` takes, and `head` as one.
+    pub(crate) fn joined(self, head: Arc<Session>) -> Self {
+        Self { head: Some(head), ..self }
+    }
+
+    /// The session that makes `outputs`, where one of its own does and needs no more than this one gives.
+    pub(crate) fn head_for(&self, outputs: &[&str]) -> Option<Arc<Session>> {
+        let makes = |head: &Session, name: &str| head.output_types().any(|(output, _)| output == name);
+        self.head.clone().filter(|head| outputs.iter().all(|name| makes(head, name)))
+    }
+
     /// The type of each output, in the order of the graph's outputs and then of the taps.
     pub(crate) fn output_types(&self) -> impl Iterator<Item = (&str, OutputType)> {
-        self.inner.outputs().iter().map(|outlet| (outlet.name(), output_type(outlet.dtype())))
+        let sessions = self.head.as_deref().into_iter().chain([self]);
+        let outlets = sessions.flat_map(|session| session.inner.outputs());
+        outlets.map(|outlet| (outlet.name(), output_type(outlet.dtype())))
     }
 
     /// The type of each input.
@@ -229,17 +248,73 @@ impl Session {
         self.call(inputs, &[output], &mut [place.ptr().cast_mut()])
     }
 
-    /// The call into ONNX Runtime. `results` has one place for each output: a null there asks for a new value,
-    /// which the caller then owns, and a value is written into.
+    /// A pass. `results` has one place for each output: a null there asks for a new value, which the caller then owns, and
+    /// a value is written into.
     fn call(
         &self,
         inputs: &[(&str, DynValueRef<'_>)],
         outputs: &[&str],
         results: &mut [*mut OrtValue],
     ) -> Result<()> {
-        let given_names = inputs.iter().map(|(name, _)| c_string(name)).collect::<Result<Vec<_>>>()?;
+        let given: Vec<Given<'_>> = inputs.iter().map(|(name, value)| (*name, value.ptr())).collect();
+        match &self.head {
+            None => self.call_runtime(&given, outputs, results),
+            Some(head) => self.call_both(head, given, (outputs, results)),
+        }
+    }
+
+    /// A pass of this session, and one of `head` on what it gives where outputs are wanted that the head makes.
+    fn call_both(
+        &self,
+        head: &Session,
+        given: Vec<Given<'_>>,
+        (outputs, results): (&[&str], &mut [*mut OrtValue]),
+    ) -> Result<()> {
+        let makes = |name: &str| self.inner.outputs().iter().any(|outlet| outlet.name() == name);
+        let (own, others): (Vec<usize>, Vec<usize>) = (0..outputs.len()).partition(|&i| makes(outputs[i]));
+        let mut names: Vec<&str> = own.iter().map(|&i| outputs[i]).collect();
+        let mut found: Vec<*mut OrtValue> = own.iter().map(|&i| results[i]).collect();
+        if !others.is_empty() {
+            let taken = head.input_types().map(|(name, _)| name).filter(|name| makes(name));
+            let further: Vec<&str> = taken.filter(|name| !names.contains(name)).collect();
+            names.extend(further);
+            found.resize(names.len(), ptr::null_mut());
+        }
+        let ran = self.call_runtime(&self.taken(&given), &names, &mut found);
+        own.iter().zip(&found).for_each(|(&i, &value)| results[i] = value);
+        // SAFETY: these were null before, so this call made them and nothing else owns them.
+        let value = |value| unsafe { DynValue::from_ptr(value, Some(self.inner.allocator())) };
+        let _passed_on: Vec<DynValue> =
+            found[own.len()..].iter().filter_map(|&value| NonNull::new(value)).map(value).collect();
+        ran?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let made = names.iter().zip(&found).map(|(name, value)| (*name, value.cast_const()));
+        let given: Vec<Given<'_>> = given.into_iter().chain(made).collect();
+        let names: Vec<&str> = others.iter().map(|&i| outputs[i]).collect();
+        let mut found: Vec<*mut OrtValue> = others.iter().map(|&i| results[i]).collect();
+        let ran = head.call_runtime(&head.taken(&given), &names, &mut found);
+        others.iter().zip(found).for_each(|(&i, value)| results[i] = value);
+        ran
+    }
+
+    /// Those of `given` that are inputs of this session.
+    fn taken<'v>(&self, given: &[Given<'v>]) -> Vec<Given<'v>> {
+        let is_input = |name: &str| self.inner.inputs().iter().any(|outlet| outlet.name() == name);
+        given.iter().copied().filter(|(name, _)| is_input(name)).collect()
+    }
+
+    /// The call into ONNX Runtime; see [`Self::call`] for `results`. The values that are `given` must live through it.
+    fn call_runtime(
+        &self,
+        given: &[Given<'_>],
+        outputs: &[&str],
+        results: &mut [*mut OrtValue],
+    ) -> Result<()> {
+        let given_names = given.iter().map(|(name, _)| c_string(name)).collect::<Result<Vec<_>>>()?;
+        let values: Vec<_> = given.iter().map(|(_, value)| *value).collect();
         let given: Vec<_> = given_names.iter().map(|name| name.as_ptr()).collect();
-        let values: Vec<_> = inputs.iter().map(|(_, value)| value.ptr()).collect();
         let wanted_names = outputs.iter().map(|name| c_string(name)).collect::<Result<Vec<_>>>()?;
         let wanted: Vec<_> = wanted_names.iter().map(|name| name.as_ptr()).collect();
         debug_assert_eq!(results.len(), wanted.len());

@@ -131,7 +131,7 @@ impl OnnxModel {
     }
 
     /// The axes of a layer's tensor, batch first.
-    pub(crate) fn layer_shape(&self, layer: usize) -> Vec<Option<usize>> {
+    fn layer_shape(&self, layer: usize) -> Vec<Option<usize>> {
         let batch = self.info().batch.fixed();
         [&[batch], self.info().layers[layer].shape.as_slice()].concat()
     }
