@@ -295,7 +295,17 @@ impl Fresh {
             )?;
         }
         let mut notebooks = self.command();
-        notebooks.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake"]);
+        // A cell may take long on a machine that has other work.
+        notebooks.args([
+            "-B",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--nbmake",
+            "--nbmake-timeout=900",
+        ]);
         let folder = workspace.path("python/notebooks");
         for (is_there, needs_it) in
             [(choice.torch, "your_pytorch_model.ipynb"), (choice.ray, "many_photos_on_ray.ipynb")]

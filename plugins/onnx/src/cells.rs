@@ -98,7 +98,7 @@ fn chosen(node: &Node, tensor: &str, (from, to): (Shape<'_>, Shape<'_>)) -> Opti
             let axis = counted(node.integer("axis").unwrap_or(0), from.len())?;
             (to.len() + 1 == from.len() || is_one(axis)).then_some(axis)
         }
-        "Slice" | "Split" => (1..from.len()).find(|&axis| is_one(axis)),
+        "Slice" => (1..from.len()).find(|&axis| is_one(axis)),
         _ => None,
     }
 }
