@@ -259,7 +259,7 @@ pub(crate) struct BakeArgs {
     /// The file to write
     #[arg(short, long, value_name = "OUT.onnx")]
     pub(crate) output: PathBuf,
-    /// The layer of the map [default: the manifest's, or the last one with spatial extent]
+    /// The layer of the map [default: the manifest's, or the last one whose every cell reaches the score]
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Option<String>,
     /// Instead of a map, add this layer as an output

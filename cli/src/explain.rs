@@ -81,6 +81,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
         coco::write(&run, (args, &plan), &model)?;
         work.write_report(&run, summaries)?;
     }
+    if !is_whole && plan.inputs.len() > 1 {
+        terminal::note(format!("{} explained, {} failed", run.results.len(), run.errors.len()));
+    }
     finish(&plan, journal, run)?;
     if is_whole && is_enough { Ok(()) } else { Err(Failure::Reported) }
 }

@@ -63,7 +63,7 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<()> {
     let chosen = model.info().layer(named).ok().map(|l| l.name.as_str());
     let reason = match named {
         Some(_) => "default: named in the manifest",
-        None => "default: the last layer before the classifier that is known to hold maps",
+        None => "default: the last layer before the classifier whose every cell reaches the score",
     };
     let layers = model.all_raw_layers()?;
     let (spatial, others): (Vec<&LayerInfo>, Vec<_>) =

@@ -162,7 +162,9 @@ impl Outcome {
                 (Some(_), Some(class)) => format!("class {class}{label}: score"),
                 (_, Some(class)) if target.detection.is_some() => {
                     let score = target.detection.as_ref().map_or(0.0, |found| found.score);
-                    format!("{}, class {class}{label}, detected with {score:.2}:", target.target)
+                    let is_given = target.target.strip_prefix("box:").is_some_and(|box_| box_.contains(','));
+                    let what = if is_given { "similarity" } else { "detected with" };
+                    format!("{}, class {class}{label}, {what} {score:.2}:", target.target)
                 }
                 (_, Some(class)) => format!("{}, class {class}{label}:", target.target),
                 (_, None) => format!("{}:", target.target),

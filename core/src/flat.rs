@@ -48,7 +48,8 @@ fn reason(context: &StudyContext, options: &Options) -> String {
             "no channel of layer {layer:?} has positive evidence for the class; choose another layer or class"
         ),
         Ok(_) => format!(
-            "the evidence in the channels of layer {layer:?} is the same everywhere; choose another layer"
+            "the evidence in the channels of layer {layer:?} is the same everywhere, as behind the last attention of a \
+             network that reads its class token alone; choose an earlier layer"
         ),
         // Another method's reasons are its own.
         Err(_) => format!("the method found no evidence in layer {layer:?}; choose another layer or method"),

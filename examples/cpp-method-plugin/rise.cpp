@@ -14,7 +14,7 @@ class Rise final : public scorecam::Method {
     }
 
     scorecam::MethodDescription describe() const override {
-        return {0,
+        return {SCORECAM_NEEDS_NO_LAYER,
                 {{"masks", "how many random masks", "4000", SCORECAM_OPTION_INTEGER, {}, 1, 1e6},
                  {"cells", "cells of a mask along each side", "7", SCORECAM_OPTION_INTEGER, {}, 1, 64},
                  {"keep", "the share of cells that are kept", "0.5", SCORECAM_OPTION_NUMBER, {}, 0, 1},

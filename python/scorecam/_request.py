@@ -17,6 +17,10 @@ WORDS = re.compile(r"(class|not|contrast|sum|mean|like|region|box|candidate):|(b
 def request(target: Any, layer: Any, options: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     """The dict of `_native.Wanted`."""
     top, ask = targets(target)
+    arguments = {plain(name): name for name in ("target", "layer", *given)}
+    for name in options:
+        if plain(name) in arguments:
+            raise TypeError(f"there is no argument or option {name!r}; its name is {arguments[plain(name)]!r}")
     reference = given.pop("reference")
     detections = given.pop("detections")
     return {
@@ -28,6 +32,11 @@ def request(target: Any, layer: Any, options: Mapping[str, Any], **given: Any) -
         "reference": None if reference is None else _images.image(reference),
         "detections": None if detections is None else kept(detections),
     }
+
+
+def plain(name: str) -> str:
+    """A name without what others write it with: batchSize, batchsize, batch_size."""
+    return name.replace("_", "").lower()
 
 
 def targets(target: Any) -> tuple[int, list[str]]:

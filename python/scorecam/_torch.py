@@ -337,7 +337,7 @@ def from_torch(
     example : torch.Tensor, optional
         An image [C, H, W] or [1, C, H, W] for the pass that looks at the module's layers; zeros when None.
     layer : str or torch.nn.Module, optional
-        The submodule to explain; the last one with spatial extent when None.
+        The submodule to explain; the last one whose every cell reaches the scores when None.
     output : callable, optional
         Picks the tensor of scores from what the module returns, such as `lambda found: found["logits"]`.
     arguments : list, optional

@@ -20,6 +20,7 @@ import scorecam
         (LookupError, "no-such", {"method": "no-such"}),
         (LookupError, "no-such", {"preset": "no-such"}),
         (LookupError, "no_such", {"no_such": 1}),
+        (TypeError, "its name is 'batch_size'", {"batchSize": 3}),
         (LookupError, "badger", {"target": "badger"}),
         (LookupError, "detections has no 'iou'", {"detections": {"iou": 1}}),
         (ValueError, "class 5", {"target": 5}),

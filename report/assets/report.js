@@ -172,6 +172,8 @@
   const fade = byId("fade");
   const setFade = () => grid.style.setProperty("--fade", fade.value / 100);
   fade.addEventListener("input", setFade);
+  const without = !grid.querySelector(".box");
+  document.querySelectorAll("[data-for=boxes]").forEach((part) => { part.hidden = without; });
   byId("boxes").addEventListener("change", (event) => grid.classList.toggle("no-boxes", !event.target.checked));
   all("input[name=size]").forEach((radio) => radio.addEventListener("change", () => (grid.dataset.size = radio.value)));
   // A browser that goes back to the page keeps what was chosen; the page begins anew.

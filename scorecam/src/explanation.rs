@@ -81,15 +81,38 @@ pub struct Detection {
 }
 
 impl Target {
-    /// The label or class of a box with the detector's score; for any other target, its text.
+    /// Whether it is a box that the user gave, whose score is the similarity of the model's nearest detection.
+    pub fn is_given_box(&self) -> bool {
+        self.text.strip_prefix("box:").is_some_and(|corners| corners.contains(','))
+    }
+
+    /// The label or class of a box with the detector's score or the similarity; for any other target, its text.
     fn words(&self) -> String {
         let class = self.label.clone().or_else(|| self.class.map(|class| format!("class {class}")));
         match (self.detection, class) {
+            (Some(detection), Some(class)) if self.is_given_box() => {
+                format!("{class}, similarity {:.2}", detection.score)
+            }
             (Some(detection), Some(class)) => format!("{class} {:.2}", detection.score),
             (None, Some(class)) => class,
             _ => self.text.clone(),
         }
     }
+}
+
+/// The similarity below which a given box is none that the model sees.
+const UNLIKE: f64 = 0.25;
+
+/// A warning where the model detects nothing like a given box.
+fn unlike_any_detection(target: &Target) -> Option<String> {
+    let similarity = target.detection.filter(|_| target.is_given_box())?.score;
+    (similarity < UNLIKE).then(|| {
+        format!(
+            "{}: the model detects nothing like it; the most similar detection has similarity {similarity:.2}, so its map \
+             says little; --target boxes explains the model's own boxes",
+            target.text
+        )
+    })
 }
 
 impl Explanation {
@@ -113,9 +136,11 @@ impl Explanation {
             output: t.output,
         };
         warnings.extend(found.warnings);
+        let targets: Vec<Target> = found.targets.into_iter().map(target).collect();
+        warnings.extend(targets.iter().filter_map(unlike_any_detection));
         Self {
             layer: found.layer,
-            targets: found.targets.into_iter().map(target).collect(),
+            targets,
             maps: found.maps,
             errors: found.errors,
             late: found.late,

@@ -50,7 +50,7 @@ pub struct ModelSection {
     pub file: Option<PathBuf>,
     /// The backend's id, or `auto`. Default `auto`: the best one that is available for the file.
     pub backend: Option<String>,
-    /// The layer to explain. Default: the last one before the classifier that is known to hold maps.
+    /// The layer to explain. Default: the last one before the classifier whose every cell reaches the score.
     pub layer: Option<String>,
     /// The layout of that layer, or of the default layer: `nchw`, `nhwc`, `ncwh`, `nwhc`, or tokens of a grid of rows x
     /// columns, such as `tokens=1+14x14`; see [`Form`]. Default: inferred from the graph or by trial passes.

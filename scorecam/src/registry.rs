@@ -151,11 +151,8 @@ impl Host {
     pub(crate) fn no_backend(&self, id: Option<&str>, path: &Path) -> Error {
         let (backends, failures) = self.register.look(|r| (r.backends.clone(), r.failures.clone()));
         let known: Vec<&str> = backends.iter().map(|b| b.id()).collect();
-        let known = if known.is_empty() {
-            "none is loaded".into()
-        } else {
-            format!("there are {}", known.join(", "))
-        };
+        let known =
+            if known.is_empty() { "none is loaded".into() } else { format!("loaded: {}", known.join(", ")) };
         let folders = self.search_path();
         let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
         let failed: String = failures.iter().map(|e| format!("; {e}")).collect();

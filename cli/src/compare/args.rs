@@ -47,7 +47,7 @@ pub(crate) struct CompareArgs {
     /// The method, optionally with a preset and options, such as score-cam:torchcam
     #[arg(long, value_name = "ID[:PRESET][,KEY=VALUE]", default_value = "score-cam", help_heading = WHAT)]
     pub(crate) method: MethodArg,
-    /// The layer to explain [default: the manifest's, or the last one with spatial extent]
+    /// The layer to explain [default: the manifest's, or the last one whose every cell reaches the score]
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
     /// The class whose maps are compared, by number or label [default: the first model's prediction]

@@ -56,7 +56,7 @@ pub(crate) struct EvaluateArgs {
     /// A target instead of a class, as in scorecam explain
     #[arg(long, value_name = "TARGET", conflicts_with = "class", help_heading = WHAT, allow_hyphen_values = true)]
     pub(crate) target: Option<String>,
-    /// The layer to explain [default: the manifest's, or the last one with spatial extent]
+    /// The layer to explain [default: the manifest's, or the last one whose every cell reaches the score]
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub(crate) layer: Option<String>,
     /// The measures, or all: drop, increase, gain, deletion, insertion, road, adcc, complexity, entropy, gini, sensitivity,

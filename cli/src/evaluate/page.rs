@@ -40,6 +40,9 @@ pub(super) fn write(
     report.write_file(&path, cards).map_err(|e| Error::io(format!("{}: {e}", path.display())))
 }
 
+/// The number of photos below which intervals of their means say little.
+const FEW: usize = 10;
+
 fn column(measure: Measure) -> Column {
     let info = measure.info();
     let values = match info.higher_is_better {
@@ -73,7 +76,12 @@ fn sections((summary, sets): (&Summary, &OverSet), photos: &[Known<'_>], counts:
     sections.extend(sets.section());
     if summary.maps.len() > 1 {
         let title = format!("Difference from {}, per photo", summary.maps[0]);
-        let note = "If an interval excludes 0, the two maps differ on photos like these.";
+        let note = match photos.len() {
+            ..FEW => {
+                "These are few photos: an interval that excludes 0 may do so by chance. Measure more of them."
+            }
+            _ => "If an interval excludes 0, the two maps differ on photos like these.",
+        };
         sections.push(Section {
             title: "Differences".into(),
             notes: vec![Note::remark(note)],

@@ -112,8 +112,8 @@ impl Question for Boxes {
                 match *index < count {
                     true => Ok(vec![self.of(found.swap_remove(*index), self.text.clone())]),
                     false => Err(Error::not_found(format!(
-                        "box {index} does not exist; the model has {count} detections with a score above {score} on \
-                        this image, numbered from 0"
+                        "box {index} does not exist; on this image the model has boxes 0 to {} with a score above {score}",
+                        count - 1
                     ))),
                 }
             }

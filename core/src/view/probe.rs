@@ -17,6 +17,10 @@ pub(super) const PATCHES: usize = 3;
 
 /// The least agreement that makes a form certain.
 const CERTAIN: f64 = 0.5;
+/// The same for maps whose proportions are not about those of the image, as pixels of patches by patches have them.
+const CERTAIN_IF_ODD: f64 = 0.8;
+/// How far proportions may be from those of the image to be about the same.
+const USUAL: f64 = 2.0;
 /// How much of the best form's agreement any other may have.
 const DISTINCT: f64 = 0.8;
 /// The most tokens that belong to no cell which are looked for: a class token, a distillation token, registers.
@@ -85,7 +89,12 @@ impl Change {
         }
         let (best, form) = *forms.first()?;
         let next = forms[1..].iter().fold(0.0f64, |most, (next, _)| most.max(*next));
-        (best >= CERTAIN && next <= DISTINCT * best).then_some(form)
+        let is_odd = form.view(&self.shape).is_some_and(|view| {
+            let [_, height, width] = view.shape();
+            !is_like(USUAL, (height, width), image)
+        });
+        let certain = if is_odd { CERTAIN_IF_ODD } else { CERTAIN };
+        (best >= certain && next <= DISTINCT * best).then_some(form)
     }
 
     /// The usual forms of a tensor of this shape, in which no token stands behind the cells.
