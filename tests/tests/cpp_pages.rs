@@ -56,16 +56,18 @@ fn the_c_blocks_of_the_page_on_plugins_are_a_plugin() {
 }
 
 #[test]
-fn the_cpp_block_of_the_page_on_plugins_is_a_plugin() {
+fn the_cpp_blocks_of_the_page_on_plugins_are_a_plugin() {
     let bodies = "
         scorecam::ModelDescription MyModel::describe() const { return {}; }
         std::vector<scorecam::Tensor> MyModel::forward(const scorecam::Inputs &,
                                                        scorecam::View<const std::string_view>) const { return {}; }
         std::unique_ptr<scorecam::Engine> MyRuntime::load(const scorecam::ModelConfig &) const
         { return std::make_unique<MyModel>(); }
+        scorecam::MethodResult MyCam::explain(const scorecam::Study &, const scorecam::OptionValues &) const
+        { return {}; }
     ";
-    let [block] = blocks("plugins.md", "cpp");
-    let source = format!("#include \"scorecam_plugin.hpp\"\n{block}{bodies}");
+    let [backend, method] = blocks("plugins.md", "cpp");
+    let source = format!("#include \"scorecam_plugin.hpp\"\n{method}{backend}{bodies}");
     check(["g++", "clang++"], "c++17", &source);
     // Overrides need not be public.
     check(["g++", "clang++"], "c++17", &source.replace("public:\n", ""));

@@ -463,7 +463,7 @@ fn a_target_that_cannot_be_gets_one_line() {
         refused(explain(&host, model, options, &file("models/input.npy")), kind, words_of);
     };
     use ErrorKind::{InvalidArgument, Io, NotFound, Unsupported};
-    check(&yolo, "box:99", NotFound, &["box 99 does not exist", "detections with a score above 0.25"]);
+    check(&yolo, "box:99", NotFound, &["box 99 does not exist", "boxes 0 to", "with a score above 0.25"]);
     check(&yolo, "box:900,900,910,910", NotFound, &["matches no box", "its detections", "class 0 at"]);
     check(&yolo, "box:5,5,1,1", InvalidArgument, &["5,5,1,1", "X0 < X1"]);
     check(&yolo, "box:1,1,9,9:4", InvalidArgument, &["class 4 is out of range", "4 classes"]);

@@ -108,12 +108,12 @@ impl Question for Boxes {
             }
             BoxesWanted::Index(index) => {
                 let mut found = self.found(rows)?;
-                let (count, score) = (found.len(), self.kept.score);
-                match *index < count {
+                let (last, score) = (found.len() - 1, self.kept.score);
+                match *index <= last {
                     true => Ok(vec![self.of(found.swap_remove(*index), self.text.clone())]),
                     false => Err(Error::not_found(format!(
-                        "box {index} does not exist; on this image the model has boxes 0 to {} with a score above {score}",
-                        count - 1
+                        "box {index} does not exist; on this image the model has {} with a score above {score}",
+                        if last == 0 { "box 0 alone".into() } else { format!("boxes 0 to {last}") }
                     ))),
                 }
             }
