@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use scorecam::is_given_box;
 use scorecam_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -162,8 +163,7 @@ impl Outcome {
                 (Some(_), Some(class)) => format!("class {class}{label}: score"),
                 (_, Some(class)) if target.detection.is_some() => {
                     let score = target.detection.as_ref().map_or(0.0, |found| found.score);
-                    let is_given = target.target.strip_prefix("box:").is_some_and(|box_| box_.contains(','));
-                    let what = if is_given { "similarity" } else { "detected with" };
+                    let what = if is_given_box(&target.target) { "similarity" } else { "detected with" };
                     format!("{}, class {class}{label}, {what} {score:.2}:", target.target)
                 }
                 (_, Some(class)) => format!("{}, class {class}{label}:", target.target),

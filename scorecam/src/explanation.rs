@@ -81,16 +81,11 @@ pub struct Detection {
 }
 
 impl Target {
-    /// Whether it is a box that the user gave, whose score is the similarity of the model's nearest detection.
-    pub fn is_given_box(&self) -> bool {
-        self.text.strip_prefix("box:").is_some_and(|corners| corners.contains(','))
-    }
-
     /// The label or class of a box with the detector's score or the similarity; for any other target, its text.
     fn words(&self) -> String {
         let class = self.label.clone().or_else(|| self.class.map(|class| format!("class {class}")));
         match (self.detection, class) {
-            (Some(detection), Some(class)) if self.is_given_box() => {
+            (Some(detection), Some(class)) if is_given_box(&self.text) => {
                 format!("{class}, similarity {:.2}", detection.score)
             }
             (Some(detection), Some(class)) => format!("{class} {:.2}", detection.score),
@@ -100,12 +95,17 @@ impl Target {
     }
 }
 
+/// Whether a target's text is that of a box that the user gave, whose score is the similarity of the most similar detection.
+pub fn is_given_box(text: &str) -> bool {
+    text.strip_prefix("box:").is_some_and(|corners| corners.contains(','))
+}
+
 /// The similarity below which a given box is none that the model sees.
 const UNLIKE: f64 = 0.25;
 
 /// A warning where the model detects nothing like a given box.
 fn unlike_any_detection(target: &Target) -> Option<String> {
-    let similarity = target.detection.filter(|_| target.is_given_box())?.score;
+    let similarity = target.detection.filter(|_| is_given_box(&target.text))?.score;
     (similarity < UNLIKE).then(|| {
         format!(
             "{}: the model detects nothing like it; the most similar detection has similarity {similarity:.2}, so its map \

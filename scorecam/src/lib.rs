@@ -55,7 +55,7 @@ pub use choice::{BackendChoice, BackendHere};
 #[cfg(feature = "files")]
 pub use dataset::Dataset;
 pub use explainer::{ExplainOptions, Explainer, Job};
-pub use explanation::{Detection, Explanation, Target};
+pub use explanation::{Detection, Explanation, Target, is_given_box};
 pub use image::{Image, Input};
 pub use library::Proof;
 pub use lock::Lock;

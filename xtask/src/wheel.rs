@@ -275,37 +275,15 @@ impl Fresh {
         if choice.ray {
             self.install(&["--requirement"], &[&tests.join("with_ray/requirements.txt")])?;
         }
-        let mut pytest = self.command();
-        pytest.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&tests);
-        run(&mut pytest, "pytest")?;
+        run(self.pytest().arg(&tests), "pytest")?;
         if choice.tensorflow {
             self.install(&["--requirement"], &[&tests.join("with_tensorflow/requirements.txt")])?;
-            let mut pytest = self.command();
-            pytest.env("KERAS_BACKEND", "tensorflow").args([
-                "-B",
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-            ]);
-            run(
-                pytest.args(["test_keras_compat.py", "test_jax.py"].map(|name| tests.join(name))),
-                "pytest with TensorFlow",
-            )?;
+            let files = ["test_keras_compat.py", "test_jax.py"].map(|name| tests.join(name));
+            run(self.pytest().env("KERAS_BACKEND", "tensorflow").args(files), "pytest with TensorFlow")?;
         }
-        let mut notebooks = self.command();
+        let mut notebooks = self.pytest();
         // A cell may take long on a machine that has other work.
-        notebooks.args([
-            "-B",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--nbmake",
-            "--nbmake-timeout=900",
-        ]);
+        notebooks.args(["--nbmake", "--nbmake-timeout=900"]);
         let folder = workspace.path("python/notebooks");
         for (is_there, needs_it) in
             [(choice.torch, "your_pytorch_model.ipynb"), (choice.ray, "many_photos_on_ray.ipynb")]
@@ -315,6 +293,12 @@ impl Fresh {
             }
         }
         run(notebooks.arg(folder), "the notebooks")
+    }
+
+    fn pytest(&self) -> Command {
+        let mut pytest = self.command();
+        pytest.args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+        pytest
     }
 
     /// Has every process of the environment load what stands in for CUDA's libraries, which PyTorch's only wheel names.

@@ -13,7 +13,8 @@ use crate::graph::Network;
 use crate::proto::{Graph, Initializer, Node, Value};
 use crate::wire::{Content, Writer, messages, rewritten, text};
 
-/// A model's part behind a tensor.
+/// A model's part behind a tensor, or before some.
+#[derive(Default)]
 pub(crate) struct Cut<'g> {
     /// By place in the file, whether a node is part of it.
     nodes: Vec<bool>,
@@ -39,14 +40,7 @@ impl<'g> Cut<'g> {
         let (waiting, of_image) = (network.waiting_for(tensor), network.after(image));
         let waits = |name: &&&str| network.producer(name).is_some_and(|p| waiting.contains(p));
         let outputs: Vec<&str> = outputs.iter().filter(waits).copied().collect();
-        let mut cut = Self {
-            nodes: vec![false; network.len()],
-            reads: HashSet::new(),
-            around: vec![],
-            reads_image: false,
-            convolves: false,
-            outputs: outputs.clone(),
-        };
+        let mut cut = Self { nodes: vec![false; network.len()], outputs: outputs.clone(), ..Self::default() };
         let mut open = [outputs, needed.to_vec()].concat();
         while let Some(name) = open.pop() {
             if name == tensor || !cut.reads.insert(name) {
@@ -67,16 +61,9 @@ impl<'g> Cut<'g> {
         cut
     }
 
-    /// The part of `network` that makes the tensors `names` of the inputs.
+    /// The part of `network` that makes the tensors `names` of its inputs. It has no outputs of the graph's own.
     pub(crate) fn before(network: &Network<'g>, names: &[&'g str]) -> Self {
-        let mut cut = Self {
-            nodes: vec![false; network.len()],
-            reads: HashSet::new(),
-            around: vec![],
-            reads_image: true,
-            convolves: true,
-            outputs: vec![],
-        };
+        let mut cut = Self { nodes: vec![false; network.len()], ..Self::default() };
         let mut open = names.to_vec();
         while let Some(name) = open.pop() {
             if let (true, Some(p)) = (cut.reads.insert(name), network.producer(name)) {

@@ -68,11 +68,15 @@ fn in_two(
     Ok(front.joined(Arc::new(head)))
 }
 
+/// The axes of a layer's tensor, batch first.
+pub(crate) fn layer_shape(info: &ModelInfo, layer: usize) -> Vec<Option<usize>> {
+    [&[info.batch.fixed()], info.layers[layer].shape.as_slice()].concat()
+}
+
 /// The axes of what a head takes for a layer, batch first.
 pub(crate) fn head_shape(info: &ModelInfo, layer: usize) -> Vec<Option<usize>> {
-    let layer = &info.layers[layer];
-    let mut shape = [&[info.batch.fixed()], layer.shape.as_slice()].concat();
-    if layer.pooled {
+    let mut shape = layer_shape(info, layer);
+    if info.layers[layer].pooled {
         // Their means have another size.
         shape[2..].fill(None);
     }

@@ -192,7 +192,7 @@ impl Session {
         Self { head: Some(head), ..self }
     }
 
-    /// The session that makes `outputs`, where one of its own does and needs no more than this one gives.
+    /// The head that it is joined with, if that makes all of `outputs`.
     pub(crate) fn head_for(&self, outputs: &[&str]) -> Option<Arc<Session>> {
         let makes = |head: &Session, name: &str| head.output_types().any(|(output, _)| output == name);
         self.head.clone().filter(|head| outputs.iter().all(|name| makes(head, name)))
@@ -258,7 +258,8 @@ impl Session {
     ) -> Result<()> {
         let given: Vec<Given<'_>> = inputs.iter().map(|(name, value)| (*name, value.ptr())).collect();
         match &self.head {
-            None => self.call_runtime(&given, outputs, results),
+            // SAFETY: the values are those of `inputs`, which live through the call.
+            None => unsafe { self.call_runtime(&given, outputs, results) },
             Some(head) => self.call_both(head, given, (outputs, results)),
         }
     }
@@ -280,7 +281,8 @@ impl Session {
             names.extend(further);
             found.resize(names.len(), ptr::null_mut());
         }
-        let ran = self.call_runtime(&self.taken(&given), &names, &mut found);
+        // SAFETY: the values are the caller's inputs, which live through the call.
+        let ran = unsafe { self.call_runtime(&self.taken(&given), &names, &mut found) };
         own.iter().zip(&found).for_each(|(&i, &value)| results[i] = value);
         // SAFETY: these were null before, so this call made them and nothing else owns them.
         let value = |value| unsafe { DynValue::from_ptr(value, Some(self.inner.allocator())) };
@@ -294,7 +296,8 @@ impl Session {
         let given: Vec<Given<'_>> = given.into_iter().chain(made).collect();
         let names: Vec<&str> = others.iter().map(|&i| outputs[i]).collect();
         let mut found: Vec<*mut OrtValue> = others.iter().map(|&i| results[i]).collect();
-        let ran = head.call_runtime(&head.taken(&given), &names, &mut found);
+        // SAFETY: the values are the caller's inputs, and what the first call made: it is in `results` or `_passed_on`.
+        let ran = unsafe { head.call_runtime(&head.taken(&given), &names, &mut found) };
         others.iter().zip(found).for_each(|(&i, value)| results[i] = value);
         ran
     }
@@ -305,8 +308,12 @@ impl Session {
         given.iter().copied().filter(|(name, _)| is_input(name)).collect()
     }
 
-    /// The call into ONNX Runtime; see [`Self::call`] for `results`. The values that are `given` must live through it.
-    fn call_runtime(
+    /// The call into ONNX Runtime; see [`Self::call`] for `results`.
+    ///
+    /// # Safety
+    ///
+    /// The values that are `given` live through the call.
+    unsafe fn call_runtime(
         &self,
         given: &[Given<'_>],
         outputs: &[&str],

@@ -18,6 +18,7 @@ use scorecam_core::{Bake, BatchRule, Error, Inputs, ModelBackend, Result, Tensor
 use crate::cut::Cut;
 use crate::element::Element;
 use crate::graph::Network;
+use crate::joined::layer_shape;
 use crate::model::OnnxModel;
 use crate::proto::{FLOAT, Graph, INT64, Value};
 use crate::tap::{Tap, Taps};
@@ -87,7 +88,7 @@ impl OnnxModel {
         let outputs: Vec<String> = self.info().outputs.iter().map(|o| o.name.clone()).collect();
         let cut = self.described.cut(layer, &outputs);
         self.no_way_around(layer, &cut)?;
-        let (name, shape) = (&self.info().layers[layer].name, self.layer_shape(layer));
+        let (name, shape) = (&self.info().layers[layer].name, layer_shape(self.info(), layer));
         let tap = self.described.tap(layer);
         let input = Value::tensor(&tap.output(name), self.layer_element(layer)?.number(), Some(shape));
         cut.written(bytes, &[input], &Vec::from_iter(tap.back(name)))
@@ -128,12 +129,6 @@ impl OnnxModel {
             "tensor {tensor:?} bypasses layer {:?}; choose a layer that all paths go through{other}",
             layers[layer].name
         ))
-    }
-
-    /// The axes of a layer's tensor, batch first.
-    fn layer_shape(&self, layer: usize) -> Vec<Option<usize>> {
-        let batch = self.info().batch.fixed();
-        [&[batch], self.info().layers[layer].shape.as_slice()].concat()
     }
 
     /// The element type of a layer as it is tapped.
