@@ -61,10 +61,11 @@ impl<'g> Cut<'g> {
         cut
     }
 
-    /// The part of `network` that makes the tensors `names` of its inputs. It has no outputs of the graph's own.
-    pub(crate) fn before(network: &Network<'g>, names: &[&'g str]) -> Self {
-        let mut cut = Self { nodes: vec![false; network.len()], ..Self::default() };
-        let mut open = names.to_vec();
+    /// The part of `network` that makes of its inputs those `outputs` of the graph, and what `needed` names.
+    pub(crate) fn before(network: &Network<'g>, (outputs, needed): (&[&'g str], &[&'g str])) -> Self {
+        let mut cut =
+            Self { nodes: vec![false; network.len()], outputs: outputs.to_vec(), ..Self::default() };
+        let mut open = [outputs, needed].concat();
         while let Some(name) = open.pop() {
             if let (true, Some(p)) = (cut.reads.insert(name), network.producer(name)) {
                 cut.nodes[network.place(p)] = true;
@@ -77,9 +78,17 @@ impl<'g> Cut<'g> {
     /// The share of the weights of `graph` that it reads.
     pub(crate) fn share_of_weights(&self, graph: &Graph) -> f64 {
         let count = |weights: &Initializer| weights.dims.iter().map(|&n| n as f64).product::<f64>();
-        let all: f64 = graph.initializers.iter().map(count).sum();
-        let own = graph.initializers.iter().filter(|weights| self.reads(&weights.name)).map(count);
-        own.sum::<f64>() / all.max(1.0)
+        let listed = graph.initializers.iter().map(|weights| (&weights.name, count(weights)));
+        let constants = graph.nodes.iter().filter(|node| node.operator == "Constant").flat_map(|node| {
+            let tensors = node.attributes.iter().filter_map(|attribute| attribute.tensor.as_deref());
+            node.outputs.iter().zip(tensors.map(count))
+        });
+        let (mut own, mut all) = (0.0, 0.0);
+        for (name, count) in listed.chain(constants) {
+            all += count;
+            own += if self.reads(name) { count } else { 0.0 };
+        }
+        own / f64::max(all, 1.0)
     }
 
     /// Whether the node in this place of the file is part of it.

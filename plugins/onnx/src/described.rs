@@ -112,6 +112,16 @@ impl Described {
         Ok(!fits(declared, is))
     }
 
+    /// Whether one pass can differ from the next, so that parts of the model must not have sessions of their own.
+    pub(crate) fn is_unsteady(&self) -> bool {
+        let is_random = |node: &proto::Node| match node.operator.as_str() {
+            // The third input says whether it is in training mode.
+            "Dropout" => node.inputs.len() > 2,
+            operator => operator.starts_with("Random") || ["Bernoulli", "Multinomial"].contains(&operator),
+        };
+        self.trains || self.graph.nodes.iter().any(is_random)
+    }
+
     /// What a user should know of how the model runs.
     pub(crate) fn remark(&self) -> Option<&'static str> {
         self.trains.then_some(

@@ -14,10 +14,9 @@ use scorecam_core::{
 
 use crate::cut::Cut;
 use crate::element::Element;
-use crate::joined::head_shape;
+use crate::joined::head_inputs;
 use crate::model::{OnnxModel, lock};
-use crate::proto::Value;
-use crate::session::{OutputType, Session};
+use crate::session::Session;
 use crate::values::raw_output;
 use crate::values::{Input, Repeat};
 
@@ -146,49 +145,35 @@ impl Heads {
 
 impl Head {
     fn open(model: &OnnxModel, behind: &Behind, inputs: &Inputs<'_>) -> Result<Self> {
-        let (described, spec) = (&model.described, &model.spec);
-        let cut = described.cut(behind.layer, &behind.outputs);
+        let described = &model.described;
+        let tapped = model.session(&[behind.layer], model.info().batch.size(1))?;
+        // A head that is open already makes all outputs.
+        let made = if tapped.head().is_some() { described.outputs() } else { &behind.outputs };
+        let cut = described.cut(behind.layer, made);
+        let is_wanted = |name: &&&str| behind.outputs.iter().any(|wanted| wanted == *name);
+        let outputs: Vec<String> =
+            cut.outputs.iter().filter(is_wanted).map(|name| (*name).to_owned()).collect();
         let input = described.tap_name(behind.layer);
-        if cut.outputs.is_empty() {
-            let (element, around, outputs) = (Element::NONE, vec![], vec![]);
+        if outputs.is_empty() {
+            let (element, around) = (Element::NONE, vec![]);
             return Ok(Self { session: None, input, element, around, reads_image: false, outputs });
         }
-        let layer = &model.info().layers[behind.layer];
-        let tapped = model.session(&[behind.layer], model.info().batch.size(1))?;
-        let types: HashMap<&str, OutputType> = tapped.output_types().collect();
-        let element = |name: &str| match types.get(name) {
-            Some(Some((element, _))) => Element::of_runtime(*element),
-            _ => Element::NONE,
-        };
-        let batch = model.info().batch.fixed();
-        let around = repeats(model, (behind.layer, &layer.name), (&cut, inputs))?;
-        let mut values = vec![Value::tensor(
-            &input,
-            element(&input).number(),
-            Some(head_shape(model.info(), behind.layer)),
-        )];
-        for (name, repeat) in &around {
-            let shape = types.get(name.as_str()).cloned().flatten().map(|(_, shape)| shape);
-            let shape = shape.filter(|axes| !axes.is_empty()).map(|mut axes| {
-                if let (Repeat::Whole(axis) | Repeat::Each(axis), None) = (repeat, batch) {
-                    axes[*axis] = None;
-                }
-                axes
-            });
-            values.push(Value::tensor(name, element(name).number(), shape));
-        }
-        let nodes = Vec::from_iter(described.tap(behind.layer).back(&layer.name));
-        let session = match tapped.head_for(&cut.outputs) {
-            Some(head) => head,
+        let name = &model.info().layers[behind.layer].name;
+        let around = repeats(model, (behind.layer, name), (&cut, inputs))?;
+        let session = match tapped.head() {
+            Some(head) => Arc::clone(head),
             None => {
-                let mut bytes = cut.written(&spec.file.read_again()?, &values, &nodes)?;
-                let of_layer = |e: Error| e.context(format!("the part behind layer {:?}", layer.name));
-                Arc::new(spec.open_head(&mut bytes, cut.convolves).map_err(of_layer)?)
+                let grows = |repeat: &Repeat| repeat.axis().filter(|_| model.info().batch.fixed().is_none());
+                let around = around.iter().map(|(name, repeat)| (name.as_str(), grows(repeat)));
+                let inputs = head_inputs(described, (behind.layer, &tapped), around)?;
+                let nodes = Vec::from_iter(described.tap(behind.layer).back(name));
+                let mut bytes = cut.written(&model.spec.file.read_again()?, &inputs, &nodes)?;
+                let of_layer = |e: Error| e.context(format!("the part behind layer {name:?}"));
+                Arc::new(model.spec.open_head(&mut bytes, cut.convolves).map_err(of_layer)?)
             }
         };
         let taken = session.input_types().find(|(name, _)| *name == input).and_then(|(_, kind)| kind);
         let element = taken.map_or(Element::F32, |(element, _)| Element::of_runtime(element));
-        let outputs = cut.outputs.iter().map(|name| (*name).to_owned()).collect();
         Ok(Self { session: Some(session), input, element, around, reads_image: cut.reads_image, outputs })
     }
 

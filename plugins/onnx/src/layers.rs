@@ -18,7 +18,7 @@ use crate::file;
 use crate::graph::{Network, NodeSet};
 use crate::model::Ports;
 use crate::ports::{self, ImageInput};
-use crate::proto;
+use crate::proto::{self, Node};
 use crate::session::{Session, SessionSpec};
 use crate::tap::{Tap, Taps};
 
@@ -59,12 +59,6 @@ pub(crate) struct Output {
     pub(crate) applied: OutputActivation,
 }
 
-/// A session that has every tensor as an output, and their names.
-pub(crate) struct Overview {
-    pub(crate) session: Session,
-    pub(crate) names: HashSet<String>,
-}
-
 /// A parsed model to survey.
 pub(crate) struct Surveyed<'g> {
     pub(crate) graph: &'g proto::Graph,
@@ -73,17 +67,11 @@ pub(crate) struct Surveyed<'g> {
 }
 
 /// Lists the layers of a model.
-pub(crate) fn survey(
-    model: &Surveyed<'_>,
-    mut runtime: Runtime<'_>,
-) -> Result<(ModelLayers, Option<Overview>)> {
+pub(crate) fn survey(model: &Surveyed<'_>, mut runtime: Runtime<'_>) -> Result<ModelLayers> {
     let mut outline = Outline::new(model);
-    let (mut found_batch, mut overview) = (None, None);
-    if runtime.distrusts || outline.is_unclear() {
-        let (found, opened) = outline.complete(&mut runtime)?;
-        (found_batch, overview) = (found, Some(opened));
-    }
-    Ok((outline.list(found_batch)?, overview))
+    let is_unclear = runtime.distrusts || outline.is_unclear();
+    let found_batch = if is_unclear { outline.complete(&mut runtime)? } else { None };
+    outline.list(found_batch)
 }
 
 /// What completes types: the runtime, on the model's bytes.
@@ -150,33 +138,28 @@ impl<'g> Outline<'g> {
     }
 
     /// Fills in what the file does not tell. Returns the batch that the graph insists on, when a trial pass showed that
-    /// it does, and the session that was opened.
-    fn complete(&mut self, runtime: &mut Runtime<'_>) -> Result<(Option<usize>, Overview)> {
+    /// it does.
+    fn complete(&mut self, runtime: &mut Runtime<'_>) -> Result<Option<usize>> {
         let tapped = self.names.iter().filter(|(_, name)| !self.is_output(name));
         let taps = Taps { names: tapped.map(|(_, name)| (*name).to_owned()).collect(), nodes: Vec::new() };
-        let session = runtime.spec.open_plain(runtime.bytes, &taps)?;
-        for (name, kind) in session.output_types() {
+        for (name, kind) in runtime.spec.open_plain(runtime.bytes, &taps)?.output_types() {
             let (element, shape) = kind.unzip();
             self.types.insert(name.into(), Known { element: element.map(Element::of_runtime), shape });
         }
         let is_tried = |name: &&str| self.must_be_tried(name, runtime.distrusts);
         let unclear: Vec<&str> = self.names.iter().map(|(_, name)| *name).filter(is_tried).collect();
-        let mut found = None;
-        if let ([n, channels, Some(h), Some(w)], false) = (self.model.input.shape, unclear.is_empty()) {
-            let ports = runtime.ports;
-            let trial = |c: usize, types: &mut HashMap<String, Known>| {
-                let zeros = |n| Tensor::zeros([n, c, h, w]);
-                let run = |n| ports.run(&session, (zeros(n)?.view(), ports.image.element), &unclear);
-                trial(n, (&unclear, &run), types)
-            };
-            found = match channels {
-                Some(c) => trial(c, &mut self.types)?,
-                // Where the file does not even say how many channels an image has, a trial may fail.
-                None => USUAL_CHANNELS.iter().find_map(|&c| trial(c, &mut self.types).ok()).flatten(),
-            };
+        let ([n, channels, Some(h), Some(w)], false) = (self.model.input.shape, unclear.is_empty()) else {
+            return Ok(None);
+        };
+        let shapes = Shapes::open(runtime, &unclear)?;
+        let trial = |c: usize, types: &mut HashMap<String, Known>| {
+            trial(n, (&unclear, &|n| shapes.in_pass([n, c, h, w])), types)
+        };
+        match channels {
+            Some(c) => trial(c, &mut self.types),
+            // Where the file does not even say how many channels an image has, a trial may fail.
+            None => Ok(USUAL_CHANNELS.iter().find_map(|&c| trial(c, &mut self.types).ok()).flatten()),
         }
-        let names = session.output_types().map(|(name, _)| name.to_owned()).collect();
-        Ok((found, Overview { session, names }))
     }
 
     /// Whether a tensor's shape is to be looked at in a pass: where it is unclear, or where no shape is trusted.
@@ -398,23 +381,56 @@ fn declared(graph: &proto::Graph) -> HashMap<String, Known> {
     graph.value_infos.iter().chain(&graph.outputs).filter_map(typed).collect()
 }
 
+/// A session that gives the shapes of tensors, and none of the tensors: all of them at once take many times the room of the
+/// model.
+struct Shapes<'a> {
+    session: Session,
+    ports: &'a Ports,
+    outputs: Vec<String>,
+}
+
+impl<'a> Shapes<'a> {
+    fn open(runtime: &mut Runtime<'a>, names: &[&str]) -> Result<Self> {
+        let outputs: Vec<String> = names.iter().map(|name| format!("{name}/shape")).collect();
+        let shape = |(name, output): (&&str, &String)| Node {
+            operator: "Shape".into(),
+            inputs: vec![(*name).to_owned()],
+            outputs: vec![output.clone()],
+            ..Node::default()
+        };
+        let nodes = names.iter().zip(&outputs).map(shape).collect();
+        let session = runtime.spec.open_plain(runtime.bytes, &Taps { names: outputs.clone(), nodes })?;
+        Ok(Self { session, ports: runtime.ports, outputs })
+    }
+
+    /// Those in a pass on zeros of this shape.
+    fn in_pass(&self, shape: [usize; 4]) -> Result<Vec<Shape>> {
+        let zeros = Tensor::zeros(shape)?;
+        let outputs: Vec<&str> = self.outputs.iter().map(String::as_str).collect();
+        let found = self.ports.run(&self.session, (zeros.view(), self.ports.image.element), &outputs)?;
+        Ok(found
+            .iter()
+            .map(|shape| shape.data().iter().map(|&length| Some(length as usize)).collect())
+            .collect())
+    }
+}
+
 /// One pass on zeros. A free batch is tried with two images, which tells the batch axis from a constant one;
 /// some exports declare it free and yet reshape to a batch of one, so one image is tried next.
 fn trial(
     n: Option<usize>,
-    (names, run): (&[&str], &dyn Fn(usize) -> Result<Vec<Tensor>>),
+    (names, shapes): (&[&str], &dyn Fn(usize) -> Result<Vec<Shape>>),
     types: &mut HashMap<String, Known>,
 ) -> Result<Option<usize>> {
-    let (outputs, batch, found) = match n {
-        None => match run(2) {
-            Ok(outputs) => (outputs, 2, None),
+    let (shapes, batch, found) = match n {
+        None => match shapes(2) {
+            Ok(shapes) => (shapes, 2, None),
             // The second failure, if there is one, is the one to report: it concerns a smaller demand.
-            Err(_) => (run(1)?, 1, Some(1)),
+            Err(_) => (shapes(1)?, 1, Some(1)),
         },
-        Some(n) => (run(n)?, n, None),
+        Some(n) => (shapes(n)?, n, None),
     };
-    for (name, output) in names.iter().zip(outputs) {
-        let mut shape: Shape = output.shape().iter().copied().map(Some).collect();
+    for (name, mut shape) in names.iter().zip(shapes) {
         if n.is_none() && shape.first() == Some(&Some(batch)) {
             shape[0] = None;
         }

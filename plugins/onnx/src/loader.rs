@@ -87,6 +87,12 @@ impl BackendLoader for OnnxLoader {
     }
 
     fn load(&self, config: &ModelConfig) -> Result<Box<dyn ModelBackend>> {
+        Ok(Box::new(self.open(config)?))
+    }
+}
+
+impl OnnxLoader {
+    pub(crate) fn open(&self, config: &ModelConfig) -> Result<OnnxModel> {
         let kind = if self.accelerator.is_some() { Kind::Gpu } else { Kind::Cpu };
         let settings = Settings::parse(&config.settings, kind).map_err(|e| e.context(self.id))?;
         if config.threads == Some(0) {
@@ -105,7 +111,7 @@ impl BackendLoader for OnnxLoader {
         let environment =
             runtime::open(&self.release, settings.runtime.as_deref(), self.plugin_folder.as_deref())?;
         let spec = SessionSpec { environment, file, settings, threads: config.threads, device };
-        Ok(Box::new(OnnxModel::load(spec, parsed, config)?))
+        OnnxModel::load(spec, parsed, config)
     }
 }
 

@@ -6,7 +6,7 @@
 //! ran before, so equal calls give equal bits: optimized graphs of different taps may differ in rounding.
 //!
 //! A pass with several taps, some of which nobody knows the axes of, is no explanation but a look at the model. It runs on
-//! an [`Overview`], which is not optimized, has every tensor as an output, and is closed when the first ordinary pass comes.
+//! an overview: a session that is not optimized, and is closed when the first ordinary pass comes.
 //!
 //! On an accelerator a session serves passes of one number of images only: it keeps its plans for one shape, and making
 //! them anew takes longer than many passes do (half a second for EfficientNet-Lite0 on an H100).
@@ -29,7 +29,7 @@ use crate::extras::{self, Extra};
 use crate::file::Parsed;
 use crate::head::Heads;
 use crate::joined;
-use crate::layers::{self, Overview, Runtime, Surveyed};
+use crate::layers::{self, Runtime, Surveyed};
 use crate::masked::{self, MaskSessions, Masked, Sizing};
 use crate::ports::{self, ImageInput};
 use crate::precision;
@@ -50,7 +50,8 @@ pub(crate) struct OnnxModel {
     pub(crate) spec: SessionSpec,
     /// Opened when it is first wanted.
     main: Mutex<Option<Arc<Session>>>,
-    overview: Mutex<Option<Arc<Overview>>>,
+    /// With the layers that it is tapped at.
+    overview: Mutex<Option<(Vec<usize>, Arc<Session>)>>,
     others: Mutex<VecDeque<(Serves, Arc<Session>)>>,
     /// On an accelerator: numbers of images with their shape that were tried, and whether they are exact.
     tried: Mutex<BTreeMap<(usize, [usize; 3]), bool>>,
@@ -225,7 +226,7 @@ impl OnnxModel {
                 bytes = spec.file.read_again()?;
             }
             let runtime = Runtime { spec: &spec, bytes: &mut bytes, distrusts, ports: &ports };
-            let (survey, overview) = layers::survey(&surveyed, runtime)?;
+            let survey = layers::survey(&surveyed, runtime)?;
             let described = Described::new((survey, &graph), (&spec, &ports.image, &ports.extras), config)
                 .map_err(of_file)?;
             // Where the layer to explain is certain, its session opens now; else trial passes come first.
@@ -233,19 +234,19 @@ impl OnnxModel {
                 true => Some(joined::open(&spec, &described, (&mut bytes, described.main_tap()))?),
                 false => None,
             };
-            Ok((described, overview, main))
+            Ok((described, main))
         };
         let mut found = look(false)?;
-        if found.0.is_stale(found.2.as_ref(), (&ports, ports.element(&spec)))? {
+        if found.0.is_stale(found.1.as_ref(), (&ports, ports.element(&spec)))? {
             found = look(true)?;
         }
-        let (described, overview, main) = found;
+        let (described, main) = found;
         let mut model = Self {
             described,
             ports,
             spec,
             main: Mutex::new(main.map(Arc::new)),
-            overview: Mutex::new(overview.map(Arc::new)),
+            overview: Mutex::default(),
             others: Mutex::default(),
             tried: Mutex::default(),
             masks: MaskSessions::default(),
@@ -255,6 +256,9 @@ impl OnnxModel {
         model.remarks.extend(model.described.remark().map(str::to_owned));
         if model.spec.settings.precision != Precision::F32 {
             let main = model.main()?;
+            if bytes.is_empty() {
+                bytes = model.spec.file.read_again()?;
+            }
             let of_model = (&model.ports, model.described.info(), &bytes[..]);
             model.remarks.push(precision::remark(&model.spec, &main, of_model)?);
         }
@@ -293,7 +297,7 @@ impl OnnxModel {
     }
 
     /// Runs `inputs`, given in `element`, on a session that serves what is wanted.
-    fn run(
+    pub(crate) fn run(
         &self,
         session: &Session,
         (inputs, element): (&Inputs<'_>, Element),
@@ -334,16 +338,16 @@ impl OnnxModel {
     }
 
     /// A session that has all of `taps` among its outputs, to look at the model.
-    fn overview(&self, taps: &[usize]) -> Result<Arc<Overview>> {
+    fn overview(&self, taps: &[usize]) -> Result<Arc<Session>> {
         let mut overview = lock(&self.overview);
-        let names: Vec<String> = taps.iter().map(|&tap| self.described.tap_name(tap)).collect();
-        if let Some(known) = overview.as_ref().filter(|o| names.iter().all(|name| o.names.contains(name))) {
-            return Ok(Arc::clone(known));
+        let has_all = |(known, _): &&(Vec<usize>, _)| taps.iter().all(|tap| known.contains(tap));
+        if let Some((_, session)) = overview.as_ref().filter(has_all) {
+            return Ok(Arc::clone(session));
         }
-        let taps = self.described.taps(taps);
-        let session = self.spec.open_plain(&mut self.spec.file.read_again()?, &taps)?;
-        let names = names.into_iter().collect();
-        Ok(Arc::clone(overview.insert(Arc::new(Overview { session, names }))))
+        let outputs = self.described.taps(taps);
+        let session = Arc::new(self.spec.open_plain(&mut self.spec.file.read_again()?, &outputs)?);
+        *overview = Some((taps.to_vec(), Arc::clone(&session)));
+        Ok(session)
     }
 
     /// A session beside the first one; opened when it is not among those kept.
@@ -430,8 +434,7 @@ impl ModelBackend for OnnxModel {
         let wanted = self.wanted(wanted)?;
         let needed = self.described.needed(&wanted.layers);
         if needed.len() > 1 && self.described.is_look(&needed) {
-            let overview = self.overview(&needed)?;
-            return self.run(&overview.session, (inputs, self.ports.image.element), &wanted);
+            return self.run(&*self.overview(&needed)?, (inputs, self.ports.image.element), &wanted);
         }
         let session = self.session(&needed, inputs.images.shape()[0])?;
         drop(lock(&self.overview).take());

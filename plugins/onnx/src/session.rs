@@ -192,10 +192,9 @@ impl Session {
         Self { head: Some(head), ..self }
     }
 
-    /// The head that it is joined with, if that makes all of `outputs`.
-    pub(crate) fn head_for(&self, outputs: &[&str]) -> Option<Arc<Session>> {
-        let makes = |head: &Session, name: &str| head.output_types().any(|(output, _)| output == name);
-        self.head.clone().filter(|head| outputs.iter().all(|name| makes(head, name)))
+    /// The head that it is joined with, which makes all outputs that depend on the layer.
+    pub(crate) fn head(&self) -> Option<&Arc<Session>> {
+        self.head.as_ref()
     }
 
     /// The type of each output, in the order of the graph's outputs and then of the taps.

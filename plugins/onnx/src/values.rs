@@ -112,6 +112,14 @@ impl Repeat {
         [Self::Whole(axis), Self::Each(axis)].into_iter().find(near)
     }
 
+    /// The axis that grows with the number of images.
+    pub(crate) fn axis(self) -> Option<usize> {
+        match self {
+            Self::Same => None,
+            Self::Whole(axis) | Self::Each(axis) => Some(axis),
+        }
+    }
+
     /// The tensor for `n` images.
     pub(crate) fn apply(self, one: &DynValue, n: usize) -> Result<DynValue> {
         match one.dtype().tensor_type() {
