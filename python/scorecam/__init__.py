@@ -2,8 +2,9 @@
 methods.
 
 A model comes from a file (`load_model`), from bytes (`from_bytes`), from a PyTorch or Keras model in memory
-(`from_torch`, `from_keras`), from functions of JAX (`from_jax`) or from any function that scores a batch of images (`from_callable`). `Model.explain`
-returns the `Explanation` of one image, `Model.explain_many` those of many; `evaluate` measures the quality of maps.
+(`from_torch`, `from_keras`), from functions of JAX (`from_jax`) or from any function that scores a batch of images
+(`from_callable`). `Model.explain` returns the `Explanation` of one image, `Model.explain_many` those of many; `evaluate`
+measures the quality of maps.
 
 Examples
 --------
@@ -28,6 +29,7 @@ from ._jax import from_jax
 from ._keras import from_keras
 from ._methods import Backend, Method, MethodOption, backends, load_plugin, methods
 from ._model import Explanations, Layer, Model, Progress, from_bytes, load_model
+from ._native import __version__ as __version__
 from ._torch import from_torch
 
 __all__ = [

@@ -4,6 +4,8 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+__version__: str
+
 class OptionDict(TypedDict):
     name: str
     help: str

@@ -35,4 +35,8 @@ mod _native {
     use super::model::Model;
     #[pymodule_export]
     use super::stream::Stream;
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "it is the name in Python")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
 }
