@@ -1,8 +1,9 @@
 //! A model as two sessions: the part up to a layer, and its head.
 //!
 //! Methods that run from a layer need its head as a session of its own. Where the head holds a large part of the weights (the
-//! linear layers of VGG16, or everything behind an early layer), the model itself runs by way of that session, so that no
-//! weight is in memory twice. Which models run so depends on the file and the layer alone, so equal calls give equal bits.
+//! linear layers of VGG16, or everything behind an early layer), on a CPU the model itself runs by way of that session, so
+//! that no weight is in memory twice. Which models run so depends on the file, the layer and the device alone, so equal calls
+//! give equal bits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -119,18 +120,18 @@ mod tests {
     use std::path::Path;
 
     use scorecam_core::{Inputs, ModelBackend, ModelConfig, Tensor};
+    use scorecam_plugin::precision::trial;
 
     use crate::element::Element;
     use crate::loader::OnnxLoader;
     use crate::model::OnnxModel;
 
-    /// Noise, as one image of the model's.
+    /// One image of the model's.
     fn image(model: &OnnxModel) -> Tensor {
-        let axes = model.info().input.shape[1..].iter().zip([3, 32, 32]);
-        let shape: Vec<usize> =
-            std::iter::once(1).chain(axes.map(|(axis, usual)| axis.unwrap_or(usual))).collect();
-        let values = (0..shape.iter().product()).map(|i: usize| (i * 7919 % 1000) as f32 / 1000.0);
-        Tensor::new(shape, values.collect::<Vec<_>>()).expect("an image")
+        let shape = [1, 2, 3].map(|axis| model.info().input.shape[axis]);
+        let [channels, height, width] =
+            [shape[0].unwrap_or(3), shape[1].unwrap_or(32), shape[2].unwrap_or(32)];
+        trial([1, channels, height, width]).expect("an image")
     }
 
     /// Runs the model whole and in two sessions, at each of its layers that it is run in two for. Returns how many these are.

@@ -391,7 +391,7 @@ struct Shapes<'a> {
 
 impl<'a> Shapes<'a> {
     fn open(runtime: &mut Runtime<'a>, names: &[&str]) -> Result<Self> {
-        let outputs: Vec<String> = names.iter().map(|name| format!("{name}/shape")).collect();
+        let outputs: Vec<String> = names.iter().map(|name| format!("{name}/scorecam/shape")).collect();
         let shape = |(name, output): (&&str, &String)| Node {
             operator: "Shape".into(),
             inputs: vec![(*name).to_owned()],
