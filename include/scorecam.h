@@ -281,7 +281,8 @@ typedef struct scorecam_model_options {
      */
     const char *backend SCORECAM_DEFAULT(NULL);
     /**
-     * The layer to explain; NULL for the manifest's, or else the default layer.
+     * The layer to explain, or several separated by commas, whose maps are fused; NULL for the manifest's, or else the
+     * default layer.
      */
     const char *layer SCORECAM_DEFAULT(NULL);
     /**

@@ -58,7 +58,7 @@ struct ModelConfig {
     std::optional<std::string> input{};
     // The name of the output with class scores; none for the one that looks like class scores.
     std::optional<std::string> output{};
-    // A hint: the layer to explain.
+    // A hint: the layer to explain, or several separated by commas.
     std::optional<std::string> layer{};
     // Such as "cpu" or "cuda:0".
     std::optional<std::string> device{};

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
         let method = host.method(&args.how.method)?;
         method.check(&method.info().resolve(args.how.preset.as_deref(), &args.how.set)?)?;
     }
-    let model = list::load_model(&host, &args.model, one_layer(args)?)?;
+    let model = list::load_model(&host, &args.model, args.layer.clone())?;
     let work = Work::new((&host, &model), args, (&plan, journal.as_ref()))?;
 
     let bars = Bars::new(plan.inputs.len());
@@ -122,17 +122,6 @@ fn finish(plan: &Plan, journal: Option<Journal>, run: Run) -> Result<()> {
     let (Some(folder), Some(journal)) = (&plan.folder, journal) else { return Ok(()) };
     let is_nothing = run.results.is_empty() && run.errors.len() == 1 && folder.is_new();
     journal.finish(&if is_nothing { Run::default() } else { folder.all_results(run) })
-}
-
-/// The layer that the model is loaded for; of several the engine opens each when it comes to it.
-fn one_layer(args: &ExplainArgs) -> Result<Option<String>, Failure> {
-    match args.layer.clone().filter(|names| names.contains(',')) {
-        None => Ok(args.layer.clone()),
-        Some(_) if args.model.layer_grid.is_some() => {
-            Err(Failure::Usage("--layer-grid describes one layer, but --layer names several".into()))
-        }
-        Some(_) => Ok(None),
-    }
 }
 
 fn check_classes(classes: &[ClassArg]) -> Result<(), Failure> {

@@ -50,7 +50,7 @@ pub use bake::Bake;
 pub use classify::{ClassScores, classify};
 pub use error::{Error, ErrorKind, Result, printable};
 pub use explain::{Explained, Explanation, Request, explain, explain_many, run_method};
-pub use loader::{BackendLoader, Layout, ModelConfig, Readiness};
+pub use loader::{BackendLoader, Layout, ModelConfig, Readiness, layer_names};
 pub use masking::{Cut, EachBatch, MaskedRequest, MaskedScores, Passed, RunBatch, hand_over_batch};
 pub use method::{
     CamMethod, MethodInfo, MethodOutput, OptionKind, OptionSpec, Options, Preset, Work, repeated,

@@ -19,7 +19,7 @@ pub struct ModelConfig {
     /// The name of the output with class scores; `None` for the only output, or the only one that looks like class
     /// scores ([`crate::choose_output`]).
     pub output: Option<String>,
-    /// A hint: the layer to explain, so that a backend can prepare for it.
+    /// A hint: the layer to explain, or several separated by commas ([`Self::layers`]), so that a backend can prepare for it.
     pub layer: Option<String>,
     /// Threads for the runtime; `None` for all cores.
     pub threads: Option<usize>,
@@ -30,6 +30,21 @@ pub struct ModelConfig {
     /// Random weights instead of trained ones. The host sets this only for models whose [`ModelBackend::weights`] lists
     /// layers.
     pub random: Option<RandomWeights>,
+}
+
+impl ModelConfig {
+    /// The names in [`Self::layer`]; a name of a layer of the model may itself contain commas.
+    pub fn layers(&self, is_layer: impl Fn(&str) -> bool) -> Vec<&str> {
+        self.layer.as_deref().map(|text| layer_names(text, is_layer)).unwrap_or_default()
+    }
+}
+
+/// The names in `text`: of one layer, or of several separated by commas. A layer's own name may contain commas.
+pub fn layer_names(text: &str, is_layer: impl Fn(&str) -> bool) -> Vec<&str> {
+    match text.contains(',') && !is_layer(text) {
+        true => text.split(',').map(str::trim).collect(),
+        false => vec![text],
+    }
 }
 
 /// The order of axes of a model's input. Tensors in this workspace are always NCHW; a backend transposes.

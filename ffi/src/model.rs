@@ -8,7 +8,7 @@ use ::scorecam::abi::{
     SCORECAM_MAX_RANK, scorecam_backend, scorecam_option, scorecam_shape, scorecam_status,
 };
 use ::scorecam::{Manifest, Model, ModelRequest, OutputKind};
-use scorecam_core::LayerInfo;
+use scorecam_core::{LayerInfo, layer_names};
 
 use crate::export::{Failure, Result, c_text, export};
 use crate::handles::{self, Handle};
@@ -31,7 +31,8 @@ pub struct scorecam_model_options {
     /// The backend's id, or "auto" for the best one that loads this type of file and is ready on this machine; NULL for
     /// the manifest's, or else "auto".
     pub backend: *const c_char,
-    /// The layer to explain; NULL for the manifest's, or else the default layer.
+    /// The layer to explain, or several separated by commas, whose maps are fused; NULL for the manifest's, or else the
+    /// default layer.
     pub layer: *const c_char,
     /// The device, such as "cpu" or "cuda:0"; NULL for the backend's default.
     pub device: *const c_char,
@@ -301,7 +302,11 @@ impl ModelObject {
 
     fn is_default(&self, layer: usize) -> bool {
         match self.model.layer() {
-            Some(chosen) => chosen == self.model.info().layers[layer].name,
+            Some(chosen) => {
+                let layers = &self.model.info().layers;
+                let is_layer = |name: &str| layers.iter().any(|layer| layer.name == name);
+                layer_names(chosen, is_layer).contains(&layers[layer].name.as_str())
+            }
             None => self.model.info().default_layer == Some(layer),
         }
     }

@@ -96,7 +96,7 @@ typedef struct scorecam_model_config {
      */
     const char *output;
     /**
-     * A hint: the layer to explain; NULL for the default layer.
+     * A hint: the layer to explain, or several separated by commas; NULL for the default layer.
      */
     const char *layer;
     /**

@@ -407,7 +407,7 @@ def load_model(
     threads: int | None = None,
     device: str | None = None,
     backend: str | None = None,
-    layer: str | None = None,
+    layer: Any = None,
     layer_form: str | None = None,
     manifest: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     runtime: str | os.PathLike[str] | None = None,
@@ -425,10 +425,10 @@ def load_model(
         "cpu", "cuda:0".
     backend : str, optional
         A backend's id, see `backends`; None for the best available one.
-    layer : str, optional
-        The layer to explain.
+    layer : str or list of str, optional
+        The layer to explain, or several whose maps are fused.
     layer_form : str, optional
-        The layout of that layer, such as "maps" or "tokens:1+14x14".
+        The layout of these layers, such as "nchw" or "tokens=1+14x14".
     manifest : path or dict, optional
         Information that the model's file lacks: `{"input": {"mean": [...], "std": [...]}, "model": {"labels":
         [...]}}`.
@@ -460,7 +460,7 @@ def from_bytes(
     threads: int | None = None,
     device: str | None = None,
     backend: str | None = None,
-    layer: str | None = None,
+    layer: Any = None,
     layer_form: str | None = None,
     manifest: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     runtime: str | os.PathLike[str] | None = None,
@@ -490,7 +490,7 @@ def _load(
     threads: int | None,
     device: str | None,
     backend: str | None,
-    layer: str | None,
+    layer: Any,
     layer_form: str | None,
     manifest: Any,
     runtime: Any,
@@ -505,7 +505,7 @@ def _load(
         "bytes": content,
         "manifest": _request.manifest(manifest),
         "backend": backend,
-        "layer": layer,
+        "layer": _request.layers(layer),
         "layer_form": layer_form,
         "threads": threads,
         "device": device,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use scorecam_core::{
     CamMethod, Error, Learned, MethodInfo, Options, Progress, Report, Request, Result, Targets, Tensor,
-    ensure, explain_many,
+    ensure, explain_many, layer_names,
     methods::{Fuse, Fused},
     repeated,
     target::Kept,
@@ -123,14 +123,14 @@ fn automatic(options: &ExplainOptions, (model, layer): (&Model, Option<&str>)) -
 /// The layers in `text`: one, or several separated by commas.
 fn layers(model: &Model, text: Option<&str>) -> Result<Vec<String>> {
     let (Some(text), info) = (text, model.info()) else { return Ok(Vec::new()) };
-    if !text.contains(',') || info.layer(Some(text)).is_ok() {
-        return Ok(vec![text.to_owned()]);
-    }
-    let names = || text.split(',').map(str::trim);
-    if let Some(name) = repeated(names()) {
+    let names = layer_names(text, |name| info.layer(Some(name)).is_ok());
+    if let Some(name) = repeated(names.iter().copied()) {
         return Err(Error::invalid(format!("layer {name:?} was given twice; give each layer once")));
     }
-    names().map(|name| info.layer(Some(name)).map(|layer| layer.name.clone())).collect()
+    if let [name] = names[..] {
+        return Ok(vec![name.to_owned()]);
+    }
+    names.iter().map(|name| info.layer(Some(name)).map(|layer| layer.name.clone())).collect()
 }
 
 /// `method`, wrapped for several layers and the mirrored image if the options request them.

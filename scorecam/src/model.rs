@@ -8,7 +8,7 @@ use scorecam_core::image::Preprocess;
 use scorecam_core::target::Linear;
 use scorecam_core::{
     Error, Form, LayerInfo, ModelBackend, ModelConfig, ModelView, RandomWeights, Result, Tensor, ViewInfo,
-    ViewOptions, ViewedModel, bail, printable,
+    ViewOptions, ViewedModel, bail, layer_names, printable,
 };
 use scorecam_plugin::AUTO;
 use scorecam_plugin::abi::scorecam_backend;
@@ -32,11 +32,12 @@ pub struct ModelRequest {
     pub manifest: Option<Manifest>,
     /// The backend's id; [`AUTO`] or `None` for the best available one.
     pub backend: Option<String>,
-    /// The layer to explain.
+    /// The layer to explain, or several separated by commas, whose maps are fused. Backends prepare for these: with
+    /// ONNX Runtime on a CPU, layers that are named only later have copies of the weights.
     pub layer: Option<String>,
     /// Ignores the layer to explain, even the manifest's; useful to list the layers.
     pub any_layer: bool,
-    /// The layout of that layer, or of the default layer.
+    /// The layout of each of these, or of the default layer.
     pub layer_form: Option<Form>,
     /// Threads for the runtime; 1 to 1024.
     pub threads: Option<usize>,
@@ -174,14 +175,17 @@ impl Model {
         (manifest, labels): (&Manifest, Labels),
     ) -> Result<Self> {
         let of_model = |e: Error| e.context(format!("model {name}"));
-        if let Some(layer) = &layer {
+        let info = model.info();
+        let names = layer.as_deref().map(|text| layer_names(text, |name| info.layer(Some(name)).is_ok()));
+        let names = names.unwrap_or_default();
+        for name in &names {
             let from =
-                (manifest.model.layer.as_ref() == Some(layer)).then_some("model.layer of its manifest");
+                (manifest.model.layer.as_deref() == Some(name)).then_some("model.layer of its manifest");
             let named = |e: Error| from.map_or(e.clone(), |from| e.context(from));
-            model.info().layer(Some(layer)).map_err(|e| of_model(named(e)))?;
+            info.layer(Some(name)).map_err(|e| of_model(named(e)))?;
         }
         let options = ViewOptions {
-            layer: layer.clone(),
+            layers: names.iter().map(|&name| name.to_owned()).collect(),
             form: form.or(manifest.layer_form()?),
             activation: manifest.activation()?,
             is_regression: manifest.is_regression()?,
@@ -276,7 +280,7 @@ impl Model {
         &self.file
     }
 
-    /// The layer named in the request or the manifest.
+    /// The layer named in the request, or several separated by commas; else that of the manifest.
     pub fn layer(&self) -> Option<&str> {
         self.layer.as_deref()
     }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use scorecam::{ErrorKind, ExplainOptions, Explainer, Explanation, Fuse, Host, Image, Model, Result, Tensor};
+use scorecam::{
+    ErrorKind, ExplainOptions, Explainer, Explanation, Fuse, Host, Image, Model, ModelRequest, Result, Tensor,
+};
 use scorecam_tests::{fetched, golden, library, read_npy, refused, run, scorecam, toy_host};
 
 fn onnx_host() -> Host {
@@ -114,6 +116,48 @@ fn what_cannot_be_fused_is_one_line() {
     let words = ["\"fire5\" is 28 x 28", "\"features\" 14 x 14", "output=input"];
     refused(sizes, ErrorKind::InvalidArgument, &words);
     refused("sum".parse::<Fuse>(), ErrorKind::InvalidArgument, &["\"sum\"", "mean, max or product"]);
+}
+
+/// A model that is loaded for several layers runs in parts that end at these; one that is loaded for one of them does not.
+#[test]
+fn layers_named_at_load_give_the_maps_of_each() {
+    let host = onnx_host();
+    let (squeezenet, vit) = (fetched("models/squeezenet1_1.onnx"), golden("forms/models/vit_registers.onnx"));
+    let rows = [
+        (squeezenet, ["fire7", "fire8", "features"], [1, 3, 227, 227]),
+        (vit, ["b0.mid", "b0.out", "b1.ln1"], [1, 3, 32, 32]),
+    ];
+    for (path, layers, shape) in rows {
+        let load = |layer: &str| {
+            let layer = Some(layer.to_owned());
+            host.load_model(ModelRequest { layer, ..path.as_path().into() }).expect("it loads")
+        };
+        let input = Tensor::new(
+            shape,
+            (0..shape.iter().product()).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>(),
+        );
+        let input = input.expect("an image");
+        let all = layers.join(",");
+        let (together, first) = (load(&all), load(layers[0]));
+        let map = |model: &Model, layer: Option<&str>| {
+            let options = ExplainOptions {
+                method: "recipro-cam".into(),
+                layer: layer.map(str::to_owned),
+                set: vec![("output".into(), "input".into())],
+                ..ExplainOptions::default()
+            };
+            explain(&host, model, options, &input).unwrap_or_else(|e| panic!("{layer:?}: {e}"))
+        };
+        // Named at load, the layers need not be named again.
+        let (fused, later) = (map(&together, None), map(&first, Some(&all)));
+        assert_eq!(fused.layer, all);
+        let each = layers.map(|layer| map(&together, Some(layer)).maps);
+        for (place, found) in fused.maps.data().iter().enumerate() {
+            let mean = each.iter().map(|map| map.data()[place]).sum::<f32>() / 3.0;
+            assert!((found - mean).abs() < 1e-6, "{all}: {found} where the mean is {mean}");
+            assert!((found - later.maps.data()[place]).abs() < 1e-4, "{all}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::form::{Form, Meaning};
 use super::output::written;
-use crate::{Error, LayerInfo, ModelInfo, Result};
+use crate::{LayerInfo, ModelInfo, Result};
 
 /// How many families the first look takes in.
 const FIRST: usize = 6;
@@ -55,15 +55,15 @@ impl Layers {
             && !self.seen.contains(&self.head(i))
     }
 
-    /// The layers to look at first: of the families that recommend themselves most, and of the layer that is `named`.
-    pub(super) fn first_look(&self, named: Option<usize>) -> Vec<usize> {
-        let rank = |i: &usize| (Some(*i) == named, self.all[*i].preference, self.suggested == Some(*i), *i);
+    /// The layers to look at first: of the families that recommend themselves most, and of the layers that are `named`.
+    pub(super) fn first_look(&self, named: &[usize]) -> Vec<usize> {
+        let rank = |i: &usize| (named.contains(i), self.all[*i].preference, self.suggested == Some(*i), *i);
         let mut likely: Vec<usize> =
-            (0..self.all.len()).filter(|&i| self.is_preferred(i) || Some(i) == named).collect();
+            (0..self.all.len()).filter(|&i| self.is_preferred(i) || named.contains(&i)).collect();
         likely.sort_by_key(|i| std::cmp::Reverse(rank(i)));
         let mut families = BTreeSet::new();
         likely.retain(|&i| families.insert(self.head(i)));
-        likely.truncate(FIRST);
+        likely.truncate(FIRST.max(named.len()));
         likely.retain(|&i| self.is_open(i));
         self.with_heads(likely)
     }
@@ -147,21 +147,25 @@ impl Layers {
         likely.max_by_key(key)
     }
 
-    /// Sets the form that the caller gave of a layer, or of the one that would be taken; an error where it does not fit.
-    pub(super) fn say(&mut self, named: Option<usize>, form: Form) -> Result<()> {
-        let index = named.or(self.default()).or(self.suggested);
-        let Some(layer) = index.and_then(|i| self.all.get_mut(i)) else {
-            bail!(invalid, "layer grid {form} was given without a layer");
-        };
-        if form.map_shape(&layer.shape).is_none() {
-            let shape: Vec<_> = std::iter::once(None).chain(layer.shape.iter().copied()).collect();
-            return Err(Error::invalid(format!(
-                "layer {:?} has shape {}, which layer grid {form} does not fit",
-                layer.name,
-                written(&shape)
-            )));
+    /// Sets the form that the caller gave of the layers that are `named`, or of the one that would be taken; an error where it
+    /// does not fit.
+    pub(super) fn say(&mut self, named: &[usize], form: Form) -> Result<()> {
+        let taken = || self.default().or(self.suggested).into_iter().collect();
+        let said: Vec<usize> = if named.is_empty() { taken() } else { named.to_vec() };
+        ensure!(!said.is_empty(), invalid, "layer grid {form} was given without a layer");
+        for i in said {
+            let layer = &mut self.all[i];
+            if form.map_shape(&layer.shape).is_none() {
+                let shape: Vec<_> = std::iter::once(None).chain(layer.shape.iter().copied()).collect();
+                bail!(
+                    invalid,
+                    "layer {:?} has shape {}, which layer grid {form} does not fit",
+                    layer.name,
+                    written(&shape)
+                );
+            }
+            layer.meaning = Meaning::Map(form);
         }
-        layer.meaning = Meaning::Map(form);
         Ok(())
     }
 }

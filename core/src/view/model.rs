@@ -20,9 +20,9 @@ use crate::{
 /// The caller's settings for a model, which override inferred values.
 #[derive(Debug, Clone, Default)]
 pub struct ViewOptions {
-    /// The layer to explain.
-    pub layer: Option<String>,
-    /// The form of that layer, or of the default layer.
+    /// The layers to explain.
+    pub layers: Vec<String>,
+    /// The form of each of these, or of the default layer.
     pub form: Option<Form>,
     /// The activation that the model applies to its output.
     pub activation: Option<OutputActivation>,
@@ -67,9 +67,9 @@ impl<M: ModelBackend> ModelView<M> {
             |output: &Result<OutputView>| output.as_ref().map_or(OutputActivation::None, |o| o.applied);
 
         let mut layers = Layers::new(&described);
-        let named = options.layer.as_deref().and_then(|name| layers.position(name));
+        let named: Vec<usize> = options.layers.iter().filter_map(|name| layers.position(name)).collect();
         let trial = trial_of(&described, &options.preprocess)?;
-        let taps = layers.first_look(named);
+        let taps = layers.first_look(&named);
         let is_needed = !taps.is_empty()
             || applied(&output) == OutputActivation::Unknown
             || described.batch != BatchRule::Fixed(1);
@@ -96,7 +96,7 @@ impl<M: ModelBackend> ModelView<M> {
             }
         }
         if let Some(form) = options.form {
-            layers.say(named, form)?;
+            layers.say(&named, form)?;
         }
         if applied(&output) == OutputActivation::Unknown {
             let rows: Vec<&[f32]> = findings.outputs.iter().map(Vec::as_slice).collect();

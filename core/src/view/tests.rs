@@ -193,8 +193,8 @@ fn a_layer_that_shows_no_patches_stays_unknown() {
 #[test]
 fn what_the_caller_says_of_a_layer_counts_more() {
     let said = |form: &str| ViewOptions { form: Some(form.parse().expect("a form")), ..Default::default() };
-    let layer = Some("layer".to_owned());
-    let options = ViewOptions { layer: layer.clone(), ..said("tokens=2x2") };
+    let layers = vec!["layer".to_owned()];
+    let options = ViewOptions { layers: layers.clone(), ..said("tokens=2x2") };
     let view = ModelView::new(Small::new("none", &[4, 5], [32, 32]), &options).expect("a view");
     let image = Tensor::zeros([1, 3, 32, 32]).expect("an image");
     let maps = view.forward(image.view(), &["layer"]).expect("maps").activations;
@@ -203,7 +203,7 @@ fn what_the_caller_says_of_a_layer_counts_more() {
         let error = ModelView::new(model, &options).err().expect(expected).to_string();
         assert!(error.contains(expected), "{error}");
     };
-    let options = ViewOptions { layer, ..said("tokens=5x5") };
+    let options = ViewOptions { layers, ..said("tokens=5x5") };
     check(
         Small::vit(),
         options,

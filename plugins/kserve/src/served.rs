@@ -198,8 +198,10 @@ fn layers(
         Some(layers) => layers.iter().map(String::as_str).collect(),
         None => all.map(|(_, output)| output.name.as_str()).collect(),
     };
-    if let Some(layer) = config.layer.as_deref().filter(|layer| !names.contains(layer)) {
-        names.push(layer);
+    for layer in config.layers(|name| outputs.iter().any(|output| output.name == name)) {
+        if !names.contains(&layer) {
+            names.push(layer);
+        }
     }
     let layer = |(i, name): (usize, &&str)| {
         let Some(output) = outputs.iter().find(|output| output.name == **name) else {

@@ -13,14 +13,14 @@ use crate::graph::Network;
 use crate::proto::{Graph, Initializer, Node, Value};
 use crate::wire::{Content, Writer, messages, rewritten, text};
 
-/// A model's part behind a tensor, or before some.
+/// A model's part behind a tensor, or before some, or between.
 #[derive(Default)]
 pub(crate) struct Cut<'g> {
     /// By place in the file, whether a node is part of it.
     nodes: Vec<bool>,
     /// The tensors that it reads: weights and inputs among them.
     reads: HashSet<&'g str>,
-    /// The tensors that come from the image by another way than through the cut.
+    /// The tensors that it takes from the part before the cut, beside that of the layer.
     pub(crate) around: Vec<&'g str>,
     /// Whether it reads the image itself, and not its shape alone.
     pub(crate) reads_image: bool,
@@ -40,15 +40,39 @@ impl<'g> Cut<'g> {
         let (waiting, of_image) = (network.waiting_for(tensor), network.after(image));
         let waits = |name: &&&str| network.producer(name).is_some_and(|p| waiting.contains(p));
         let outputs: Vec<&str> = outputs.iter().filter(waits).copied().collect();
-        let mut cut = Self { nodes: vec![false; network.len()], outputs: outputs.clone(), ..Self::default() };
-        let mut open = [outputs, needed.to_vec()].concat();
+        let bypasses =
+            |name: &str| network.producer(name).is_some_and(|p| of_image.contains(p) && !waiting.contains(p));
+        Self::followed(network, (Some(tensor), image, bypasses), (outputs, needed))
+    }
+
+    /// The part of `network` that makes those `outputs` of the graph, and what `needed` names: of its inputs, or where it
+    /// begins at a `tensor`, of that and of what is `given` beside it.
+    pub(crate) fn between(
+        network: &Network<'g>,
+        (tensor, image, given): (Option<&str>, &str, &[&str]),
+        (outputs, needed): (Vec<&'g str>, &[&'g str]),
+    ) -> Self {
+        let is_given = |name: &str| given.contains(&name);
+        let needed: Vec<&str> = needed.iter().filter(|name| !is_given(name)).copied().collect();
+        Self::followed(network, (tensor, image, is_given), (outputs, &needed))
+    }
+
+    /// What `outputs` and `needed` depend on, followed back to `tensor`, to inputs, and to tensors that are given.
+    fn followed(
+        network: &Network<'g>,
+        (tensor, image, is_given): (Option<&str>, &str, impl Fn(&str) -> bool),
+        (outputs, needed): (Vec<&'g str>, &[&'g str]),
+    ) -> Self {
+        let mut cut = Self { nodes: vec![false; network.len()], ..Self::default() };
+        let mut open = [outputs.as_slice(), needed].concat();
+        cut.outputs = outputs;
         while let Some(name) = open.pop() {
-            if name == tensor || !cut.reads.insert(name) {
+            if tensor == Some(name) || !cut.reads.insert(name) {
                 continue;
             }
             match network.producer(name) {
+                _ if is_given(name) => cut.around.push(name),
                 None => {}
-                Some(p) if of_image.contains(p) && !waiting.contains(p) => cut.around.push(name),
                 Some(p) => {
                     let reads = network.node(p).reads();
                     cut.reads_image |= reads.contains(&image) && !network.is_of_shape(p);
@@ -56,20 +80,6 @@ impl<'g> Cut<'g> {
                     cut.nodes[network.place(p)] = true;
                     open.extend(reads);
                 }
-            }
-        }
-        cut
-    }
-
-    /// The part of `network` that makes of its inputs those `outputs` of the graph, and what `needed` names.
-    pub(crate) fn before(network: &Network<'g>, (outputs, needed): (&[&'g str], &[&'g str])) -> Self {
-        let mut cut =
-            Self { nodes: vec![false; network.len()], outputs: outputs.to_vec(), ..Self::default() };
-        let mut open = [outputs, needed].concat();
-        while let Some(name) = open.pop() {
-            if let (true, Some(p)) = (cut.reads.insert(name), network.producer(name)) {
-                cut.nodes[network.place(p)] = true;
-                open.extend(network.node(p).reads());
             }
         }
         cut

@@ -22,8 +22,8 @@ pub(crate) struct Described {
     taps: Vec<Tap>,
     /// Outputs of the graph itself, which need no tap.
     outputs: Vec<String>,
-    /// The layer that will be explained, as far as it is known.
-    main_tap: Vec<usize>,
+    /// The layers that will be explained, as far as they are known, sorted.
+    main_taps: Vec<usize>,
     trains: bool,
     /// The image input's name, and the graph, whose parts behind layers are models of their own.
     image: String,
@@ -62,10 +62,16 @@ impl Described {
             abilities: spec.device.abilities(),
         };
         // A hint that names no layer is not refused here: whoever explains names the layer again.
-        let hinted = config.layer.as_ref().and_then(|name| info.layers.iter().position(|l| l.name == *name));
-        let main_tap = Vec::from_iter(hinted.or(default_layer));
+        let place = |name: &str| info.layers.iter().position(|layer| layer.name == name);
+        let hinted = config.layers(|name| place(name).is_some());
+        let mut main_taps: Vec<usize> = hinted.into_iter().filter_map(place).collect();
+        if main_taps.is_empty() {
+            main_taps.extend(default_layer);
+        }
+        main_taps.sort_unstable();
+        main_taps.dedup();
         let (image, graph) = (image.name.clone(), graph.clone());
-        Ok(Self { info, taps, outputs: names, main_tap, trains, image, graph })
+        Ok(Self { info, taps, outputs: names, main_taps, trains, image, graph })
     }
 
     pub(crate) fn info(&self) -> &ModelInfo {
@@ -77,39 +83,42 @@ impl Described {
         &self.outputs
     }
 
-    /// The layer that the main session is tapped at.
-    pub(crate) fn main_tap(&self) -> &[usize] {
-        &self.main_tap
+    /// The layers that the main session is tapped at.
+    pub(crate) fn main_taps(&self) -> &[usize] {
+        &self.main_taps
+    }
+
+    /// Whether passes from each of these layers are made with a session that is tapped at all of them.
+    pub(crate) fn is_run_from(&self, layers: &[usize]) -> bool {
+        layers.len() == 1 || layers == self.main_taps
     }
 
     /// Whether trial passes could not lead to another layer than that of the main session.
     pub(crate) fn is_main_certain(&self) -> bool {
-        self.main_tap
+        self.main_taps
             .iter()
             .all(|&tap| matches!(self.info.layers[tap].meaning, Meaning::Map(_) | Meaning::NoMap))
     }
 
-    /// Whether a pass gives another shape of the main layer than the file declares: then the file's shapes are left over
-    /// from before the model was changed.
+    /// Whether a pass gives another shape of a main layer than the file declares: then the file's shapes are left over from
+    /// before the model was changed.
     pub(crate) fn is_stale(
         &self,
         main: Option<&Session>,
         (ports, element): (&Ports, Element),
     ) -> Result<bool> {
         // In training mode a pass changes those after it.
-        let (Some(session), [tap], false) = (main, self.main_tap.as_slice(), self.trains) else {
-            return Ok(false);
-        };
+        let (Some(session), false) = (main, self.trains) else { return Ok(false) };
         let shape: Option<Vec<usize>> = ports.image.shape.iter().copied().map(|n| n.or(Some(1))).collect();
         let (Some(shape), true) = (shape, ports.image.shape[1..].iter().all(Option::is_some)) else {
             return Ok(false);
         };
         let zeros = Tensor::zeros(shape)?;
-        let name = self.tap_name(*tap);
-        let found = ports.run(session, (zeros.view(), element), &[&name])?;
-        let declared = &self.info.layers[*tap].shape;
-        let is = &found[0].shape()[1..];
-        Ok(!fits(declared, is))
+        let names: Vec<String> = self.main_taps.iter().map(|&tap| self.tap_name(tap)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = ports.run(session, (zeros.view(), element), &names)?;
+        let declared = self.main_taps.iter().map(|&tap| &self.info.layers[tap].shape);
+        Ok(declared.zip(&found).any(|(declared, found)| !fits(declared, &found.shape()[1..])))
     }
 
     /// Whether one pass can differ from the next, so that parts of the model must not have sessions of their own.
@@ -130,25 +139,30 @@ impl Described {
         )
     }
 
-    /// Whether passes with these taps look at what the axes of layers are.
+    /// Whether passes with these taps look at what the axes of layers are: of several, and not of those that are explained.
     pub(crate) fn is_look(&self, layers: &[usize]) -> bool {
-        layers.iter().any(|&layer| self.info.layers[layer].meaning == Meaning::Unknown)
+        let is_unknown = |&layer: &usize| self.info.layers[layer].meaning == Meaning::Unknown;
+        layers.len() > 1 && !self.are_main(layers) && layers.iter().any(is_unknown)
     }
 
-    /// The taps for the layers `layers`. Where it is one, what leads around it is tapped, too.
+    /// Whether the main session is tapped at all of these layers.
+    pub(crate) fn are_main(&self, layers: &[usize]) -> bool {
+        layers.iter().all(|layer| self.main_taps.contains(layer))
+    }
+
+    /// The taps for the layers `layers`. Where the model will be run from them, what leads around them is tapped, too.
     pub(crate) fn taps(&self, layers: &[usize]) -> Taps {
         let mut taps = Taps::default();
         for &layer in layers {
             let name = &self.info.layers[layer].name;
             taps.add(name, &self.taps[layer], self.outputs.contains(name));
         }
-        if let [layer] = layers {
-            let around = self.cut(*layer, &self.outputs).around;
-            let is_new = |name: &&&str| {
-                !self.outputs.iter().any(|o| o == *name) && !taps.names.iter().any(|t| t == *name)
-            };
-            let around: Vec<String> = around.iter().filter(is_new).map(|name| (*name).to_owned()).collect();
-            taps.names.extend(around);
+        for &layer in layers.iter().filter(|_| self.is_run_from(layers)) {
+            for name in self.cut(layer, &self.outputs).around {
+                if !self.outputs.iter().any(|o| o == name) && !taps.names.iter().any(|t| t == name) {
+                    taps.names.push(name.to_owned());
+                }
+            }
         }
         taps
     }
@@ -172,6 +186,24 @@ impl Described {
         let needed: Vec<&str> = self.taps[layer].reads().iter().map(String::as_str).collect();
         let name = &self.info.layers[layer].name;
         Cut::new(&Network::new(&self.graph), (name, &self.image), (&outputs, &needed))
+    }
+
+    /// The part of the model up to the layer `to` and to what its head, `rest`, reads beside it: from the image on, or from
+    /// another layer, of which the head is given.
+    pub(crate) fn part<'s>(
+        &'s self,
+        from: Option<(usize, &Cut<'s>)>,
+        (to, rest): (usize, &Cut<'s>),
+    ) -> Cut<'s> {
+        let name = |layer: usize| self.info.layers[layer].name.as_str();
+        let all = || self.outputs.iter().map(String::as_str).collect();
+        let mut outputs: Vec<&str> = from.map_or_else(all, |(_, head)| head.outputs.clone());
+        outputs.retain(|output| !rest.outputs.contains(output));
+        let layer_reads = [name(to)].into_iter().chain(self.taps[to].reads().iter().map(String::as_str));
+        let needed: Vec<&str> = layer_reads.chain(rest.around.iter().copied()).collect();
+        let given = from.map_or_else(Vec::new, |(_, head)| head.around.clone());
+        let from = (from.map(|(layer, _)| name(layer)), self.image.as_str(), given.as_slice());
+        Cut::between(&Network::new(&self.graph), from, (outputs, &needed))
     }
 
     /// How a layer is tapped.

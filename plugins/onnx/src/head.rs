@@ -17,10 +17,11 @@ use crate::element::Element;
 use crate::joined::head_inputs;
 use crate::model::{OnnxModel, lock};
 use crate::session::Session;
+use crate::tap::Taps;
 use crate::values::raw_output;
 use crate::values::{Input, Repeat};
 
-/// Heads that are kept, and images whose tensors around a layer are.
+/// Heads that are kept beside those of the layers that are explained, and images whose tensors around a layer are.
 const KEPT: usize = 2;
 
 /// The heads of one model.
@@ -105,7 +106,7 @@ impl Heads {
             return Ok(Arc::clone(head));
         }
         let head = Arc::new(Head::open(model, behind, inputs)?);
-        if open.len() == KEPT {
+        if open.len() == KEPT + model.described.main_taps().len() {
             open.pop_front();
         }
         open.push_back((behind.clone(), Arc::clone(&head)));
@@ -147,29 +148,32 @@ impl Head {
     fn open(model: &OnnxModel, behind: &Behind, inputs: &Inputs<'_>) -> Result<Self> {
         let described = &model.described;
         let tapped = model.session(&[behind.layer], model.info().batch.size(1))?;
+        let input = described.tap_name(behind.layer);
         // A head that is open already makes all outputs.
-        let made = if tapped.head().is_some() { described.outputs() } else { &behind.outputs };
+        let made = if tapped.head(&input).is_some() { described.outputs() } else { &behind.outputs };
         let cut = described.cut(behind.layer, made);
         let is_wanted = |name: &&&str| behind.outputs.iter().any(|wanted| wanted == *name);
         let outputs: Vec<String> =
             cut.outputs.iter().filter(is_wanted).map(|name| (*name).to_owned()).collect();
-        let input = described.tap_name(behind.layer);
         if outputs.is_empty() {
             let (element, around) = (Element::NONE, vec![]);
             return Ok(Self { session: None, input, element, around, reads_image: false, outputs });
         }
         let name = &model.info().layers[behind.layer].name;
         let around = repeats(model, (behind.layer, name), (&cut, inputs))?;
-        let session = match tapped.head() {
+        let session = match tapped.head(&input) {
             Some(head) => Arc::clone(head),
             None => {
                 let grows = |repeat: &Repeat| repeat.axis().filter(|_| model.info().batch.fixed().is_none());
                 let around = around.iter().map(|(name, repeat)| (name.as_str(), grows(repeat)));
-                let inputs = head_inputs(described, (behind.layer, &tapped), around)?;
+                let types = tapped.output_types().collect();
+                let inputs = head_inputs(described, (behind.layer, &types), around)?;
                 let nodes = Vec::from_iter(described.tap(behind.layer).back(name));
                 let mut bytes = cut.written(&model.spec.file.read_again()?, &inputs, &nodes)?;
                 let of_layer = |e: Error| e.context(format!("the part behind layer {name:?}"));
-                Arc::new(model.spec.open_head(&mut bytes, cut.convolves).map_err(of_layer)?)
+                Arc::new(
+                    model.spec.open_head((&mut bytes, &Taps::default()), cut.convolves).map_err(of_layer)?,
+                )
             }
         };
         let taken = session.input_types().find(|(name, _)| *name == input).and_then(|(_, kind)| kind);

@@ -1,6 +1,6 @@
 //! A loaded ONNX model: the sessions that run it, and which of them serves a call.
 //!
-//! The main session is tapped at the layer that will be explained. Passes without taps run on it too and fetch the
+//! The main session is tapped at the layers that will be explained. Passes without taps run on it too and fetch the
 //! scores alone: on two networks in batches of 16 no difference to an untapped session could be measured. Another set of
 //! taps gets a session of its own on first use; a few of them are kept. Which session serves a set never depends on what
 //! ran before, so equal calls give equal bits: optimized graphs of different taps may differ in rounding.
@@ -231,7 +231,7 @@ impl OnnxModel {
                 .map_err(of_file)?;
             // Where the layer to explain is certain, its session opens now; else trial passes come first.
             let main = match described.is_main_certain() {
-                true => Some(joined::open(&spec, &described, (&mut bytes, described.main_tap()))?),
+                true => Some(joined::open(&spec, &described, (&mut bytes, described.main_taps()))?),
                 false => None,
             };
             Ok((described, main))
@@ -265,13 +265,9 @@ impl OnnxModel {
         Ok(model)
     }
 
-    fn info_of(&self) -> &ModelInfo {
-        self.described.info()
-    }
-
     /// The place of a layer; an error that lists those that there are.
     pub(crate) fn place(&self, name: &str) -> Result<usize> {
-        let info = self.info_of();
+        let info = self.info();
         match (info.layers.iter().position(|l| l.name == name), info.layer(Some(name))) {
             (Some(place), _) => Ok(place),
             (None, Err(unknown)) => Err(unknown),
@@ -281,7 +277,7 @@ impl OnnxModel {
 
     /// What is wanted, by the names that outputs and taps have in sessions, and the layers that have to be tapped.
     pub(crate) fn wanted(&self, names: &[&str]) -> Result<Wanted> {
-        let info = self.info_of();
+        let info = self.info();
         let scores = info.score_output().ok().map(|o| o.name.as_str());
         let mut wanted = Wanted::default();
         for name in names {
@@ -312,10 +308,10 @@ impl OnnxModel {
     /// The session for passes of so many images whose outputs include `taps`, sorted.
     pub(crate) fn session(&self, taps: &[usize], images: usize) -> Result<Arc<Session>> {
         let planned = self.spec.device.is_accelerator();
-        let main = self.described.main_tap();
-        // Passes without taps run on what is tapped at the usual layer.
-        let taps = if taps.is_empty() { main } else { taps };
-        if taps == main && (!planned || images == self.info_of().batch.size(1)) {
+        let main = self.described.main_taps();
+        // Passes without taps run on what is tapped at the usual layers.
+        let taps = if self.described.are_main(taps) { main } else { taps };
+        if taps == main && (!planned || images == self.info().batch.size(1)) {
             return self.main();
         }
         // What has no size of our own shares a session, however many sizes callers come with.
@@ -329,7 +325,7 @@ impl OnnxModel {
         if let Some(session) = &*main {
             return Ok(Arc::clone(session));
         }
-        let session = self.open(self.described.main_tap())?;
+        let session = self.open(self.described.main_taps())?;
         Ok(Arc::clone(main.insert(Arc::new(session))))
     }
 
@@ -344,6 +340,8 @@ impl OnnxModel {
         if let Some((_, session)) = overview.as_ref().filter(has_all) {
             return Ok(Arc::clone(session));
         }
+        // Another one needs as much room.
+        drop(overview.take());
         let outputs = self.described.taps(taps);
         let session = Arc::new(self.spec.open_plain(&mut self.spec.file.read_again()?, &outputs)?);
         *overview = Some((taps.to_vec(), Arc::clone(&session)));
@@ -372,7 +370,7 @@ impl OnnxModel {
 
     /// How the masks of a request for [C, H, W] `item`s are divided among passes.
     fn sizing(&self, batch_size: usize, item: [usize; 3]) -> Result<Sizing> {
-        match self.info_of().batch {
+        match self.info().batch {
             BatchRule::Fixed(n) => Ok(Sizing::Whole(n)),
             BatchRule::Any { .. } if self.spec.device.is_accelerator() => {
                 // Powers of two, so that few sizes have to be planned for whatever callers ask for.
@@ -406,7 +404,7 @@ impl OnnxModel {
             .chunks_exact_mut(one.data().len())
             .for_each(|image| image.copy_from_slice(one.data()));
         let element = self.ports.element(&self.spec);
-        let wanted = self.wanted(&[&self.info_of().score_output()?.name])?;
+        let wanted = self.wanted(&[&self.info().score_output()?.name])?;
         let scores = |images: &Tensor| {
             let session = self.session(&[], images.shape()[0])?;
             self.run(&session, (&Inputs::of(images.view()), element), &wanted)
@@ -425,15 +423,15 @@ impl OnnxModel {
 
 impl ModelBackend for OnnxModel {
     fn info(&self) -> &ModelInfo {
-        self.info_of()
+        self.described.info()
     }
 
     fn forward(&self, inputs: &Inputs<'_>, wanted: &[&str]) -> Result<Vec<Tensor>> {
-        let n = self.info_of().batch.fixed();
+        let n = self.info().batch.fixed();
         self.ports.image.check(&inputs.images, n)?;
         let wanted = self.wanted(wanted)?;
         let needed = self.described.needed(&wanted.layers);
-        if needed.len() > 1 && self.described.is_look(&needed) {
+        if self.described.is_look(&needed) {
             return self.run(&*self.overview(&needed)?, (inputs, self.ports.image.element), &wanted);
         }
         let session = self.session(&needed, inputs.images.shape()[0])?;
@@ -470,7 +468,7 @@ impl ModelBackend for OnnxModel {
         if !self.spec.device.makes_masks() || !self.ports.are_plain() {
             let mut forward =
                 |inputs: &Inputs<'_>, passed: &mut Passed<'_>| self.show(inputs, wanted, passed);
-            return request.on_cpu_by(&mut forward, (self.info_of(), wanted), each);
+            return request.on_cpu_by(&mut forward, (self.info(), wanted), each);
         }
         image.check(&request.inputs.images, None)?;
         let ([_, channels, height, width], [count, ..]) = request.dims()?;

@@ -50,8 +50,15 @@ pub(crate) struct Session {
     inner: ort::session::Session,
     /// What it runs, for messages.
     name: String,
-    /// The session that makes the model's other outputs of those of this one, so that no weight is there twice.
-    head: Option<Arc<Session>>,
+    /// What makes the model's other outputs of those of this one, so that no weight is there twice.
+    head: Option<Joined>,
+}
+
+/// The part of a model behind a layer, which goes on from what the part before it gives.
+struct Joined {
+    /// Its input for the layer.
+    input: String,
+    session: Arc<Session>,
 }
 
 impl SessionSpec {
@@ -68,12 +75,12 @@ impl SessionSpec {
 
     /// Opens a session on the part of the model behind a layer. Where it has no convolutions, its tensors stay in the model's
     /// own layout: to bring them into the runtime's takes longer than pooling does.
-    pub(crate) fn open_head(&self, bytes: &mut Vec<u8>, convolves: bool) -> Result<Session> {
+    pub(crate) fn open_head(&self, (bytes, taps): (&mut Vec<u8>, &Taps), convolves: bool) -> Result<Session> {
         let optimization = match self.settings.optimization {
             GraphOptimizationLevel::All if !convolves => GraphOptimizationLevel::Level2,
             level => level,
         };
-        self.open_at(optimization, bytes, &Taps::default())
+        self.open_at(optimization, bytes, taps)
     }
 
     fn open_at(
@@ -187,26 +194,51 @@ impl SessionSpec {
 }
 
 impl Session {
-    /// This session, which makes what `head` takes, and `head` as one.
-    pub(crate) fn joined(self, head: Arc<Session>) -> Self {
-        Self { head: Some(head), ..self }
+    /// This session, which makes what `head` takes, and `head` as one. `input` is the head's input for the layer that it is
+    /// behind.
+    pub(crate) fn joined(self, input: String, head: Session) -> Self {
+        Self { head: Some(Joined { input, session: Arc::new(head) }), ..self }
     }
 
-    /// The head that it is joined with, which makes all outputs that depend on the layer.
-    pub(crate) fn head(&self) -> Option<&Arc<Session>> {
-        self.head.as_ref()
+    /// The part of it that begins at the layer whose name as an input is `input`; none where it is not divided there.
+    pub(crate) fn head(&self, input: &str) -> Option<&Arc<Session>> {
+        let head = self.head.as_ref()?;
+        if head.input == input { Some(&head.session) } else { head.session.head(input) }
     }
 
-    /// The type of each output, in the order of the graph's outputs and then of the taps.
+    /// This session, and those that it is joined with, in the order in which they run.
+    fn parts(&self) -> impl Iterator<Item = &Session> {
+        std::iter::successors(Some(self), |part| part.head.as_ref().map(|head| &*head.session))
+    }
+
+    /// The type of each output, in the order of the graph's outputs and then of the taps, those of the last part first.
     pub(crate) fn output_types(&self) -> impl Iterator<Item = (&str, OutputType)> {
-        let sessions = self.head.as_deref().into_iter().chain([self]);
-        let outlets = sessions.flat_map(|session| session.inner.outputs());
+        let mut parts: Vec<&Session> = self.parts().collect();
+        parts.reverse();
+        let outlets = parts.into_iter().flat_map(|part| part.inner.outputs());
         outlets.map(|outlet| (outlet.name(), output_type(outlet.dtype())))
     }
 
-    /// The type of each input.
+    /// The type of each input that it does not make itself.
     pub(crate) fn input_types(&self) -> impl Iterator<Item = (&str, OutputType)> {
-        self.inner.inputs().iter().map(|outlet| (outlet.name(), output_type(outlet.dtype())))
+        let is_given = |(place, name): (usize, &str)| {
+            let mut before = self.parts().take(place);
+            !before.any(|part| part.makes(name) || part.takes(name))
+        };
+        let inlets = self
+            .parts()
+            .enumerate()
+            .flat_map(|(i, part)| part.inner.inputs().iter().map(move |inlet| (i, inlet)));
+        let given = inlets.filter(move |(i, inlet)| is_given((*i, inlet.name())));
+        given.map(|(_, inlet)| (inlet.name(), output_type(inlet.dtype())))
+    }
+
+    fn makes(&self, name: &str) -> bool {
+        self.inner.outputs().iter().any(|outlet| outlet.name() == name)
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        self.inner.inputs().iter().any(|inlet| inlet.name() == name)
     }
 
     /// Runs the session and returns the tensors `outputs`, which must be of floating point.
@@ -255,33 +287,38 @@ impl Session {
         outputs: &[&str],
         results: &mut [*mut OrtValue],
     ) -> Result<()> {
-        let given: Vec<Given<'_>> = inputs.iter().map(|(name, value)| (*name, value.ptr())).collect();
-        match &self.head {
-            // SAFETY: the values are those of `inputs`, which live through the call.
-            None => unsafe { self.call_runtime(&given, outputs, results) },
-            Some(head) => self.call_both(head, given, (outputs, results)),
-        }
+        let given = inputs.iter().map(|(name, value)| (*name, value.ptr())).collect();
+        // SAFETY: the values are those of `inputs`, which live through the call.
+        unsafe { self.call_parts(given, (outputs, results)) }
     }
 
-    /// A pass of this session, and one of `head` on what it gives where outputs are wanted that the head makes.
-    fn call_both(
+    /// A pass of this session alone, and where outputs are wanted that it does not make, one of its head on what it gives.
+    ///
+    /// # Safety
+    ///
+    /// The values that are `given` live through the call.
+    unsafe fn call_parts(
         &self,
-        head: &Session,
         given: Vec<Given<'_>>,
         (outputs, results): (&[&str], &mut [*mut OrtValue]),
     ) -> Result<()> {
-        let makes = |name: &str| self.inner.outputs().iter().any(|outlet| outlet.name() == name);
-        let (own, others): (Vec<usize>, Vec<usize>) = (0..outputs.len()).partition(|&i| makes(outputs[i]));
+        let own_inputs = given.iter().copied().filter(|(name, _)| self.takes(name)).collect::<Vec<_>>();
+        let Some(Joined { session: head, .. }) = &self.head else {
+            // SAFETY: as the caller promises.
+            return unsafe { self.call_runtime(&own_inputs, outputs, results) };
+        };
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..outputs.len()).partition(|&i| self.makes(outputs[i]));
         let mut names: Vec<&str> = own.iter().map(|&i| outputs[i]).collect();
         let mut found: Vec<*mut OrtValue> = own.iter().map(|&i| results[i]).collect();
         if !others.is_empty() {
-            let taken = head.input_types().map(|(name, _)| name).filter(|name| makes(name));
+            let taken = head.input_types().map(|(name, _)| name).filter(|name| self.makes(name));
             let further: Vec<&str> = taken.filter(|name| !names.contains(name)).collect();
             names.extend(further);
             found.resize(names.len(), ptr::null_mut());
         }
-        // SAFETY: the values are the caller's inputs, which live through the call.
-        let ran = unsafe { self.call_runtime(&self.taken(&given), &names, &mut found) };
+        // SAFETY: as the caller promises.
+        let ran = unsafe { self.call_runtime(&own_inputs, &names, &mut found) };
         own.iter().zip(&found).for_each(|(&i, &value)| results[i] = value);
         // SAFETY: these were null before, so this call made them and nothing else owns them.
         let value = |value| unsafe { DynValue::from_ptr(value, Some(self.inner.allocator())) };
@@ -292,19 +329,13 @@ impl Session {
             return Ok(());
         }
         let made = names.iter().zip(&found).map(|(name, value)| (*name, value.cast_const()));
-        let given: Vec<Given<'_>> = given.into_iter().chain(made).collect();
+        let given = given.into_iter().chain(made).collect();
         let names: Vec<&str> = others.iter().map(|&i| outputs[i]).collect();
         let mut found: Vec<*mut OrtValue> = others.iter().map(|&i| results[i]).collect();
-        // SAFETY: the values are the caller's inputs, and what the first call made: it is in `results` or `_passed_on`.
-        let ran = unsafe { head.call_runtime(&head.taken(&given), &names, &mut found) };
+        // SAFETY: the values live as the caller promises, and those that were made now are in `results` or `_passed_on`.
+        let ran = unsafe { head.call_parts(given, (&names, &mut found)) };
         others.iter().zip(found).for_each(|(&i, value)| results[i] = value);
         ran
-    }
-
-    /// Those of `given` that are inputs of this session.
-    fn taken<'v>(&self, given: &[Given<'v>]) -> Vec<Given<'v>> {
-        let is_input = |name: &str| self.inner.inputs().iter().any(|outlet| outlet.name() == name);
-        given.iter().copied().filter(|(name, _)| is_input(name)).collect()
     }
 
     /// The call into ONNX Runtime; see [`Self::call`] for `results`.

@@ -108,7 +108,7 @@ impl TorchModel {
             remarks: Vec::new(),
             weights,
         };
-        if let Some(layer) = &config.layer {
+        for layer in config.layers(|name| model.layer(name).is_ok()) {
             model.layer(layer)?;
         }
         if settings.precision != Precision::F32 {

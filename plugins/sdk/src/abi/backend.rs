@@ -54,7 +54,7 @@ pub struct scorecam_model_config {
     pub input: *const c_char,
     /// The name of the output with class scores; NULL for the one that looks like class scores.
     pub output: *const c_char,
-    /// A hint: the layer to explain; NULL for the default layer.
+    /// A hint: the layer to explain, or several separated by commas; NULL for the default layer.
     pub layer: *const c_char,
     /// The device, such as "cpu" or "cuda:0"; NULL for the backend's default.
     pub device: *const c_char,
