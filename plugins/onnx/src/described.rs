@@ -108,7 +108,9 @@ impl Described {
         (ports, element): (&Ports, Element),
     ) -> Result<bool> {
         // In training mode a pass changes those after it.
-        let (Some(session), false) = (main, self.trains) else { return Ok(false) };
+        let (Some(session), false) = (main, self.trains || self.main_taps.is_empty()) else {
+            return Ok(false);
+        };
         let shape: Option<Vec<usize>> = ports.image.shape.iter().copied().map(|n| n.or(Some(1))).collect();
         let (Some(shape), true) = (shape, ports.image.shape[1..].iter().all(Option::is_some)) else {
             return Ok(false);
