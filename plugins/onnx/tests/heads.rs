@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 mod common;
 
-use scorecam_core::{BackendLoader, ErrorKind, Inputs, LayerInfo, ModelBackend, ModelConfig, Result, Tensor};
+use scorecam_core::{
+    BackendLoader, ErrorKind, Inputs, LayerInfo, ModelBackend, ModelConfig, Result, Tensor, TensorView,
+};
 use scorecam_onnx::OnnxLoader;
 
 /// Inputs beside the image of models that have such, by the model's name.
@@ -183,6 +185,35 @@ fn outputs_that_are_asked_for_in_turn_have_each_its_own_paths_around_a_layer() {
         let found =
             model.run_from(&Inputs::of(image.view()), "layer", given.view(), &[output]).expect(output);
         assert!(difference(&found[0], &rows(own_value, 3)) < 1e-5, "{output}");
+    }
+}
+
+/// Large activations are run a few at a time, and each gets the row that it gets alone.
+#[test]
+fn many_activations_give_what_each_gives_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let net = common::Net::new(&[0, 3, 96, 96])
+        .conv("input", "layer", (3, 32))
+        .conv("input", "beside", (3, 32))
+        .node("Mul", "layer beside", "maps")
+        .node("GlobalAveragePool", "maps", "means")
+        .output("means", &[0, 32, 1, 1]);
+    let model = load(&net.save(folder.path(), "large.onnx")).expect("a model");
+    let image = images(model.as_ref(), 1);
+    let own = model.forward(&Inputs::of(image.view()), &["layer"]).expect("a pass").remove(0);
+    let scaled = (1..=11).flat_map(|i| own.data().iter().map(move |v| v * i as f32)).collect();
+    let scaled = Tensor::new([11, 32, 96, 96], scaled).expect("activations");
+    let run = |activations: TensorView<'_>| {
+        let found = model.run_from(&Inputs::of(image.view()), "layer", activations, &["means"]);
+        found.expect("outputs").remove(0)
+    };
+    let together = run(scaled.view());
+    assert_eq!(together.shape(), [11, 32, 1, 1]);
+    for i in 0..11 {
+        let alone = run(TensorView::new(&[1, 32, 96, 96], scaled.item(i)).expect("a view"));
+        assert!(
+            together.item(i).iter().zip(alone.data()).all(|(a, b)| (a - b).abs() < 1e-5 * b.abs().max(1.0))
+        );
     }
 }
 
