@@ -201,8 +201,10 @@ impl Described {
         let all = || self.outputs.iter().map(String::as_str).collect();
         let mut outputs: Vec<&str> = from.map_or_else(all, |(_, head)| head.outputs.clone());
         outputs.retain(|output| !rest.outputs.contains(output));
-        let layer_reads = [name(to)].into_iter().chain(self.taps[to].reads().iter().map(String::as_str));
-        let needed: Vec<&str> = layer_reads.chain(rest.around.iter().copied()).collect();
+        let ends = from.map(|(layer, _)| layer).into_iter().chain([to]);
+        let reads = ends.flat_map(|layer| self.taps[layer].reads()).map(String::as_str);
+        let needed: Vec<&str> =
+            [name(to)].into_iter().chain(reads).chain(rest.around.iter().copied()).collect();
         let given = from.map_or_else(Vec::new, |(_, head)| head.around.clone());
         let from = (from.map(|(layer, _)| name(layer)), self.image.as_str(), given.as_slice());
         Cut::between(&Network::new(&self.graph), from, (outputs, &needed))
