@@ -35,6 +35,15 @@ def test_bytes_load_as_a_file_does(model, onnx, photo):
     assert np.array_equal(loaded.explain(photo).map, same.explain(photo).map)
 
 
+def test_layers_named_at_load_are_fused(model, onnx, photo):
+    loaded = scorecam.load_model(onnx, layer=["p1", "features"], threads=1)
+    found = loaded.explain(photo, 0, "recipro-cam", output="input")
+    again = loaded.explain(photo, 0, "recipro-cam", layer=["p1", "features"], output="input")
+    assert found.layer == "p1,features" and np.array_equal(found.map, again.map)
+    each = [loaded.explain(photo, 0, "recipro-cam", layer=layer, output="input").map for layer in ("p1", "features")]
+    assert np.allclose(found.map, np.mean(each, axis=0), atol=1e-6)
+
+
 def test_targets_are_numbers_labels_and_words(model, photo):
     by_number = model.explain(photo, 2)
     for target in (np.int64(2), "fox", "class:red fox", [2], "2"):
