@@ -204,10 +204,15 @@ impl Head {
             inputs.check_cancelled()?;
             let shape = [&[part.len() / item], &activations.shape()[1..]].concat();
             let found = self.run(model, (inputs, TensorView::new(&shape, part)?), around)?;
-            for ((shape, data), found) in all.iter_mut().zip(found) {
-                let rows = shape.first().copied().unwrap_or(0);
-                *shape = found.shape().to_vec();
-                shape.iter_mut().take(1).for_each(|axis| *axis += rows);
+            for (((shape, data), found), name) in all.iter_mut().zip(found).zip(&self.outputs) {
+                // A single row may lack its axis.
+                let found = raw_output(name, part.len() / item, found)?;
+                let rows = [&[n], &found.shape()[1..]].concat();
+                if !shape.is_empty() && *shape != rows {
+                    // Rows as long as the longest of a pass are of one length in one pass alone.
+                    return self.run(model, (inputs, activations), around);
+                }
+                *shape = rows;
                 data.extend(found.into_data());
             }
         }
